@@ -1,0 +1,3 @@
+"""The suite's own configuration: pytest's tool for testing plugins."""
+
+pytest_plugins = ["pytester"]

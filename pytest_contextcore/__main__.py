@@ -1,0 +1,7 @@
+"""``python -m pytest_contextcore``: the console script, for where another distribution owns its name."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

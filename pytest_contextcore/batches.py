@@ -1,0 +1,131 @@
+"""Lines of a spool → requests of a bounded size, in the encoding of a protocol. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from .otlp import decode_line, is_ours, join_lines, placed_spans
+from .spool import Position, StoredLine, count_spans
+
+if TYPE_CHECKING:
+    from .telemetry import Protocol
+
+REQUEST_BYTES = 2_000_000
+"""JSON of one request, about. As protobuf it is half of that; collectors take 4 MiB over gRPC, 20 MiB over HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An encoded request, the spans in it, and the position that is reached when it is accepted."""
+
+    body: bytes
+    spans: int
+    reached: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A line that is no OTLP request, and the position behind it."""
+
+    data: bytes
+    reached: Position
+
+
+def requests(lines: Iterable[StoredLine], start: Position, protocol: Protocol) -> Iterator[Request | Damaged]:
+    """What to send, in order: whole lines up to `REQUEST_BYTES` together, a longer line cut by spans.
+
+    Lines are read as requests are taken, so that no more than one request is in memory. ``start`` is where ``lines``
+    begin; the spans that it says to skip are left out.
+    """
+    together: list[StoredLine] = []
+    size, before = 0, start
+    for line in lines:
+        alone = before.skip > 0 or len(line.data) > REQUEST_BYTES
+        if together and (alone or size + len(line.data) > REQUEST_BYTES):
+            yield from _joined(together, protocol)
+            together, size = [], 0
+        if alone:
+            yield from _cut(line.data, before, Position(line.end), protocol)
+        else:
+            together.append(line)
+            size += len(line.data)
+        before = Position(line.end)
+    yield from _joined(together, protocol)
+
+
+def _joined(lines: Sequence[StoredLine], protocol: Protocol) -> Iterator[Request | Damaged]:
+    """Several lines as one request; where one of them is damaged, each by itself."""
+    if not lines:
+        return
+    reached = Position(lines[-1].end)
+    try:
+        body, spans = _encoded([line.data for line in lines], protocol)
+    except ValueError:
+        if len(lines) == 1:
+            yield Damaged(lines[0].data, reached)
+        for line in lines if len(lines) > 1 else ():
+            yield from _joined([line], protocol)
+    else:
+        yield Request(body, spans, reached)
+
+
+def _encoded(lines: Sequence[bytes], protocol: Protocol) -> tuple[bytes, int]:
+    """The body for these lines, and the number of spans in it.
+
+    A line of ours that shall be posted as JSON is taken as it is: parsing costs as much as writing it did.
+
+    Raises:
+        ValueError: one of them is damaged.
+    """
+    if protocol == "http/json":
+        texts = [line.decode() for line in lines]
+        body = join_lines([text if is_ours(text) else _compact(decode_line(text)) for text in texts]).encode()
+        return body, count_spans(body)
+    decoded = [decode_line(line) for line in lines]
+    return _protobuf(decoded), sum(1 for request in decoded for _ in placed_spans(request))
+
+
+def _cut(data: bytes, before: Position, reached: Position, protocol: Protocol) -> Iterator[Request | Damaged]:
+    """One line in several requests, without the spans that were accepted before."""
+    try:
+        placed = list(placed_spans(decode_line(data)))
+        _protobuf([_nested(placed)])  # every field is of the right type
+    except ValueError:
+        yield Damaged(data, reached)
+        return
+    parts = -(-len(data) // REQUEST_BYTES)
+    step = max(1, -(-len(placed) // parts))
+    for first in range(before.skip, len(placed), step):
+        chosen = placed[first : first + step]
+        nested = _nested(chosen)
+        body = _compact(nested).encode() if protocol == "http/json" else _protobuf([nested])
+        done = first + len(chosen)
+        yield Request(body, len(chosen), reached if done == len(placed) else Position(before.offset, done))
+
+
+def _nested(placed: Sequence[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
+    """Spans under their levels again."""
+    return {
+        "resourceSpans": [
+            {**resource, "scopeSpans": [{**scope, "spans": [span for *_, span in group]}]}
+            for (resource, scope), group in (
+                (group[0][:2], group)
+                for group in (list(found) for _, found in groupby(placed, lambda item: (id(item[0]), id(item[1]))))
+            )
+        ]
+    }
+
+
+def _compact(request: dict[str, Any]) -> str:
+    return json.dumps({"resourceSpans": request.get("resourceSpans") or []}, separators=(",", ":"))
+
+
+def _protobuf(decoded: Sequence[dict[str, Any]]) -> bytes:
+    from .protobuf import to_protobuf  # noqa: PLC0415  (protobuf's classes are not needed for JSON)
+
+    body: bytes = to_protobuf(decoded).SerializeToString()
+    return body

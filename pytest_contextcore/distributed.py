@@ -1,0 +1,162 @@
+"""The controller's side of xdist: who runs a plan, plan errors, takeover when a worker died (contract 2, "xdist")."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from . import closing
+from .evidence_file import EvidenceFile, evidence_path
+from .model import Evidence, Status
+from .outbox import PlanSpans
+from .plan import Plan, load_plan
+from .recorder import TraceRecorder
+from .reuse import EvidenceError, load_evidence
+from .rules import Trouble
+from .scheduler import PinnedScheduler
+from .services import WORKER_INPUT, Services, services
+from .worker import CHANNEL
+
+if TYPE_CHECKING:
+    from xdist.scheduler import Scheduling
+    from xdist.workermanage import WorkerController
+
+
+@dataclass(slots=True)
+class _RemotePlan:
+    """A plan as the workers collected it, and what its worker said of it in the end."""
+
+    plan: Plan
+    indices: list[int]
+    fresh: Evidence
+    done: Evidence | None = None
+    problems: list[str] = field(default_factory=list)
+
+    def phase_of(self, nodeid: str) -> str | None:
+        """The short id of the phase with this node id."""
+        for span in self.fresh.spans:
+            if span.nodeid == nodeid:
+                return self.plan.short_phase_id(span.span_id)
+        return None
+
+
+class Controller:
+    """Hands a session's context to the workers, pins plans to workers, and reports for all of them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._said: dict[str, dict[str, Any]] = {}
+        self._plans: dict[str, _RemotePlan] = {}
+        self._lines: list[str] = []
+
+    @property
+    def _shared(self) -> Services:
+        return services(self._config)
+
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Before a worker starts: the session's context, and a channel for what it has to say."""
+        channel = node.gateway.newchannel()
+        node.workerinput[CHANNEL] = channel  # type: ignore[typeddict-unknown-key]
+        worker = node.gateway.id
+        channel.setcallback(lambda text: self._said.setdefault(worker, {}).update(json.loads(text)))
+        node.workerinput[WORKER_INPUT] = {  # type: ignore[typeddict-unknown-key]
+            "run_id": self._shared.context.run_id,
+            "worker_id": worker,
+            "replaces": "yes" if self._plans else "",
+        }
+
+    def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
+        """A worker has collected; what it said of the plans is here already.
+
+        Raises:
+            pytest.UsageError: the plan cannot be run.
+        """
+        said = self._said.get(node.gateway.id, {})
+        if "error" in said:
+            raise pytest.UsageError(said["error"])
+        for entry in said.get("plans", ()):
+            fresh = Evidence.model_validate_json(entry["evidence"])
+            if fresh.trace_id not in self._plans:
+                plan = load_plan(Path(entry["path"]))
+                self._plans[fresh.trace_id] = _RemotePlan(plan, entry["indices"], fresh)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_xdist_make_scheduler(self) -> Generator[None, Scheduling, Scheduling]:
+        """Whatever ``--dist`` says, a plan's phases go to one worker."""
+        return PinnedScheduler((yield), self._pinned)
+
+    def _pinned(self, collection: Sequence[str]) -> list[list[int]]:
+        del collection  # the workers gave the indices
+        return [plan.indices for plan in self._plans.values() if plan.indices]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Which phases got a report."""
+        if any(plan.phase_of(report.nodeid) for plan in self._plans.values()):
+            self._shared.reported.add(report.nodeid)
+
+    def pytest_testnodedown(self, node: WorkerController) -> None:
+        """A worker is done: the evidence of the plans that it ran."""
+        output = getattr(node, "workeroutput", None) or {}
+        for entry in json.loads(output.get(WORKER_INPUT, "[]")):
+            evidence = Evidence.model_validate_json(entry["evidence"])
+            if (plan := self._plans.get(evidence.trace_id)) is not None:
+                plan.done, plan.problems = evidence, entry["problems"]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_handlecrashitem(self, crashitem: str) -> None:
+        """A worker died: if it was running a phase, that phase failed and the rest of its plan does not start."""
+        for plan in self._plans.values():
+            if (phase_id := plan.phase_of(crashitem)) is not None:
+                self._take_over(plan, phase_id, crashitem)
+
+    def _take_over(self, plan: _RemotePlan, phase_id: str | None, nodeid: str = "") -> None:
+        shared = self._shared
+        evidence = self._left_behind(plan)
+        recorder = TraceRecorder.take_over(plan.plan, evidence)
+        spans = PlanSpans(recorder, shared.context.out, shared.outbox, sampled=shared.outbox.sampled(evidence.otel_trace_id))
+        file = EvidenceFile(recorder, shared.context.out)
+        recorder.listener = lambda change, span, gate: (file(change, span, gate), spans(change, span, gate))[-1]
+        if evidence.started_at is None:
+            recorder.start()
+        if phase_id is not None:
+            if recorder.span(phase_id).status is not Status.IN_PROGRESS:
+                recorder.begin_phase(phase_id, nodeid)
+            reason = f"its worker crashed while it ran {nodeid}"
+            recorder.add_trouble(phase_id, Trouble(reason, f"find out why {nodeid} ends its process, then run again"))
+            recorder.end_phase(phase_id)
+        recorder.finish()
+        plan.done = recorder.evidence
+        plan.problems = [problem for problem in (file.problem, spans.problem) if problem]
+
+    def _left_behind(self, plan: _RemotePlan) -> Evidence:
+        """What the dead worker had written in this session; the fresh evidence where it wrote nothing."""
+        try:
+            evidence = load_evidence(evidence_path(self._shared.context.out, plan.plan.trace.id))
+        except EvidenceError:
+            return plan.fresh
+        return evidence if evidence.otel_span_id == plan.fresh.otel_span_id else plan.fresh
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Before pytest writes its reports. Workers are stopped later, but all that ran a plan have said so by now."""
+        shared = self._shared
+        for plan in self._plans.values():
+            left = self._left_behind(plan)
+            if plan.done is None and left is not plan.fresh:
+                self._take_over(plan, None)
+        if self._plans or shared.outbox.settings.exporting:
+            shared.ordinary.finish(int(exitstatus))
+        problems = [problem for plan in self._plans.values() for problem in plan.problems]
+        self._lines = closing.close(session, shared, self._traces(), problems)
+
+    def _traces(self) -> list[closing.Trace]:
+        return [closing.Trace(plan.done, plan.plan) for plan in self._plans.values() if plan.done is not None]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The closing tables, and what was written where."""
+        closing.show(self._config, terminalreporter, self._traces(), self._lines)

@@ -1,0 +1,83 @@
+"""Typed data that one phase emits and a later one validates before it uses it (contract 1, "handoff")."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Handoff(BaseModel):
+    """Base of every handoff: a frozen pydantic model whose payload is JSON.
+
+    Override :meth:`stale` where a handoff vouches for something outside itself, such as files.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def stale(self) -> Iterator[str]:
+        """Sentences, each naming something that this handoff vouched for and that no longer holds."""
+        return iter(())
+
+
+H = TypeVar("H", bound=Handoff)
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """An emitted handoff as it lies between phases: who emitted it, its payload and the payload's SHA-256 (hex)."""
+
+    name: str
+    span_id: str
+    payload: str
+    digest: str
+
+
+class HandoffRefused(Exception):  # noqa: N818  (an outcome, not an error of the program)
+    """A handoff that a phase cannot accept: it was never emitted, is malformed, or no longer holds."""
+
+    def __init__(self, reason: str, next_action: str, digest: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.next_action, self.digest = reason, next_action, digest
+
+
+def emit(handoff: Handoff, span_id: str) -> Emitted:
+    """The handoff in its canonical form: JSON with sorted keys and no spaces, UTF-8."""
+    payload = json.dumps(
+        handoff.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return Emitted(type(handoff).__name__, span_id, payload, hashlib.sha256(payload.encode()).hexdigest())
+
+
+def accept(kind: type[H], emitted: Emitted | None) -> H:
+    """The typed handoff.
+
+    Raises:
+        HandoffRefused: nothing of this name was emitted, its payload does not fit the type, or it is stale.
+    """
+    name = kind.__name__
+    if emitted is None:
+        raise HandoffRefused(
+            f"handoff {name} was not emitted by any phase before this one",
+            f"emit {name} with phase.handoff(…) upstream",
+        )
+    again = f"run {emitted.span_id} again, which emits {name}"
+    if hashlib.sha256(emitted.payload.encode()).hexdigest() != emitted.digest:
+        raise HandoffRefused(f"handoff {name} does not have the digest {emitted.digest}", again, emitted.digest)
+    try:
+        handoff = kind.model_validate_json(emitted.payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "payload"
+        raise HandoffRefused(f"handoff {name} is malformed: {key}: {first['msg']}", again, emitted.digest) from error
+    stale = list(handoff.stale())
+    if stale:
+        more = f" (and {len(stale) - 1} more)" if len(stale) > 1 else ""
+        raise HandoffRefused(
+            f"handoff {name} from {emitted.span_id} no longer holds: {stale[0]}{more}", again, emitted.digest
+        )
+    return handoff

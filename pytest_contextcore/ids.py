@@ -1,0 +1,53 @@
+"""W3C trace context: ids, and the parent that the environment names (contract 6, "Ids")."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The span that the environment names as parent: ids in lower-case hex, flags, vendor state."""
+
+    trace_id: str
+    span_id: str
+    sampled: bool
+    state: str = ""
+
+
+def new_trace_id() -> str:
+    """A random trace id, 32 hex digits, never zero.
+
+    From the operating system: plugins such as pytest-randomly seed the ``random`` module the same in every run.
+    """
+    return _random_hex(16)
+
+
+def new_span_id() -> str:
+    """A random span id, 16 hex digits, never zero."""
+    return _random_hex(8)
+
+
+def remote_parent(environ: Mapping[str, str]) -> Remote | None:
+    """The parent in ``TRACEPARENT``; None where there is none or it is malformed (W3C: then ignore it)."""
+    match = _TRACEPARENT.fullmatch(environ.get("TRACEPARENT", "").strip())
+    if match is None or (match[4] and environ["TRACEPARENT"].startswith("00")):
+        return None
+    return Remote(match[1], match[2], bool(int(match[3], 16) & 1), environ.get("TRACESTATE", "").strip())
+
+
+def traceparent(trace_id: str, span_id: str, *, sampled: bool) -> str:
+    """The header for a child of this span."""
+    return f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}"
+
+
+def _random_hex(size: int) -> str:
+    while True:
+        value = os.urandom(size)
+        if any(value):
+            return value.hex()

@@ -1,0 +1,77 @@
+"""The JUnit report: properties of phases, and test cases for phases that got no report (contract 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .model import Evidence, SpanEvidence, Status
+from .rules import Outcome
+from .spans import phase_spans
+from .summary import held_reason
+
+if TYPE_CHECKING:
+    from _pytest.junitxml import LogXML
+
+_SHOWN = ("task.", "input.", "quality.", "routing.", "output.")
+
+
+def phase_properties(evidence: Evidence, span: SpanEvidence) -> list[tuple[str, object]]:
+    """Trace and span id (hex), and what the span says of task, inputs, quality, routing and output."""
+    *_, phase = phase_spans(evidence, span)
+    shown = [(name, str(value)) for name, value in phase.attributes.items() if name.startswith(_SHOWN)]
+    return [("otel_trace_id", phase.trace_id), ("otel_span_id", phase.span_id), *shown]
+
+
+def add_unreported(config: pytest.Config, traces: Collection[Evidence], reported: Collection[str]) -> None:
+    """Give the JUnit file the phases that no test report stands for.
+
+    Not started ones, for example after ``-x``, are skipped with the blocking span; reused ones passed. They are given to
+    the JUnit plugin alone: a hook call would change other plugins' counts.
+    """
+    xml = _log_xml(config)
+    if xml is None:
+        return
+    for evidence in traces:
+        for span in evidence.spans:
+            if span.nodeid is None or span.nodeid in reported:
+                continue
+            if span.status is Status.NOT_STARTED or span.reused:
+                for report in _reports(evidence, span):
+                    xml.pytest_runtest_logreport(report)
+
+
+def _log_xml(config: pytest.Config) -> LogXML | None:
+    if not config.getoption("xmlpath", None):
+        return None
+    from _pytest.junitxml import xml_key  # noqa: PLC0415  (where pytest itself keeps its JUnit plugin)
+
+    return config.stash.get(xml_key, None)
+
+
+def _reports(evidence: Evidence, span: SpanEvidence) -> list[pytest.TestReport]:
+    nodeid = span.nodeid or span.span_id
+    path, _, name = nodeid.partition("::")
+    line = span.attributes.get("code.line.number", 0)
+    place = (path, line if isinstance(line, int) else 0, name)
+    outcome = Outcome(span.status, span.blocked_reason, span.next_action, span.blocked_on_span_id)
+    first = pytest.TestReport(
+        nodeid=nodeid,
+        location=place,
+        keywords={},
+        outcome="passed" if span.reused else "skipped",
+        longrepr=None if span.reused else (path, place[1], f"Skipped: {held_reason(outcome)}"),
+        when="call" if span.reused else "setup",
+    )
+    last = pytest.TestReport(
+        nodeid=nodeid,
+        location=place,
+        keywords={},
+        outcome="passed",
+        longrepr=None,
+        when="teardown",
+        user_properties=phase_properties(evidence, span),
+    )
+    return [first, last]

@@ -1,0 +1,221 @@
+"""The vocabulary of a trace and the format of its evidence (contract 1, 2 and 5).
+
+Evidence is the recorded truth of one execution of a plan: every report is a function of it. The models here are the
+file format; they refuse states that must not exist, such as a blocked span without a reason.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+SCHEMA_VERSION = "v1"
+
+
+class Status(StrEnum):
+    """Status of a phase and of the whole trace (seed, "Required Span Attributes": ``task.status``)."""
+
+    NOT_STARTED = "not_started"
+    IN_PROGRESS = "in_progress"
+    BLOCKED = "blocked"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Result(StrEnum):
+    """Result of a gate."""
+
+    PASS = "pass"  # noqa: S105  (a result, not a password)
+    FAIL = "fail"
+    WAIVED = "waived"
+    NOT_APPLICABLE = "not_applicable"
+    NOT_CHECKED = "not_checked"
+
+
+class Kind(StrEnum):
+    """What a gate's failure does: stop the trace, block its phase, or warn."""
+
+    INTEGRITY = "integrity"
+    REQUIRED = "required"
+    ADVISORY = "advisory"
+
+
+class Severity(StrEnum):
+    """Severity of a failed gate, by its kind."""
+
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+
+
+SEVERITY_OF = {
+    Kind.INTEGRITY: Severity.CRITICAL,
+    Kind.REQUIRED: Severity.ERROR,
+    Kind.ADVISORY: Severity.WARNING,
+}
+
+
+def _parse_time(value: object) -> object:
+    """Nanoseconds since the epoch from an RFC 3339 text; other values are left to pydantic."""
+    if not isinstance(value, str):
+        return value
+    whole, _, fraction = value.removesuffix("Z").partition(".")
+    moment = datetime.fromisoformat(whole).replace(tzinfo=UTC)
+    return int(moment.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
+
+
+def format_time(nanoseconds: int) -> str:
+    """RFC 3339 in UTC with microseconds, from nanoseconds since the epoch."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+
+
+Time = Annotated[
+    int,
+    BeforeValidator(_parse_time, json_schema_input_type=str),
+    PlainSerializer(format_time, return_type=str, when_used="json"),
+]
+"""Nanoseconds since the epoch in memory, RFC 3339 UTC in files."""
+
+AttributeValue = bool | int | float | str | list[str]
+Attributes = dict[str, AttributeValue]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", validate_assignment=False, ser_json_inf_nan="null")
+
+
+class Event(_Record):
+    """A moment on a span."""
+
+    name: str
+    time: Time
+    attributes: Attributes = Field(default_factory=dict)
+
+
+class EvidenceItem(_Record):
+    """What a gate found: a type in snake_case, what it is about, and a sentence."""
+
+    type: str
+    ref: str
+    description: str = ""
+
+
+class Input(_Record):
+    """A file that a phase relied on, and the digest of its bytes when it did (64 hex characters)."""
+
+    path: str
+    sha256: str
+
+
+class HandoffRecord(_Record):
+    """A handoff that a phase emitted, or that it received and accepted or refused."""
+
+    name: str
+    direction: Literal["emitted", "validated", "rejected"]
+    digest: str
+
+
+class GateEvidence(_Record):
+    """One gate: one check of an exit criterion, one child span of its phase."""
+
+    gate_id: str
+    otel_span_id: str
+    kind: Kind
+    result: Result = Result.NOT_CHECKED
+    severity: Severity | None = None
+    reason: str | None = None
+    next_action: str | None = None
+    evidence: list[EvidenceItem] = Field(default_factory=list)
+    started_at: Time | None = None
+    ended_at: Time | None = None
+    events: list[Event] = Field(default_factory=list)
+
+
+class _Blockable(_Record):
+    status: Status = Status.NOT_STARTED
+    started_at: Time | None = None
+    ended_at: Time | None = None
+    blocked_reason: str | None = None
+    blocked_on_span_id: str | None = None
+    next_action: str | None = None
+    attributes: Attributes = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _blocked_says_why(self) -> Self:
+        if self.status is Status.BLOCKED and not (self.blocked_reason and self.next_action):
+            raise ValueError("a blocked span needs a reason and a next action")
+        return self
+
+
+class SpanEvidence(_Blockable):
+    """One phase: one span, exactly one pytest test."""
+
+    span_id: str
+    otel_span_id: str
+    parent_id: str
+    phase: str
+    nodeid: str | None = None
+    reused: bool = False
+    inputs: list[Input] = Field(default_factory=list)
+    gates: list[GateEvidence] = Field(default_factory=list)
+    events: list[Event] = Field(default_factory=list)
+    handoffs: list[HandoffRecord] = Field(default_factory=list)
+    fingerprint: str | None = None
+
+
+class Summary(_Record):
+    """How many phases have which status and how many gates which result; zeros included."""
+
+    phases: dict[Status, int] = Field(default_factory=lambda: dict.fromkeys(Status, 0))
+    gates: dict[Result, int] = Field(default_factory=lambda: dict.fromkeys(Result, 0))
+
+
+class Condition(_Record):
+    """One condition of the definition of done, and what is missing for it."""
+
+    condition: str
+    met: bool
+    missing: list[str] = Field(default_factory=list)
+
+
+class Evidence(_Blockable):
+    """The recorded result of one execution of a plan."""
+
+    schema_version: Literal["v1"] = SCHEMA_VERSION
+    trace_id: str
+    otel_trace_id: str
+    otel_span_id: str
+    otel_parent_span_id: str | None = None
+    project_id: str
+    title: str
+    type: str
+    workspace: str | None = None
+    options: dict[str, str | int | float | bool | None | list[str]] = Field(default_factory=dict)
+    plan_digest: str
+    definition_of_done: list[Condition] = Field(default_factory=list)
+    summary: Summary = Field(default_factory=Summary)
+    spans: list[SpanEvidence] = Field(default_factory=list)
+
+    def span(self, span_id: str) -> SpanEvidence:
+        """The phase with this full id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for span in self.spans:
+            if span.span_id == span_id:
+                return span
+        raise KeyError(span_id)
+
+    def recount(self) -> None:
+        """Bring ``summary`` up to date."""
+        summary = Summary()
+        for span in self.spans:
+            summary.phases[span.status] += 1
+            for gate in span.gates:
+                summary.gates[gate.result] += 1
+        self.summary = summary

@@ -1,0 +1,250 @@
+"""Spans of tests that are no phase: one a test and attempt, below one span of the whole session (contract 6)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .context import SpanContextStack
+from .ids import Remote, new_span_id
+from .redact import redact
+
+if TYPE_CHECKING:
+    from .model import Attributes
+    from .spans import SpanData
+
+ROOT_NAME = "pytest"
+"""Name of the session's span, and of its test suite."""
+
+_RUN_STATUS = {
+    pytest.ExitCode.OK: "success",
+    pytest.ExitCode.TESTS_FAILED: "failure",
+    pytest.ExitCode.NO_TESTS_COLLECTED: "skipped",
+}
+"""``test.suite.run.status`` by exit code (semantic conventions, test); every other one is ``aborted``."""
+
+
+def code_attributes(item: pytest.Item) -> Attributes:
+    """Where a test stands: ``code.*`` by OpenTelemetry's conventions, the path relative to the root directory.
+
+    The function's name is qualified with its module; a test that is no function, such as a doctest, has none.
+    """
+    path, line, _ = item.location
+    attributes: Attributes = {"code.file.path": path}
+    if line is not None:
+        attributes["code.line.number"] = line + 1
+    function = getattr(item, "function", None)
+    if function is not None:
+        name = getattr(function, "__qualname__", None) or getattr(item, "originalname", "")
+        attributes["code.function.name"] = f"{function.__module__}.{name}"
+    return attributes
+
+
+@dataclass(slots=True)
+class _Failure:
+    """What is said of the first failure of a test: its first line, and the exception's type and whole message."""
+
+    line: str
+    type: str
+    message: str
+    time: int
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """A test that runs: what its span is made of when it ends."""
+
+    item: pytest.Item
+    nodeid: str
+    span_id: str
+    start: int
+    failed: bool = False
+    skipped: bool = False
+    failures: list[_Failure] = field(default_factory=list)
+
+
+def _no_phase(item: pytest.Item) -> bool:
+    del item
+    return False
+
+
+class OrdinaryTests:
+    """A pytest plugin object that makes each test, other than a phase, a span and OpenTelemetry's current context.
+
+    Args:
+        trace_id: 32 hex digits.
+        root_span_id: 16 hex digits; the parent of every test's span.
+        sink: takes each finished span; None where none are wanted: then ids and context are all that is made.
+        sampled: whether the trace is; without it nothing goes to ``sink``.
+        is_phase: which tests to leave alone.
+        remote: the parent of the session's span, from ``TRACEPARENT``.
+        root: whether `finish` emits the session's span; False in xdist workers, whose controller does it.
+    """
+
+    def __init__(
+        self,
+        trace_id: str,
+        root_span_id: str,
+        sink: Callable[[SpanData], None] | None,
+        *,
+        sampled: bool = True,
+        is_phase: Callable[[pytest.Item], bool] = _no_phase,
+        remote: Remote | None = None,
+        root: bool = True,
+    ) -> None:
+        self.trace_id, self.root_span_id = trace_id, root_span_id
+        self._sink = sink if sampled else None
+        self._is_phase = is_phase
+        self._remote, self._root = remote, root
+        self._state = remote.state if remote else ""
+        self._stack = SpanContextStack(trace_id, sampled=sampled, state=self._state)
+        self._start = time.time_ns()
+        self._item: pytest.Item | None = None
+        self._attempt: _Attempt | None = None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Open the test's first attempt; close what an exception, such as Ctrl-C, left open."""
+        if self._is_phase(item):
+            return (yield)
+        self._item = item
+        self._begin(item)
+        try:
+            return (yield)
+        finally:
+            self._end()
+            self._item = None
+
+    def pytest_runtest_logstart(self) -> None:
+        """A plugin that repeats tests starts another attempt: a span of its own."""
+        if self._item is not None and self._attempt is None:
+            self._begin(self._item)
+
+    def pytest_runtest_logfinish(self) -> None:
+        """The attempt is over."""
+        self._end()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Learn the outcome: any failed report fails the attempt, those of subtests and of repeated ones too."""
+        outcome = report.outcome
+        if outcome == "passed" or (attempt := self._attempt) is None or report.nodeid != attempt.nodeid:
+            return
+        if outcome == "skipped":
+            attempt.skipped = True
+            return
+        attempt.failed = True
+        if self._sink is not None and not attempt.failures:
+            attempt.failures.append(_from_report(report))
+
+    def pytest_exception_interact(self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any]) -> None:
+        """Learn the exception: only here are its type and its whole message at hand."""
+        attempt = self._attempt
+        if attempt is None or node is not attempt.item or call.excinfo is None or self._sink is None:
+            return
+        failure = _from_exception(call.excinfo, int(call.stop * 1e9))
+        if attempt.failures and attempt.failures[0].type == "":
+            attempt.failures[0] = failure  # the same failure, better known
+        else:
+            attempt.failures.append(failure)
+
+    def finish(self, exitstatus: int) -> None:
+        """Emit the session's span; in an xdist worker nothing is left to do."""
+        if self._sink is None or not self._root:
+            return
+        from .spans import OK, SpanData, error_status  # noqa: PLC0415  (pydantic: only where spans are made)
+
+        status = _RUN_STATUS.get(pytest.ExitCode(exitstatus), "aborted") if exitstatus in _EXIT_CODES else "aborted"
+        self._sink(
+            SpanData(
+                name=ROOT_NAME,
+                trace_id=self.trace_id,
+                span_id=self.root_span_id,
+                parent_id=self._remote.span_id if self._remote else None,
+                start=self._start,
+                end=max(self._start, time.time_ns()),
+                attributes={"test.suite.name": ROOT_NAME, "test.suite.run.status": status},
+                status=OK if status in ("success", "skipped") else error_status(f"exit status {int(exitstatus)}"),
+                trace_state=self._state,
+            )
+        )
+
+    def _begin(self, item: pytest.Item) -> None:
+        span_id = new_span_id()
+        self._attempt = _Attempt(item, item.nodeid, span_id, time.time_ns())
+        self._stack.push(span_id)
+
+    def _end(self) -> None:
+        attempt = self._attempt
+        if attempt is None:
+            return
+        self._attempt = None
+        self._stack.pop()
+        if self._sink is not None:
+            self._sink(self._span(attempt))
+
+    def _span(self, attempt: _Attempt) -> SpanData:
+        from .model import Event  # noqa: PLC0415  (pydantic: only where spans are made)
+        from .spans import OK, UNSET, SpanData, error_status  # noqa: PLC0415
+
+        name = _shown(attempt.nodeid)
+        attributes: Attributes = {"test.case.name": name, **code_attributes(attempt.item)}
+        failures = attempt.failures
+        status = UNSET
+        if attempt.failed:
+            attributes["test.case.result.status"] = "fail"
+            status = error_status(failures[0].line if failures else "")
+        elif not attempt.skipped:
+            attributes["test.case.result.status"] = "pass"
+            status = OK
+        events = [
+            Event(
+                name="exception",
+                time=failure.time,
+                attributes={"exception.type": failure.type, "exception.message": failure.message},
+            )
+            for failure in failures
+            if failure.type
+        ]
+        return SpanData(
+            name=name,
+            trace_id=self.trace_id,
+            span_id=attempt.span_id,
+            parent_id=self.root_span_id,
+            start=attempt.start,
+            end=max(attempt.start, time.time_ns()),
+            attributes=attributes,
+            events=tuple(events),
+            status=status,
+            trace_state=self._state,
+        )
+
+
+_EXIT_CODES = frozenset(int(code) for code in pytest.ExitCode)
+
+
+def _shown(nodeid: str) -> str:
+    """The node id; a parameter in it may be an address or a token. Looking is cheap, `redact` is not."""
+    return redact(nodeid) if "://" in nodeid or "=" in nodeid or " " in nodeid else nodeid
+
+
+def _from_exception(excinfo: pytest.ExceptionInfo[BaseException], when: int) -> _Failure:
+    kind = excinfo.type
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    try:
+        message = str(excinfo.value)
+    except Exception as error:  # noqa: BLE001  (an exception's own __str__ can raise anything; the test has failed already)
+        message = f"(its text raised {type(error).__name__})"
+    first = next(iter(message.splitlines()), "")
+    line = f"{kind.__name__}: {first}" if first else kind.__name__
+    return _Failure(redact(line, 500), f"{module}{kind.__qualname__}", redact(message), when)
+
+
+def _from_report(report: pytest.TestReport) -> _Failure:
+    """What a report says by itself; all that is known where no exception is shown, such as at a strict xpass."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(crash.message if crash is not None else report.longreprtext)
+    return _Failure(redact(next(iter(text.splitlines()), ""), 500), "", "", int(report.stop * 1e9))

@@ -1,0 +1,128 @@
+"""Reading and writing: every file of the pipeline goes through here, and every failure becomes a `PipelineError`."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .model import PipelineError
+
+_WRONG_SHAPE = "does not have the expected shape"
+
+Document = dict[str, Any]
+_NO_FOLDING = 10_000  # columns: a query stays on its line
+
+
+def now() -> str:
+    """The time, as the pipeline's files write it."""
+    return datetime.now(UTC).isoformat()
+
+
+def new_id() -> str:
+    """An id for a run or a workflow."""
+    return str(uuid.uuid4())
+
+
+def sha256_text(text: str) -> str:
+    """Bare hex SHA-256 of a text as it is written to a file."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_section(section: object) -> str:
+    """Digest of a part of a JSON document, as `artifact_inventory[].sha256` records it."""
+    return sha256_text(json.dumps(section, sort_keys=True, default=str))
+
+
+def sha256_file(path: Path) -> str:
+    """Bare hex SHA-256 of a file's bytes."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise PipelineError(path, f"cannot be read: {error.strerror}") from error
+
+
+def read_text(path: Path) -> str:
+    """A file's text."""
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise PipelineError(path, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise PipelineError(path, f"is not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def read_json(path: Path) -> Document:
+    """A JSON file that holds one object."""
+    return _read_object(path, json.loads)
+
+
+def read_yaml(path: Path) -> Document:
+    """A YAML file that holds one mapping."""
+    return _read_object(path, yaml.safe_load)
+
+
+def _read_object(path: Path, parse: Callable[[str], object]) -> Document:
+    text = read_text(path)
+    try:
+        document = parse(text)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise PipelineError(path, f"cannot be parsed: {error}") from error
+    if not isinstance(document, dict):
+        raise PipelineError(path, f"holds a {type(document).__name__}: expected an object")
+    return document
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while picking values out of this file's document into an error that names the file."""
+    try:
+        yield
+    except KeyError as error:
+        raise PipelineError(path, f"{_WRONG_SHAPE}: key {error} is missing") from error
+    except (TypeError, AttributeError, IndexError, ValueError, ArithmeticError) as error:
+        raise PipelineError(path, f"{_WRONG_SHAPE}: {error}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, with the folders that it needs."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    except OSError as error:
+        raise PipelineError(path, f"cannot be written: {error.strerror}") from error
+
+
+def write_json(path: Path, document: Document) -> None:
+    """Write a JSON document, readable."""
+    write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def to_yaml(document: Document) -> str:
+    """A YAML document with its keys in the order in which they were built, and without anchors."""
+    return yaml.dump(document, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=_NO_FOLDING)
+
+
+def write_yaml(path: Path, document: Document) -> None:
+    """Write a YAML document."""
+    write_text(path, to_yaml(document))
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """A dumper that repeats a shared value instead of pointing at it, and writes several lines as several lines."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Never use an alias."""
+        return True
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """A block for several lines, else whatever YAML needs."""
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_PlainDumper.add_representer(str, _PlainDumper.represent_text)

@@ -1,0 +1,69 @@
+"""The pipeline's steps under one name.
+
+Each step reads what the earlier ones wrote, so each may run in a process of its own. A step that is run again starts
+from what the steps before it left.
+"""
+
+from pathlib import Path
+
+from . import design, export, finalize, implement, ingest, prepare, review, validate
+from .layout import Layout
+from .model import Injections
+from .rewind import rewind
+
+
+class Pipeline:
+    """The reference pipeline in one workspace; every step may raise `PipelineError`."""
+
+    def __init__(self, root: Path, injections: Injections = Injections()) -> None:  # noqa: B008 - frozen
+        self.layout = Layout.at(root)
+        self.injections = injections
+
+    @property
+    def root(self) -> Path:
+        """The workspace, absolute: the root that the files record."""
+        return self.layout.root
+
+    def prepare(self) -> None:
+        """S1 INIT_BASELINE: a fresh workspace with the example service."""
+        prepare.prepare(self.layout)
+
+    def export(self) -> None:
+        """S2 EXPORT_CONTRACT: export/ (S3 only checks it)."""
+        rewind(self.layout, "export")
+        export.export(self.layout, self.injections.source_checksum)
+
+    def ingest(self) -> None:
+        """S4 INGEST_PARSE_ASSESS: ingestion/."""
+        rewind(self.layout, "ingest")
+        ingest.ingest(self.layout, self.injections.drop_features)
+
+    def route(self) -> None:
+        """S5 ROUTING_DECISION: why this route."""
+        rewind(self.layout, "route")
+        ingest.route(self.layout)
+
+    def design(self) -> None:
+        """S6 ARTISAN_DESIGN: design documents and handoff."""
+        rewind(self.layout, "design")
+        design.design(self.layout)
+
+    def implement(self) -> None:
+        """S7 ARTISAN_IMPLEMENT: the missing artifacts, in the repository."""
+        rewind(self.layout, "implement")
+        implement.implement(self.layout, self.injections.test_failures)
+
+    def validate(self) -> None:
+        """S8 TEST_VALIDATE: test results."""
+        rewind(self.layout, "validate")
+        validate.validate(self.layout)
+
+    def review(self) -> None:
+        """S9 REVIEW_CALIBRATE: review results."""
+        rewind(self.layout, "review")
+        review.review(self.layout, self.injections.review_blockers)
+
+    def finalize(self) -> None:
+        """S10 FINALIZE_VERIFY: report and generation manifest."""
+        rewind(self.layout, "finalize")
+        finalize.finalize(self.layout)

@@ -1,0 +1,95 @@
+"""S5: the route follows from the score, or from an override that says why and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from ..documents import (
+    DIAGNOSTIC,
+    INGESTION_STATE,
+    OVERRIDE,
+    REVIEW_CONFIG,
+    ROUTES,
+    Ingestion,
+    json_object,
+)
+from ..findings import Finding, Unreadable, shown
+from ..nodes import Node
+from ..workspace import Workspace
+from . import differs, gate
+from .ingestion import THRESHOLD
+
+
+def overridden(ws: Workspace) -> bool:
+    """Tell whether something stands where an override would stand, whatever it is."""
+    return ws.occupied(OVERRIDE)
+
+
+@gate
+def route(ws: Workspace) -> Iterator[Finding]:
+    """S5-G1: above 40 the route is artisan, else prime, unless it is overridden; all statements agree (FORMATS.md)."""
+    ingestion = Ingestion.load(ws)
+    expected = "artisan" if ingestion.seed.get("complexity", "composite").number() > THRESHOLD else "prime"
+    why = f"as the score is {shown(ingestion.seed.get('complexity', 'composite').value)}"
+    if overridden(ws):
+        # Whether the override itself is sound is S5-G2's question; an unsound one justifies nothing.
+        stated = json_object(ws, OVERRIDE).get("route")
+        if not _unsound(ws):
+            expected, why = stated.name(), "as the override says"
+    if ingestion.named_route not in ROUTES or ingestion.named_route != expected:
+        message = "the route in the seed's name contradicts what it has to be"
+        yield Finding(
+            ingestion.seed_path,
+            message,
+            ingestion.named_route,
+            f"{expected}, {why}",
+            "route_mismatch",
+            ingestion.seed_path,
+        )
+    diagnostic, state, config = (partial(json_object, ws, p) for p in (DIAGNOSTIC, INGESTION_STATE, REVIEW_CONFIG))
+    statements: tuple[tuple[Callable[[], Node], tuple[str, ...], bool], ...] = (
+        (lambda: ingestion.seed, ("complexity", "route"), True),
+        (lambda: ingestion.enriched, ("complexity", "route"), True),
+        (lambda: ingestion.traceability, ("route",), True),
+        (diagnostic, ("route",), False),
+        (diagnostic, ("phases", "assess", "quality_signals", "route_decision"), False),
+        (state, ("route",), False),
+        (state, ("complexity_route",), False),
+        (config, ("_ingestion_metadata", "route"), True),
+    )
+    for read, keys, required in statements:
+        try:
+            node = read().find(*keys)
+            if node.given or required:
+                yield from _says(node, expected, why)
+        except Unreadable as error:
+            yield error.finding
+
+
+def _says(node: Node, expected: str, why: str) -> Iterator[Finding]:
+    if node.name() != expected:
+        yield differs(node, f"{node.at} states another route", f"{expected}, {why}", "route_mismatch")
+
+
+def override(ws: Workspace) -> list[Finding] | None:
+    """S5-G2: an override names a known route, a reason and who approved it; None if there is no override."""
+    return _override(ws) if overridden(ws) else None
+
+
+@gate
+def _override(ws: Workspace) -> Iterator[Finding]:
+    document = json_object(ws, OVERRIDE)
+    for key in ("route", "reason", "approved_by"):
+        node = document.get(key)
+        if not isinstance(node.value, str) or not node.value.strip():
+            message = f"the override does not state its {key}"
+            yield Finding(
+                OVERRIDE, message, shown(node.value if node.given else ""), "a text", "undocumented_override", key
+            )
+    if isinstance(document.get("route").value, str) and document.get("route").value not in ROUTES:
+        yield differs(document.get("route"), "the override's route is unknown", "artisan or prime", "unknown_route")
+
+
+def _unsound(ws: Workspace) -> bool:
+    return bool(_override(ws))

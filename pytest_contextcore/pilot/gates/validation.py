@@ -1,0 +1,119 @@
+"""S8: the recorded test results are complete, passed and current, and our own validators agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ..documents import SOURCE, TESTS, Export, Ingestion, Results
+from ..findings import Finding, Unreadable, clean, shown
+from ..nodes import Node
+from ..validators import PROMETHEUS_TYPES, Contract, promql_available, validate
+from ..workspace import Workspace
+from . import compare_checksum, differs, gate
+from .implementation import outputs, recorded_on
+
+
+@gate
+def recorded(ws: Workspace) -> Iterator[Finding]:
+    """S8-G1: the results cover every task of the seed, all passed, and were made on the bytes that are there now.
+
+    FORMATS.md: tests have no severities, so that every failed one is critical.
+    """
+    results, ingestion = Results.load(ws).tests, Ingestion.load(ws)
+    output, tasks = results.get("output"), dict.fromkeys(task.id for task in ingestion.tasks)
+    plan: dict[str, Node] = {}
+    for entry in output.get("test_plan").items():
+        id_ = entry.get("task_id").name()
+        if id_ in plan:
+            yield Finding(TESTS, f"task '{id_}' was tested twice", "two entries", "one", "duplicate_result", id_)
+        elif id_ not in tasks:
+            message = f"there are test results for '{id_}', which is no task"
+            yield Finding(TESTS, message, "results", "none", "unknown_task", id_)
+        plan[id_] = entry
+        yield from _entry(id_, entry)
+    for id_ in tasks:
+        if id_ not in plan:
+            yield Finding(TESTS, f"task '{id_}' has no test results", "none", "results", "missing_result", id_)
+    yield from _totals(output, plan)
+    meta = results.get("_cache_meta")
+    yield from compare_checksum(meta.get("source_checksum"), ws.digest(SOURCE), SOURCE)
+    hashes = meta.get("generation_file_hashes")
+    hashes.object()
+    for id_ in tasks:
+        yield from recorded_on(ws, id_, hashes.get(id_), "the test")
+
+
+def _entry(id_: str, entry: Node) -> Iterator[Finding]:
+    status, passed = entry.get("status"), entry.get("all_passed")
+    failed = [
+        result
+        for result in (entry.get("results").items() if entry.get("results").given else ())
+        if result.get("passed").value is not True
+    ]
+    for result in failed:
+        validator = shown(result.get("validator").value) if result.get("validator").given else "a validator"
+        issues = [shown(issue.value) for issue in result.get("issues").items()] if result.get("issues").given else []
+        message = f"{validator} failed for task '{id_}'"
+        yield Finding(TESTS, message, clean("; ".join(issues)) or "failed", "passed", "failed_test", id_)
+    if not failed and (passed.value is not True or status.value != "passed"):
+        seen = f"status {shown(status.value) if status.given else 'none'}"
+        yield Finding(TESTS, f"the tests of task '{id_}' did not pass", seen, "passed", "failed_test", id_)
+
+
+def _totals(output: Node, plan: dict[str, Node]) -> Iterator[Finding]:
+    """Check the totals, which count tasks, not validator results (FORMATS.md)."""
+    seen = Counter("passed" if entry.get("all_passed").value is True else "other" for entry in plan.values())
+    passed, failed, skipped = (output.get(f"total_{word}") for word in ("passed", "failed", "skipped"))
+    if failed.count() or skipped.count():
+        for node in (failed, skipped):
+            if node.count():
+                yield differs(node, f"{node.at} counts tests that did not pass", 0, "failed_test")
+    if passed.count() != seen["passed"]:
+        yield differs(passed, f"{passed.at} is not the number of tasks that passed", seen["passed"], "count_mismatch")
+    if passed.count() + failed.count() + skipped.count() != len(plan):
+        total = f"{passed.count()} + {failed.count()} + {skipped.count()}"
+        yield Finding(TESTS, "the totals do not add up", total, f"{len(plan)} tasks", "count_mismatch", output.at)
+    uncovered = output.get("tests_uncovered")
+    if uncovered.given and uncovered.count():
+        yield differs(uncovered, "some tests were never run", 0, "missing_result")
+
+
+def contracts(ws: Workspace) -> dict[str, Contract]:
+    """Read what binds of each type's output contract."""
+    section = Export.load(ws).onboarding.get("expected_output_contracts")
+    result: dict[str, Contract] = {}
+    for kind, entry in section.entries() if section.given else ():
+        lines, markers = entry.get("max_lines"), entry.get("completeness_markers")
+        result[kind] = Contract(
+            lines.count() if lines.given else None,
+            tuple(markers.texts()) if markers.given else (),
+        )
+    return result
+
+
+@gate
+def validators(ws: Workspace) -> Iterator[Finding]:
+    """S8-G2: our own validators find no fault in the gaps' files; existing artifacts may be stubs (FORMATS.md)."""
+    export, bound = Export.load(ws), contracts(ws)
+    for gap, path in outputs(ws).items():
+        artifact = export.by_id.get(gap)
+        type_ = artifact.type if artifact else ""
+        try:
+            yield from validate(path, ws.read_bytes(path), type_, bound.get(type_))
+        except Unreadable as error:
+            yield error.finding
+
+
+@gate
+def promql_checked(ws: Workspace) -> Iterator[Finding]:
+    """S8-G3 (advisory): says so when Prometheus rules were generated, but no PromQL parser is there to read them."""
+    if promql_available():
+        return
+    export = Export.load(ws)
+    for gap in dict.fromkeys(export.gaps):
+        artifact = export.by_id.get(gap)
+        if artifact and artifact.type in PROMETHEUS_TYPES:
+            message = "PromQL was not parsed since promql-parser is not installed"
+            path = export.planned.get(gap, "")
+            yield Finding(path, message, "no parser", "pytest-contextcore[promql]", "promql_not_checked", gap)

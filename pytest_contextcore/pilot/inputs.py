@@ -1,0 +1,55 @@
+"""Which files a phase of PI-101-002 relies on: they are its recorded inputs, and what its handoff vouches for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from .documents import (
+    GENERATION_MANIFEST,
+    HANDOFF,
+    ONBOARDING,
+    OVERRIDE,
+    PROVENANCE,
+    REPORT,
+    REVIEWS,
+    SOURCE,
+    TESTS,
+    TRACEABILITY,
+    VALIDATION,
+    Export,
+    Ingestion,
+)
+from .findings import Unreadable
+from .gates.implementation import outputs
+from .workspace import Workspace
+
+_SOURCES: tuple[tuple[int, Callable[[Workspace], Iterable[str]]], ...] = (
+    (1, lambda ws: [SOURCE]),
+    (2, lambda ws: [Export.load(ws).manifest_path]),
+    (2, lambda ws: [Export.load(ws).context_path]),
+    (2, lambda ws: [ONBOARDING, PROVENANCE, VALIDATION]),
+    (4, lambda ws: [Ingestion.load(ws).seed_path]),
+    (4, lambda ws: [Ingestion.load(ws).enriched_path]),
+    (4, lambda ws: [TRACEABILITY]),
+    (5, lambda ws: [OVERRIDE]),
+    (6, lambda ws: [HANDOFF]),
+    (7, lambda ws: outputs(ws).values()),
+    (8, lambda ws: [TESTS]),
+    (9, lambda ws: [REVIEWS]),
+    (10, lambda ws: [REPORT, GENERATION_MANIFEST]),
+)
+
+
+def relied_on(ws: Workspace, upto: int) -> list[str]:
+    """The paths in the workspace that phase ``upto`` (1 to 10) relies on and that are there, each once.
+
+    What cannot be named, because the file that would name it is unreadable, is left out: the gate about that file fails.
+    """
+    paths: dict[str, None] = {}
+    for phase, read in _SOURCES:
+        if phase <= upto:
+            try:
+                paths.update(dict.fromkeys(path for path in read(ws) if ws.exists(path)))
+            except Unreadable:
+                continue
+    return list(paths)

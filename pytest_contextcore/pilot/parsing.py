@@ -1,0 +1,282 @@
+"""Bytes to data: JSON and YAML from files that nobody vouches for. No recursion, and a bound on everything that grows.
+
+Both parsers give plain `dict`, `list`, `str`, `int`, `float`, `bool` and `None`, or raise `Malformed`. YAML is built
+from the parser's events instead of PyYAML's nodes: composing nodes recurses, and merging expands aliases unbounded.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import yaml
+
+MAX_DEPTH = 100
+MAX_VALUES = 2_000_000  # what keeps a 32 MiB document of empty lists from becoming a gigabyte of objects
+MAX_EVENTS = 500_000  # the YAML scanner handles about 200,000 events a second
+MAX_DIGITS = 40
+
+# The closing quote is optional so that no attempt ever fails: an unterminated string costs one scan, not one per quote.
+_JSON_TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.DOTALL)
+_CORE = "tag:yaml.org,2002:"
+_SCALARS = tuple(_CORE + name for name in ("str", "null", "bool", "int", "float", "timestamp", "merge", "value"))
+_EVENTS: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_RESOLVER: Any = yaml.resolver.Resolver()
+_CONSTRUCTOR = yaml.constructor.SafeConstructor()
+
+
+class Malformed(ValueError):  # noqa: N818  it says what the bytes are; `Unreadable` is made from it
+    """The bytes are not a document of this kind."""
+
+    def __init__(self, message: str, observed: str, expected: str) -> None:
+        super().__init__(message)
+        self.message, self.observed, self.expected = message, observed, expected
+
+
+def decode(data: bytes) -> str:
+    """Decode strict UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        byte = f"byte 0x{data[error.start]:02x} at offset {error.start}"
+        raise Malformed("is not UTF-8 text", byte, "UTF-8") from None
+
+
+# -- JSON ------------------------------------------------------------------------------------------------------------
+def parse_json(data: bytes) -> Any:
+    """Parse one JSON document: no byte order mark, no duplicate keys, no NaN or Infinity, bounded depth and size."""
+    text = decode(data)
+    if text.startswith("\ufeff"):
+        raise Malformed("begins with a byte order mark", "a UTF-8 BOM", "JSON without a BOM")
+    if not text.strip():
+        raise Malformed("is empty", f"{len(data)} bytes", "a JSON document")
+    values = sum(map(text.count, ",[{:"))
+    if values > MAX_VALUES:
+        raise Malformed("has too many values", f"about {values}", f"at most {MAX_VALUES}")
+    _refuse_depth(text)
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_bounded_int,
+            parse_float=_finite_float,
+        )
+    except json.JSONDecodeError as error:
+        where = f"{error.msg} at line {error.lineno} column {error.colno}"
+        raise Malformed("is not valid JSON", where, "a JSON document") from None
+    except RecursionError:
+        # Belt and braces: the scan above bounds the depth, but the C parser shares the stack with its caller.
+        raise Malformed("is nested too deeply", "the parser's limit", f"at most {MAX_DEPTH} levels") from None
+
+
+def _refuse_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in _JSON_TOKENS.finditer(text):
+        first = token[0][0]
+        if first in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise Malformed("is nested too deeply", f"over {MAX_DEPTH} levels", f"at most {MAX_DEPTH} levels")
+        elif first in "]}":
+            depth -= 1
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise Malformed("has a duplicate key", twice, "each key once")
+    return result
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Malformed("holds a number that JSON does not know", name, "a finite number")
+
+
+def _bounded_int(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise Malformed("holds a huge integer", f"{len(text)} digits", f"at most {MAX_DIGITS} digits")
+    return int(text)
+
+
+def _finite_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise Malformed("holds a number that is not finite", text, "a finite number")
+    return number
+
+
+# -- YAML ------------------------------------------------------------------------------------------------------------
+@dataclass(slots=True)
+class _Frame:
+    """A collection under construction; `size` counts its values with every alias written out."""
+
+    anchor: str | None
+    mapping: bool
+    items: list[Any] = field(default_factory=list)
+    entries: dict[Any, Any] = field(default_factory=dict)
+    merges: list[Any] = field(default_factory=list)
+    key: Any = None
+    has_key: bool = False
+    merging: bool = False
+    size: int = 1
+
+    def add(self, value: Any, size: int, *, merge: bool = False) -> None:
+        self.size += size
+        if not self.mapping:
+            self.items.append(value)
+        elif self.has_key:
+            self._put(value)
+        elif merge:
+            self.has_key = self.merging = True
+        else:
+            self._begin(value)
+
+    def _begin(self, key: Any) -> None:
+        if isinstance(key, dict | list):
+            raise Malformed("has a key that is a collection", "a collection", "a scalar as key")
+        if key in self.entries:
+            raise Malformed("has a duplicate key", str(key)[:MAX_DEPTH], "each key once")
+        self.key, self.has_key = key, True
+
+    def _put(self, value: Any) -> None:
+        if self.merging:
+            self.merges.extend(value if isinstance(value, list) else [value])
+        else:
+            self.entries[self.key] = value
+        self.key, self.has_key, self.merging = None, False, False
+
+    def result(self) -> Any:
+        if not self.mapping:
+            return self.items
+        if not self.merges:
+            return self.entries
+        merged: dict[Any, Any] = dict(self.entries)
+        for source in self.merges:
+            if not isinstance(source, dict):
+                raise Malformed("merges what is not a mapping", type(source).__name__, "a mapping after `<<`")
+            for key, value in source.items():
+                merged.setdefault(key, value)
+        return merged
+
+
+def parse_yaml(data: bytes) -> Any:
+    """Parse exactly one YAML document: no duplicate keys, plain values only, bounded depth, size and aliases."""
+    documents = parse_yaml_all(data)
+    if len(documents) != 1:
+        raise Malformed("is not one YAML document", f"{len(documents)} documents", "one document")
+    return documents[0]
+
+
+def parse_yaml_all(data: bytes) -> list[Any]:
+    """Parse a YAML stream, as generated Kubernetes files may hold several documents."""
+    text = decode(data).removeprefix("\ufeff")
+    loader = _EVENTS(text)
+    try:
+        return _build(loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
+        what = error.problem or error.context or "a syntax error"
+        raise Malformed("is not valid YAML", f"{what}{where}", "a YAML document") from None
+    except yaml.YAMLError as error:
+        raise Malformed("is not valid YAML", str(error).splitlines()[0], "a YAML document") from None
+    finally:
+        loader.dispose()
+
+
+class _Builder:
+    """Builds documents from a parser's events, with a stack of its own."""
+
+    def __init__(self) -> None:
+        self.documents: list[Any] = []
+        self._stack: list[_Frame] = []
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._expanded = 0
+
+    def take(self, event: Any) -> None:
+        if isinstance(event, yaml.ScalarEvent):
+            value, merge = _scalar(event)
+            self._finish(event.anchor, value, 1, merge=merge)
+        elif isinstance(event, yaml.AliasEvent):
+            self._alias(str(event.anchor))
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._start(event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            frame = self._stack.pop()
+            self._finish(frame.anchor, frame.result(), frame.size)
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self._anchors.clear()
+
+    def _start(self, event: Any) -> None:
+        _check_tag(event.tag, (None, "!", f"{_CORE}map", f"{_CORE}seq"))
+        if len(self._stack) >= MAX_DEPTH:
+            raise Malformed("is nested too deeply", f"over {MAX_DEPTH} levels", f"at most {MAX_DEPTH} levels")
+        # An anchor is known only once its collection has ended, so that no alias can lie inside itself.
+        self._anchors.pop(event.anchor, None)
+        self._stack.append(_Frame(event.anchor, isinstance(event, yaml.MappingStartEvent)))
+
+    def _alias(self, anchor: str) -> None:
+        if anchor not in self._anchors:
+            raise Malformed("has an alias without a finished anchor", anchor, "an anchor that ends before it")
+        value, size = self._anchors[anchor]
+        self._expanded += size
+        if self._expanded > MAX_VALUES:
+            raise Malformed("expands its aliases without bound", f"over {MAX_VALUES} values", "few aliases")
+        self._finish(None, value, size)
+
+    def _finish(self, anchor: str | None, value: Any, size: int, *, merge: bool = False) -> None:
+        if anchor:
+            self._anchors[anchor] = (value, size)
+        if self._stack:
+            self._stack[-1].add(value, size, merge=merge)
+        else:
+            self.documents.append(value)
+
+
+def _build(loader: Any) -> list[Any]:
+    builder, events = _Builder(), 0
+    while loader.check_event():
+        events += 1
+        if events > MAX_EVENTS:
+            raise Malformed("has too many values", f"over {MAX_EVENTS}", f"at most {MAX_EVENTS}")
+        builder.take(loader.get_event())
+    return builder.documents
+
+
+def _check_tag(tag: str | None, known: tuple[str | None, ...]) -> None:
+    if tag not in known:
+        raise Malformed("uses a YAML tag that is not plain data", str(tag), "plain data")
+
+
+def _scalar(event: Any) -> tuple[Any, bool]:
+    """Give a scalar's value, and whether it is the merge key. Timestamps stay text: nothing computes with them."""
+    text: str = event.value
+    tag = event.tag
+    if tag is None or tag == "!":
+        tag = _RESOLVER.resolve(yaml.ScalarNode, text, event.implicit)
+    _check_tag(tag, _SCALARS)
+    name = str(tag).removeprefix(_CORE)
+    if name in ("str", "timestamp", "merge", "value"):
+        return text, name == "merge"
+    if name == "null":
+        return None, False
+    if len(text) > MAX_DIGITS * 10:
+        raise Malformed("holds a huge number", f"{len(text)} characters", f"at most {MAX_DIGITS * 10}")
+    node = yaml.ScalarNode(tag, text)
+    read = {
+        "bool": _CONSTRUCTOR.construct_yaml_bool,
+        "int": _CONSTRUCTOR.construct_yaml_int,
+        "float": _CONSTRUCTOR.construct_yaml_float,
+    }[name]
+    try:
+        return read(node), False
+    except (ValueError, KeyError, IndexError, OverflowError):
+        raise Malformed("holds a scalar that does not fit its tag", text, name) from None

@@ -1,0 +1,183 @@
+"""The pilot's pytest plugin: its options, and the guard around an untrusted workspace (contract 4).
+
+An entry point of its own, because options that a conftest declares are parsed too late: pytest would take the value of
+``--workspace`` for an argument and load the workspace's ``conftest.py``. Imports nothing but pytest until it is asked for
+something.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+
+PLAN_ID = "PI-101-002"
+_INJECTIONS = {
+    "source_checksum": "--source-checksum",
+    "drop_feature": "--drop-feature",
+    "test_failures": "--test-failures",
+    "review_blockers": "--review-blockers",
+}
+_FOLDERS = {"workspace": "--workspace", "scan_existing": "--scan-existing"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the pilot's options."""
+    group = parser.getgroup("contextcore-pilot", "contextcore: the pilot PI-101-002 (pilot_tests)")
+    group.addoption("--workspace", metavar="DIR", help="check this workspace instead of building the embedded one")
+    group.addoption("--source-checksum", metavar="VALUE", help="inject: the source checksum that the export records")
+    group.addoption(
+        "--drop-feature", metavar="ID", action="append", help="inject: that gap's feature is lost (repeatable)"
+    )
+    group.addoption("--test-failures", metavar="N", help="inject: break N generated artifacts before validation")
+    group.addoption("--review-blockers", metavar="N", help="inject: N blocking review findings")
+    group.addoption("--min-coverage", metavar="PERCENT", help="S2's coverage threshold (default: 80)")
+    group.addoption("--scan-existing", metavar="DIR", help="S2 counts artifacts found in DIR at their output paths, too")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Refuse configuration and code out of a workspace, before any conftest is loaded."""
+    options = early_config.known_args_namespace
+    for name, option in _FOLDERS.items():
+        value = getattr(options, name, None)
+        if value is not None:
+            _refuse_foreign_configuration(early_config, option, _folder(early_config, option, value))
+
+
+def _refuse_foreign_configuration(config: pytest.Config, option: str, folder: Path) -> None:
+    taken = {
+        "the configuration file": config.inipath,
+        "the root directory": config.rootpath,
+        **{f"the argument {argument}": _absolute(config, argument.partition("::")[0]) for argument in _arguments(config)},
+    }
+    for what, path in taken.items():
+        if path is not None and path.resolve().is_relative_to(folder):
+            raise pytest.UsageError(
+                f"{option} {folder}: {what} {path} lies inside; a workspace is data, and pytest takes neither "
+                "configuration nor code from it. Name the pilot's folder first: pytest pilot_tests/ "
+                f"{option} DIR, from outside of DIR"
+            )
+
+
+def _arguments(config: pytest.Config) -> list[str]:
+    return list(config.known_args_namespace.file_or_dir)
+
+
+def _absolute(config: pytest.Config, path: str) -> Path:
+    return config.invocation_params.dir / path
+
+
+def _folder(config: pytest.Config, option: str, value: str) -> Path:
+    """The folder that an option names, resolved.
+
+    Raises:
+        pytest.UsageError: the value is empty or there is no such folder.
+    """
+    if not value.strip():
+        raise pytest.UsageError(f"{option}: the value is empty; name a folder")
+    folder = _absolute(config, value)
+    if not folder.is_dir():
+        raise pytest.UsageError(f"{option}: there is no folder {folder}")
+    return folder.resolve()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options; a bad one is a usage error that names what is right."""
+    given = [option for name, option in _INJECTIONS.items() if config.getoption(name) is not None]
+    if given and config.getoption("workspace") is not None:
+        raise pytest.UsageError(
+            f"{given[0]} injects a fault into the embedded pipeline and cannot go with --workspace, whose files "
+            "are only read; leave one of them out"
+        )
+    for name, option in _FOLDERS.items():
+        if (value := config.getoption(name)) is not None:
+            _folder(config, option, value)
+    _percent(config)
+    if given:
+        _check_injections(config)
+
+
+def _percent(config: pytest.Config) -> float | None:
+    value = config.getoption("min_coverage")
+    if value is None:
+        return None
+    try:
+        percent = float(value)
+    except ValueError:
+        percent = math.nan
+    if not math.isfinite(percent) or percent < 0:
+        raise pytest.UsageError(f"--min-coverage: {value!r} is not a percentage of 0 or more")
+    return percent
+
+
+def _check_injections(config: pytest.Config) -> None:
+    from .embedded import example_artifact_count, example_gap_ids  # noqa: PLC0415  (only when something is injected)
+
+    checksum = config.getoption("source_checksum")
+    if checksum is not None and not checksum.strip():
+        raise pytest.UsageError("--source-checksum: the value is empty; give a checksum such as sha256:STALE")
+    known = example_gap_ids()
+    for gap in config.getoption("drop_feature") or ():
+        if gap not in known:
+            raise pytest.UsageError(f"--drop-feature: there is no gap {gap!r}; the gaps are: {', '.join(known)}")
+    most = example_artifact_count()
+    if (failures := _count(config, "test_failures")) > most:
+        raise pytest.UsageError(f"--test-failures: {failures} is more than the {most} artifacts that are generated")
+    _count(config, "review_blockers")
+
+
+def _count(config: pytest.Config, name: str) -> int:
+    value = config.getoption(name)
+    if value is None:
+        return 0
+    try:
+        count = int(value)
+    except ValueError:
+        count = -1
+    if count < 0:
+        raise pytest.UsageError(f"{_INJECTIONS[name]}: {value!r} is not a whole number of 0 or more")
+    return count
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Nothing in a workspace is collected, and so none of its conftests is loaded."""
+    for name, option in _FOLDERS.items():
+        value = config.getoption(name)
+        if value is not None and collection_path.resolve().is_relative_to(_folder(config, option, value)):
+            return True
+    return None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_contextcore_workspace(config: pytest.Config, plan: Plan) -> Path | None:
+    """The folder that the pilot's phases work on."""
+    return workspace_root(config) if plan.trace.id == PLAN_ID else None
+
+
+def workspace_root(config: pytest.Config) -> Path:
+    """The folder of ``--workspace``, else of the embedded pipeline, ``workspace/`` in the evidence folder."""
+    value = config.getoption("workspace")
+    if value is not None:
+        return _folder(config, "--workspace", value)
+    from ..settings import KEY  # noqa: PLC0415  (of the plugin, which is loaded by now)
+
+    return config.stash[KEY].out / "workspace"
+
+
+def min_coverage(config: pytest.Config) -> float:
+    """S2's threshold in percent; 80 by default."""
+    percent = _percent(config)
+    return 80.0 if percent is None else percent
+
+
+def scan_folder(config: pytest.Config) -> Path | None:
+    """The folder of ``--scan-existing``."""
+    value = config.getoption("scan_existing")
+    return _folder(config, "--scan-existing", value) if value is not None else None

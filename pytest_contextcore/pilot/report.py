@@ -1,0 +1,60 @@
+"""Between the gates' findings and the plugin: what a phase records, asserts and hands on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..handle import Gate, Phase
+from .findings import Finding, Unreadable, reason
+from .gates import export, finalize
+from .handoffs import WorkspaceHandoff
+from .inputs import relied_on
+from .observations import observe
+from .workspace import Workspace
+
+_EVIDENCE_LIMIT = 50
+
+
+def require(gate: Gate, findings: Sequence[Finding]) -> None:
+    """Attach the findings to the gate as evidence, and fail it if there are any."""
+    for finding in findings[:_EVIDENCE_LIMIT]:
+        gate.evidence(finding.type, ref=finding.ref or finding.file, description=str(finding))
+    assert not findings, reason(findings)
+
+
+def scan(gate: Gate, workspace: Workspace, folder: Path) -> export.Scan | None:
+    """What `--scan-existing` finds, also as evidence; None where the export cannot be read, which other gates say."""
+    try:
+        found = export.scan_existing(workspace, folder)
+    except Unreadable:
+        return None
+    gate.evidence("scanned_coverage", ref=folder, description=export.describe(found))
+    return found
+
+
+def rollup(gate: Gate, workspace: Workspace) -> None:
+    """Record the provenance chain and the one digest over it (seed, S10: "rollup recorded")."""
+    try:
+        chain = finalize.rollup(workspace)
+    except Unreadable as error:
+        require(gate, [error.finding])
+        return
+    for link in chain.links:
+        gate.evidence("provenance", ref=link.path, description=f"sha256:{link.sha256}")
+    gate.evidence("provenance_rollup", ref=f"sha256:{chain.digest}", description=f"over {len(chain.links)} files")
+
+
+def hand_on(phase: Phase, workspace: Workspace, kind: type[WorkspaceHandoff] | None) -> None:
+    """Record what the phase observed and the files that it relied on; hand them on if its gates hold."""
+    position = int(phase.short_id.removeprefix("S"))
+    phase.record(**observe(workspace, position))
+    files: dict[str, str] = {}
+    for path in relied_on(workspace, position):
+        try:
+            files[path] = workspace.digest(path)
+        except Unreadable:
+            continue  # absent or unreadable: the gate that is about this file says so
+        phase.input(workspace.root / path, sha256=files[path])
+    if kind is not None and not phase.failed_gates:
+        phase.handoff(kind(root=str(workspace.root), files=files))

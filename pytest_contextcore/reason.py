@@ -1,0 +1,50 @@
+"""What an exception says to a person: the message of an assert without pytest's introspection (contract 5)."""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from pathlib import Path
+
+from .redact import redact
+
+
+def assertion_reason(error: AssertionError) -> str:
+    """The message that stands behind the assert; without one, the asserted expression.
+
+    pytest's assertion rewriting puts its explanation behind the message, in lines that start with ``assert``; further
+    lines of the message itself are indented by two blanks then.
+    """
+    text = str(error)
+    message, rewritten, _ = text.partition("\nassert ")
+    if rewritten:
+        first, *more = message.split("\n")
+        text = "\n".join([first, *(line.removeprefix("  ") for line in more)])
+    elif text.startswith("assert "):
+        text = text.partition("\n")[0]
+    if not text.strip():
+        text = _source_line(error) or "assertion failed"
+    return redact(text.strip())
+
+
+def exception_reason(error: BaseException) -> str:
+    """Type and message, as the last line of a traceback would say it."""
+    text = str(error).strip()
+    name = type(error).__qualname__
+    return redact(f"{name}: {text}" if text else name)
+
+
+def location(error: BaseException) -> str | None:
+    """``file:line`` in the test that led to it, relative to the working directory where it lies below, or None."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return None
+    path, here = Path(frames[0].filename), Path.cwd()
+    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{frames[0].lineno}"
+
+
+def _source_line(error: BaseException) -> str | None:
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames or frames[-1].lineno is None:
+        return None
+    return linecache.getline(frames[-1].filename, frames[-1].lineno).strip() or None

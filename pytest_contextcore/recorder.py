@@ -1,0 +1,260 @@
+"""The state machine of one trace: what happened comes in, one current ``Evidence`` value comes out.
+
+The recorder does no I/O and decides nothing itself: decisions are ``rules``'s, and a listener hears of every change.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum, auto
+
+from . import rules
+from .ids import Remote, new_span_id, new_trace_id
+from .model import (
+    SEVERITY_OF,
+    Attributes,
+    Event,
+    Evidence,
+    EvidenceItem,
+    GateEvidence,
+    HandoffRecord,
+    Input,
+    Result,
+    SpanEvidence,
+    Status,
+)
+from .plan import PhasePlan, Plan, fill
+from .rules import Outcome, Trouble
+from .spans import SpanData
+
+
+class Change(Enum):
+    """What a listener hears: the trace or a phase moved on, or a gate was decided."""
+
+    TRACE_STARTED = auto()
+    PHASE_STARTED = auto()
+    GATE_ENDED = auto()
+    PHASE_ENDED = auto()
+    TRACE_ENDED = auto()
+
+
+Listener = Callable[[Change, SpanEvidence | None, GateEvidence | None], None]
+
+
+class TraceRecorder:
+    """Records one execution of a plan. Every ``phase_id`` is the plan's short id, such as ``S3``."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        options: Mapping[str, str | int | float | bool | list[str] | None] | None = None,
+        workspace: str | None = None,
+        otel_trace_id: str | None = None,
+        otel_span_id: str | None = None,
+        remote: Remote | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        listener: Listener | None = None,
+    ) -> None:
+        self.plan = plan
+        self.remote = remote
+        self.trouble: dict[str, list[Trouble]] = {}
+        self.failed_at: dict[str, str | None] = {}
+        self.child_spans: dict[str, list[SpanData]] = {}
+        self._clock = clock
+        self._last_time = 0
+        self.listener: Listener = listener or (lambda _change, _span, _gate: None)
+        self.evidence = Evidence(
+            trace_id=plan.trace.id,
+            otel_trace_id=remote.trace_id if remote else otel_trace_id or new_trace_id(),
+            otel_span_id=otel_span_id or new_span_id(),
+            otel_parent_span_id=remote.span_id if remote else None,
+            project_id=plan.trace.project_id,
+            title=plan.trace.title,
+            type=plan.trace.type,
+            workspace=workspace,
+            options=dict(options or {}),
+            plan_digest=plan.digest,
+            spans=[_fresh_span(plan, phase) for phase in plan.phases],
+        )
+        self._gates = {gate.gate_id: gate for span in self.evidence.spans for gate in span.gates}
+        self._position = {phase.id: index for index, phase in enumerate(plan.phases)}
+        self.refresh()
+
+    @classmethod
+    def take_over(cls, plan: Plan, evidence: Evidence, *, listener: Listener | None = None) -> TraceRecorder:
+        """A recorder that goes on from evidence which another process left, such as a worker that died."""
+        recorder = cls(plan, listener=listener)
+        recorder.evidence = evidence
+        recorder._gates = {gate.gate_id: gate for span in evidence.spans for gate in span.gates}
+        return recorder
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch; never backwards, whatever the machine's clock does."""
+        self._last_time = max(self._clock(), self._last_time)
+        return self._last_time
+
+    def span(self, phase_id: str) -> SpanEvidence:
+        """The evidence of a phase."""
+        return self.evidence.spans[self._position[phase_id]]
+
+    def gate(self, phase_id: str, gate_id: str) -> GateEvidence:
+        """The evidence of a gate.
+
+        Raises:
+            KeyError: the plan has no such gate.
+        """
+        return self._gates[self.plan.gate_id(phase_id, gate_id)]
+
+    def start(self) -> None:
+        """The trace begins."""
+        self.evidence.started_at = self.now()
+        self.evidence.status = Status.IN_PROGRESS
+        self._announce(Change.TRACE_STARTED)
+
+    def begin_phase(self, phase_id: str, nodeid: str, attributes: Attributes | None = None) -> None:
+        """A phase's test starts, or starts anew: what an earlier attempt recorded is forgotten."""
+        span = _fresh_span(self.plan, self.plan.by_id[phase_id])
+        span.nodeid, span.fingerprint = nodeid, self.span(phase_id).fingerprint
+        span.attributes = dict(attributes or {})
+        span.status, span.started_at = Status.IN_PROGRESS, self.now()
+        self.evidence.spans[self._position[phase_id]] = span
+        self._gates.update((gate.gate_id, gate) for gate in span.gates)
+        self.trouble[phase_id] = []
+        self._announce(Change.PHASE_STARTED, span)
+
+    def begin_gate(self, phase_id: str, gate_id: str) -> GateEvidence:
+        """A gate's check starts."""
+        gate = self.gate(phase_id, gate_id)
+        gate.started_at = self.now()
+        gate.events.append(Event(name="gate.check.started", time=gate.started_at))
+        return gate
+
+    def end_gate(self, phase_id: str, gate_id: str, result: Result, reason: str | None = None) -> None:
+        """A gate was decided, or (``not_checked``) left without a verdict."""
+        gate = self.gate(phase_id, gate_id)
+        gate.result, gate.reason, gate.ended_at = result, reason, self.now()
+        if result is Result.FAIL:
+            gate.severity = SEVERITY_OF[gate.kind]
+            gate.next_action = self._next_action(phase_id, gate_id, gate.evidence)
+        if result is not Result.NOT_CHECKED:
+            name = "gate.check.failed" if result is Result.FAIL else "gate.check.passed"
+            gate.events.append(Event(name=name, time=gate.ended_at))
+        self._announce(Change.GATE_ENDED, self.span(phase_id), gate)
+
+    def _next_action(self, phase_id: str, gate_id: str, evidence: Iterable[EvidenceItem]) -> str:
+        planned = self.plan.by_id[phase_id].gate(gate_id)
+        if planned is None:
+            raise KeyError(gate_id)
+        refs: dict[str, list[str]] = {}
+        for item in evidence:
+            refs.setdefault(item.type, []).append(item.ref)
+        return fill(planned.next_action, refs)
+
+    def add_event(self, phase_id: str, name: str, attributes: Attributes | None = None) -> None:
+        """Something happened in a phase."""
+        self.span(phase_id).events.append(Event(name=name, time=self.now(), attributes=attributes or {}))
+
+    def add_handoff(self, phase_id: str, record: HandoffRecord, reason: str | None = None) -> None:
+        """A handoff was emitted, accepted or refused."""
+        self.span(phase_id).handoffs.append(record)
+        attributes: Attributes = {"handoff.name": record.name, "handoff.digest": record.digest}
+        if reason:
+            attributes["handoff.reason"] = reason
+        self.add_event(phase_id, f"handoff.{record.direction}", attributes)
+
+    def add_input(self, phase_id: str, item: Input) -> None:
+        """A phase relies on a file; a path counts once, with the digest seen last."""
+        span = self.span(phase_id)
+        span.inputs = [known for known in span.inputs if known.path != item.path] + [item]
+
+    def add_trouble(self, phase_id: str, trouble: Trouble, exception: BaseException | None = None) -> None:
+        """Something was raised in a phase that is no gate's verdict."""
+        self.trouble.setdefault(phase_id, []).append(trouble)
+        if exception is not None:
+            self.add_event(
+                phase_id,
+                "exception",
+                {"exception.type": type(exception).__qualname__, "exception.message": trouble.reason},
+            )
+
+    def outcome(self, phase_id: str) -> Outcome:
+        """How the phase stands now."""
+        return rules.phase_outcome(self.span(phase_id), self.trouble.get(phase_id, ()))
+
+    def end_phase(self, phase_id: str) -> Outcome:
+        """A phase's test is over, teardown included."""
+        outcome = self.outcome(phase_id)
+        self._settle(self.span(phase_id), outcome)
+        return outcome
+
+    def hold_phase(self, phase_id: str, outcome: Outcome) -> None:
+        """A phase does not start."""
+        self._settle(self.span(phase_id), outcome)
+
+    def adopt(self, phase_id: str, proven: SpanEvidence) -> None:
+        """A phase is not run, since the last evidence proves it."""
+        span = proven.model_copy(deep=True, update={"reused": True, "otel_span_id": new_span_id()})
+        self.evidence.spans[self._position[phase_id]] = span
+        self._gates.update((gate.gate_id, gate) for gate in span.gates)
+
+    def _settle(self, span: SpanEvidence, outcome: Outcome) -> None:
+        span.status = outcome.status
+        span.blocked_reason = outcome.reason
+        span.blocked_on_span_id = outcome.blocked_on
+        span.next_action = outcome.next_action
+        if span.started_at is not None:
+            span.ended_at = self.now()
+        self._announce(Change.PHASE_ENDED, span)
+
+    def finish(self) -> None:
+        """The session is over: what has not ended did not start, or was interrupted."""
+        for phase in self.plan.phases:
+            span = self.span(phase.id)
+            if span.status is Status.IN_PROGRESS:
+                self.add_trouble(phase.id, Trouble("interrupted before its end", "run the phase again"))
+                self.end_phase(phase.id)
+        for phase in self.plan.phases:
+            span = self.span(phase.id)
+            if span.status is Status.NOT_STARTED and span.blocked_reason is None:
+                self._settle(span, rules.upstream_block(self.plan, self.evidence, phase.id) or _NEVER_REACHED)
+        self.refresh(finished=True)
+        if self.evidence.status is not Status.IN_PROGRESS:
+            self.evidence.ended_at = self.now()
+        self.listener(Change.TRACE_ENDED, None, None)
+
+    def _announce(self, change: Change, span: SpanEvidence | None = None, gate: GateEvidence | None = None) -> None:
+        if change is not Change.GATE_ENDED:
+            self.refresh()
+        self.listener(change, span, gate)
+
+    def refresh(self, *, finished: bool = False) -> None:
+        """Bring everything that follows from the phases up to date.
+
+        Not done at every gate, where it would be quadratic; who reads the evidence between two phases calls it.
+        """
+        evidence = self.evidence
+        evidence.recount()
+        evidence.definition_of_done = rules.conditions(self.plan, evidence)
+        if evidence.started_at is None:
+            return
+        outcome = rules.parent_outcome(self.plan, evidence, finished=finished)
+        evidence.status, evidence.blocked_reason = outcome.status, outcome.reason
+        evidence.blocked_on_span_id, evidence.next_action = outcome.blocked_on, outcome.next_action
+
+
+_NEVER_REACHED = Outcome(Status.NOT_STARTED, "the session ended before this phase", "run the suite again")
+
+
+def _fresh_span(plan: Plan, phase: PhasePlan) -> SpanEvidence:
+    return SpanEvidence(
+        span_id=plan.span_id(phase.id),
+        otel_span_id=new_span_id(),
+        parent_id=plan.trace.id,
+        phase=phase.name,
+        gates=[
+            GateEvidence(gate_id=plan.gate_id(phase.id, gate.id), otel_span_id=new_span_id(), kind=gate.kind)
+            for gate in phase.gates
+        ],
+    )

@@ -1,0 +1,96 @@
+"""The rule of resume: which phases of the last evidence still hold (contract 2). Pure but for the digests it is given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from .model import SCHEMA_VERSION, Evidence, SpanEvidence, Status
+from .plan import Plan
+
+MAX_EVIDENCE_BYTES = 256 * 1024 * 1024
+
+
+class EvidenceError(Exception):
+    """Evidence that cannot be used; the message says which file and why."""
+
+
+def load_evidence(path: Path) -> Evidence:
+    """Read an evidence file.
+
+    Raises:
+        EvidenceError: it is absent, damaged, or of another schema version.
+    """
+    try:
+        if path.stat().st_size > MAX_EVIDENCE_BYTES:
+            raise EvidenceError(f"evidence {path}: larger than {MAX_EVIDENCE_BYTES} bytes")
+        data = path.read_bytes()
+    except OSError as error:
+        raise EvidenceError(f"evidence {path}: cannot be read: {error.strerror or error}") from error
+    try:
+        return Evidence.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        expected = f" (expected {SCHEMA_VERSION})" if key == "schema_version" else ""
+        raise EvidenceError(f"evidence {path}: {key or 'document'}: {first['msg']}{expected}") from error
+
+
+def fingerprint(
+    plan: Plan, phase_id: str, *, source: str, options: Mapping[str, object], workspace: str | None
+) -> str:
+    """SHA-256 (hex) over what a phase's result depends on besides its inputs: its test's source, its entry in the plan,
+    the options that it reads, and the workspace's path.
+    """
+    read = {name: options.get(name) for name in plan.by_id[phase_id].options}
+    parts = [plan.phase_digest(phase_id), source, json.dumps(read, sort_keys=True, default=str), workspace or ""]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def not_reusable(
+    plan: Plan,
+    last: Evidence,
+    running: Collection[str],
+    fingerprints: Mapping[str, str],
+    digest: Callable[[str], str | None],
+) -> dict[str, str]:
+    """Phase id → why it may not be reused; a phase that is absent here may be.
+
+    ``running`` are the phases that run now, so that nothing after them may be reused. ``digest`` gives the SHA-256 of an input by its recorded path, or None where it cannot be read.
+    """
+    refused: dict[str, str] = {}
+    spans = {span.span_id: span for span in last.spans}
+    earlier = ""
+    for phase in plan.phases:
+        span = spans.get(plan.span_id(phase.id))
+        if earlier:
+            why: str | None = earlier
+        elif phase.id in running:
+            why = "it runs now"
+        else:
+            why = _changed(span, fingerprints.get(phase.id), digest)
+        if why:
+            refused[phase.id] = why
+            earlier = earlier or f"{phase.id}, a phase before it, may not be reused: {why}"
+    return refused
+
+
+def _changed(
+    span: SpanEvidence | None, expected: str | None, digest: Callable[[str], str | None]
+) -> str | None:
+    if span is None:
+        return "the last evidence does not have it"
+    if span.status is not Status.COMPLETED:
+        return f"the last evidence says {span.status}"
+    if expected is None:
+        return "its test was not collected, so it cannot be compared"
+    if span.fingerprint != expected:
+        return "its test, its entry in the plan, its options or the workspace's path changed"
+    for item in span.inputs:
+        if digest(item.path) != item.sha256:
+            return f"its input {item.path} changed"
+    return None

@@ -1,0 +1,81 @@
+"""What a session shares between the plans and the ordinary tests: made when a plan is found or spans are exported."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from . import telemetry
+from .ids import new_trace_id, remote_parent
+from .outbox import Outbox
+from .run import PlanRun, RunContext
+from .settings import KEY
+
+if TYPE_CHECKING:
+    from .ordinary import OrdinaryTests
+
+WORKER_INPUT = "contextcore"
+SERVICES = pytest.StashKey["Services"]()
+
+
+@dataclass(slots=True)
+class Services:
+    """The session's context, outgoing spans, plans, and the node ids of the phases that pytest reported on."""
+
+    context: RunContext
+    outbox: Outbox
+    ordinary: OrdinaryTests
+    runs: list[PlanRun] = field(default_factory=list)
+    reported: set[str] = field(default_factory=set)
+
+
+def services(config: pytest.Config) -> Services:
+    """The session's services, made at the first call; in an xdist worker under the controller's run id."""
+    if SERVICES not in config.stash:
+        config.stash[SERVICES] = _make(config)
+    return config.stash[SERVICES]
+
+
+def given_by_controller(config: pytest.Config) -> dict[str, str]:
+    """What the xdist controller tells its workers: run id, worker id, …; empty in other processes."""
+    workerinput = getattr(config, "workerinput", None)
+    return dict(workerinput[WORKER_INPUT]) if workerinput and WORKER_INPUT in workerinput else {}
+
+
+def _make(config: pytest.Config) -> Services:
+    from .ordinary import OrdinaryTests  # noqa: PLC0415  (a plugin object: only in a session that is traced)
+
+    given = given_by_controller(config)
+    settings = config.stash[KEY]
+    context = RunContext(
+        out=settings.out,
+        root=config.rootpath,
+        run_id=given.get("run_id") or new_trace_id(),
+        remote=remote_parent(os.environ),
+        replacement=bool(given.get("replaces")),
+    )
+    name = f"{context.run_id}-{given['worker_id']}" if given else context.run_id
+    spool = settings.out / "spool" / f"{name}.otlp.jsonl"
+    outbox = Outbox(telemetry.Settings.from_environ(os.environ), spool, context.remote)
+    otel_trace_id = context.otel_trace_id("pytest")
+    sampled = outbox.sampled(otel_trace_id)
+    ordinary = OrdinaryTests(
+        trace_id=otel_trace_id,
+        root_span_id=context.otel_span_id("pytest"),
+        sink=(lambda span: outbox.put([span])) if outbox.settings.exporting and sampled else None,
+        sampled=sampled,
+        is_phase=is_phase,
+    )
+    return Services(context, outbox, ordinary)
+
+
+PHASE_OF = pytest.StashKey[tuple[PlanRun, str]]()
+"""On a phase's item: its plan's run and its short id."""
+
+
+def is_phase(item: pytest.Item) -> bool:
+    """Whether a test is a phase of a plan that runs."""
+    return PHASE_OF in item.stash

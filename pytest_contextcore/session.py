@@ -1,0 +1,199 @@
+"""The hooks of a session that has a plan; each decides nothing itself (contract 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from . import dependency, junit, rules, summary
+from .handoff import HandoffRefused
+from .model import Result, Status
+from .plugin import RUNNING
+from .reason import exception_reason
+from .redact import redact
+from .rules import Outcome, Trouble
+from .run import PlanRun
+from .services import PHASE_OF
+from .sources import code_attributes
+
+_HELD = pytest.StashKey[Outcome]()
+_IN_CALL = pytest.StashKey[bool]()
+
+
+class PlanHooks:
+    """Runs phases: their spans, their outcome before their call report is made, their properties for JUnit."""
+
+    def __init__(self, runs: list[PlanRun], reported: set[str]) -> None:
+        self._runs, self._reported = runs, reported
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Whatever happens in between, a phase that began has ended afterwards."""
+        try:
+            return (yield)
+        except BaseException as error:
+            if (found := item.stash.get(PHASE_OF, None)) is not None:
+                _interrupt(*found, error)
+            raise
+        finally:
+            if (found := item.stash.get(PHASE_OF, None)) is not None:
+                _close(*found)
+                item.stash[RUNNING] = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Our decision comes before every other plugin's, so that a skip names the span that is the root cause.
+
+        No wrapper: raised there, the skip would keep pytest's logging plugin from its own setup.
+        """
+        found = item.stash.get(PHASE_OF, None)
+        if found is None:
+            return
+        run, phase_id = found
+        run.start()
+        hold = rules.upstream_block(run.plan, run.recorder.evidence, phase_id)
+        if hold is not None:
+            item.stash[_HELD] = hold
+            run.recorder.hold_phase(phase_id, hold)
+            pytest.skip(summary.held_reason(hold))
+        item.stash[RUNNING] = run.begin(phase_id, item.nodeid, code_attributes(item))
+        dependency.evaluate_user_markers(item)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Innermost: turns failed gates into the test's failure, before anybody looks at it."""
+        found = item.stash.get(PHASE_OF, None)
+        if found is None:
+            return (yield)
+        run, phase_id = found
+        item.stash[_IN_CALL] = True
+        try:
+            result = yield
+        except HandoffRefused:
+            result = None  # recorded by phase.receive, with reason and next action
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            raise
+        except pytest.skip.Exception as error:
+            raise self._stop(run, phase_id, _skip_is_failure(error)) from None
+        except BaseException as error:
+            stop = self._stop(run, phase_id, error)
+            if stop is error:
+                raise
+            raise stop from None
+        finally:
+            item.stash[_IN_CALL] = False
+        outcome = run.recorder.outcome(phase_id)
+        if outcome.status is not Status.COMPLETED:
+            raise _stopped(run, phase_id, outcome)
+        return result
+
+    def _stop(self, run: PlanRun, phase_id: str, error: BaseException) -> BaseException:
+        """Record what a test raised; what it then fails with: a failed gate wins over it."""
+        run.recorder.add_trouble(phase_id, _trouble(run, phase_id, error), error)
+        outcome = run.recorder.outcome(phase_id)
+        return _stopped(run, phase_id, outcome) if outcome.status is Status.BLOCKED else error
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A failed subtest does not fail its test's own report; a phase it fails."""
+        if isinstance(report, pytest.SubtestReport) and report.failed:
+            for run in self._runs:
+                for phase_id, nodeid in run.collected.nodeids.items():
+                    if nodeid == report.nodeid and run.recorder.span(phase_id).status is Status.IN_PROGRESS:
+                        reason = f"subtest {report.head_line.removeprefix(report.location[2]).strip()} failed"
+                        run.recorder.add_trouble(phase_id, Trouble(reason, _again(report.nodeid)))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Outside pytest's skipping plugin, inside pytest-dependency: no skip or xfail makes a phase green."""
+        report = yield
+        found = item.stash.get(PHASE_OF, None)
+        if found is None or item.stash.get(_IN_CALL, False):  # a subtest's report, made while the test still runs
+            return report
+        run, phase_id = found
+        self._reported.add(item.nodeid)
+        if (hold := item.stash.get(_HELD, None)) is not None:
+            _show_held(item, report, hold)
+        else:
+            if not _refuse_excuses(run, phase_id, report):
+                _take_note_of_failure(run, phase_id, report, call)
+        if call.when == "teardown":
+            _close(run, phase_id)
+            report.user_properties.extend(junit.phase_properties(run.recorder.evidence, run.recorder.span(phase_id)))
+        dependency.repeat_under_user_names(item, report)
+        return report
+
+
+def _close(run: PlanRun, phase_id: str) -> None:
+    """The phase's test is over, with its teardown."""
+    if run.recorder.span(phase_id).status is Status.IN_PROGRESS:
+        run.spans.pop_all()
+        run.recorder.end_phase(phase_id)
+
+
+def _interrupt(run: PlanRun, phase_id: str, error: BaseException) -> None:
+    if run.recorder.span(phase_id).status is Status.IN_PROGRESS:
+        trouble = Trouble(f"interrupted: {exception_reason(error)}", "run the phase again")
+        run.recorder.add_trouble(phase_id, trouble, error)
+
+
+def _trouble(run: PlanRun, phase_id: str, error: BaseException, when: str = "call") -> Trouble:
+    where = "" if when == "call" else f"{when}: "
+    return Trouble(where + exception_reason(error), _again(run.collected.nodeids[phase_id]))
+
+
+def _again(nodeid: str) -> str:
+    return f"mend {nodeid} or what it exercises, then run again"
+
+
+def _skip_is_failure(error: BaseException) -> BaseException:
+    text = str(error) or "no reason given"
+    return pytest.fail.Exception(f"a phase cannot be skipped, but its test was: {text}", pytrace=False)
+
+
+def _stopped(run: PlanRun, phase_id: str, outcome: Outcome) -> BaseException:
+    span = run.recorder.span(phase_id)
+    places = {
+        gate.gate_id: run.recorder.failed_at.get(gate.gate_id) for gate in span.gates if gate.result is Result.FAIL
+    }
+    return pytest.fail.Exception(summary.stopped_message(span, outcome, places), pytrace=False)
+
+
+def _show_held(item: pytest.Item, report: pytest.TestReport, hold: Outcome) -> None:
+    """Let a not-started phase's skip point at its own test, not into the plugin."""
+    if report.skipped:
+        path, line = item.reportinfo()[:2]
+        report.longrepr = (str(path), (line or 0) + 1, f"Skipped: {summary.held_reason(hold)}")
+
+
+def _take_note_of_failure(
+    run: PlanRun, phase_id: str, report: pytest.TestReport, call: pytest.CallInfo[None]
+) -> None:
+    """A failed setup or teardown, or a failure that another plugin decided on without anything being raised."""
+    if not report.failed:
+        return
+    if call.excinfo is None:
+        run.recorder.add_trouble(phase_id, Trouble(redact(report.longreprtext), _again(report.nodeid)))
+    elif call.when != "call":
+        error = call.excinfo.value
+        run.recorder.add_trouble(phase_id, _trouble(run, phase_id, error, when=call.when), error)
+
+
+def _refuse_excuses(run: PlanRun, phase_id: str, report: pytest.TestReport) -> bool:
+    """A skipped or expected failure is no completed phase (contract 2, "Precedence")."""
+    if hasattr(report, "wasxfail"):
+        mark = report.wasxfail or "no reason given"
+        why = f"a phase cannot be expected to fail, but its test is marked xfail: {mark}"
+        del report.wasxfail
+    elif report.skipped:
+        text = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+        why = f"a phase cannot be skipped, but its test was: {text.removeprefix('Skipped: ')}"
+    else:
+        return False
+    report.outcome = "failed"
+    run.recorder.trouble.setdefault(phase_id, []).insert(0, Trouble(redact(why), _again(report.nodeid)))
+    outcome = run.recorder.outcome(phase_id)
+    report.longrepr = str(_stopped(run, phase_id, outcome)) if outcome.status is Status.BLOCKED else redact(why)
+    return True

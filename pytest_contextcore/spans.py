@@ -1,0 +1,208 @@
+"""Spans out of evidence (contract 2 and 6): names, parents, attributes, events, statuses. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from .model import Attributes, Event, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
+from .rules import last_values
+
+StatusCode = Literal["unset", "ok", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanStatus:
+    """An OTel span status; only an error has a description."""
+
+    code: StatusCode = "unset"
+    description: str = ""
+
+
+UNSET, OK = SpanStatus(), SpanStatus("ok")
+
+
+def error_status(description: str) -> SpanStatus:
+    """Status ERROR with a description."""
+    return SpanStatus("error", description)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link to a span of another trace (hex ids)."""
+
+    trace_id: str
+    span_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpanData:
+    """A finished span: hex ids, nanoseconds since the epoch."""
+
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    start: int
+    end: int
+    attributes: Attributes = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    links: tuple[Link, ...] = ()
+    status: SpanStatus = UNSET
+    trace_state: str = ""
+
+
+_TEST_RESULT = {Status.COMPLETED: "pass", Status.BLOCKED: "fail", Status.FAILED: "fail"}
+_RUN_STATUS = {
+    Status.COMPLETED: "success",
+    Status.BLOCKED: "failure",
+    Status.FAILED: "failure",
+    Status.IN_PROGRESS: "in_progress",
+    Status.NOT_STARTED: "skipped",
+}
+
+
+def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData, ...] = ()) -> Iterator[SpanData]:
+    """The spans of one phase that has ended or will not start: its gates, its programs, itself."""
+    moment = span.ended_at or evidence.ended_at or evidence.started_at or 0
+    for gate in span.gates:
+        if gate.started_at is not None:
+            yield _gate_span(evidence, span, gate)
+    yield from children
+    attributes: Attributes = {
+        "project.id": evidence.project_id,
+        "task.id": span.span_id,
+        "task.parent_id": span.parent_id,
+        "task.phase": span.phase,
+        **_status_attributes(span.status, span.blocked_reason, span.blocked_on_span_id, span.next_action),
+        **span.attributes,
+    }
+    if span.reused:
+        attributes["task.reused"] = True
+    if span.nodeid:
+        attributes["test.case.name"] = span.nodeid
+    if span.status in _TEST_RESULT and not span.reused:
+        attributes["test.case.result.status"] = _TEST_RESULT[span.status]
+    yield SpanData(
+        name=f"{span.span_id} {span.phase}",
+        trace_id=evidence.otel_trace_id,
+        span_id=span.otel_span_id,
+        parent_id=evidence.otel_span_id,
+        start=span.started_at or moment,
+        end=span.ended_at or moment,
+        attributes=attributes,
+        events=tuple(span.events),
+        status=_span_status(span.status, span.blocked_reason),
+    )
+
+
+def parent_span(evidence: Evidence, now: int, trace_state: str = "") -> SpanData:
+    """The span of the whole trace."""
+    recorded = {
+        name: value
+        for name, value in last_values(evidence).items()
+        if name.startswith(("input.", "quality.", "routing.", "output."))
+    }
+    attributes: Attributes = {
+        "project.id": evidence.project_id,
+        "task.id": evidence.trace_id,
+        "task.type": evidence.type,
+        "task.title": evidence.title,
+        **_status_attributes(
+            evidence.status, evidence.blocked_reason, evidence.blocked_on_span_id, evidence.next_action
+        ),
+        **recorded,
+        "test.suite.name": evidence.trace_id,
+        "test.suite.run.status": _RUN_STATUS[evidence.status],
+    }
+    return SpanData(
+        name=evidence.trace_id,
+        trace_id=evidence.otel_trace_id,
+        span_id=evidence.otel_span_id,
+        parent_id=evidence.otel_parent_span_id,
+        start=evidence.started_at or now,
+        end=evidence.ended_at or now,
+        attributes=attributes,
+        status=_span_status(evidence.status, evidence.blocked_reason),
+        trace_state=trace_state,
+    )
+
+
+def all_spans(evidence: Evidence, now: int) -> list[SpanData]:
+    """Every span of a trace, the parent last."""
+    spans = [found for span in evidence.spans for found in phase_spans(evidence, span)]
+    return [*spans, parent_span(evidence, now)]
+
+
+def with_state(span: SpanData, trace_state: str) -> SpanData:
+    """The span with the vendor state of its trace."""
+    return replace(span, trace_state=trace_state) if trace_state else span
+
+
+def _gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> SpanData:
+    attributes: Attributes = {
+        "project.id": evidence.project_id,
+        "task.id": gate.gate_id,
+        "task.parent_id": span.span_id,
+        "task.phase": span.phase,
+        "task.status": _gate_task_status(gate),
+        "gate.kind": gate.kind.value,
+        "gate.result": gate.result.value,
+    }
+    if gate.severity is not None:
+        attributes["gate.severity"] = gate.severity.value
+    if gate.reason:
+        attributes["gate.reason"] = gate.reason
+    if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY:
+        attributes["task.blocked_reason"] = gate.reason or ""
+        attributes["task.next_action"] = gate.next_action or ""
+    start = gate.started_at or 0
+    return SpanData(
+        name=gate.gate_id,
+        trace_id=evidence.otel_trace_id,
+        span_id=gate.otel_span_id,
+        parent_id=span.otel_span_id,
+        start=start,
+        end=gate.ended_at or start,
+        attributes=attributes,
+        events=tuple(gate.events),
+        status=_gate_status(gate),
+    )
+
+
+def _gate_task_status(gate: GateEvidence) -> str:
+    """A gate is a task too: an advisory failure lets its phase complete, a gate without a verdict failed."""
+    if gate.result is Result.FAIL:
+        return Status.COMPLETED.value if gate.kind is Kind.ADVISORY else Status.BLOCKED.value
+    return Status.FAILED.value if gate.result is Result.NOT_CHECKED else Status.COMPLETED.value
+
+
+def _gate_status(gate: GateEvidence) -> SpanStatus:
+    """An advisory failure is a warning: it does not mark the trace as erroneous in a backend."""
+    if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY:
+        return UNSET
+    if gate.result in (Result.FAIL, Result.NOT_CHECKED):
+        return error_status(gate.reason or "")
+    return OK
+
+
+def _status_attributes(
+    status: Status, reason: str | None, blocked_on: str | None, next_action: str | None
+) -> Attributes:
+    attributes: Attributes = {"task.status": status.value}
+    if status in (Status.BLOCKED, Status.NOT_STARTED):
+        if reason:
+            attributes["task.blocked_reason"] = reason
+        if blocked_on:
+            attributes["task.blocked_on_span_id"] = blocked_on
+        if next_action:
+            attributes["task.next_action"] = next_action
+    return attributes
+
+
+def _span_status(status: Status, reason: str | None) -> SpanStatus:
+    """Contract 2: completed OK, blocked and failed ERROR with the reason, anything else UNSET."""
+    if status is Status.COMPLETED:
+        return OK
+    return error_status(reason or "") if status in (Status.BLOCKED, Status.FAILED) else UNSET

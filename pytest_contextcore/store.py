@@ -1,0 +1,67 @@
+"""Files: digests of what a phase relied on, and writing that is never seen half done."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+MAX_INPUT_BYTES = 512 * 1024 * 1024
+_BLOCK = 1024 * 1024
+
+
+class Refused(OSError):  # noqa: N818  (says what happened)
+    """A file that is not taken as an input: a symlink, not a regular file, or too large."""
+
+
+def digest_file(path: Path, limit: int = MAX_INPUT_BYTES) -> str:
+    """SHA-256 (hex) of a regular file's bytes.
+
+    Raises:
+        FileNotFoundError: it is absent.
+        Refused: it is a symlink, a device, a fifo or a folder, or larger than ``limit`` bytes.
+        OSError: it cannot be read.
+    """
+    if path.is_symlink():
+        raise Refused("is a symlink; give the file itself")
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:  # noqa: PTH123  (from a descriptor)
+        state = os.fstat(file.fileno())
+        if not stat.S_ISREG(state.st_mode):
+            raise Refused("is not a regular file")
+        if state.st_size > limit:
+            raise Refused(f"has {state.st_size} bytes, more than {limit}")
+        digest, left = hashlib.sha256(), limit
+        while block := file.read(min(_BLOCK, left + 1)):
+            left -= len(block)
+            if left < 0:
+                raise Refused(f"has more than {limit} bytes")
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_atomic(path: Path, data: bytes, *, durable: bool) -> None:
+    """Replace a file so that a reader sees the old bytes or the new ones, never a part.
+
+    ``durable`` also waits until the bytes are on the disk.
+
+    Raises:
+        OSError: the folder cannot be made or written to; the old file stands.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123  (from a descriptor)
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(name, path)  # noqa: PTH105  (the name is a str from mkstemp)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)  # noqa: PTH108
+        raise

@@ -1,0 +1,195 @@
+"""What a person reads in the terminal (contract 8). Lines are built by pure functions; hooks only print them."""
+
+from __future__ import annotations
+
+import contextlib
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+
+import pytest
+
+from .model import Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
+from .recorder import Change
+from .rules import Outcome
+
+WIDTH = 80
+_EVIDENCE_SHOWN = 4
+
+_MARKS = {
+    Status.COMPLETED: "✓",
+    Status.BLOCKED: "✗",
+    Status.FAILED: "!",
+    Status.NOT_STARTED: "·",
+    Status.IN_PROGRESS: "…",
+}
+_ASCII_MARKS = {
+    Status.COMPLETED: "+",
+    Status.BLOCKED: "x",
+    Status.FAILED: "!",
+    Status.NOT_STARTED: ".",
+    Status.IN_PROGRESS: "~",
+}
+_COLOURS = {
+    Status.COMPLETED: "green",
+    Status.BLOCKED: "red",
+    Status.FAILED: "red",
+    Status.NOT_STARTED: "yellow",
+    Status.IN_PROGRESS: "yellow",
+}
+_COUNTED = (Status.COMPLETED, Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED)
+
+Line = tuple[str, str | None]
+"""A line without its end, and its colour."""
+
+
+def held_reason(outcome: Outcome) -> str:
+    """Why a phase did not start, for its skip report: names the root-cause span."""
+    reason = (outcome.reason or "").split("\n")[0]
+    return f"not started: {reason}"
+
+
+def stopped_message(span: SpanEvidence, outcome: Outcome, places: Mapping[str, str | None]) -> str:
+    """The failure that pytest shows for a phase that is blocked or failed by its gates."""
+    lines = [f"{span.span_id} {span.phase} is {outcome.status.value}"]
+    failed = [gate for gate in span.gates if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY]
+    for gate in failed:
+        lines.append(f"{gate.gate_id} ({gate.kind.value}): {gate.reason}")
+        if place := places.get(gate.gate_id):
+            lines.append(f"  at {place}")
+        if gate.next_action:
+            lines.append(f"  next: {gate.next_action}")
+    if not failed:
+        lines += [outcome.reason or "", f"  next: {outcome.next_action}"]
+    return "\n".join(lines)
+
+
+def table(evidence: Evidence, *, width: int = WIDTH, ascii_only: bool = False) -> Iterator[Line]:
+    """The closing table of one trace: a line a phase, reason and next action under a blocked or failed one."""
+    name = max([len(span.phase) for span in evidence.spans] + [5])
+    ident = max(len(_short(evidence, span.span_id)) for span in evidence.spans)
+    marks = _ASCII_MARKS if ascii_only else _MARKS
+    for span in evidence.spans:
+        status = f"{span.status.value}{' (reused)' if span.reused else ''}"
+        duration = _duration(span.started_at, span.ended_at)
+        line = (
+            f" {marks[span.status]} {_short(evidence, span.span_id):<{ident}}  {span.phase:<{name}}  "
+            f"{status:<12} {duration:>8}  {_gates(span)}"
+        )
+        yield line.rstrip(), _COLOURS[span.status]
+        if span.status in (Status.BLOCKED, Status.FAILED):
+            yield from _details(span, width)
+        yield from _warnings(span, width)
+    yield from _verdict(evidence, width)
+
+
+def _details(span: SpanEvidence, width: int) -> Iterator[Line]:
+    yield from _wrapped("reason", span.blocked_reason or "", width)
+    found: dict[str, dict[str, None]] = {}
+    for gate in span.gates:
+        if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY:
+            for item in gate.evidence:
+                found.setdefault(item.type, {})[item.ref] = None
+    for kind, refs in list(found.items())[:_EVIDENCE_SHOWN]:
+        more = f" and {len(refs) - _EVIDENCE_SHOWN} more" if len(refs) > _EVIDENCE_SHOWN else ""
+        yield from _wrapped("evidence", f"{kind}: {', '.join(list(refs)[:_EVIDENCE_SHOWN])}{more}", width)
+    yield from _wrapped("next", span.next_action or "", width)
+
+
+def _warnings(span: SpanEvidence, width: int) -> Iterator[Line]:
+    for gate in span.gates:
+        if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY:
+            short = gate.gate_id.removeprefix(f"{span.span_id}-")
+            yield from _wrapped("warning", f"{short}: {gate.reason}", width, "yellow")
+
+
+def _verdict(evidence: Evidence, width: int) -> Iterator[Line]:
+    phases = evidence.summary.phases
+    counts = ", ".join(f"{phases[status]} {status.value}" for status in _COUNTED if phases[status])
+    duration = _duration(evidence.started_at, evidence.ended_at)
+    line = f"{evidence.trace_id} {evidence.status.value}: {counts}{f' in {duration}' if duration else ''}"
+    yield line, _COLOURS[evidence.status]
+    if evidence.blocked_on_span_id is None and evidence.blocked_reason:
+        yield from _wrapped("reason", evidence.blocked_reason, width)
+        yield from _wrapped("next", evidence.next_action or "", width)
+    unmet = [condition for condition in evidence.definition_of_done if not condition.met]
+    if evidence.status is not Status.COMPLETED and unmet:
+        met = len(evidence.definition_of_done) - len(unmet)
+        yield f"definition of done: {met} of {len(evidence.definition_of_done)} conditions hold; not yet:", None
+        for condition in unmet:
+            yield f"     - {condition.condition}", None
+
+
+def _wrapped(label: str, text: str, width: int, colour: str | None = None) -> Iterator[Line]:
+    """The text under its label, wrapped to the width; continuation lines are aligned."""
+    lead = f"     {f'{label}:' if label else '':<10}"
+    lines = [line for part in text.split("\n") for line in textwrap.wrap(part, max(width - len(lead), 20)) or [""]]
+    for index, line in enumerate(lines):
+        yield ((lead if index == 0 else " " * len(lead)) + line).rstrip(), colour
+
+
+def _gates(span: SpanEvidence) -> str:
+    """How many gates are as they should be, of how many; nothing where none was reached."""
+    if span.status is Status.NOT_STARTED:
+        return ""
+    good = sum(gate.result in (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE) for gate in span.gates)
+    return f"{good}/{len(span.gates)} gates"
+
+
+def _duration(start: int | None, end: int | None) -> str:
+    if start is None or end is None:
+        return ""
+    seconds = (end - start) / 1e9
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+
+
+def _short(evidence: Evidence, span_id: str) -> str:
+    return span_id.removeprefix(f"{evidence.trace_id}-")
+
+
+def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, traces: Sequence[Evidence]) -> None:
+    """Print the closing tables; with ``-q`` only those of traces that did not complete."""
+    writer = config.get_terminal_writer()
+    ascii_only = not _can_encode(getattr(getattr(writer, "_file", None), "encoding", None))
+    width = min(max(writer.fullwidth, 40), 120)
+    for evidence in traces:
+        if config.get_verbosity() < 0 and evidence.status is Status.COMPLETED:
+            continue
+        reporter.write_sep("=", textwrap.shorten(f"trace {evidence.trace_id}: {evidence.title}", width - 6))
+        for line, colour in table(evidence, width=width, ascii_only=ascii_only):
+            _write(reporter, line, colour, ascii_only=ascii_only)
+
+
+def _write(reporter: pytest.TerminalReporter, line: str, colour: str | None, *, ascii_only: bool) -> None:
+    text = line.encode("ascii", "replace").decode() if ascii_only else line
+    reporter.write_line(text, **({colour: True} if colour else {}))
+
+
+def _can_encode(encoding: str | None) -> bool:
+    try:
+        "".join(_MARKS.values()).encode(encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+class GateLines:
+    """A listener of the recorder: with ``-v``, a line for each gate as it is decided."""
+
+    def __init__(self, config: pytest.Config, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+        self._capture = config.pluginmanager.get_plugin("capturemanager")
+
+    def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
+        """Print a decided gate, past the capturing of the test's own output."""
+        del span
+        if change is not Change.GATE_ENDED or gate is None:
+            return
+        reason = f": {gate.reason.splitlines()[0]}" if gate.reason else ""
+        colour = {Result.PASS: "green", Result.FAIL: "red"}.get(gate.result, "yellow")
+        with self._capture.global_and_fixture_disabled() if self._capture else contextlib.nullcontext():
+            self._reporter.ensure_newline()
+            self._reporter.write_line(f"    {gate.gate_id} {gate.result.value}{reason}", **{colour: True})

@@ -1,0 +1,44 @@
+"""Fixtures that several test modules use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .plans import PASSING, Suite
+
+Evidence = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def _no_telemetry_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests decide themselves where spans go."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("OTEL_") or name in ("TRACEPARENT", "TRACESTATE", "PYTEST_ADDOPTS", "PYTHONOPTIMIZE"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> Suite:
+    """A three-phase plan with tests that pass."""
+    made = Suite(pytester)
+    made.write(PASSING)
+    return made
+
+
+@pytest.fixture
+def evidence(pytester: pytest.Pytester) -> Callable[[], Evidence]:
+    """The evidence of the last run in pytester's folder."""
+
+    def read(name: str = "LOAD-7", out: Path | None = None) -> Evidence:
+        document = json.loads(((out or pytester.path / "out") / f"{name}.json").read_text(encoding="utf-8"))
+        assert isinstance(document, dict)
+        return document
+
+    return read

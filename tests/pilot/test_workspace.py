@@ -1,0 +1,520 @@
+"""Reading untrusted files: what is refused is named, and nothing but `Unreadable` is ever raised."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import stat
+import time
+import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_contextcore.pilot import parsing
+from pytest_contextcore.pilot.findings import Finding, Unreadable, clean, reason, shown
+from pytest_contextcore.pilot.parsing import Malformed, parse_json, parse_yaml, parse_yaml_all
+from pytest_contextcore.pilot.workspace import MAX_DOCUMENT, MAX_HASHED, Memo, Workspace, parts
+
+
+def refused(read: Callable[[], object]) -> Finding:
+    with pytest.raises(Unreadable) as caught:
+        read()
+    return caught.value.finding
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Workspace:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/a.json").write_text('{"a": 1}')
+    (tmp_path / "folder/a.yaml").write_text("a: 1\n")
+    return Workspace(tmp_path)
+
+
+# -- paths -------------------------------------------------------------------------------------------------------------
+def test_it_reads_a_file_as_bytes_text_json_and_yaml(ws: Workspace) -> None:
+    assert ws.read_bytes("folder/a.json") == b'{"a": 1}'
+    assert ws.read_text("folder/a.json") == '{"a": 1}'
+    assert ws.read_json("folder/a.json") == ws.read_yaml("folder/a.yaml") == {"a": 1}
+    assert ws.read_yaml_all("folder/a.yaml") == [{"a": 1}]
+    assert ws.digest("folder/a.json") == hashlib.sha256(b'{"a": 1}').hexdigest()
+    assert ws.size("folder/a.json") == 8
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/etc/passwd",
+        "..",
+        "../x",
+        "folder/../a.json",
+        "folder//a.json",
+        "./folder",
+        "folder/",
+        "a\\b",
+        "a\0b",
+        "\ud800",
+    ],
+)
+def test_it_refuses_a_path_that_could_leave_the_root(path: str, ws: Workspace) -> None:
+    assert refused(lambda: ws.read_bytes(path)).type == "bad_path"
+    assert refused(lambda: ws.digest(path)).type == "bad_path"
+    assert ws.exists(path) is False
+    assert ws.occupied(path) is False
+
+
+def test_it_splits_a_plain_path() -> None:
+    assert parts("a/b.json") == ("a", "b.json")
+
+
+def test_it_names_what_is_missing(ws: Workspace) -> None:
+    for path in ("nothing.json", "nothing/a.json", "folder/a.json/b", "x" * 300):
+        finding = refused(lambda path=path: ws.read_json(path))  # type: ignore[misc]
+        assert finding.type == "missing_file"
+        assert finding.file == clean(path)
+
+
+def test_a_root_that_is_missing_is_refused(tmp_path: Path) -> None:
+    assert refused(lambda: Workspace(tmp_path / "nothing").read_bytes("a")).type == "missing_file"
+
+
+def test_it_refuses_a_symlink(ws: Workspace) -> None:
+    (ws.root / "link.json").symlink_to(ws.root / "folder/a.json")
+    assert refused(lambda: ws.read_json("link.json")).observed == "a symlink"
+    assert ws.exists("link.json") is False
+    assert ws.occupied("link.json") is True
+
+
+def test_it_refuses_a_symlink_in_a_parent_folder(ws: Workspace) -> None:
+    (ws.root / "link").symlink_to(ws.root / "folder")
+    for read in (ws.read_json, ws.digest, ws.size):
+        finding = refused(lambda read=read: read("link/a.json"))  # type: ignore[misc]
+        assert finding.type == "symlink"
+        assert "link" in finding.observed
+    assert ws.exists("link/a.json") is False
+    assert ws.is_folder("link") is False
+    assert refused(lambda: ws.glob("link", "*")).type == "symlink"
+
+
+def test_it_refuses_a_dangling_symlink_and_a_loop(ws: Workspace) -> None:
+    (ws.root / "dangling").symlink_to("nowhere")
+    (ws.root / "loop").symlink_to("loop")
+    for name in ("dangling", "loop"):
+        assert refused(lambda name=name: ws.read_bytes(name)).type == "not_a_regular_file"  # type: ignore[misc]
+
+
+def test_a_root_that_the_user_named_through_a_symlink_is_accepted(ws: Workspace, tmp_path_factory: Any) -> None:
+    link = tmp_path_factory.mktemp("links") / "root"
+    link.symlink_to(ws.root)
+    assert Workspace(link).read_json("folder/a.json") == {"a": 1}
+
+
+def test_it_refuses_a_folder_a_fifo_and_a_socket_without_waiting(ws: Workspace) -> None:
+    os.mkfifo(ws.root / "fifo")
+    server = socket.socket(socket.AF_UNIX)
+    with server:
+        here = Path.cwd()
+        os.chdir(ws.root)  # the path of a socket may not be long
+        try:
+            server.bind("socket")
+        finally:
+            os.chdir(here)
+        begin = time.perf_counter()
+        for name in ("folder", "fifo", "socket"):
+            finding = refused(lambda name=name: ws.read_bytes(name))  # type: ignore[misc]
+            assert finding.type == "not_a_regular_file"
+            assert name in finding.observed
+        assert time.perf_counter() - begin < 1
+
+
+def test_it_refuses_a_device_through_a_symlink(ws: Workspace) -> None:
+    (ws.root / "zero").symlink_to("/dev/zero")
+    assert refused(lambda: ws.digest("zero")).type == "not_a_regular_file"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make device files")
+def test_it_refuses_a_device_file(ws: Workspace) -> None:
+    try:
+        os.mknod(ws.root / "zero", 0o600 | stat.S_IFCHR, os.makedev(1, 5))
+    except PermissionError:
+        pytest.skip("this container may not make device files")
+    assert refused(lambda: ws.read_bytes("zero")).observed == "a device"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_it_names_a_file_that_it_may_not_read(ws: Workspace) -> None:
+    (ws.root / "folder/a.json").chmod(0)
+    assert refused(lambda: ws.read_bytes("folder/a.json")).type == "unreadable_file"
+
+
+# -- size --------------------------------------------------------------------------------------------------------------
+def test_it_refuses_a_sparse_file_of_two_gigabytes_at_once(ws: Workspace) -> None:
+    with (ws.root / "huge.json").open("wb") as file:
+        file.truncate(2 << 30)
+    tracemalloc.start()
+    begin = time.perf_counter()
+    for read in (ws.read_bytes, ws.read_json, ws.read_yaml, ws.read_text, ws.digest):
+        assert refused(lambda read=read: read("huge.json")).type == "file_too_large"  # type: ignore[misc]
+    assert time.perf_counter() - begin < 1
+    assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    tracemalloc.stop()
+
+
+def test_it_hashes_a_file_that_is_larger_than_a_document_in_blocks(ws: Workspace) -> None:
+    size = MAX_DOCUMENT + 1
+    with (ws.root / "large").open("wb") as file:
+        file.truncate(size)
+    tracemalloc.start()
+    digest = ws.digest("large")
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+    assert digest == hashlib.sha256(b"\0" * size).hexdigest()
+    assert refused(lambda: ws.read_bytes("large")).type == "file_too_large"
+    assert size < MAX_HASHED
+
+
+def test_a_file_whose_size_is_a_lie_is_read_no_further_than_the_limit(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ws.root / "growing").write_bytes(b"x" * 100)
+    real = os.read
+    monkeypatch.setattr(os, "read", lambda fd, n: real(fd, n) or b"x" * n)
+    assert refused(lambda: ws.read_bytes("growing")).type == "file_too_large"
+
+
+def test_a_workspace_does_not_hash_without_end(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pytest_contextcore.pilot import workspace
+
+    monkeypatch.setattr(workspace, "MAX_TOTAL", 150)
+    (ws.root / "one").write_bytes(b"1" * 100)
+    (ws.root / "two").write_bytes(b"2" * 100)
+    ws.digest("one")
+    assert refused(lambda: ws.digest("two")).type == "file_too_large"
+
+
+def test_a_folder_of_too_many_files_is_refused(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pytest_contextcore.pilot import workspace
+
+    monkeypatch.setattr(workspace, "MAX_ENTRIES", 1)
+    (ws.root / "b").write_text("")
+    assert refused(lambda: ws.glob("folder", "*")).type == "too_many"
+    assert refused(lambda: list(ws.walk(""))).type == "too_many"
+
+
+# -- once --------------------------------------------------------------------------------------------------------------
+def test_what_was_hashed_is_what_is_parsed(ws: Workspace) -> None:
+    digest = ws.digest("folder/a.json")
+    (ws.root / "folder/a.json").write_text('{"a": 2}')
+    assert ws.read_json("folder/a.json") == {"a": 1}
+    assert ws.digest("folder/a.json") == digest
+    assert Workspace(ws.root).read_json("folder/a.json") == {"a": 2}
+
+
+def test_a_large_file_that_changes_between_two_reads_is_named(ws: Workspace) -> None:
+    path = ws.root / "large"
+    path.write_bytes(b"1" * (3 << 20))
+    ws.digest("large")
+    path.write_bytes(b"2" * (3 << 20))
+    assert refused(lambda: ws.read_bytes("large")).type == "file_changed"
+
+
+def test_a_shared_memo_saves_parsing_but_each_workspace_reads_for_itself(ws: Workspace) -> None:
+    memo = Memo()
+    first, second = (Workspace(ws.root, memo=memo) for _ in range(2))
+    assert first.read_json("folder/a.json") is second.read_json("folder/a.json")
+    (ws.root / "folder/a.json").write_text('{"a": 2}')
+    assert Workspace(ws.root, memo=memo).read_json("folder/a.json") == {"a": 2}
+
+
+def test_a_memo_forgets_when_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    memo = Memo()
+    monkeypatch.setattr(Memo, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(Memo, "MAX_BYTES", 10)
+    for name in "abc":
+        memo.parse(b"{}", name, parse_json)
+    assert memo.parse(b"[1]", "c", parse_json) == {}
+    assert memo.parse(b"[1]", "a", parse_json) == [1]
+    assert memo.parse(b"[1,2,3,4,5,6]", "a", parse_json) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_malformed_file_is_malformed_again_when_asked_again(ws: Workspace) -> None:
+    (ws.root / "bad.json").write_text("{")
+    assert refused(lambda: ws.read_json("bad.json")) == refused(lambda: ws.read_json("bad.json"))
+
+
+# -- folders -----------------------------------------------------------------------------------------------------------
+def test_it_lists_what_matches_sorted_and_symlinks_but_no_folders(ws: Workspace) -> None:
+    (ws.root / "folder/b.json").symlink_to("/etc/passwd")
+    (ws.root / "folder/c.json").mkdir()
+    assert ws.glob("folder", "*.json") == ["folder/a.json", "folder/b.json"]
+    assert ws.glob("folder", "*.JSON") == []
+    assert refused(lambda: ws.read_bytes("folder/b.json")).observed == "a symlink"
+    assert refused(lambda: ws.glob("nothing", "*")).type == "missing_file"
+
+
+def test_it_walks_without_following_symlinks(ws: Workspace) -> None:
+    (ws.root / "folder/loop").symlink_to(ws.root)
+    (ws.root / "folder/below").mkdir()
+    (ws.root / "folder/below/c").write_text("")
+    assert list(ws.walk("")) == ["folder/a.json", "folder/a.yaml", "folder/loop", "folder/below/c"]
+    assert list(ws.walk("folder/below")) == ["folder/below/c"]
+
+
+def test_names_that_differ_only_in_case_are_two_files(ws: Workspace) -> None:
+    (ws.root / "folder/A.json").write_text("2")
+    if ws.read_json("folder/a.json") != {"a": 1}:
+        pytest.skip("this file system ignores case")
+    assert ws.glob("folder", "*.json") == ["folder/A.json", "folder/a.json"]
+
+
+def test_a_folder_of_elsewhere_can_take_the_place_of_one_of_the_workspace(ws: Workspace, tmp_path_factory: Any) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (other / "x.json").write_text("[1]")
+    (other / "link").symlink_to("/etc")
+    mounted = Workspace(ws.root, {"export": other, "source.json": other / "x.json"})
+    assert mounted.read_json("export/x.json") == [1]
+    assert mounted.read_json("source.json") == [1]
+    assert mounted.glob("export", "*.json") == ["export/x.json"]
+    assert mounted.read_json("folder/a.json") == {"a": 1}
+    assert refused(lambda: mounted.read_bytes("export/link/passwd")).type == "symlink"
+    gone = Workspace(ws.root, {"export": other / "gone"})
+    assert refused(lambda: gone.read_bytes("export/x.json")).type == "missing_file"
+
+
+# -- recorded paths ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("path", "mapped"),
+    [
+        ("/srv/w/export/a.json", "export/a.json"),
+        ("/srv/w//export/./a.json", "export/a.json"),
+        ("export/a.json", "export/a.json"),
+        ("./export/a.json", "export/a.json"),
+    ],
+)
+def test_it_maps_recorded_paths_from_the_recorded_root(path: str, mapped: str) -> None:
+    assert Workspace.map_recorded(path, "/srv/w") == mapped
+
+
+@pytest.mark.parametrize(
+    ("path", "root"),
+    [
+        ("/srv/other/a.json", "/srv/w"),
+        ("/srv/w2/a.json", "/srv/w"),
+        ("/srv/w/../w2/a.json", "/srv/w"),
+        ("/srv/w", "/srv/w"),
+        ("../a.json", "/srv/w"),
+        ("", "/srv/w"),
+        ("/srv/w/a.json", ""),
+        ("/srv/w/a.json", "srv/w"),
+        ("/srv/w/a\0b", "/srv/w"),
+        ("a\\..\\b", "/srv/w"),
+    ],
+)
+def test_it_refuses_recorded_paths_that_leave(path: str, root: str) -> None:
+    assert refused(lambda: Workspace.map_recorded(path, root)).type in ("path_outside", "bad_path")
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------------
+BAD_JSON = {
+    "empty": b"",
+    "blank": b" \n",
+    "truncated": b'{"a": ',
+    "trailing": b"{} x",
+    "a byte order mark": b"\xef\xbb\xbf{}",
+    "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "Latin-1": '{"a": "é"}'.encode("latin-1"),
+    "NaN": b'{"a": NaN}',
+    "Infinity": b"[Infinity]",
+    "-Infinity": b"[-Infinity]",
+    "an overflow": b"[1e999]",
+    "a duplicate key": b'{"a": 1, "a": 2}',
+    "a nested duplicate key": b'[{"b": {"a": 1, "\\u0061": 2}}]',
+    "deep lists": b"[" * 200_000,
+    "deep objects": b'{"a":' * 101 + b"1" + b"}" * 101,
+    "a huge integer": b"[" + b"9" * 5000 + b"]",
+    "NUL": b"\0",
+    "single quotes": b"{'a': 1}",
+    "a comment": b"{} // x",
+}
+
+
+@pytest.mark.parametrize("data", BAD_JSON.values(), ids=BAD_JSON)
+def test_it_refuses_json_with(data: bytes, ws: Workspace) -> None:
+    (ws.root / "bad.json").write_bytes(data)
+    assert refused(lambda: ws.read_json("bad.json")).type == "malformed_file"
+
+
+def test_json_may_be_as_deep_as_the_limit_and_hold_brackets_in_strings() -> None:
+    assert parse_json(b"[" * parsing.MAX_DEPTH + b"]" * parsing.MAX_DEPTH)
+    text = ('{"a": "' + '[{\\"' * 500 + '"}').encode()
+    assert parse_json(text) == {"a": '[{"' * 500}
+    assert parse_json(b'{"a": 1.5, "b": -3, "c": null}\r\n') == {"a": 1.5, "b": -3, "c": None}
+
+
+def test_an_unterminated_string_of_escaped_quotes_does_not_take_quadratic_time() -> None:
+    begin = time.perf_counter()
+    with pytest.raises(Malformed):
+        parse_json(b"[" * 101 + b'"' + b'\\"' * 1_000_000)
+    assert time.perf_counter() - begin < 2
+
+
+def test_a_document_of_too_many_values_is_refused_before_it_is_parsed() -> None:
+    begin = time.perf_counter()
+    with pytest.raises(Malformed, match="too many values"):
+        parse_json(b"[" + b"[]," * 3_000_000 + b"[]]")
+    assert time.perf_counter() - begin < 2
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_json_or_malformed(data: bytes) -> None:
+    for parse in (parse_json, parse_yaml, parse_yaml_all):
+        with suppress(Malformed):
+            parse(data)
+
+
+# -- YAML --------------------------------------------------------------------------------------------------------------
+BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
+    f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n".encode() for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MERGE_BOMB = b"a: &a {k: 1}\n" + b"".join(
+    f"{b}: &{b} {{<<: [{','.join(['*' + a] * 9)}], {b}: 1}}\n".encode()
+    for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+BAD_YAML = {
+    "nothing": b"",
+    "only a comment": b"# x\n",
+    "two documents": b"a: 1\n---\nb: 2\n",
+    "a duplicate key": b"a: 1\na: 2\n",
+    "a nested duplicate key": b"- {x: {a: 1, a: 2}}\n",
+    "aliases that explode": BOMB,
+    "merges that explode": MERGE_BOMB,
+    "an alias inside of itself": b"a: &a [*a]\n",
+    "an unknown alias": b"a: *b\n",
+    "deep flow": b"[" * 200_000,
+    "deep blocks": b"".join(b" " * n + b"a:\n" for n in range(150)),
+    "deep indicators": b"- " * 150 + b"x",
+    "an object tag": b"!!python/object/apply:os.system [true]\n",
+    "a local tag": b"a: !secret x\n",
+    "a binary tag": b"a: !!binary aGk=\n",
+    "a set": b"!!set {a, b}\n",
+    "a key that is a list": b"? [a]\n: 1\n",
+    "an unquoted template": b"a: {{ x }}\n",
+    "UTF-16": "a: 1".encode("utf-16"),
+    "Latin-1": "a: é".encode("latin-1"),
+    "NUL": b"a: \0\n",
+    "a tab indent": b"a:\n\t- b\n",
+    "unfinished flow": b"groups: [\n  - {name: x\n",
+    "a huge number": b"a: " + b"1" * 5000,
+    "a huge sexagesimal number": b"a: 1" + b":10" * 5000,
+    "a tag that does not fit": b"a: !!int x\n",
+    "a merge of a scalar": b"<<: x\n",
+}
+
+
+@pytest.mark.parametrize("data", BAD_YAML.values(), ids=BAD_YAML)
+def test_it_refuses_yaml_with(data: bytes, ws: Workspace) -> None:
+    (ws.root / "bad.yaml").write_bytes(data)
+    begin = time.perf_counter()
+    assert refused(lambda: ws.read_yaml("bad.yaml")).type == "malformed_file"
+    assert time.perf_counter() - begin < 2
+
+
+def test_a_yaml_document_of_too_many_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "MAX_EVENTS", 10)
+    with pytest.raises(Malformed, match="too many values"):
+        parse_yaml(b"[1,2,3,4,5,6,7,8,9]")
+
+
+GOOD_YAML = """\
+text: hello
+number: 42
+octal: 0o14
+float: 1.5
+truth: yes
+nothing: ~
+date: 2026-01-02
+quoted: '1'
+block: |
+  one
+  two
+base: &base {a: 1, b: 2}
+merged: {<<: *base, b: 3}
+both: {<<: [*base, {c: 4}]}
+again: *base
+list: [*base, 1]
+empty:
+"""
+
+
+def test_it_gives_plain_yaml_the_values_that_the_safe_loader_gives() -> None:
+    import yaml
+
+    expected = yaml.safe_load(GOOD_YAML)
+    expected["date"] = "2026-01-02"  # nothing computes with dates, so that they stay text
+    assert parse_yaml(GOOD_YAML.encode()) == expected
+
+
+def test_line_ends_and_a_byte_order_mark_do_not_change_yaml() -> None:
+    assert parse_yaml(GOOD_YAML.replace("\n", "\r\n").encode()) == parse_yaml(GOOD_YAML.encode())
+    assert parse_yaml(b"\xef\xbb\xbfa: 1\n") == {"a": 1}
+
+
+def test_several_documents_are_read_where_they_are_allowed() -> None:
+    assert parse_yaml_all(b"a: 1\n---\nb: &x 2\n---\n- 3\n") == [{"a": 1}, {"b": 2}, [3]]
+
+
+def test_anchors_end_with_their_document() -> None:
+    with pytest.raises(Malformed, match="alias"):
+        parse_yaml_all(b"a: &x 1\n---\nb: *x\n")
+
+
+# -- findings ----------------------------------------------------------------------------------------------------------
+def test_a_finding_reads_as_one_sentence() -> None:
+    finding = Finding("export/a.json", "gap 'x' has no task", "none", "a task id", "unmapped_artifact", "x")
+    assert str(finding) == "export/a.json: gap 'x' has no task (observed: none, expected: a task id)"
+    assert str(Finding("", "no workspace", "nothing", "a folder", "missing")).startswith("no workspace")
+
+
+def test_a_finding_is_bounded_and_printable_whatever_it_was_made_of() -> None:
+    evil = "\x1b[2J\u202e\ud800\n" + "x" * 10_000
+    finding = Finding(evil, evil, evil, evil, evil, evil)
+    assert str(finding).isprintable()
+    assert len(str(finding)) < 2000
+    str(finding).encode("utf-8")
+
+
+def test_the_reason_names_the_first_findings_and_counts_the_others() -> None:
+    findings = [Finding("f", f"fault {n}", "a", "b", "t") for n in range(5)]
+    text = reason(findings)
+    assert "fault 2" in text
+    assert "fault 3" not in text
+    assert text.endswith("… and 2 more")
+    assert reason(findings[:1]) == str(findings[0])
+    assert reason([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        (True, "true"),
+        ("", "an empty string"),
+        ("a", "a"),
+        (3, "3"),
+        (10**100, "an integer of over 60 digits"),
+        (1.5, "1.5"),
+        ({"a": 1}, "an object with 1 keys"),
+        ([1], "a list of 1"),
+        (object(), "nothing"),
+    ],
+)
+def test_values_are_shown_as_a_reader_of_the_file_would_name_them(value: object, text: str) -> None:
+    assert shown(value) == text
