@@ -28,16 +28,16 @@ from pytest_contextcore.pilot.gates import (
 from pytest_contextcore.pilot.plugin import min_coverage, scan_folder
 from pytest_contextcore.pilot.steps import Steps
 from pytest_contextcore.pilot.workspace import Workspace
-from pytest_contextcore.settings import KEY
 from pytest_contextcore.sender import verify
+from pytest_contextcore.settings import KEY
 from pytest_contextcore.telemetry import Settings
 
 
 @pytest.mark.phase("S1")
 def test_init_baseline(phase: Phase, workspace: Workspace, pipeline: Steps, pytestconfig: pytest.Config) -> None:
     """Establish trusted environment."""
-    pipeline.prepare()
     with phase.gate("G1"):
+        pipeline.prepare()
         broken = [check for check in prepare(pytestconfig.stash[KEY].out) if not check.ok]
         assert not broken, "; ".join(f"{check.name}: {check.found}: {check.problem}" for check in broken)
     with phase.gate("G2") as gate:
@@ -55,8 +55,8 @@ def test_init_baseline(phase: Phase, workspace: Workspace, pipeline: Steps, pyte
 def test_export_contract(phase: Phase, workspace: Workspace, pipeline: Steps, pytestconfig: pytest.Config) -> None:
     """Produce fresh contract artifacts."""
     phase.receive(handoffs.BaselineHandoff)
-    pipeline.export()
     with phase.gate("G1") as gate:
+        pipeline.export()
         report.require(gate, export.files(workspace))
     with phase.gate("C1") as gate:
         folder = scan_folder(pytestconfig)
@@ -86,8 +86,8 @@ def test_contract_integrity(phase: Phase, workspace: Workspace) -> None:
 def test_ingest_parse_assess(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
     """Ensure faithful translation and scoring."""
     phase.receive(handoffs.IntegrityHandoff)
-    pipeline.ingest()
     with phase.gate("C1") as gate:
+        pipeline.ingest()
         report.require(gate, ingestion.parity(workspace))
     with phase.gate("G1") as gate:
         report.require(gate, ingestion.score(workspace))
@@ -102,8 +102,8 @@ def test_ingest_parse_assess(phase: Phase, workspace: Workspace, pipeline: Steps
 def test_routing_decision(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
     """Confirm correct path (Prime vs Artisan)."""
     phase.receive(handoffs.IngestionHandoff)
-    pipeline.route()
     with phase.gate("G1") as gate:
+        pipeline.route()
         report.require(gate, routing.route(workspace))
     with phase.gate("G2") as gate:
         override = routing.override(workspace)
@@ -117,14 +117,13 @@ def test_routing_decision(phase: Phase, workspace: Workspace, pipeline: Steps) -
 def test_artisan_design(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
     """Produce design-handoff from enriched seed."""
     phase.receive(handoffs.RoutingHandoff)
-    pipeline.design()
-    without_design = design.not_applicable(workspace)
-    for name, check in (("C1", design.handoff_schema), ("G1", design.task_set), ("G2", design.source)):
-        with phase.gate(name) as gate:
-            if without_design is not None:
-                gate.not_applicable(without_design)
-                continue
-            report.require(gate, check(workspace))
+    with phase.gate("C1") as gate:
+        pipeline.design()
+        report.require_design(gate, workspace, design.handoff_schema)
+    with phase.gate("G1") as gate:
+        report.require_design(gate, workspace, design.task_set)
+    with phase.gate("G2") as gate:
+        report.require_design(gate, workspace, design.source)
     report.hand_on(phase, workspace, handoffs.DesignHandoff)
 
 
@@ -132,8 +131,8 @@ def test_artisan_design(phase: Phase, workspace: Workspace, pipeline: Steps) -> 
 def test_artisan_implement(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
     """Generate/compose artifacts."""
     phase.receive(handoffs.DesignHandoff)
-    pipeline.implement()
     with phase.gate("C1") as gate:
+        pipeline.implement()
         report.require(gate, implementation.paths(workspace))
     with phase.gate("G1") as gate:
         report.require(gate, implementation.artifacts(workspace))
@@ -146,8 +145,8 @@ def test_artisan_implement(phase: Phase, workspace: Workspace, pipeline: Steps) 
 def test_test_validate(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
     """Run artifact validation gates."""
     phase.receive(handoffs.ImplementationHandoff)
-    pipeline.validate()
     with phase.gate("G1") as gate:
+        pipeline.validate()
         report.require(gate, validation.recorded(workspace))
     with phase.gate("G2") as gate:
         report.require(gate, validation.validators(workspace))
@@ -160,8 +159,8 @@ def test_test_validate(phase: Phase, workspace: Workspace, pipeline: Steps) -> N
 def test_review_calibrate(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
     """Multi-agent/human quality pass."""
     phase.receive(handoffs.ValidationHandoff)
-    pipeline.review()
     with phase.gate("G1") as gate:
+        pipeline.review()
         for severity, count in review.counts(workspace).items():
             gate.evidence("review_findings", ref=f"{count} {severity.lower()}")
         report.require(gate, review.blocking(workspace))
@@ -174,8 +173,8 @@ def test_review_calibrate(phase: Phase, workspace: Workspace, pipeline: Steps) -
 def test_finalize_verify(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
     """Close trace with provenance proof."""
     phase.receive(handoffs.ReviewHandoff)
-    pipeline.finalize()
     with phase.gate("C1") as gate:
+        pipeline.finalize()
         report.require(gate, finalize.reconciliation(workspace))
     with phase.gate("G1") as gate:
         report.require(gate, finalize.report(workspace))

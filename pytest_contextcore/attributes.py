@@ -28,7 +28,7 @@ class Attribute:
     source: str
 
 
-class AttributeRefused(ValueError):
+class AttributeRefused(ValueError):  # noqa: N818  (says what happened)
     """A value that may not be recorded: its name is not declared, or it is of another type."""
 
 
@@ -74,5 +74,6 @@ def _typed(attribute: Attribute, value: object) -> Value:
         case "string[]" if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return value
     raise AttributeRefused(
-        f"attribute {attribute.name} is declared as {attribute.type}, but the value is {type(value).__name__} {value!r:.80}"
+        f"attribute {attribute.name} is declared as {attribute.type}, "
+        f"but the value is {type(value).__name__} {value!r:.80}"
     )

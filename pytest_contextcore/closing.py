@@ -50,7 +50,9 @@ def _send(shared: Services) -> list[str]:
     if not settings.exporting:
         return []
     folder = shared.context.out / "spool"
-    return sender.send_all(settings, [Spool(path) for path in sorted(folder.glob(f"{shared.context.run_id}*.otlp.jsonl"))])
+    return sender.send_all(
+        settings, [Spool(path) for path in sorted(folder.glob(f"{shared.context.run_id}*.otlp.jsonl"))]
+    )
 
 
 def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> int | pytest.ExitCode:

@@ -56,8 +56,8 @@ def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedP
         whole: the plan's folder was collected whole, so that a phase without a test is a mistake.
 
     Raises:
-        CollectionError: a test for an unknown phase, two tests for one, a gate that its phase does not declare, or (where
-            ``whole``) a phase without a test.
+        CollectionError: a test for an unknown phase, two tests for one, a gate that its phase does not declare, or
+            (where ``whole``) a phase without a test.
     """
     nodeids: dict[str, str] = {}
     for test in tests:
@@ -101,7 +101,7 @@ def short_gate_id(plan: Plan, phase: PhasePlan, name: str) -> str | None:
 
 
 def gate_names(source: str) -> Iterator[str]:
-    """The literal gate ids that a test asks for with ``phase.gate("…")``, so that a wrong one is found before it runs."""
+    """The literal gate ids that a test asks for with ``phase.gate("…")``; a wrong one is found before it runs."""
     try:
         tree = ast.parse(textwrap.dedent(source))
     except SyntaxError:  # a fragment that is no statement by itself: those gates are checked when the test runs
@@ -135,7 +135,7 @@ def in_plan_order(items: Sequence[T], rank: Callable[[T], tuple[str, int] | None
 
 
 def unproven_upstreams(plan: Plan, selected: Iterable[str], proven: Iterable[str]) -> dict[str, str]:
-    """Upstream phases that a selected phase needs and that neither run now nor are proven → the phase that needs them."""
+    """Upstream phases that neither run now nor are proven → the selected phase that needs them."""
     chosen, trusted = set(selected), set(proven)
     found: dict[str, str] = {}
     for phase in plan.phases:

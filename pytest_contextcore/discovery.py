@@ -72,7 +72,7 @@ class _Nearest:
 def _argument(item: pytest.Item, marker: pytest.Mark) -> str:
     value = marker.args[0] if marker.args else marker.kwargs.get("id")
     if not isinstance(value, str) or not value or len(marker.args) > 1:
-        raise pytest.UsageError(f"{item.nodeid}: the marker needs the phase's id, as in @pytest.mark.phase(\"S1\")")
+        raise pytest.UsageError(f'{item.nodeid}: the marker needs the phase\'s id, as in @pytest.mark.phase("S1")')
     return value
 
 

@@ -15,7 +15,7 @@ from .evidence_file import EvidenceFile, evidence_path
 from .model import Evidence, Status
 from .outbox import PlanSpans
 from .plan import Plan, load_plan
-from .recorder import TraceRecorder
+from .recorder import TraceRecorder, all_of
 from .reuse import EvidenceError, load_evidence
 from .rules import Trouble
 from .scheduler import PinnedScheduler
@@ -61,10 +61,10 @@ class Controller:
     def pytest_configure_node(self, node: WorkerController) -> None:
         """Before a worker starts: the session's context, and a channel for what it has to say."""
         channel = node.gateway.newchannel()
-        node.workerinput[CHANNEL] = channel  # type: ignore[typeddict-unknown-key]
+        node.workerinput[CHANNEL] = channel
         worker = node.gateway.id
         channel.setcallback(lambda text: self._said.setdefault(worker, {}).update(json.loads(text)))
-        node.workerinput[WORKER_INPUT] = {  # type: ignore[typeddict-unknown-key]
+        node.workerinput[WORKER_INPUT] = {
             "run_id": self._shared.context.run_id,
             "worker_id": worker,
             "replaces": "yes" if self._plans else "",
@@ -118,9 +118,11 @@ class Controller:
         shared = self._shared
         evidence = self._left_behind(plan)
         recorder = TraceRecorder.take_over(plan.plan, evidence)
-        spans = PlanSpans(recorder, shared.context.out, shared.outbox, sampled=shared.outbox.sampled(evidence.otel_trace_id))
+        spans = PlanSpans(
+            recorder, shared.context.out, shared.outbox, sampled=shared.outbox.sampled(evidence.otel_trace_id)
+        )
         file = EvidenceFile(recorder, shared.context.out)
-        recorder.listener = lambda change, span, gate: (file(change, span, gate), spans(change, span, gate))[-1]
+        recorder.listener = all_of(file, spans)
         if evidence.started_at is None:
             recorder.start()
         if phase_id is not None:

@@ -45,7 +45,7 @@ class Gate:
     def _record(self) -> GateEvidence:
         return self._recorder.gate(self._phase_id, self._gate_id)
 
-    def evidence(self, type: str, *, ref: object, description: str = "") -> None:  # noqa: A002  (the contract's word)
+    def evidence(self, type: str, *, ref: object, description: str = "") -> None:
         """Attach a finding: its type in snake_case, what it is about, and optionally a sentence."""
         self._record.evidence.append(EvidenceItem(type=type, ref=str(ref), description=description))
 
@@ -207,7 +207,7 @@ class Phase:
         timeout: float | None = None,
         cwd: str | Path | None = None,
         env: Mapping[str, str] | None = None,
-        input: str | None = None,  # noqa: A002  (subprocess.run's word)
+        input: str | None = None,
     ) -> CompletedProcess[str]:
         """Run a program in a child span, with ``TRACEPARENT`` in its environment.
 

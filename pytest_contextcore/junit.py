@@ -28,8 +28,8 @@ def phase_properties(evidence: Evidence, span: SpanEvidence) -> list[tuple[str, 
 def add_unreported(config: pytest.Config, traces: Collection[Evidence], reported: Collection[str]) -> None:
     """Give the JUnit file the phases that no test report stands for.
 
-    Not started ones, for example after ``-x``, are skipped with the blocking span; reused ones passed. They are given to
-    the JUnit plugin alone: a hook call would change other plugins' counts.
+    Not started ones, for example after ``-x``, are skipped with the blocking span; reused ones passed. They are given
+    to the JUnit plugin alone: a hook call would change other plugins' counts.
     """
     xml = _log_xml(config)
     if xml is None:

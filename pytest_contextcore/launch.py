@@ -156,9 +156,7 @@ def arrange(items: list[pytest.Item], runs: list[PlanRun]) -> None:
     Raises:
         pytest.UsageError: see :func:`select`.
     """
-    position = {
-        (run.plan.trace.id, phase.id): index for run in runs for index, phase in enumerate(run.plan.phases)
-    }
+    position = {(run.plan.trace.id, phase.id): index for run in runs for index, phase in enumerate(run.plan.phases)}
 
     def rank(item: pytest.Item) -> tuple[str, int] | None:
         if (found := item.stash.get(PHASE_OF, None)) is None:

@@ -7,6 +7,7 @@ import pytest
 from . import closing, summary
 from .discovery import Found
 from .launch import arrange, build_runs
+from .recorder import all_of
 from .services import Services, services
 from .session import PlanHooks
 from .worker import Link
@@ -33,7 +34,7 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if config.get_verbosity() > 0 and reporter is not None and link is None:
         for run in runs:
-            run.listeners.append(summary.GateLines(config, reporter))
+            run.recorder.listener = all_of(run.recorder.listener, summary.GateLines(config, reporter))
 
 
 def start(config: pytest.Config) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-SCHEMA_VERSION = "v1"
+SCHEMA_VERSION: Final = "v1"
 
 
 class Status(StrEnum):
@@ -194,7 +194,7 @@ class Evidence(_Blockable):
     title: str
     type: str
     workspace: str | None = None
-    options: dict[str, str | int | float | bool | None | list[str]] = Field(default_factory=dict)
+    options: dict[str, str | int | float | bool | list[str] | None] = Field(default_factory=dict)
     plan_digest: str
     definition_of_done: list[Condition] = Field(default_factory=list)
     summary: Summary = Field(default_factory=Summary)

@@ -62,6 +62,7 @@ class _Attempt:
     nodeid: str
     span_id: str
     start: int
+    passed: bool = False
     failed: bool = False
     skipped: bool = False
     failures: list[_Failure] = field(default_factory=list)
@@ -130,15 +131,18 @@ class OrdinaryTests:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Learn the outcome: any failed report fails the attempt, those of subtests and of repeated ones too."""
-        outcome = report.outcome
-        if outcome == "passed" or (attempt := self._attempt) is None or report.nodeid != attempt.nodeid:
+        attempt = self._attempt
+        if attempt is None or report.nodeid != attempt.nodeid:
             return
-        if outcome == "skipped":
-            attempt.skipped = True
-            return
-        attempt.failed = True
-        if self._sink is not None and not attempt.failures:
-            attempt.failures.append(_from_report(report))
+        match report.outcome:
+            case "passed":
+                attempt.passed = attempt.passed or report.when == "call"
+            case "skipped":
+                attempt.skipped = True
+            case _:
+                attempt.failed = True
+                if self._sink is not None and not attempt.failures:
+                    attempt.failures.append(_from_report(report))
 
     def pytest_exception_interact(self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any]) -> None:
         """Learn the exception: only here are its type and its whole message at hand."""
@@ -197,7 +201,7 @@ class OrdinaryTests:
         if attempt.failed:
             attributes["test.case.result.status"] = "fail"
             status = error_status(failures[0].line if failures else "")
-        elif not attempt.skipped:
+        elif attempt.passed and not attempt.skipped:
             attributes["test.case.result.status"] = "pass"
             status = OK
         events = [

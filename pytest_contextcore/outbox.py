@@ -61,7 +61,12 @@ class PlanSpans:
             self._emit(self._phase(span))
         elif change is Change.TRACE_ENDED:
             evidence = self._recorder.evidence
-            rest = [s for held in evidence.spans if held.status is Status.NOT_STARTED or held.reused for s in self._phase(held)]
+            rest = [
+                s
+                for held in evidence.spans
+                if held.status is Status.NOT_STARTED or held.reused
+                for s in self._phase(held)
+            ]
             self._emit([*rest, parent_span(evidence, self._recorder.now())])
 
     def _phase(self, span: SpanEvidence) -> list[SpanData]:

@@ -80,7 +80,8 @@ class PhasePlan(_Frozen):
             seen.add(gate.id)
             if gate.criterion not in self.exit_criteria:
                 raise ValueError(
-                    f"gate {gate.id} of phase {self.id} checks {gate.criterion!r}, which is not one of its exit criteria"
+                    f"gate {gate.id} of phase {self.id} checks {gate.criterion!r}, "
+                    "which is not one of its exit criteria"
                 )
         for criterion in self.exit_criteria:
             if not any(gate.criterion == criterion for gate in self.gates):

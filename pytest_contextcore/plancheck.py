@@ -14,10 +14,12 @@ from .plan import PLAN_FILE, Plan, PlanError, load_plan
 
 
 def command(arguments: list[str]) -> int:
-    """The command line: exit code 0 if plan and tests fit, 1 if tests are missing or wrong, 2 for a bad plan or usage."""
+    """The command line: exit code 0 if plan and tests fit, 1 if they do not, 2 for a bad plan or usage."""
     parser = argparse.ArgumentParser(prog="contextcore plan", description="Look at a plan without running it.")
     parser.add_argument("action", choices=["check"])
-    parser.add_argument("file", nargs="?", type=Path, help=f"the plan (default: {PLAN_FILE} here, above, or in a folder)")
+    parser.add_argument(
+        "file", nargs="?", type=Path, help=f"the plan (default: {PLAN_FILE} here, above, or in a folder)"
+    )
     options = parser.parse_args(arguments)
     path = options.file or _default_plan(Path.cwd())
     if path is None:
@@ -81,7 +83,9 @@ def describe(plan: Plan, found: dict[str, str]) -> list[str]:
         upstream = ", ".join(plan.upstream[phase.id]) or "nothing"
         lines.append(f"{position:>3}. {phase.id} {phase.name}  (after {upstream})")
         lines += [f"       {gate.id:<4} {gate.kind.value:<9} {gate.purpose}" for gate in phase.gates]
-        lines.append(f"       test {found.get(phase.id) or 'MISSING: mark one with @pytest.mark.phase(' + repr(phase.id) + ')'}")
+        lines.append(
+            f"       test {found.get(phase.id) or 'MISSING: mark one with @pytest.mark.phase(' + repr(phase.id) + ')'}"
+        )
     missing = [phase.id for phase in plan.phases if phase.id not in found]
     gates = sum(len(phase.gates) for phase in plan.phases)
     state = f"tests missing for {', '.join(missing)}" if missing else "every phase has its test"

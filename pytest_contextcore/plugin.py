@@ -62,9 +62,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def _exporting() -> bool:
     """Whether the environment names an endpoint; a first look that costs nothing, the exact answer is telemetry's."""
-    return any(
-        os.environ.get(f"OTEL_EXPORTER_OTLP_{name}ENDPOINT") for name in ("", "TRACES_")
-    )
+    return any(os.environ.get(f"OTEL_EXPORTER_OTLP_{name}ENDPOINT") for name in ("", "TRACES_"))
 
 
 class _Listener:
@@ -99,7 +97,7 @@ class _Listener:
 @pytest.fixture
 def phase(request: pytest.FixtureRequest) -> Phase:
     """The running phase: gates, recorded values, handoffs, inputs, programs (contract 3)."""
-    running = request.node.stash.get(RUNNING, None)
+    running: Phase | None = request.node.stash.get(RUNNING, None)
     if running is None:
         raise pytest.UsageError(
             f"{request.node.nodeid} uses the fixture 'phase' but is no phase: mark it with @pytest.mark.phase(\"<id>\")"

@@ -24,8 +24,8 @@ def to_protobuf(requests: Sequence[Mapping[str, Any]]) -> ExportTraceServiceRequ
         # protobuf's constructors take nested dicts, and build messages of them in C; its stubs know messages only
         levels: Any = [_resource_level(level) for request in requests for level in request.get("resourceSpans") or ()]
         return ExportTraceServiceRequest(resource_spans=levels)
-    except (TypeError, AttributeError, KeyError, OverflowError) as error:
-        raise ValueError(f"no OTLP trace request: {type(error).__name__} {error}"[:200]) from error
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+        raise ValueError(f"no OTLP trace request: a field of another type ({type(error).__name__})") from error
 
 
 def _resource_level(level: Mapping[str, Any]) -> _Fields:

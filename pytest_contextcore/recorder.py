@@ -42,6 +42,16 @@ class Change(Enum):
 Listener = Callable[[Change, SpanEvidence | None, GateEvidence | None], None]
 
 
+def all_of(*listeners: Listener) -> Listener:
+    """One listener that tells several."""
+
+    def tell(change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
+        for listener in listeners:
+            listener(change, span, gate)
+
+    return tell
+
+
 class TraceRecorder:
     """Records one execution of a plan. Every ``phase_id`` is the plan's short id, such as ``S3``."""
 

@@ -1,4 +1,4 @@
-"""The rule of resume: which phases of the last evidence still hold (contract 2). Pure but for the digests it is given."""
+"""The rule of resume: which phases of the last evidence still hold (contract 2)."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def load_evidence(path: Path) -> Evidence:
         raise EvidenceError(f"evidence {path}: {key or 'document'}: {first['msg']}{expected}") from error
 
 
-def fingerprint(
-    plan: Plan, phase_id: str, *, source: str, options: Mapping[str, object], workspace: str | None
-) -> str:
+def fingerprint(plan: Plan, phase_id: str, *, source: str, options: Mapping[str, object], workspace: str | None) -> str:
     """SHA-256 (hex) over what a phase's result depends on besides its inputs: its test's source, its entry in the plan,
     the options that it reads, and the workspace's path.
     """
@@ -60,7 +58,8 @@ def not_reusable(
 ) -> dict[str, str]:
     """Phase id → why it may not be reused; a phase that is absent here may be.
 
-    ``running`` are the phases that run now, so that nothing after them may be reused. ``digest`` gives the SHA-256 of an input by its recorded path, or None where it cannot be read.
+    ``running`` are the phases that run now, so that nothing after them may be reused. ``digest`` gives the SHA-256 of an
+    input by its recorded path, or None where it cannot be read.
     """
     refused: dict[str, str] = {}
     spans = {span.span_id: span for span in last.spans}
@@ -79,9 +78,7 @@ def not_reusable(
     return refused
 
 
-def _changed(
-    span: SpanEvidence | None, expected: str | None, digest: Callable[[str], str | None]
-) -> str | None:
+def _changed(span: SpanEvidence | None, expected: str | None, digest: Callable[[str], str | None]) -> str | None:
     if span is None:
         return "the last evidence does not have it"
     if span.status is not Status.COMPLETED:

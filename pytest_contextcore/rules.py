@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .model import Condition, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
+from .model import Attributes, Condition, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
 from .plan import DonePlan, Plan
 
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
@@ -155,16 +155,16 @@ def _missing_gates(plan: Plan, evidence: Evidence, done: DonePlan) -> Iterator[s
             yield f"gate {name}: {result}"
 
 
-def _missing_values(done: DonePlan, values: dict[str, object]) -> Iterator[str]:
+def _missing_values(done: DonePlan, values: Attributes) -> Iterator[str]:
     for name, expected in done.attributes.items():
         observed = values.get(name)
         if observed != expected:
             yield f"{name}: observed {'nothing' if observed is None else repr(observed)}, expected {expected!r}"
 
 
-def last_values(evidence: Evidence) -> dict[str, object]:
+def last_values(evidence: Evidence) -> Attributes:
     """Every recorded value as the last phase observed it (contract 6: "known at the end")."""
-    values: dict[str, object] = {}
+    values: Attributes = {}
     for span in evidence.spans:
         values.update(span.attributes)
     return values

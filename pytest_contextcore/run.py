@@ -14,9 +14,9 @@ from .evidence_file import EvidenceFile
 from .handle import Phase
 from .handoff import Emitted
 from .ids import Remote, new_trace_id
-from .model import Attributes, GateEvidence, SpanEvidence
+from .model import Attributes
 from .outbox import Outbox, PlanSpans
-from .recorder import Change, Listener, TraceRecorder
+from .recorder import TraceRecorder, all_of
 
 OptionValue = str | int | float | bool | list[str] | None
 
@@ -84,8 +84,7 @@ class PlanRun:
         )
         self.file = EvidenceFile(self.recorder, context.out)
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
-        self.listeners: list[Listener] = [self.file, self.plan_spans]
-        self.recorder.listener = self._tell
+        self.recorder.listener = all_of(self.file, self.plan_spans)
         self.started = self.finished = False
 
     def start(self) -> None:
@@ -111,10 +110,6 @@ class PlanRun:
     def problems(self) -> list[str]:
         """What went wrong with files, a line each."""
         return [problem for problem in (self.file.problem, self.plan_spans.problem) if problem]
-
-    def _tell(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
-        for listener in self.listeners:
-            listener(change, span, gate)
 
 
 def asserts_are_disabled() -> str | None:

@@ -9,19 +9,22 @@ the real ones, and a collection in which a plan is a unit that cannot be torn ap
 - For xdist's scope schedulers (``loadscope``, ``loadfile``, ``loadgroup``) a plan is a scope of its own with as many
   tests as it has phases, so that it weighs what it weighs when they sort and deal scopes.
 
-Two things remain to be done here. First, to refuse what an inner scheduler may ask for and a plan does not allow: a plan
-that had begun on a worker that died is over, wherever the rest of it is sent; and of the workers of ``--dist each`` only
-one gets it. An entry that is refused is completed at once, so that the inner scheduler does not wait for it. Second, to
-keep crashes in a plan away from what xdist's schedulers do badly after a crash: ``_feed``, ``_late``, ``_send_home``.
+Two things remain to be done here. First, to refuse what an inner scheduler may ask for and a plan does not allow: a
+plan that had begun on a worker that died is over, wherever the rest of it is sent; and of the workers of
+``--dist each`` only one gets it. An entry that is refused is completed at once, so that the inner scheduler does not
+wait for it. Second, to keep crashes in a plan away from what xdist's schedulers do badly after one: ``_feed``,
+``_late``, ``_employ_or_send_home``.
 
 Without a plan in the collection every call is passed on as it came.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -69,14 +72,15 @@ class _Layout:
     """A collection as the inner scheduler sees it."""
 
     entries: list[_Entry]
-    entry_of: dict[int, int] = field(init=False)
 
-    def __post_init__(self) -> None:
-        numbers = {index: number for number, entry in enumerate(self.entries) for index in entry.indices}
-        object.__setattr__(self, "entry_of", numbers)
+    @cached_property
+    def entry_of(self) -> dict[int, int]:
+        """For each test the number of its entry."""
+        return {index: number for number, entry in enumerate(self.entries) for index in entry.indices}
 
     @property
     def nodeids(self) -> list[str]:
+        """What the inner scheduler takes for the collection."""
         return [entry.nodeid for entry in self.entries]
 
 
@@ -86,6 +90,7 @@ class _Worker:
     def __init__(self, node: WorkerController, scheduler: PinnedScheduler) -> None:
         self.real_node = node
         self.pinned_collection: Sequence[str] | None = None
+        self.pinned_layout: _Layout | None = None
         self.pinned_queue: list[int] = []  # sent and not completed, in the order sent: the first one is running
         self._pinned_scheduler = scheduler
 
@@ -134,7 +139,6 @@ class PinnedScheduler:
         self._dealt = False
         self._collection: Sequence[str] = ()
         self._plans: list[_Plan] = []
-        self._layouts: dict[tuple[str, ...], _Layout] = {}
         self._layout = _Layout([])
         self._refused: deque[tuple[_Worker, int]] = deque()
 
@@ -185,7 +189,9 @@ class PinnedScheduler:
 
     def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
         """A worker has collected. The inner scheduler hears of it when the plans are known."""
-        worker = self._workers[node]
+        worker = self._workers.get(node)
+        if worker is None:
+            return  # was told to shut down when it got ready; a crash elsewhere made xdist forget that
         worker.pinned_collection = collection
         if self._opened:
             replaces = worker in self._late
@@ -193,8 +199,8 @@ class PinnedScheduler:
                 self._late.remove(worker)
                 self._inner.add_node(worker)
             self._show_collection(worker)
-            if replaces and self._each and not self._inner.node2pending[worker]:
-                self._send_home(worker)
+            if replaces and self._each:
+                self._employ_or_send_home(worker)
         else:
             self._waiting.append(worker)
             if len(self._waiting) >= self._expected:
@@ -219,7 +225,7 @@ class PinnedScheduler:
         number = layout.entry_of[item_index]
         if layout.entries[number].indices[-1] == item_index:
             self._inner.mark_test_complete(worker, number, duration)
-            self._settle()
+        self._settle()
 
     def mark_test_pending(self, item: str) -> None:
         """Run a test once more, as plugins ask for when it crashed its worker.
@@ -286,14 +292,17 @@ class PinnedScheduler:
                 self._refused.append((worker, number))
         if indices:
             worker.pinned_queue.extend(indices)
-            worker.real_node.send_runtest_some(indices)
+            with _perhaps_dead():
+                worker.real_node.send_runtest_some(indices)
 
     def steal(self, worker: _Worker, numbers: Sequence[int]) -> None:
         """The inner scheduler asks a worker to give entries back."""
-        if self._plans:
-            entries = self._layout_of(worker).entries
-            numbers = [index for number in numbers for index in entries[number].indices]
-        worker.real_node.send_steal(numbers)
+        if not self._plans:
+            worker.real_node.send_steal(numbers)
+            return
+        entries = self._layout_of(worker).entries
+        with _perhaps_dead():
+            worker.real_node.send_steal([index for number in numbers for index in entries[number].indices])
 
     # Collections
 
@@ -314,21 +323,19 @@ class PinnedScheduler:
 
     def _show_collection(self, worker: _Worker) -> None:
         collection = worker.pinned_collection or ()
-        # One that differs is shown as it is: xdist says what differs.
-        pinned = self._plans and (self._each or collection == self._collection)
+        same = collection == self._collection
+        worker.pinned_layout = self._layout if same or not self._each else self._without_phases(collection)
+        # One that differs is shown as it is, for xdist to say so, unless workers may differ.
+        pinned = self._plans and (same or self._each)
         self._inner.add_node_collection(worker, self._layout_of(worker).nodeids if pinned else collection)
 
     def _layout_of(self, worker: _Worker) -> _Layout:
-        """The layout of a worker's collection. Workers collect the same, except under ``--dist each``."""
-        collection = worker.pinned_collection
-        if not self._each or collection is None or collection == self._collection:
-            return self._layout
-        key = tuple(collection)
-        if key not in self._layouts:
-            phases = {self._collection[index] for plan in self._plans for index in plan.indices}
-            entries = [_Entry(nodeid, (index,)) for index, nodeid in enumerate(collection) if nodeid not in phases]
-            self._layouts[key] = _Layout(entries)
-        return self._layouts[key]
+        """How to read the inner scheduler's numbers; one that has not collected yet is taken to collect what all do."""
+        return worker.pinned_layout or self._layout
+
+    def _without_phases(self, collection: Sequence[str]) -> _Layout:
+        phases = {self._collection[index] for plan in self._plans for index in plan.indices}
+        return _Layout([_Entry(nodeid, (index,)) for index, nodeid in enumerate(collection) if nodeid not in phases])
 
     # Decisions
 
@@ -336,7 +343,7 @@ class PinnedScheduler:
         """Whether a worker may have a plan that the inner scheduler sends to it."""
         if plan.lost or plan.worker not in (None, worker):
             return False
-        if worker.pinned_collection is not None and worker.pinned_collection != self._collection:
+        if worker.pinned_collection not in (None, self._collection):
             self._drop(plan)
             return False
         plan.worker = worker
@@ -376,13 +383,17 @@ class PinnedScheduler:
         plan.lost = True
         self.dropped.extend(self._collection[index] for index in plan.indices)
 
-    def _send_home(self, worker: _Worker) -> None:
-        """A replacement that nothing is left for must not reach ``schedule`` of ``--dist each``: xdist would raise.
+    def _employ_or_send_home(self, worker: _Worker) -> None:
+        """What xdist's scheduler for ``--dist each`` forgets about a replacement.
 
-        It comes to that when a plan was all that the dead worker had.
+        If nothing is left for it (a plan was all that the dead worker had), ``schedule`` would raise. If something is,
+        ``remove_node`` would raise when it dies, too, and nobody would hear of the crash.
         """
-        self._inner.remove_node(worker)
-        worker.real_node.shutdown()
+        if self._inner.node2pending[worker]:
+            self._inner.node2collection[worker] = self._layout_of(worker).nodeids
+        else:
+            self._inner.remove_node(worker)
+            worker.real_node.shutdown()
 
     def _settle(self) -> None:
         """After each call that may have made the inner scheduler send something."""
@@ -422,14 +433,22 @@ def inner_scheduler(config: pytest.Config, log: Producer, asking: object = None)
     return inner
 
 
+def _perhaps_dead() -> AbstractContextManager[None]:
+    """For sending to a worker: it may have died a moment ago, which xdist would make an internal error of.
+
+    ``remove_node`` is called next, and gives what was not sent to others.
+    """
+    return suppress(OSError)
+
+
 def _is_ours(plugin: object) -> bool:
     module = getattr(plugin, "__module__", None) or getattr(plugin, "__name__", "")
     return str(module).partition(".")[0] == __name__.partition(".")[0]
 
 
 def _check(plans: Iterable[_Plan], count: int) -> None:
-    indices = [index for plan in plans for index in plan.indices]
-    wrong = sorted({index for index in indices if not 0 <= index < count or indices.count(index) > 1})
+    given = Counter(index for plan in plans for index in plan.indices)
+    wrong = sorted(index for index, times in given.items() if times > 1 or not 0 <= index < count)
     if wrong:
         raise ValueError(f"plans: indices {wrong} are outside of the {count} collected tests, or given more than once")
 

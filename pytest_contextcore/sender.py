@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DEADLINE = 2.0
 """Seconds that sending may add to a run in all (contract 7)."""
 
+NO_ANSWER = "no answer in time"
+"""What is said of a collector that is silent, or too slow."""
+
 _ATTEMPTS = 3
 _FIRST_PAUSE = 0.1
 
@@ -90,7 +93,7 @@ def verify(settings: Settings, deadline: float = 1.0) -> str | None:
     """
     if settings.endpoint is None:
         return "no endpoint is configured"
-    reason: list[str | None] = ["no answer in time"]
+    reason: list[str | None] = [None]
 
     def ask(transport: Transport) -> None:
         answer = transport.export(b'{"resourceSpans":[]}' if settings.protocol == "http/json" else b"", deadline)
@@ -119,16 +122,21 @@ class _Bounded:
         self._transport: Transport | None = None
         self._trouble: str | None = None
 
-    def run(self, end: float) -> str | None:
-        """Work until this moment of the monotonic clock; why it could not begin or go on, if so."""
+    def run(self, end: float, give_up: Callable[[], None] = lambda: None) -> str | None:
+        """Work until this moment of the monotonic clock; why that could not be done to the end, if so.
+
+        ``give_up`` is called when the work is to have no effect any more, before the thread is woken up.
+        """
         threading.Thread(target=self._run, name="contextcore-send", daemon=True).start()
+        finished = False
         try:
             finished = self._done.wait(max(0.0, end - time.monotonic()))
-        finally:
-            transport = self._transport
-            if not self._done.is_set() and transport is not None:
-                transport.abort()
-        return self._trouble if finished else None
+        finally:  # Ctrl-C too
+            if not finished:
+                give_up()
+                if self._transport is not None:
+                    self._transport.abort()
+        return self._trouble if finished else NO_ANSWER
 
     def _run(self) -> None:
         try:
@@ -163,16 +171,14 @@ class _Job:
 
     def run(self) -> None:
         """Send until all is sent, the collector refuses, or the time is over."""
-        bounded = _Bounded(self._settings, self._send)
-        try:
-            trouble = bounded.run(self._end)
-        finally:
-            with self._lock:
-                self._over = True
-        if trouble:
-            self._note(trouble)
-        elif self.problem is None and self._spool.pending:
-            self._note("time ran out" if self.sent else "no answer in time")
+        trouble = _Bounded(self._settings, self._send).run(self._end, self._give_up)
+        if trouble and self.problem is None:
+            late = trouble == NO_ANSWER and self.sent
+            self.problem = self._settings.clean("time ran out" if late else trouble)
+
+    def _give_up(self) -> None:
+        with self._lock:
+            self._over = True
 
     def _send(self, transport: Transport) -> None:
         start = self._spool.position()
@@ -187,6 +193,7 @@ class _Job:
         for attempt in range(_ATTEMPTS):
             left = self._end - time.monotonic()
             if left <= 0:
+                self._note(NO_ANSWER)
                 return False
             answer = transport.export(request.body, min(left, self._settings.timeout))
             if answer.accepted:
@@ -218,5 +225,5 @@ class _Job:
 
     def _note(self, problem: str) -> None:
         with self._lock:
-            if self.problem is None:
+            if self.problem is None and not self._over:
                 self.problem = self._settings.clean(problem)

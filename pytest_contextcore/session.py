@@ -116,9 +116,8 @@ class PlanHooks:
         self._reported.add(item.nodeid)
         if (hold := item.stash.get(_HELD, None)) is not None:
             _show_held(item, report, hold)
-        else:
-            if not _refuse_excuses(run, phase_id, report):
-                _take_note_of_failure(run, phase_id, report, call)
+        elif not _refuse_excuses(run, phase_id, report):
+            _take_note_of_failure(run, phase_id, report, call)
         if call.when == "teardown":
             _close(run, phase_id)
             report.user_properties.extend(junit.phase_properties(run.recorder.evidence, run.recorder.span(phase_id)))
@@ -168,9 +167,7 @@ def _show_held(item: pytest.Item, report: pytest.TestReport, hold: Outcome) -> N
         report.longrepr = (str(path), (line or 0) + 1, f"Skipped: {summary.held_reason(hold)}")
 
 
-def _take_note_of_failure(
-    run: PlanRun, phase_id: str, report: pytest.TestReport, call: pytest.CallInfo[None]
-) -> None:
+def _take_note_of_failure(run: PlanRun, phase_id: str, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
     """A failed setup or teardown, or a failure that another plugin decided on without anything being raised."""
     if not report.failed:
         return

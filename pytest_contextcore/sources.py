@@ -34,7 +34,6 @@ def source_of(root: Path, nodeid: str) -> str | None:
     return "\n".join(lines[first - 1 : node.end_lineno])
 
 
-
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 

@@ -106,16 +106,8 @@ class HttpTransport:
         except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
             self.close()
             if reused:
-                return self.export_again(body, headers, timeout)
+                return self._export_again(body, headers, timeout)
             return Answer(accepted=False, problem=_reason(error))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self.close()
-            return Answer(accepted=False, problem=_reason(error))
-
-    def export_again(self, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
-        """The same request over a new connection."""
-        try:
-            return self._post(body, headers, timeout)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             return Answer(accepted=False, problem=_reason(error))
@@ -135,17 +127,28 @@ class HttpTransport:
             except OSError:  # it is closed already, which is what was wanted
                 return
 
+    def _export_again(self, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
+        """The same request over a new connection."""
+        try:
+            return self._post(body, headers, timeout)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            return Answer(accepted=False, problem=_reason(error))
+
     def _post(self, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
         connection = self._connect(timeout)
         connection.request("POST", self._target, body, dict(headers))
         response = connection.getresponse()
         content = response.read(_MAX_ANSWER)
-        if response.read(1) or response.will_close:
+        whole = _is_whole(response, content)
+        if not whole or response.will_close:
             self.close()
-        return self._judge(response, content)
+        return self._judge(response, content, whole=whole)
 
-    def _judge(self, response: http.client.HTTPResponse, content: bytes) -> Answer:
+    def _judge(self, response: http.client.HTTPResponse, content: bytes, *, whole: bool) -> Answer:
         if 200 <= response.status < 300:
+            if not whole:
+                return Answer(accepted=False, problem="the connection was closed within an answer")
             kind = response.headers.get_content_type() if response.headers.get("Content-Type") else ""
             return _partial(content, kind or ("application/json" if self._json else "application/x-protobuf"))
         return Answer(
@@ -231,6 +234,13 @@ class GrpcTransport:
 
     def abort(self) -> None:
         """Nothing is to be done: a call ends by its own deadline."""
+
+
+def _is_whole(response: http.client.HTTPResponse, content: bytes) -> bool:
+    """Whether the answer arrived to its end; for ``http.client`` one that breaks off may be a short or empty one."""
+    if response.length is None and not response.chunked:
+        return bool(content)
+    return response.isclosed() and not response.length
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:

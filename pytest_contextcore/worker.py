@@ -42,18 +42,14 @@ class Link:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """After every reordering, and before xdist tells the controller that collection is over: which items are phases."""
+        """After every reordering, before xdist tells the controller that collection is over: the plans."""
         if SERVICES not in self._config.stash:
             return
         plans = [self._plan(session, run) for run in self._config.stash[SERVICES].runs]
         self._channel.send(json.dumps({"plans": plans}))
 
     def _plan(self, session: pytest.Session, run: PlanRun) -> dict[str, Any]:
-        phases = [
-            (index, *item.stash[PHASE_OF])
-            for index, item in enumerate(session.items)
-            if PHASE_OF in item.stash
-        ]
+        phases = [(index, *item.stash[PHASE_OF]) for index, item in enumerate(session.items) if PHASE_OF in item.stash]
         return {
             "path": str(run.plan.path),
             "indices": [index for index, owner, _ in phases if owner is run],
@@ -63,6 +59,8 @@ class Link:
     def report(self, runs: list[PlanRun]) -> None:
         """The session is over in this worker: the evidence of what it ran."""
         done = [
-            {"evidence": dump(run.recorder.evidence).decode(), "problems": run.problems()} for run in runs if run.started
+            {"evidence": dump(run.recorder.evidence).decode(), "problems": run.problems()}
+            for run in runs
+            if run.started
         ]
         self._config.workeroutput[WORKER_INPUT] = json.dumps(done)  # type: ignore[attr-defined]  # set by xdist

@@ -72,7 +72,7 @@ criterion = "rows visible"
 next_action = "Publish again."
 """
 
-PASSING = '''
+PASSING = """
 import pytest
 from pytest_contextcore import Handoff
 
@@ -105,7 +105,7 @@ def test_publish(phase):
     with phase.gate("C1"):
         assert True
     phase.record(row_count=3)
-'''
+"""
 
 
 def warehouse(folder: Path, text: str = WAREHOUSE) -> Plan:

@@ -43,7 +43,9 @@ def test_every_declaration_says_what_it_means_and_where_that_is_said() -> None:
         ("selected_path", "prime", ("routing.selected_path", "prime")),
     ],
 )
-def test_a_value_is_recorded_under_its_full_name_and_type(name: str, value: object, expected: tuple[str, object]) -> None:
+def test_a_value_is_recorded_under_its_full_name_and_type(
+    name: str, value: object, expected: tuple[str, object]
+) -> None:
     assert checked(registry(), name, value) == expected
 
 

@@ -35,7 +35,7 @@ def test_a_test_for_an_unknown_phase_is_refused(plan: Plan) -> None:
 
 
 def test_two_tests_for_one_phase_are_refused(plan: Plan) -> None:
-    with pytest.raises(CollectionError, match="two tests: t.py::a and t.py::d"):
+    with pytest.raises(CollectionError, match=r"two tests: t.py::a and t.py::d"):
         assign(plan, [*ALL, PhaseTest("t.py::d", "E")], whole=False)
 
 
@@ -50,12 +50,12 @@ def test_a_phase_without_a_test_counts_as_deselected_otherwise(plan: Plan) -> No
 
 def test_a_gate_that_the_plan_lacks_is_refused_before_anything_runs(plan: Plan) -> None:
     source = "def a(phase):\n    with phase.gate('C9') as g:\n        pass\n"
-    with pytest.raises(CollectionError, match="gate 'C9', but phase E of .* declares only: C1"):
+    with pytest.raises(CollectionError, match=r"gate 'C9', but phase E of .* declares only: C1"):
         assign(plan, [PhaseTest("t.py::a", "E", source)], whole=False)
 
 
 def test_gate_names_are_read_from_the_source_whatever_its_indentation() -> None:
-    source = '    async def test(self, phase):\n        with phase.gate("C1"), other.gate("X"):\n            phase.gate(name)\n'
+    source = '    async def test(self, phase):\n        with phase.gate("C1"), other.gate("X"):\n            x(name)\n'
     assert list(gate_names(source)) == ["C1"]
 
 

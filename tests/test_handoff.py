@@ -55,5 +55,5 @@ def test_a_payload_that_does_not_fit_the_type_is_refused() -> None:
 
 def test_a_stale_handoff_is_refused_and_says_what_changed() -> None:
     assert accept(Doubtful, emit(Doubtful(fresh=True), "A-1")).fresh
-    with pytest.raises(HandoffRefused, match="from A-1 no longer holds: rows.csv changed"):
+    with pytest.raises(HandoffRefused, match=r"from A-1 no longer holds: rows.csv changed"):
         accept(Doubtful, emit(Doubtful(fresh=False), "A-1"))

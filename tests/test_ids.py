@@ -35,7 +35,14 @@ def test_an_unsampled_parent_is_known_as_such() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "rubbish", f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01", f"ff-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-01-x"],
+    [
+        "",
+        "rubbish",
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"ff-{TRACE}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-01-x",
+    ],
 )
 def test_a_malformed_traceparent_is_ignored(value: str) -> None:
     assert remote_parent({"TRACEPARENT": value}) is None

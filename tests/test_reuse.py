@@ -81,7 +81,12 @@ def test_evidence_comes_back_from_its_file(last: Evidence, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(b"", "Invalid JSON"), (b"{}", "Field required"), (b'{"schema_version": "v9"}', r"\(expected v1\)"), (b"[]", "document")],
+    [
+        (b"", "Invalid JSON"),
+        (b"{}", "Field required"),
+        (b'{"schema_version": "v9"}', r"\(expected v1\)"),
+        (b"[]", "document"),
+    ],
 )
 def test_damaged_or_foreign_evidence_is_refused(tmp_path: Path, text: bytes, said: str) -> None:
     (tmp_path / "e.json").write_bytes(text)

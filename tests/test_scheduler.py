@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("xdist")
 
+from xdist import newhooks
 from xdist.remote import Producer
 from xdist.scheduler import (
     EachScheduling,
@@ -24,10 +25,11 @@ from xdist.scheduler import (
     WorkStealingScheduling,
 )
 
-from pytest_contextcore.scheduler import PinnedScheduler
+from pytest_contextcore.scheduler import PinnedScheduler, inner_scheduler
 
 pytest_plugins = ["pytester"]
 
+LOG = Producer("test", enabled=False)
 SCHEDULERS = {
     "load": LoadScheduling,
     "worksteal": WorkStealingScheduling,
@@ -68,6 +70,8 @@ class FakeNode:
         self.gateway = SimpleNamespace(id=f"gw{self.number}", spec="popen")
 
     def _command(self, name: str, indices: Sequence[int] = ()) -> None:
+        if self.stage in ("dying", "dead") and name != "shutdown":
+            raise OSError("cannot send (already closed?)")
         self.sent.append((name, list(indices)))
         self.wire.append((name, list(indices)))
 
@@ -93,6 +97,8 @@ class FakeNode:
             return [self._ready]
         if self.stage == "ready":
             return [self._collect]
+        if self.stage == "dying":
+            return [self._die]
         if self.stage != "running":
             return []
         possible: list[Callable[[], None]] = []
@@ -132,10 +138,13 @@ class FakeNode:
             self.running = current
             self.begun.append(self.items[current])
             if self.crashes(self, self.items[current]):
-                self.stage, self.shutting_down = "dead", True
-                self.post("died", self)
+                self.stage = "dying"
         elif self.next_item == SHUTDOWN:
             self._finish()
+
+    def _die(self) -> None:
+        self.stage, self.shutting_down = "dead", True
+        self.post("died", self)
 
     def _end(self) -> None:
         assert self.running is not None
@@ -189,7 +198,7 @@ class FakeSession:
             option=SimpleNamespace(loadscopereorder=True),
             hook=SimpleNamespace(pytest_collectreport=self.collect),
         )
-        self.inner = SCHEDULERS[mode](config, Producer("test", enabled=False))
+        self.inner = SCHEDULERS[mode](config, LOG)
         self.sched: Any = self.inner if plans is None else PinnedScheduler(self.inner, plans)
         self.collection, self.crashes, self.restarts = collection, crashes, restarts
         self.collections = collections or {}
@@ -419,6 +428,43 @@ def test_when_phases_of_several_plans_crash_none_is_begun_twice(mode: str) -> No
         assert sorted(session.sched.dropped) == sorted([*plans[0][1:], *plans[1][2:], *plans[2][3:]])
 
 
+@pytest.mark.parametrize("mode", [*MODES, "own"])
+def test_whatever_crashes_a_plan_stays_together_and_the_session_ends(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for a user's subclass of a scope scheduler ("own"), which is shown a plan as one test."""
+    monkeypatch.setitem(SCHEDULERS, "own", type("Own", (LoadScopeScheduling,), {}))
+    for seed in SEEDS:
+        lot = random.Random(seed)
+        plans = [phases(name, lot.randint(1, 5)) for name in "abcde"[: lot.randint(1, 5)]]
+        others = ordinary(lot.choice([0, 1, 2, 3, 7, 40]), lot.choice([1, 3, 40]))
+        plan_tests = [nodeid for plan in plans for nodeid in plan]
+        crashing = [lot.choice(plan) for plan in plans if lot.random() < 0.4]
+        if mode != "each":  # where xdist forgets a crash of the last test
+            crashing += lot.sample(others, min(len(others), lot.choice([0, 0, 1, 2])))
+        session = FakeSession(
+            mode,
+            shuffled(plan_tests + others, seed),
+            workers=lot.randint(1, 4),
+            plans=by_folder,
+            crashes=CrashOnce(*crashing),
+            restarts=lot.choice([None, None, None, 0, 1, 2]),
+            maxschedchunk=lot.choice([None, 1, 4]),
+        ).run(seed)
+        assert set(session.crashed) <= {None, *crashing}
+        for plan in plans:
+            ran = [nodeid for _, nodeid in session.begun(*plan)]
+            assert ran == plan[: len(ran)]
+            assert len({worker for worker, _ in session.begun(*plan)}) <= 1
+            if ran and ran[-1] in crashing:
+                assert ran[-1] in session.crashed
+                assert set(plan[len(ran) :]) <= set(session.sched.dropped)
+            elif ran or session.restarts is None:
+                assert ran == plan
+            else:  # the workers ran out before it began
+                assert session.sched.pinned_worker(plan[0]) is None
+
+
 @pytest.mark.parametrize("count", [0, 3, 8, 100])
 @pytest.mark.parametrize("mode", MODES)
 def test_several_plans_are_spread_over_the_workers(mode: str, count: int) -> None:
@@ -533,6 +579,41 @@ def test_other_plugins_read_the_inner_schedulers_attributes() -> None:
         _ = session.sched.no_such_thing
 
 
+class Maker:
+    """A plugin that makes a scheduler, or says that it does not."""
+
+    def __init__(self, made: object) -> None:
+        self.made = made
+
+    @pytest.hookimpl
+    def pytest_xdist_make_scheduler(self) -> object:
+        return self.made
+
+
+def config_of(*plugins: object) -> Any:
+    manager = pytest.PytestPluginManager()
+    manager.add_hookspecs(newhooks)
+    for plugin in plugins:
+        manager.register(plugin)
+    return SimpleNamespace(hook=manager.hook, pluginmanager=manager, getoption=lambda _name: "sideways")
+
+
+def test_the_plugin_that_asks_for_the_inner_scheduler_is_not_asked_itself() -> None:
+    inner, asking = object(), Maker("the pinned one")
+    assert inner_scheduler(config_of(Maker(inner), asking), LOG, asking) is inner
+
+
+def test_this_packages_own_plugins_are_not_asked_for_the_inner_scheduler() -> None:
+    inner = object()
+    own = type("Own", (Maker,), {"__module__": "pytest_contextcore.anything"})("the pinned one")
+    assert inner_scheduler(config_of(Maker(inner), own), LOG) is inner
+
+
+def test_a_distribution_that_nobody_makes_a_scheduler_for_is_a_usage_error() -> None:
+    with pytest.raises(pytest.UsageError, match="--dist sideways"):
+        inner_scheduler(config_of(Maker(None)), LOG)
+
+
 # --- real sessions --------------------------------------------------------------------------------------------------
 
 CONFTEST = """
@@ -637,7 +718,7 @@ Session = Callable[..., Run]
 
 
 @pytest.fixture
-def session(pytester: pytest.Pytester) -> Session:
+def session(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Session:
     """Runs a plan of five phases and twelve ordinary tests in two files, in real workers."""
 
     def run(
@@ -652,9 +733,8 @@ def session(pytester: pytest.Pytester) -> Session:
             sources = {"test_plan": plan, "test_x": tests}
         pytester.makeconftest(conftest)
         pytester.makepyfile(**{name: source for name, source in {**sources, **files}.items() if source})
-        off = [f"no:{name}" for name in ("contextcore", "contextcore_pilot", "randomly", "cacheprovider")]
-        plugins = [word for name in off for word in ("-p", name)]
-        result = pytester.runpytest_subprocess(*plugins, *options, timeout=120)
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        result = pytester.runpytest_subprocess("-p", "xdist", "-p", "no:cacheprovider", *options, timeout=120)
         log = pytester.path / "runs.txt"
         begun = [tuple(line.split()) for line in log.read_text().splitlines()] if log.exists() else []
         data = json.loads((pytester.path / "scheduler.json").read_text())
@@ -742,7 +822,7 @@ def test_a_plan_behind_an_ordinary_test_that_crashes_runs_elsewhere(session: Ses
 @pytest.mark.parametrize("mode", MODES)
 def test_without_restarts_a_crashed_plan_ends_the_session_all_the_same(session: Session, mode: str) -> None:
     run = session(
-        "-n2", "--dist", mode, "--maxworkerrestart=0", plan=edited(PLAN, "test_s2", "crash_once()", "crash_once")
+        "-n2", "--dist", mode, "--max-worker-restart=0", plan=edited(PLAN, "test_s2", "crash_once()", "crash_once")
     )
     assert run.result.ret != 0
     run.result.stdout.fnmatch_lines(["*crashed while running 'test_plan.py::test_s2'*"])
@@ -752,14 +832,22 @@ def test_without_restarts_a_crashed_plan_ends_the_session_all_the_same(session: 
 
 
 def test_when_the_last_worker_has_died_the_session_ends(session: Session) -> None:
-    run = session("-n1", "--maxworkerrestart=0", plan=edited(PLAN, "test_s1", "crash_once()", "crash_once"))
+    run = session("-n1", "--max-worker-restart=0", plan=edited(PLAN, "test_s1", "crash_once()", "crash_once"))
     assert run.result.ret != 0
     assert run.of(PHASES) == ["test_s1"]
 
 
 def test_a_phase_that_crashes_its_worker_is_not_rerun_when_reruns_are_asked_for(session: Session) -> None:
     pytest.importorskip("pytest_rerunfailures")
-    run = session("-n2", "--dist", "load", "--reruns=2", plan=edited(PLAN, "test_s2", "crash_once()", "crash_once"))
+    run = session(
+        "-n2",
+        "--dist",
+        "load",
+        "-p",
+        "rerunfailures",
+        "--reruns=2",
+        plan=edited(PLAN, "test_s2", "crash_once()", "crash_once"),
+    )
     assert run.result.ret == 1
     assert run.of(PHASES) == PHASES[:2]
 
@@ -767,13 +855,13 @@ def test_a_phase_that_crashes_its_worker_is_not_rerun_when_reruns_are_asked_for(
 def test_an_ordinary_test_that_crashes_its_worker_is_rerun_when_reruns_are_asked_for(session: Session) -> None:
     pytest.importorskip("pytest_rerunfailures")
     tests = edited(functions(ORDINARY), "test_x1", "crash_once()", "crash_once")
-    run = session("-n2", "--dist", "load", "--reruns=2", tests=tests)
+    run = session("-n2", "--dist", "load", "-p", "rerunfailures", "--reruns=2", tests=tests)
     assert run.result.ret == 0
     assert run.of(PHASES) == PHASES
     assert run.of(["test_x1"]) == ["test_x1", "test_x1"]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["load", "worksteal", "loadfile"])
 def test_stopping_at_the_first_failure_stops_the_plan_there(session: Session, mode: str) -> None:
     run = session("-n2", "--dist", mode, "-x", plan=edited(PLAN, "test_s2", "assert False"))
     assert run.result.ret == 2

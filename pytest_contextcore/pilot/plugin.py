@@ -1,8 +1,8 @@
 """The pilot's pytest plugin: its options, and the guard around an untrusted workspace (contract 4).
 
 An entry point of its own, because options that a conftest declares are parsed too late: pytest would take the value of
-``--workspace`` for an argument and load the workspace's ``conftest.py``. Imports nothing but pytest until it is asked for
-something.
+``--workspace`` for an argument and load the workspace's ``conftest.py``. Imports nothing but pytest until it is asked
+for something.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--test-failures", metavar="N", help="inject: break N generated artifacts before validation")
     group.addoption("--review-blockers", metavar="N", help="inject: N blocking review findings")
     group.addoption("--min-coverage", metavar="PERCENT", help="S2's coverage threshold (default: 80)")
-    group.addoption("--scan-existing", metavar="DIR", help="S2 counts artifacts found in DIR at their output paths, too")
+    group.addoption(
+        "--scan-existing", metavar="DIR", help="S2 counts artifacts found in DIR at their output paths, too"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -54,7 +56,10 @@ def _refuse_foreign_configuration(config: pytest.Config, option: str, folder: Pa
     taken = {
         "the configuration file": config.inipath,
         "the root directory": config.rootpath,
-        **{f"the argument {argument}": _absolute(config, argument.partition("::")[0]) for argument in _arguments(config)},
+        **{
+            f"the argument {argument}": _absolute(config, argument.partition("::")[0])
+            for argument in _arguments(config)
+        },
     }
     for what, path in taken.items():
         if path is not None and path.resolve().is_relative_to(folder):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..handle import Gate, Phase
 from .findings import Finding, Unreadable, reason
-from .gates import export, finalize
+from .gates import design, export, finalize
 from .handoffs import WorkspaceHandoff
 from .inputs import relied_on
 from .observations import observe
@@ -20,7 +20,16 @@ def require(gate: Gate, findings: Sequence[Finding]) -> None:
     """Attach the findings to the gate as evidence, and fail it if there are any."""
     for finding in findings[:_EVIDENCE_LIMIT]:
         gate.evidence(finding.type, ref=finding.ref or finding.file, description=str(finding))
-    assert not findings, reason(findings)
+    assert not findings, reason(findings)  # noqa: S101  (an assert is how a gate fails)
+
+
+def require_design(gate: Gate, workspace: Workspace, check: Callable[[Workspace], Sequence[Finding]]) -> None:
+    """Like :func:`require`, where there may be no design to check (FORMATS: a prime route without handoff)."""
+    reason_without_design = design.not_applicable(workspace)
+    if reason_without_design is not None:
+        gate.not_applicable(reason_without_design)
+    else:
+        require(gate, check(workspace))
 
 
 def scan(gate: Gate, workspace: Workspace, folder: Path) -> export.Scan | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from .embedded import Injections
+from .embedded import Injections, Pipeline, PipelineError
 
 
 class Steps(Protocol):
-    """The pipeline's steps, each called by the phase that it belongs to. Each raises ``PipelineError`` if it cannot go on."""
+    """The pipeline's steps, each called by its phase inside a gate: a step that cannot go on fails that gate.
+
+    Each raises ``AssertionError``, which says which file stopped it and why.
+    """
 
     def prepare(self) -> None:
         """S1: the workspace with the service's source manifest and repository."""
@@ -50,18 +54,39 @@ class ExistingOutput:
     prepare = export = ingest = route = design = implement = validate = review = finalize = _nothing
 
 
+class EmbeddedSteps:
+    """The embedded reference pipeline, whose errors fail the gate in which a step was called."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.prepare = _asserting(pipeline.prepare)
+        self.export = _asserting(pipeline.export)
+        self.ingest = _asserting(pipeline.ingest)
+        self.route = _asserting(pipeline.route)
+        self.design = _asserting(pipeline.design)
+        self.implement = _asserting(pipeline.implement)
+        self.validate = _asserting(pipeline.validate)
+        self.review = _asserting(pipeline.review)
+        self.finalize = _asserting(pipeline.finalize)
+
+
+def _asserting(step: Callable[[], None]) -> Callable[[], None]:
+    def run() -> None:
+        try:
+            step()
+        except PipelineError as error:
+            raise AssertionError(str(error)) from error
+
+    return run
+
+
 def steps_for(config: pytest.Config, root: Path) -> Steps:
     """The steps that the options ask for."""
     if config.getoption("workspace") is not None:
         return ExistingOutput()
-    from .embedded import Pipeline  # noqa: PLC0415  (not needed to check a workspace)
-
-    return Pipeline(
-        root,
-        Injections(
-            source_checksum=config.getoption("source_checksum"),
-            drop_features=tuple(config.getoption("drop_feature") or ()),
-            test_failures=int(config.getoption("test_failures") or 0),
-            review_blockers=int(config.getoption("review_blockers") or 0),
-        ),
+    injections = Injections(
+        source_checksum=config.getoption("source_checksum"),
+        drop_features=tuple(config.getoption("drop_feature") or ()),
+        test_failures=int(config.getoption("test_failures") or 0),
+        review_blockers=int(config.getoption("review_blockers") or 0),
     )
+    return EmbeddedSteps(Pipeline(root, injections))

@@ -1,0 +1,274 @@
+"""A real OTLP receiver for tests: gRPC and HTTP (protobuf and JSON, gzip, TLS), with bad days on demand.
+
+It reads JSON in a way of its own, through protobuf's ``json_format``, so that it checks what the package writes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import ssl
+import threading
+import time
+from base64 import b64encode
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import grpc  # type: ignore[import-untyped]
+from google.protobuf.any_pb2 import Any as AnyMessage  # type: ignore[import-untyped]
+from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+Mode = Literal["ok", "stall", "unavailable", "busy", "bad", "garbage", "partial", "close", "trickle", "short", "leak"]
+"""``busy`` asks to wait for ``retry_after`` seconds, ``partial`` rejects one span, ``short`` breaks off within
+an answer, ``leak`` repeats the headers."""
+
+_SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
+
+
+@dataclass(slots=True)
+class Received:
+    """One request that arrived, accepted or not."""
+
+    headers: dict[str, str]
+    path: str
+    size: int
+    spans: int
+
+
+@dataclass(slots=True)
+class _Reply:
+    request: ExportTraceServiceRequest
+    mode: Mode
+    body: ExportTraceServiceResponse = field(default_factory=ExportTraceServiceResponse)
+
+
+def parse_json(text: str | bytes) -> ExportTraceServiceRequest:
+    """An OTLP/JSON request: proto3's JSON, but for ids in hex."""
+    request: Any = json.loads(text)
+    for resource in request.get("resourceSpans", []):
+        for scope in resource.get("scopeSpans", []):
+            for span in scope.get("spans", []):
+                for holder in (span, *span.get("links", [])):
+                    for name in {"traceId", "spanId", "parentSpanId"} & holder.keys():
+                        holder[name] = b64encode(bytes.fromhex(holder[name])).decode()
+    return ParseDict(request, ExportTraceServiceRequest())  # type: ignore[no-any-return]
+
+
+class Receiver:
+    """A collector on two ports of this machine: ``mode`` is what it does, ``script`` overrides that for a while."""
+
+    def __init__(self, mode: Mode = "ok", *, tls: tuple[Path, Path] | None = None) -> None:
+        self.mode: Mode = mode
+        self.script: deque[Mode] = deque()
+        self.retry_after = 1.0
+        self.requests: list[Received] = []
+        self.accepted: list[ExportTraceServiceRequest] = []
+        self._lock = threading.Lock()
+        self._released = threading.Event()
+        self._scheme = "http" if tls is None else "https"
+        self._http = _Server(("127.0.0.1", 0), _Handler)
+        self._http.receiver = self
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        self._grpc = grpc.server(ThreadPoolExecutor(4))
+        handler = grpc.unary_unary_rpc_method_handler(
+            self._export, ExportTraceServiceRequest.FromString, lambda content: content
+        )
+        self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Export": handler}),))
+        if tls is None:
+            self._grpc_port = self._grpc.add_insecure_port("127.0.0.1:0")
+        else:
+            pair = (tls[1].read_bytes(), tls[0].read_bytes())
+            self._grpc_port = self._grpc.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+
+    def __enter__(self) -> Self:
+        self._grpc.start()
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._released.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._grpc.stop(0).wait()
+
+    @property
+    def http_endpoint(self) -> str:
+        """Base address for OTLP over HTTP."""
+        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}"
+
+    @property
+    def grpc_endpoint(self) -> str:
+        """Address for OTLP over gRPC."""
+        return f"{self._scheme}://127.0.0.1:{self._grpc_port}"
+
+    def environ(self, protocol: str) -> dict[str, str]:
+        """The variables that send everything here."""
+        endpoint = self.grpc_endpoint if protocol == "grpc" else self.http_endpoint
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+
+    @property
+    def spans(self) -> list[Span]:
+        """All accepted spans, in order."""
+        with self._lock:
+            return [
+                span
+                for request in self.accepted
+                for resource in request.resource_spans
+                for scope in resource.scope_spans
+                for span in scope.spans
+            ]
+
+    def ids(self) -> Counter[str]:
+        """How often each span id was accepted."""
+        return Counter(span.span_id.hex() for span in self.spans)
+
+    def _take(self, request: ExportTraceServiceRequest, headers: dict[str, str], path: str, size: int) -> _Reply:
+        spans = sum(len(s.spans) for r in request.resource_spans for s in r.scope_spans)
+        with self._lock:
+            mode = self.script.popleft() if self.script else self.mode
+            self.requests.append(Received(headers, path, size, spans))
+            if mode in ("ok", "partial"):
+                self.accepted.append(request)
+        reply = _Reply(request, mode)
+        if mode == "partial":
+            reply.body = ExportTraceServiceResponse(
+                partial_success=ExportTracePartialSuccess(rejected_spans=1, error_message="one is too old")
+            )
+        if mode == "stall":
+            self._released.wait(60)
+        return reply
+
+    def _export(self, request: ExportTraceServiceRequest, context: grpc.ServicerContext) -> bytes:
+        headers = {name: str(value) for name, value in context.invocation_metadata()}
+        reply = self._take(request, headers, "", request.ByteSize())
+        match reply.mode:
+            case "unavailable" | "stall":
+                context.abort(grpc.StatusCode.UNAVAILABLE, "overloaded")
+            case "busy":
+                details = AnyMessage()
+                info = RetryInfo()
+                info.retry_delay.FromNanoseconds(int(self.retry_after * 1e9))
+                details.Pack(info)
+                packed = Status(code=14, message="busy", details=[details]).SerializeToString()
+                context.set_trailing_metadata((("grpc-status-details-bin", packed),))
+                context.abort(grpc.StatusCode.UNAVAILABLE, "busy")
+            case "bad":
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such field")
+            case "leak":
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, f"denied: {headers}")
+            case "close":
+                self._grpc.stop(None)
+            case "garbage":
+                return b"<html>no collector</html>"
+        content: bytes = reply.body.SerializeToString()
+        return content
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    receiver: Receiver
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is no error of a test."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        size = len(body)
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        as_json = self.headers["Content-Type"] == "application/json"
+        request = parse_json(body) if as_json else ExportTraceServiceRequest.FromString(body)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        receiver = self.server.receiver
+        reply = receiver._take(request, headers, self.path, size)
+        content = _json(reply.body) if as_json else reply.body.SerializeToString()
+        match reply.mode:
+            case "close" | "stall":
+                self.close_connection = True
+            case "trickle":
+                self._trickle()
+            case "short":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n")
+                self.close_connection = True
+            case "unavailable":
+                self._answer(503, b"", {})
+            case "busy":
+                self._answer(429, b"", {"Retry-After": f"{receiver.retry_after:g}"})
+            case "bad":
+                self._answer(400, b"", {})
+            case "leak":
+                self._answer(401, str(headers).encode(), {})
+            case "garbage":
+                self._answer(200, b"<html>no collector</html>", {"Content-Type": "text/html"})
+            case _:
+                self._answer(200, content, {"Content-Type": self.headers["Content-Type"]})
+
+    def _answer(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _trickle(self) -> None:
+        """A byte now and then, so that no single read times out."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while not self.server.receiver._released.wait(0.02):
+            self.wfile.write(b"x")
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is printed."""
+
+
+def _json(body: ExportTraceServiceResponse) -> bytes:
+    partial = body.partial_success
+    if not partial.rejected_spans:
+        return b"{}"
+    return json.dumps(
+        {"partialSuccess": {"rejectedSpans": str(partial.rejected_spans), "errorMessage": partial.error_message}}
+    ).encode()
+
+
+def refused_endpoint() -> str:
+    """An address at which nobody listens."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{found.getsockname()[1]}"
+
+
+@contextmanager
+def silent_endpoint() -> Iterator[str]:
+    """An address at which connections are accepted and nothing is ever answered, not even a TLS greeting."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        yield f"http://127.0.0.1:{found.getsockname()[1]}"
+
+
+def elapsed_since(start: float) -> float:
+    """Seconds of the monotonic clock."""
+    return time.monotonic() - start

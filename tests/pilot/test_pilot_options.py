@@ -1,0 +1,140 @@
+"""The pilot's options, and the guard around an untrusted workspace (contract 4)."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .conftest import Pilot, PilotRun
+
+HOSTILE = "from pathlib import Path\nPath(r'{mark}').write_text('it ran')\n"
+
+
+def refusal(run: PilotRun) -> str:
+    """The one line of a usage error."""
+    assert run.code == 4
+    assert "Traceback" not in run.text
+    assert "INTERNALERROR" not in run.text
+    lines = [line for line in run.text.splitlines() if line.startswith("ERROR: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--drop-feature", "nonsense"], "there is no gap 'nonsense'; the gaps are: gap-error-budget"),
+        (["--drop-feature", ""], "there is no gap ''"),
+        (["--test-failures", "-1"], "'-1' is not a whole number of 0 or more"),
+        (["--test-failures", "4"], "4 is more than the 3 artifacts"),
+        (["--test-failures", "two"], "'two' is not a whole number"),
+        (["--test-failures", ""], "'' is not a whole number"),
+        (["--review-blockers", "-1"], "--review-blockers: '-1' is not"),
+        (["--source-checksum", ""], "--source-checksum: the value is empty"),
+        (["--source-checksum", "  "], "--source-checksum: the value is empty"),
+        (["--workspace", "/nowhere/at/all"], "--workspace: there is no folder"),
+        (["--workspace", ""], "--workspace: the value is empty"),
+        (["--scan-existing", ""], "--scan-existing: the value is empty"),
+        (["--scan-existing", "/nowhere/at/all"], "--scan-existing: there is no folder"),
+        (["--min-coverage", "much"], "'much' is not a percentage"),
+        (["--min-coverage", "nan"], "'nan' is not a percentage"),
+        (["--min-coverage", "-5"], "'-5' is not a percentage"),
+        (["--min-coverage", ""], "'' is not a percentage"),
+    ],
+)
+def test_a_bad_value_is_a_usage_error_that_names_it(pilot: Pilot, options: list[str], said: str) -> None:
+    assert said in refusal(pilot(*options))
+
+
+@pytest.mark.parametrize(
+    "injection",
+    [["--source-checksum", "x"], ["--drop-feature", "gap-throughput"], ["--test-failures", "1"], ["--review-blockers", "0"]],
+    ids=lambda injection: injection[0],
+)
+def test_an_injection_together_with_a_workspace_is_refused(pilot: Pilot, tmp_path: Path, injection: list[str]) -> None:
+    assert f"{injection[0]} injects a fault" in refusal(pilot("--workspace", str(tmp_path), *injection))
+
+
+def test_a_bad_value_is_a_usage_error_with_workers_too(pilot: Pilot) -> None:
+    assert "there is no gap 'nonsense'" in refusal(pilot("--drop-feature", "nonsense", "-n", "2"))
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A workspace with code and configuration that pytest would take from an ordinary folder."""
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    mark = tmp_path / "mark"
+    (folder / "conftest.py").write_text(HOSTILE.format(mark=mark))
+    (folder / "test_evil.py").write_text(HOSTILE.format(mark=mark) + "def test_evil(): pass\n")
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    (folder / "plan.toml").write_text("[trace]\n")
+    return folder
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Path:
+    return tmp_path / "mark"
+
+
+@pytest.mark.parametrize("option", ["--workspace", "--scan-existing"])
+def test_nothing_of_a_hostile_folder_is_used_with_the_option_behind_the_tests(
+    pilot: Pilot, hostile: Path, mark: Path, option: str
+) -> None:
+    run = pilot(option, str(hostile))
+    assert run.code in (0, 1)
+    assert run.evidence["spans"][0]["status"] != "not_started"  # so --collect-only was not taken from pytest.ini
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("option", ["--workspace", "--scan-existing"])
+def test_nothing_of_a_hostile_folder_is_used_with_the_option_before_the_tests(
+    pilot: Pilot, hostile: Path, mark: Path, option: str
+) -> None:
+    run = pilot("pilot_tests/", folder=f"{option}={hostile}")
+    assert run.code in (0, 1)
+    assert not mark.exists()
+    said = refusal(pilot(str(hostile), "pilot_tests/", folder=option))
+    assert "the configuration file" in said
+    assert not mark.exists()
+
+
+def test_a_hostile_folder_as_argument_is_refused(pilot: Pilot, hostile: Path, mark: Path) -> None:
+    assert "lies inside; a workspace is data" in refusal(pilot("--workspace", str(hostile), folder=hostile))
+    assert not mark.exists()
+
+
+def test_a_hostile_folder_as_working_directory_is_refused(pilot: Pilot, hostile: Path, mark: Path) -> None:
+    said = refusal(pilot("--workspace", ".", folder=".", cwd=hostile))
+    assert "lies inside" in said
+    assert not mark.exists()
+
+
+def test_a_hostile_folder_below_the_tests_is_not_collected(pilot: Pilot, hostile: Path, tmp_path: Path, mark: Path) -> None:
+    suite = tmp_path / "suite"
+    shutil.copytree(Path(__file__).parents[2] / "pilot_tests", suite, ignore=shutil.ignore_patterns("__pycache__"))
+    (hostile / "pytest.ini").unlink()
+    inside = shutil.move(str(hostile), suite / "data")
+    run = pilot("--workspace", str(inside), folder=suite)
+    assert run.code == 1
+    assert run.statuses[0] == "blocked"
+    assert not mark.exists()
+
+
+def test_the_embedded_workspace_does_not_replace_a_folder_that_is_somebody_elses(pilot: Pilot, tmp_path: Path) -> None:
+    mine = tmp_path / "out" / "workspace"
+    mine.mkdir(parents=True)
+    (mine / "thesis.txt").write_text("years of work")
+    run = pilot()
+    assert run.code == 1
+    assert (mine / "thesis.txt").read_text() == "years of work"
+    assert run.statuses[0] == "blocked"
+    assert "workspace" in run.span("S1")["blocked_reason"]
+
+
+def test_the_options_do_not_need_the_pilot_to_be_collected(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_one(): pass")
+    result = pytester.runpytest_subprocess("--help")
+    result.stdout.fnmatch_lines(["*--workspace=DIR*"])

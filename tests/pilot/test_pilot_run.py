@@ -1,0 +1,150 @@
+"""PI-101-002 as a user runs it: the default, the injections, real workspaces, beside other plugins."""
+
+from __future__ import annotations
+
+import ast
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT, Pilot, PilotRun
+
+DONE = ["completed"] * 10
+
+
+def blocked_at(position: int) -> list[str]:
+    return ["completed"] * (position - 1) + ["blocked"] + ["not_started"] * (10 - position)
+
+
+def test_the_default_completes_all_ten_phases_with_the_contracts_figures(pilot: Pilot) -> None:
+    run = pilot()
+    assert (run.code, run.statuses, run.evidence["status"]) == (0, DONE, "completed")
+    last = run.span("S10")["attributes"]
+    figures = {name: value for name, value in last.items() if name.startswith(("quality.", "routing.", "output."))}
+    assert figures == {
+        "quality.coverage_percent": 85.0,
+        "quality.gap_count": 3,
+        "quality.feature_count": 3,
+        "routing.complexity_score": 44.0,
+        "routing.selected_path": "artisan",
+        "output.path_count": 3,
+        "output.artifact_count": 3,
+        "output.finalize_status": "complete",
+    }
+    assert all(condition["met"] for condition in run.evidence["definition_of_done"])
+
+
+def test_the_default_hands_on_from_every_phase_to_the_next(pilot: Pilot) -> None:
+    spans = pilot().evidence["spans"]
+    emitted = [[h["name"] for h in span["handoffs"] if h["direction"] == "emitted"] for span in spans]
+    validated = [[h["name"] for h in span["handoffs"] if h["direction"] == "validated"] for span in spans]
+    assert emitted[:-1] == validated[1:]
+    assert all(len(names) == 1 for names in emitted[:-1])
+
+
+def test_the_last_gate_records_the_provenance_chain_with_one_digest_over_it(pilot: Pilot) -> None:
+    gate = next(gate for gate in pilot().span("S10")["gates"] if gate["gate_id"] == "PI-101-002-S10-G2")
+    types = [item["type"] for item in gate["evidence"]]
+    assert types == ["provenance"] * 7 + ["provenance_rollup"]
+
+
+@pytest.mark.parametrize(
+    ("options", "position", "gate", "said"),
+    [
+        (["--source-checksum", "sha256:STALE"], 3, "C2", "sha256:STALE"),
+        (["--drop-feature", "gap-latency-panel"], 4, "C1", "gap-latency-panel"),
+        (["--drop-feature", "gap-throughput", "--drop-feature", "gap-error-budget"], 4, "C1", "gap-throughput"),
+        (["--test-failures", "2"], 8, "G1", "PI-002"),
+        (["--review-blockers", "1"], 9, "G1", "[BLOCKING]"),
+        (["--min-coverage", "90"], 2, "C1", "85.0"),
+    ],
+)
+def test_an_injected_fault_blocks_where_the_seed_says_in_terminal_junit_and_evidence_alike(
+    pilot: Pilot, tmp_path: Path, options: list[str], position: int, gate: str, said: str
+) -> None:
+    run = pilot(*options, "--junitxml", str(tmp_path / "j.xml"))
+    assert (run.code, run.statuses) == (1, blocked_at(position))
+    span = run.span(f"S{position}")
+    assert span["blocked_reason"].startswith(f"{gate}: ")
+    assert said in span["blocked_reason"]
+    evidence = run.evidence
+    assert (evidence["status"], evidence["blocked_on_span_id"]) == ("blocked", span["span_id"])
+    assert evidence["blocked_reason"] == span["blocked_reason"]
+    assert evidence["next_action"] == span["next_action"] != ""
+    for held in evidence["spans"][position:]:
+        assert (held["blocked_on_span_id"], held["next_action"]) == (span["span_id"], span["next_action"])
+    assert f"S{position}" in next(line for line in run.text.splitlines() if " ✗ " in line)
+    assert "next:" in run.text
+    cases = ET.parse(tmp_path / "j.xml").getroot().findall(".//testcase")
+    assert [child.tag for case in cases for child in case if child.tag in ("failure", "skipped")] == (
+        ["failure"] + ["skipped"] * (10 - position)
+    )
+    assert all(span["span_id"] in str(skip.get("message")) for case in cases for skip in case.findall("skipped"))
+
+
+@pytest.mark.parametrize("number", ["1", "2", "3"])
+def test_each_number_of_broken_artifacts_is_found_at_validation(pilot: Pilot, number: str) -> None:
+    assert pilot("--test-failures", number).statuses == blocked_at(8)
+
+
+def test_an_existing_workspace_is_checked_and_nothing_is_written_into_it(pilot: Pilot, checkout: Path) -> None:
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in checkout.rglob("*")}
+    run = pilot("--workspace", str(checkout), "--min-coverage", "60")
+    assert (run.code, run.statuses) == (0, DONE)
+    assert run.span("S10")["attributes"]["output.artifact_count"] == 7
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in checkout.rglob("*")} == before
+
+
+def test_an_export_without_ingestion_blocks_at_ingestion_and_says_what_to_run(pilot: Pilot, export_only: Path) -> None:
+    run = pilot("--workspace", str(export_only), "--min-coverage", "0")
+    assert (run.code, run.statuses) == (1, blocked_at(4))
+    assert "run plan ingestion" in run.span("S4")["blocked_reason"]
+
+
+def test_scanned_artifacts_count_for_the_threshold_and_leave_stated_values_alone(pilot: Pilot, tmp_path: Path) -> None:
+    found = tmp_path / "found" / "grafana" / "dashboards"
+    found.mkdir(parents=True)
+    (found / "orders-api-dashboard.json").write_text("{}")
+    run = pilot("--scan-existing", str(tmp_path / "found"), "--min-coverage", "90")
+    assert (run.code, run.statuses) == (0, DONE)
+    scanned = next(gate for gate in run.span("S2")["gates"] if gate["gate_id"].endswith("S2-C1"))["evidence"]
+    assert "90" in scanned[0]["description"]
+    assert run.span("S2")["attributes"]["quality.gap_count"] == 3
+
+
+
+
+def outcome(run: PilotRun) -> tuple[int, list[str], str]:
+    return run.code, run.statuses, run.evidence["blocked_on_span_id"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["-p", "no:randomly"], ["-n", "2"], ["-n", "2", "--dist", "loadscope"], ["-n", "3", "--dist", "worksteal"]]
+    + [["-p", "no:terminal"], ["--ff"]],
+    ids=" ".join,
+)
+def test_the_outcome_is_the_same_beside_other_plugins_and_in_other_modes(pilot: Pilot, options: list[str]) -> None:
+    if "--ff" in options:
+        pilot("--drop-feature", "gap-throughput")
+    run = pilot("--drop-feature", "gap-throughput", *options)
+    assert outcome(run) == (1, blocked_at(4), "PI-101-002-S4")
+
+
+def reversed_copy(folder: Path) -> Path:
+    """The pilot with its test functions in reverse order in the file."""
+    folder.mkdir()
+    for name in ("plan.toml", "conftest.py"):
+        (folder / name).write_text((ROOT / "pilot_tests" / name).read_text(encoding="utf-8"), encoding="utf-8")
+    source = (ROOT / "pilot_tests" / "test_pilot.py").read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    tests = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    tree.body = [node for node in tree.body if node not in tests] + tests[::-1]
+    (folder / "test_pilot.py").write_text(ast.unparse(tree), encoding="utf-8")
+    return folder
+
+
+def test_the_outcome_is_the_same_with_the_tests_in_reverse_order(pilot: Pilot, tmp_path: Path) -> None:
+    run = pilot("--review-blockers", "2", folder=reversed_copy(tmp_path / "reversed"))
+    assert outcome(run) == (1, blocked_at(9), "PI-101-002-S9")

@@ -1,0 +1,72 @@
+"""The documents' commands, files and outputs, executed in the order in which a reader meets them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FENCE = re.compile(r"^```(?P<language>\w*)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^```$", re.M | re.S)
+VARYING = (
+    (re.compile(r"\d+\.\d\d ?s\b"), "0.01 s"),
+    (re.compile(r" +0\.01 s"), " 0.01 s"),
+    (re.compile(r"\b[0-9a-f]{32}\b"), "<trace>"),
+    (re.compile(r"[=_]{4,}"), "===="),
+    (re.compile(r" +$", re.M), ""),
+)
+LEFT_OUT = re.compile(r"^(platform|rootdir|configfile|plugins|Using --randomly|hypothesis|cachedir|short test|====$|FAILED )")
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    title: str | None
+    body: str
+
+
+def blocks(path: Path) -> list[Block]:
+    return [Block(m["language"], m["title"], m["body"]) for m in FENCE.finditer(path.read_text(encoding="utf-8"))]
+
+
+def settled(text: str) -> list[str]:
+    """The lines of an output without what differs from run to run, and without what tells of the machine."""
+    for pattern, replacement in VARYING:
+        text = pattern.sub(replacement, text)
+    lines = [line for line in text.splitlines() if line.strip() and not LEFT_OUT.match(line.strip())]
+    return [line for line in lines if "short test summary" not in line]
+
+
+def run(command: str, folder: Path) -> str:
+    program, *arguments = shlex.split(command)
+    module = {"pytest": "pytest", "contextcore": "pytest_contextcore"}[program]
+    quiet = ["-p", "no:randomly", "-p", "no:hypothesispytest"] if module == "pytest" else []
+    done = subprocess.run(
+        [sys.executable, "-m", module, *quiet, *arguments],
+        cwd=folder, capture_output=True, text=True, timeout=60, check=False, env={**_environ(), "COLUMNS": "80"},
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def _environ() -> dict[str, str]:
+    import os
+
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "OTEL_"))}
+
+
+@pytest.mark.parametrize("name", ["writing-a-plan.md"])
+def test_what_a_page_shows_is_what_happens(name: str, tmp_path: Path) -> None:
+    commands = 0
+    for block in blocks(ROOT / "docs" / name):
+        if block.title is not None:
+            (tmp_path / block.title).write_text(block.body, encoding="utf-8")
+        elif block.language == "console":
+            command, _, expected = block.body.removeprefix("$ ").partition("\n")
+            assert settled(run(command, tmp_path)) == settled(expected)
+            commands += 1
+    assert commands > 0
