@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from .collection import CollectionError, PhaseTest, assign, find_plan
+from .collector import TARGET
 from .plan import PLAN_FILE, Plan, PlanError, load_plan
 
 
@@ -46,34 +50,25 @@ def _default_plan(here: Path) -> Path | None:
     return find_plan(here) or (below[0] if len(below) == 1 else None)
 
 
-def _checked_tests(plan: Plan) -> Sequence[PhaseTest]:
-    collector = _Collector()
-    arguments = ["--collect-only", "-qqq", "-p", "no:terminal", "-p", "no:contextcore-listener", str(plan.path.parent)]
-    code = pytest.main(arguments, plugins=[collector])
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        problem = "; ".join(collector.errors) or f"pytest --collect-only ended with exit code {int(code)}"
-        raise CollectionError(f"the tests of {plan.path.parent} cannot be collected: {problem}")
-    assign(plan, collector.tests, whole=False)
-    return collector.tests
-
-
-class _Collector:
-    """A pytest plugin that keeps the phase tests it sees and what could not be collected."""
-
-    def __init__(self) -> None:
-        self.tests: list[PhaseTest] = []
-        self.errors: list[str] = []
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            last = report.longreprtext.strip().splitlines() or [""]
-            self.errors.append(f"{report.nodeid}: {last[-1].removeprefix('E').strip()}")
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
-            marker = item.get_closest_marker("phase")
-            if marker is not None and marker.args and isinstance(marker.args[0], str):
-                self.tests.append(PhaseTest(item.nodeid, marker.args[0]))
+def _checked_tests(plan: Plan) -> list[PhaseTest]:
+    """The plan's tests, collected by pytest in a process of its own, as ``pytest FOLDER`` would collect them."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "collected.json"
+        arguments = ["--collect-only", "-p", "pytest_contextcore.collector", "-p", "no:contextcore-listener"]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *arguments, str(plan.path.parent)],
+            env={**os.environ, TARGET: str(target)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        collected = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
+    if done.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        said = "; ".join(collected.get("errors", [])) or (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise CollectionError(f"pytest cannot collect {plan.path.parent} (exit code {done.returncode}): {said}")
+    tests = [PhaseTest(**test) for test in collected["tests"]]
+    assign(plan, tests, whole=False)
+    return tests
 
 
 def describe(plan: Plan, found: dict[str, str]) -> list[str]:
