@@ -47,7 +47,7 @@ def test_init_baseline(phase: Phase, workspace: Workspace, pipeline: Steps, pyte
         if not telemetry.exporting:
             gate.not_applicable("no OTLP endpoint is configured")
         problem = verify(telemetry) if telemetry.exporting else None
-        assert problem is None, f"{telemetry.describe()}: {problem}"
+        assert problem is None, problem
     report.hand_on(phase, workspace, handoffs.BaselineHandoff)
 
 

@@ -153,6 +153,7 @@ class Controller:
                 self._take_over(plan, None)
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
+            shared.outbox.flush()
         problems = [problem for plan in self._plans.values() for problem in plan.problems]
         self._lines = closing.close(session, shared, self._traces(), problems)
 

@@ -10,6 +10,7 @@ from .launch import arrange, build_runs
 from .recorder import all_of
 from .services import Services, services
 from .session import PlanHooks
+from .settings import KEY
 from .worker import Link
 
 _STARTED = pytest.StashKey[bool]()
@@ -44,6 +45,21 @@ def start(config: pytest.Config) -> None:
         shared = services(config)
         config.pluginmanager.register(shared.ordinary, "contextcore-ordinary")
         config.pluginmanager.register(SessionEnd(config, shared), "contextcore-end")
+        if config.stash[KEY].global_provider and shared.outbox.spool is not None:
+            config.pluginmanager.register(_ProviderOffer(config, shared), "contextcore-provider")
+
+
+class _ProviderOffer:
+    """At the first test, not before: until then the user's own code may set a provider (contract 7)."""
+
+    def __init__(self, config: pytest.Config, shared: Services) -> None:
+        self._config, self._shared = config, shared
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self) -> None:
+        """The first test starts."""
+        self._config.pluginmanager.unregister(self)
+        self._shared.outbox.offer_provider()
 
 
 class SessionEnd:
@@ -60,6 +76,7 @@ class SessionEnd:
         for run in shared.runs:
             run.finish()
         shared.ordinary.finish(int(exitstatus))
+        shared.outbox.flush()
         link = Link.of(self._config)
         if link is not None:
             link.report(shared.runs)

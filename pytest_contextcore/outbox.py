@@ -6,13 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import telemetry
+from . import provider, telemetry
 from .ids import Remote
 from .model import Attributes, GateEvidence, SpanEvidence, Status
 from .otlp import encode_line
 from .recorder import Change, TraceRecorder
 from .spans import SpanData, parent_span, phase_spans, with_state
-from .spool import Spool
+from .spool import Spool, SpanWriter
 
 
 class Outbox:
@@ -23,6 +23,7 @@ class Outbox:
         self.spool = Spool(spool_path) if settings.exporting else None
         self._remote = remote
         self._resource: Attributes | None = None
+        self._writer = SpanWriter(self.spool, self.resource) if self.spool is not None else None
 
     @property
     def resource(self) -> Attributes:
@@ -36,9 +37,20 @@ class Outbox:
         return telemetry.sampled(os.environ, self._remote, otel_trace_id)
 
     def put(self, spans: Sequence[SpanData]) -> None:
-        """Keep finished spans for sending."""
-        if self.spool is not None and spans:
-            self.spool.append(encode_line(spans, self.resource))
+        """Keep finished spans for sending; many small calls cost no more than a few large ones."""
+        if self._writer is not None:
+            for span in spans:
+                self._writer(span)
+
+    def flush(self) -> None:
+        """Hand what was put to the operating system, so that a kill cannot lose it."""
+        if self._writer is not None:
+            self._writer.flush()
+
+    def offer_provider(self) -> None:
+        """Let code under test trace through a provider of ours, if nobody has set one."""
+        if self.spool is not None:
+            provider.install_global(self.settings, self.resource, self.spool.append)
 
 
 class PlanSpans:
@@ -81,6 +93,7 @@ class PlanSpans:
         self._write("a", spans)
         if self._sampled:
             self._outbox.put(spans)
+            self._outbox.flush()
 
     def _write(self, mode: str, spans: list[SpanData]) -> None:
         try:

@@ -65,9 +65,11 @@ def _make(config: pytest.Config) -> Services:
     ordinary = OrdinaryTests(
         trace_id=otel_trace_id,
         root_span_id=context.otel_span_id("pytest"),
-        sink=(lambda span: outbox.put([span])) if outbox.settings.exporting and sampled else None,
+        sink=(lambda span: outbox.put([span])) if outbox.spool is not None else None,
         sampled=sampled,
         is_phase=is_phase,
+        remote=context.remote,
+        root=not given,
     )
     return Services(context, outbox, ordinary)
 

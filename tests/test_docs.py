@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(?P<language>\w*)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^```$", re.M | re.S)
 VARYING = (
-    (re.compile(r"\d+\.\d\d ?s\b"), "0.01 s"),
+    (re.compile(r"\d+\.\d+ ?s\b"), "0.01 s"),
     (re.compile(r" +0\.01 s"), " 0.01 s"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<trace>"),
     (re.compile(r"[=_]{4,}"), "===="),
@@ -32,6 +33,15 @@ class Block:
 
 def blocks(path: Path) -> list[Block]:
     return [Block(m["language"], m["title"], m["body"]) for m in FENCE.finditer(path.read_text(encoding="utf-8"))]
+
+
+def test_the_readme_starts_with_the_two_commands_that_ci_runs() -> None:
+    commands = next(block.body for block in blocks(ROOT / "README.md") if block.language == "bash").splitlines()
+    assert [commands[0], commands[2]] == ["# the pilot", "# the tests"]
+    assert commands[1].endswith("pytest pilot_tests/")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert 'command_of "the pilot"' in script
+    assert 'command_of "the tests"' in script
 
 
 def settled(text: str) -> list[str]:
@@ -59,10 +69,12 @@ def _environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "OTEL_"))}
 
 
-@pytest.mark.parametrize("name", ["writing-a-plan.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/writing-a-plan.md"])
 def test_what_a_page_shows_is_what_happens(name: str, tmp_path: Path) -> None:
+    if name == "README.md":
+        shutil.copytree(ROOT / "pilot_tests", tmp_path / "pilot_tests", ignore=shutil.ignore_patterns("__pycache__"))
     commands = 0
-    for block in blocks(ROOT / "docs" / name):
+    for block in blocks(ROOT / name):
         if block.title is not None:
             (tmp_path / block.title).write_text(block.body, encoding="utf-8")
         elif block.language == "console":

@@ -261,10 +261,10 @@ def _strings(documents: list[Any]) -> Iterator[str]:
 
 def _placeholders(path: str, text: str) -> Iterator[Finding]:
     """Find what was left to fill in: marked words and `<…>`, not markup, links, templates or variables."""
-    end_tags = frozenset(tag.lower() for tag in _END_TAG.findall(text))
+    markup = _UNCLOSED | _NO_FILL_IN | {tag.lower() for tag in _END_TAG.findall(text)}
     found = 0
     for number, line in enumerate(text.splitlines(), 1):
-        for placeholder in _in_line(line, end_tags):
+        for placeholder in _in_line(line, markup):
             found += 1
             message = f"line {number} holds a placeholder"
             yield Finding(path, message, placeholder, "a value", "placeholder", f"{path}:{number}")
@@ -272,11 +272,11 @@ def _placeholders(path: str, text: str) -> Iterator[Finding]:
                 return
 
 
-def _in_line(line: str, end_tags: frozenset[str]) -> Iterator[str]:
+def _in_line(line: str, markup: frozenset[str]) -> Iterator[str]:
     yield from (match[0] for match in _WORDS.finditer(line))
     if "<" not in line or _LOGQL_PATTERN.search(line):
         return
     for match in _FILL_IN.finditer(line):
         name = match[1].split()[0].rstrip("/").lower()
-        if name not in _UNCLOSED | end_tags | _NO_FILL_IN and not _AUTOLINK.match(match[1]):
+        if name not in markup and not _AUTOLINK.match(match[1]):
             yield match[0]

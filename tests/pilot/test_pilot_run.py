@@ -139,7 +139,7 @@ def reversed_copy(folder: Path) -> Path:
         (folder / name).write_text((ROOT / "pilot_tests" / name).read_text(encoding="utf-8"), encoding="utf-8")
     source = (ROOT / "pilot_tests" / "test_pilot.py").read_text(encoding="utf-8")
     tree = ast.parse(source)
-    tests = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    tests: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     tree.body = [node for node in tree.body if node not in tests] + tests[::-1]
     (folder / "test_pilot.py").write_text(ast.unparse(tree), encoding="utf-8")
     return folder

@@ -113,7 +113,7 @@ def test_a_rule_file_without_its_structure_is_found(document: object, kind: str)
 
 
 @needs_promql
-@pytest.mark.parametrize("expr", ["sum(", "up ==", "rate(a[5])", "a{", "rate(a[5m])) > 1", "{{ x }}"])
+@pytest.mark.parametrize("expr", ["sum(", "up ==", "rate(a[5x])", "a{", "rate(a[5m])) > 1", "{{ x }}"])
 @pytest.mark.parametrize("kind", ["prometheus_rule", "recording_rule"])
 def test_promql_that_does_not_parse_is_found(expr: str, kind: str) -> None:
     assert types("rules.yaml", rule(expr=expr), kind) == ["invalid_promql"]
