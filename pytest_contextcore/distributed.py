@@ -95,9 +95,11 @@ class Controller:
         return [plan.indices for plan in self._plans.values() if plan.indices]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Which phases got a report."""
+        """Which phases got a report, and whether there are ordinary tests beside them."""
         if any(plan.phase_of(report.nodeid) for plan in self._plans.values()):
             self._shared.reported.add(report.nodeid)
+        else:
+            self._shared.ordinary.ran = True
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """A worker is done: the evidence of the plans that it ran."""

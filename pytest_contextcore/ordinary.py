@@ -106,6 +106,8 @@ class OrdinaryTests:
         self._start = time.time_ns()
         self._item: pytest.Item | None = None
         self._attempt: _Attempt | None = None
+        self.ran = False
+        """Whether there was any such test; an xdist controller sets it, since it runs none itself."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -156,8 +158,8 @@ class OrdinaryTests:
             attempt.failures.append(failure)
 
     def finish(self, exitstatus: int) -> None:
-        """Emit the session's span; in an xdist worker nothing is left to do."""
-        if self._sink is None or not self._root:
+        """Emit the session's span, if it has children; in an xdist worker nothing is left to do."""
+        if self._sink is None or not self._root or not self.ran:
             return
         from .spans import OK, SpanData, error_status  # noqa: PLC0415  (pydantic: only where spans are made)
 
@@ -178,6 +180,7 @@ class OrdinaryTests:
 
     def _begin(self, item: pytest.Item) -> None:
         span_id = new_span_id()
+        self.ran = True
         self._attempt = _Attempt(item, item.nodeid, span_id, time.time_ns())
         self._stack.push(span_id)
 

@@ -66,7 +66,7 @@ def ran(result: pytest.RunResult) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-# --- order -------------------------------------------------------------------------------------------------------------
+# --- order -----------------------------------------------------------------------------------------------------------
 
 REVERSED = f'{FIRST.split("@pytest", maxsplit=1)[0]}\n{LAST}\n@pytest.mark.phase("T")\ndef test_transform(phase):\n'
 REVERSED += '    check(phase, "C1", "C2", "C3")\n' + FIRST.replace("import pytest", "")
@@ -82,7 +82,7 @@ def test_the_order_is_the_plans_when_the_file_has_them_reversed(suite: Suite) ->
 @pytest.fixture
 def two_files(suite: Suite) -> Suite:
     """The last phase in the first file."""
-    helpers, check = FIRST.split("@pytest")[0], FIRST[FIRST.index("def check") :]
+    helpers, check = FIRST.split("@pytest", maxsplit=1)[0], FIRST[FIRST.index("def check") :]
     (suite.pytester.path / "test_load.py").unlink()
     suite.write(f"{helpers}\n{check}\n{LAST}", "test_a_publish.py")
     middle = '@pytest.mark.phase("T")\ndef test_transform(phase):\n    check(phase, "C1", "C2", "C3")\n'
@@ -129,7 +129,7 @@ def test_ordinary_tests_beside_phases_run_and_keep_their_order(suite: Suite) -> 
     result.assert_outcomes(passed=7)
 
 
-# --- outcomes ----------------------------------------------------------------------------------------------------------
+# --- outcomes --------------------------------------------------------------------------------------------------------
 
 
 def test_all_phases_passing_completes_the_trace(suite: Suite, evidence: Read) -> None:
@@ -400,7 +400,7 @@ def test_pytests_own_exceptions_inside_a_gate_are_no_verdict(suite: Suite, evide
     assert statuses(evidence())["T"] == "failed"
 
 
-# --- what an integrity gate and the definition of done do -------------------------------------------------------------
+# --- what an integrity gate and the definition of done do ------------------------------------------------------------
 
 INDEPENDENT = WAREHOUSE.replace('name = "PUBLISH"', 'name = "PUBLISH"\ndepends_on = ["E"]')
 
@@ -437,7 +437,7 @@ def test_an_unmet_definition_of_done_blocks_the_parent_although_every_phase_comp
     result.stdout.fnmatch_lines(["*LOAD-7 blocked*", "*every row arrived*"])
 
 
-# --- interruptions, and runs that run nothing -------------------------------------------------------------------------
+# --- interruptions, and runs that run nothing ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -534,7 +534,7 @@ def test_without_the_plugin_nothing_is_traced(suite: Suite) -> None:
     assert not (suite.pytester.path / "out").exists()
 
 
-# --- kinds of tests ----------------------------------------------------------------------------------------------------
+# --- kinds of tests --------------------------------------------------------------------------------------------------
 
 SEVERAL = """
 import pytest

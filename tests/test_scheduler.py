@@ -541,6 +541,36 @@ def test_where_xdist_cannot_bear_a_death_before_tests_are_handed_out_nothing_cha
             lose_a_worker_that_has_collected(FakeSession(mode, phases("a") + ordinary(4), plans=plans))
 
 
+def test_a_plan_that_is_stolen_before_it_began_runs_where_it_went() -> None:
+    stolen: set[int] = set()
+    plans = [phases(str(number), 2) for number in range(8)]
+    collection = [nodeid for plan in plans for nodeid in plan]
+    for seed in SEEDS:
+        session = FakeSession("worksteal", collection, plans=by_folder).run(seed)
+        for plan in plans:
+            worker = session.sched.pinned_worker(plan[0])
+            assert session.begun(*plan) == [(worker, nodeid) for nodeid in plan]
+        sent = Counter(index for node in session.nodes for name, some in node.sent if name == "some" for index in some)
+        stolen |= {index for index, times in sent.items() if times > 1}
+    assert stolen, "nothing was stolen: this shows nothing"
+
+
+def test_a_replacement_that_collected_something_else_gets_no_plan() -> None:
+    first, second = phases("a"), phases("b")
+    session = FakeSession(
+        "load", first + second, workers=1, plans=by_folder, crashes=CrashOnce(first[0]), collections={1: second}
+    ).run(0)
+    assert session.begun(*first, *second) == [("gw0", first[0])]
+    assert session.sched.dropped == [*first[1:], *second]
+
+
+def test_a_worker_that_was_never_added_may_say_what_it_collected() -> None:
+    """xdist tells a late worker to shut down, and forgets that when another one crashes."""
+    session = FakeSession("load", phases("a"), plans=by_folder)
+    session.sched.add_node_collection(session.nodes[0], session.collection)
+    assert session.sched.nodes == []
+
+
 def test_a_phase_is_never_put_back_and_an_ordinary_test_is() -> None:
     plan, others = phases("a"), ordinary(4)
     session = FakeSession("load", plan + others, plans=by_folder)

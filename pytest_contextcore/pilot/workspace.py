@@ -161,6 +161,11 @@ class Workspace:
         except (Unreadable, OSError):
             return False
 
+    def locate(self, path: str) -> Path:
+        """Say where a path of the workspace really lies, for people to read; reading goes through the other methods."""
+        first, *rest = parts(path)
+        return self._mounts.get(first, self.root / first).joinpath(*rest)
+
     def occupied(self, path: str) -> bool:
         """Tell whether anything is there: a file, a folder, a symlink, a device."""
         try:
@@ -352,8 +357,9 @@ class Workspace:
         path: str, error: OSError | ValueError, expected: str, folder: int | None = None, name: str = ""
     ) -> Unreadable:
         """Say why a path could not be opened; a symlink on the way is named as such."""
+        what = "folder" if expected == "a folder" else "file"
         if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ENAMETOOLONG):
-            return _unreadable(path, "the file or folder is missing", "nothing", expected, "missing_file")
+            return _unreadable(path, f"the {what} is missing", "nothing", expected, "missing_file")
         if folder is not None:
             try:
                 mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
@@ -364,6 +370,6 @@ class Workspace:
                 return _unreadable(path, "the path leads through a symlink", where, expected, "symlink")
         if isinstance(error, OSError) and error.errno == errno.ENOTDIR:
             seen = "a file where a folder should be"
-            return _unreadable(path, "the file or folder is missing", seen, expected, "missing_file")
+            return _unreadable(path, f"the {what} is missing", seen, expected, "missing_file")
         text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         return _unreadable(path, "the file cannot be read", text, expected, "unreadable_file")

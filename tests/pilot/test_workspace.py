@@ -284,6 +284,8 @@ def test_a_folder_of_elsewhere_can_take_the_place_of_one_of_the_workspace(ws: Wo
     assert mounted.glob("export", "*.json") == ["export/x.json"]
     assert mounted.read_json("folder/a.json") == {"a": 1}
     assert refused(lambda: mounted.read_bytes("export/link/passwd")).type == "symlink"
+    assert mounted.locate("export/x.json") == other / "x.json"
+    assert mounted.locate("folder/a.json") == ws.root / "folder/a.json"
     gone = Workspace(ws.root, {"export": other / "gone"})
     assert refused(lambda: gone.read_bytes("export/x.json")).type == "missing_file"
 

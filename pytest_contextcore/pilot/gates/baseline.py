@@ -20,7 +20,7 @@ def source_manifest(ws: Workspace) -> Iterator[Finding]:
     manifest = yaml_object(ws, SOURCE)
     kind, version = manifest.get("kind"), manifest.get("apiVersion")
     if kind.name() != "ContextManifest":
-        yield differs(kind, "is not a context manifest", "ContextManifest", "unknown_kind")
+        yield differs(kind, "the document is no context manifest", "ContextManifest", "unknown_kind")
     if version.name() not in KNOWN_VERSIONS:
-        yield differs(version, "has an unknown apiVersion", KNOWN_VERSIONS[0], "unknown_version")
+        yield differs(version, "the document has an unknown apiVersion", KNOWN_VERSIONS[0], "unknown_version")
     manifest.get("spec", "project", "id").name()

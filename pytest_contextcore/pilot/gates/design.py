@@ -17,8 +17,8 @@ from ..documents import (
     inside,
     json_object,
 )
-from ..findings import Finding, Unreadable
-from ..nodes import Node
+from ..findings import Finding, Unreadable, shown
+from ..nodes import Node, kind
 from ..workspace import Workspace
 from . import compare_checksum, differs, gate
 from .ingestion import context_files
@@ -62,7 +62,9 @@ def handoff_schema(ws: Workspace) -> Iterator[Finding]:
     handoff = _handoff(ws)
     version = handoff.get("schema_version")
     if isinstance(version.value, bool) or not isinstance(version.value, int) or version.value != SCHEMA_VERSION:
-        yield differs(version, "the design handoff has an unknown schema version", SCHEMA_VERSION, "unknown_schema")
+        observed = f"{kind(version.value)}, {shown(version.value)}" if version.given else "nothing"
+        message = "the design handoff has an unknown schema version"
+        yield Finding(HANDOFF, message, observed, f"the integer {SCHEMA_VERSION}", "unknown_schema", version.at)
     for key in REQUIRED:
         node = handoff.get(key)
         if not isinstance(node.value, str) or not node.value.strip():
