@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from .context import SpanContextStack
 from .ids import Remote, new_span_id
 from .redact import redact
-
-if TYPE_CHECKING:
-    from .model import Attributes
-    from .spans import SpanData
+from .sources import code_attributes
+from .span_data import OK, UNSET, Attributes, SpanData, SpanEvent, error_status
 
 ROOT_NAME = "pytest"
 """Name of the session's span, and of its test suite."""
@@ -26,22 +24,6 @@ _RUN_STATUS = {
     pytest.ExitCode.NO_TESTS_COLLECTED: "skipped",
 }
 """``test.suite.run.status`` by exit code (semantic conventions, test); every other one is ``aborted``."""
-
-
-def code_attributes(item: pytest.Item) -> Attributes:
-    """Where a test stands: ``code.*`` by OpenTelemetry's conventions, the path relative to the root directory.
-
-    The function's name is qualified with its module; a test that is no function, such as a doctest, has none.
-    """
-    path, line, _ = item.location
-    attributes: Attributes = {"code.file.path": path}
-    if line is not None:
-        attributes["code.line.number"] = line + 1
-    function = getattr(item, "function", None)
-    if function is not None:
-        name = getattr(function, "__qualname__", None) or getattr(item, "originalname", "")
-        attributes["code.function.name"] = f"{function.__module__}.{name}"
-    return attributes
 
 
 @dataclass(slots=True)
@@ -161,8 +143,6 @@ class OrdinaryTests:
         """Emit the session's span, if it has children; in an xdist worker nothing is left to do."""
         if self._sink is None or not self._root or not self.ran:
             return
-        from .spans import OK, SpanData, error_status  # noqa: PLC0415  (pydantic: only where spans are made)
-
         status = _RUN_STATUS.get(pytest.ExitCode(exitstatus), "aborted") if exitstatus in _EXIT_CODES else "aborted"
         self._sink(
             SpanData(
@@ -175,6 +155,7 @@ class OrdinaryTests:
                 attributes={"test.suite.name": ROOT_NAME, "test.suite.run.status": status},
                 status=OK if status in ("success", "skipped") else error_status(f"exit status {int(exitstatus)}"),
                 trace_state=self._state,
+                parent_remote=self._remote is not None,
             )
         )
 
@@ -194,9 +175,6 @@ class OrdinaryTests:
             self._sink(self._span(attempt))
 
     def _span(self, attempt: _Attempt) -> SpanData:
-        from .model import Event  # noqa: PLC0415  (pydantic: only where spans are made)
-        from .spans import OK, UNSET, SpanData, error_status  # noqa: PLC0415
-
         name = _shown(attempt.nodeid)
         attributes: Attributes = {"test.case.name": name, **code_attributes(attempt.item)}
         failures = attempt.failures
@@ -208,7 +186,7 @@ class OrdinaryTests:
             attributes["test.case.result.status"] = "pass"
             status = OK
         events = [
-            Event(
+            SpanEvent(
                 name="exception",
                 time=failure.time,
                 attributes={"exception.type": failure.type, "exception.message": failure.message},

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from . import provider, telemetry
 from .ids import Remote
-from .model import Attributes, GateEvidence, SpanEvidence, Status
+from .model import GateEvidence, SpanEvidence, Status
 from .otlp import encode_line
 from .recorder import Change, TraceRecorder
-from .spans import SpanData, parent_span, phase_spans, with_state
-from .spool import Spool, SpanWriter
+from .span_data import Attributes, SpanData
+from .spans import parent_span, phase_spans, with_state
+from .spool import SpanWriter, Spool
 
 
 class Outbox:

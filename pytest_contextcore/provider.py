@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.sampling import Sampler
 
-    from .model import Attributes
+    from .span_data import Attributes
     from .telemetry import Settings
 
 

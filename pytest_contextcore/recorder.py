@@ -26,7 +26,7 @@ from .model import (
 )
 from .plan import PhasePlan, Plan, fill
 from .rules import Outcome, Trouble
-from .spans import SpanData
+from .span_data import SpanData
 
 
 class Change(Enum):

@@ -10,7 +10,7 @@ from .otlp import SCOPE_NAME, package_version
 from .redact import redact
 
 if TYPE_CHECKING:
-    from .model import Attributes
+    from .span_data import Attributes
 
 
 def resource(environ: Mapping[str, str]) -> Attributes:

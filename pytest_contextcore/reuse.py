@@ -58,8 +58,8 @@ def not_reusable(
 ) -> dict[str, str]:
     """Phase id → why it may not be reused; a phase that is absent here may be.
 
-    ``running`` are the phases that run now, so that nothing after them may be reused. ``digest`` gives the SHA-256 of an
-    input by its recorded path, or None where it cannot be read.
+    ``running`` are the phases that run now, so that nothing after them may be reused. ``digest`` gives the SHA-256 of
+    an input by its recorded path, or None where it cannot be read.
     """
     refused: dict[str, str] = {}
     spans = {span.span_id: span for span in last.spans}

@@ -8,17 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from .model import Attributes
+from .span_data import Attributes
 
 
 def code_attributes(item: pytest.Item) -> Attributes:
-    """``code.file.path``, ``code.line.number``, ``code.function.name`` (OpenTelemetry semantic conventions)."""
+    """Where a test stands: ``code.*`` by OpenTelemetry's conventions, the path relative to the root directory.
+
+    The function's name is qualified with its module; a test that is no function, such as a doctest, has none.
+    """
     path, line, _ = item.location
-    function = getattr(item, "function", None)
-    name = f"{function.__module__}.{function.__qualname__}" if function is not None else item.name
-    attributes: Attributes = {"code.file.path": path, "code.function.name": name}
+    attributes: Attributes = {"code.file.path": path}
     if line is not None:
         attributes["code.line.number"] = line + 1
+    function = getattr(item, "function", None)
+    if function is not None:
+        name = getattr(function, "__qualname__", None) or getattr(item, "originalname", "")
+        attributes["code.function.name"] = f"{function.__module__}.{name}"
     return attributes
 
 

@@ -3,55 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
-from .model import Attributes, Event, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
+from .model import Event, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
 from .rules import last_values
-
-StatusCode = Literal["unset", "ok", "error"]
-
-
-@dataclass(frozen=True, slots=True)
-class SpanStatus:
-    """An OTel span status; only an error has a description."""
-
-    code: StatusCode = "unset"
-    description: str = ""
-
-
-UNSET, OK = SpanStatus(), SpanStatus("ok")
-
-
-def error_status(description: str) -> SpanStatus:
-    """Status ERROR with a description."""
-    return SpanStatus("error", description)
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link to a span of another trace (hex ids)."""
-
-    trace_id: str
-    span_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class SpanData:
-    """A finished span: hex ids, nanoseconds since the epoch."""
-
-    name: str
-    trace_id: str
-    span_id: str
-    parent_id: str | None
-    start: int
-    end: int
-    attributes: Attributes = field(default_factory=dict)
-    events: tuple[Event, ...] = ()
-    links: tuple[Link, ...] = ()
-    status: SpanStatus = UNSET
-    trace_state: str = ""
-
+from .span_data import OK, UNSET, Attributes, SpanData, SpanEvent, SpanStatus, error_status
 
 _TEST_RESULT = {Status.COMPLETED: "pass", Status.BLOCKED: "fail", Status.FAILED: "fail"}
 _RUN_STATUS = {
@@ -92,7 +48,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
         start=span.started_at or moment,
         end=span.ended_at or moment,
         attributes=attributes,
-        events=tuple(span.events),
+        events=_events(span.events),
         status=_span_status(span.status, span.blocked_reason),
     )
 
@@ -126,6 +82,7 @@ def parent_span(evidence: Evidence, now: int, trace_state: str = "") -> SpanData
         attributes=attributes,
         status=_span_status(evidence.status, evidence.blocked_reason),
         trace_state=trace_state,
+        parent_remote=evidence.otel_parent_span_id is not None,
     )
 
 
@@ -138,6 +95,10 @@ def all_spans(evidence: Evidence, now: int) -> list[SpanData]:
 def with_state(span: SpanData, trace_state: str) -> SpanData:
     """The span with the vendor state of its trace."""
     return replace(span, trace_state=trace_state) if trace_state else span
+
+
+def _events(events: list[Event]) -> tuple[SpanEvent, ...]:
+    return tuple(SpanEvent(event.name, event.time, event.attributes) for event in events)
 
 
 def _gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> SpanData:
@@ -166,7 +127,7 @@ def _gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Sp
         start=start,
         end=gate.ended_at or start,
         attributes=attributes,
-        events=tuple(gate.events),
+        events=_events(gate.events),
         status=_gate_status(gate),
     )
 

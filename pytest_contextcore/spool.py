@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from .otlp import encode_line
 
 if TYPE_CHECKING:
-    from .model import Attributes
-    from .spans import SpanData
+    from .span_data import Attributes, SpanData
 
 _SPAN_MARK = b'"startTimeUnixNano":'  # once in each span; in a text its quotes would be escaped
 

@@ -15,7 +15,7 @@ from .context import SpanContextStack
 from .ids import new_span_id
 from .model import Attributes
 from .recorder import TraceRecorder
-from .spans import OK, SpanData, error_status
+from .span_data import OK, SpanData, error_status
 
 MAX_OUTPUT = 64 * 1024
 _BLOCK = 8192

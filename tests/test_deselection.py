@@ -46,7 +46,11 @@ READS_SHOP = WAREHOUSE.replace('name = "EXTRACT"', 'name = "EXTRACT"\noptions = 
 
 
 def run(suite: Suite, *arguments: str) -> pytest.RunResult:
-    """Run pytest in a process of its own: sources are read once a process, and here they change between runs."""
+    return suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *arguments)
+
+
+def run_afresh(suite: Suite, *arguments: str) -> pytest.RunResult:
+    """Run pytest in a process of its own: sources are read once a process, and some tests change them between runs."""
     return suite.run("-p", "no:hypothesispytest", *arguments)
 
 
@@ -74,7 +78,7 @@ def ran(plain: Suite) -> Suite:
     """The same, run whole once: everything completed."""
     plain.plan(READS_SHOP)
     plain.pytester.makeconftest(OPTION)
-    assert plain.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest").ret == 0
+    assert run(plain).ret == 0
     return plain
 
 
@@ -98,7 +102,7 @@ def test_a_phase_whose_upstream_is_deselected_and_unproven_is_refused_with_the_c
 
 def test_it_is_refused_under_xdist_too(plain: Suite) -> None:
     pytest.importorskip("xdist")
-    assert "needs E" in refusal(run(plain, "-n2", "-k", "test_transform"))
+    assert "needs E" in refusal(run_afresh(plain, "-n2", "-k", "test_transform"))
 
 
 def test_the_command_in_the_refusal_names_the_plans_folder(plain: Suite) -> None:
@@ -172,9 +176,9 @@ def test_what_comes_after_a_phase_that_runs_is_not_proven(ran: Suite, evidence: 
 def test_lf_runs_the_failed_phase_on_what_was_proven_before(ran: Suite, evidence: Read) -> None:
     good = PLAIN
     ran.write(good.replace('"C1", "C2", "C3")', '"C1", "C3")'))
-    assert run(ran).ret == 1
+    assert run_afresh(ran).ret == 1
     ran.write(good)
-    result = run(ran, "--lf")
+    result = run_afresh(ran, "--lf")
     result.assert_outcomes(passed=1)
     assert result.ret == 0
     assert statuses(evidence())["E"] == ("completed", True)
@@ -190,14 +194,14 @@ def test_a_phase_can_receive_what_a_proven_phase_handed_on(suite: Suite, evidenc
 
 def test_a_blocked_phase_behind_a_proven_one_blocks_the_parent(ran: Suite, evidence: Read) -> None:
     ran.write(PLAIN.replace('check(phase, "C1", "C2", "C3")', 'with phase.gate("C1"):\n        assert 0, "lost"'))
-    assert run(ran, "-k", "test_transform or test_publish").ret == 1
+    assert run_afresh(ran, "-k", "test_transform or test_publish").ret == 1
     assert [status for status, _ in statuses(evidence()).values()] == ["completed", "blocked", "not_started"]
     assert evidence()["status"] == "blocked"
 
 
 def test_a_worker_reuses_what_is_proven_as_one_process_does(ran: Suite, evidence: Read) -> None:
     pytest.importorskip("xdist")
-    assert run(ran, "-n2", "-k", "test_transform").ret == 0
+    assert run_afresh(ran, "-n2", "-k", "test_transform").ret == 0
     assert statuses(evidence())["E"] == ("completed", True)
     assert statuses(evidence())["T"] == ("completed", False)
 
@@ -237,7 +241,7 @@ def damage_evidence(suite: Suite) -> None:
 def fail_upstream(suite: Suite) -> None:
     text = PLAIN.replace('check(phase, "C1")', 'with phase.gate("C1"):\n        assert 0, "no answer"', 1)
     suite.write(text)
-    assert run(suite).ret == 1
+    assert run_afresh(suite).ret == 1
     suite.write(PLAIN)
 
 
@@ -259,7 +263,7 @@ def test_it_is_refused_after_a_change_with_what_changed(
     ran: Suite, change: Callable[[Suite], None], arguments: list[str], why: str
 ) -> None:
     change(ran)
-    said = refusal(run(ran, "-k", "test_transform", *arguments))
+    said = refusal(run_afresh(ran, "-k", "test_transform", *arguments))
     assert "needs E" in said
     assert why in said
 
@@ -270,5 +274,5 @@ def test_it_runs_after_a_change_that_does_not_concern_the_upstream(
 ) -> None:
     if not arguments:
         ran.write(PLAIN.replace('check(phase, "C1", "C2", "C3")', 'check(phase, "C1", "C2", "C3")\n    print()'))
-    assert run(ran, "-k", "test_transform", *arguments).ret == 0
+    assert run_afresh(ran, "-k", "test_transform", *arguments).ret == 0
     assert statuses(evidence())["E"] == ("completed", True)

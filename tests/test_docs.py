@@ -21,7 +21,7 @@ VARYING = (
     (re.compile(r"[=_]{4,}"), "===="),
     (re.compile(r" +$", re.M), ""),
 )
-LEFT_OUT = re.compile(r"^(platform|rootdir|configfile|plugins|Using --randomly|hypothesis|cachedir|short test|====$|FAILED )")
+LEFT_OUT = re.compile(r"^(platform|rootdir|configfile|plugins|Using --randomly|hypothesis|cachedir|====$|FAILED )")
 
 
 @dataclass(frozen=True)

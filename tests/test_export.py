@@ -234,7 +234,7 @@ def test_instrumented_code_joins_the_phases_trace(
     for name, setting in receiver.environ("http/protobuf").items():
         monkeypatch.setenv(name, setting)
     extract = PASSING.index('@pytest.mark.phase("E")')
-    changed = PASSING.replace("        assert True\n    phase.handoff", "        trace_something()\n    phase.handoff", 1)
+    changed = PASSING.replace("assert True\n    phase.handoff", "trace_something()\n    phase.handoff", 1)
     helper = (
         "from opentelemetry import trace\n\n\ndef trace_something():\n"
         "    with trace.get_tracer('app').start_as_current_span('inside'):\n        pass\n\n\n"
@@ -313,7 +313,7 @@ def test_secrets_of_the_export_appear_nowhere(suite: Suite, monkeypatch: pytest.
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer t0ken-of-mine")
     result = suite.run("-v", "--junitxml", "j.xml")
-    written = "".join(p.read_text(encoding="utf-8") for p in suite.pytester.path.rglob("*.js*")) + "".join(result.outlines)
-    written += (suite.pytester.path / "j.xml").read_text(encoding="utf-8") + "".join(result.errlines)
+    files = [*suite.pytester.path.rglob("*.js*"), suite.pytester.path / "j.xml"]
+    written = "".join([*(path.read_text(encoding="utf-8") for path in files), *result.outlines, *result.errlines])
     assert "pa55word-of-mine" not in written
     assert "t0ken-of-mine" not in written

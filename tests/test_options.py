@@ -28,9 +28,9 @@ def header(result: pytest.RunResult) -> str:
     return found[0]
 
 
-def table(result: pytest.RunResult, trace: str = "LOAD-7") -> list[str]:
+def table(result: pytest.RunResult, trace: str = "LOAD-") -> list[str]:
     """The lines from the table's heading to what was written where."""
-    start = next(index for index, line in enumerate(result.outlines) if f" trace {trace}: " in line)
+    start = next(index for index, line in enumerate(result.outlines) if f" trace {trace}" in line)
     end = next(index for index, line in enumerate(result.outlines) if index > start and line.startswith("evidence: "))
     return result.outlines[start:end]
 
@@ -54,7 +54,7 @@ def test_a_plan_named_in_the_ini_file_is_relative_to_the_rootdir(
     (suite.pytester.path / "other.toml").write_text(OTHER)
     suite.pytester.makeini("[pytest]\ncontextcore_plan = other.toml\n")
     monkeypatch.chdir(suite.pytester.mkdir("below"))
-    assert run(suite, "..").ret == 0
+    assert run(suite, str(suite.pytester.path)).ret == 0
     assert evidence("LOAD-8")["status"] == "completed"
 
 
@@ -73,6 +73,17 @@ def test_the_nearest_plan_upward_is_a_tests_plan(suite: Suite, evidence: Read) -
     (suite.pytester.path / "test_load.py").rename(folder / "test_load.py")
     assert run(suite).ret == 0
     assert evidence()["spans"][0]["nodeid"] == "a/b/test_load.py::test_extract"
+
+
+@pytest.mark.parametrize("argument", ["..", "../below/..", "../test_load.py"])
+def test_a_plan_is_the_same_however_its_folder_is_written(
+    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch, argument: str
+) -> None:
+    suite.pytester.makeini("[pytest]\n")
+    monkeypatch.chdir(suite.pytester.mkdir("below"))
+    result = run(suite, argument)
+    assert result.stderr.str() == ""
+    assert evidence()["status"] == "completed"
 
 
 @pytest.fixture
@@ -121,7 +132,7 @@ def test_evidence_goes_to_the_ini_files_folder_relative_to_the_rootdir(
 ) -> None:
     suite.pytester.makeini("[pytest]\ncontextcore_out = kept\n")
     monkeypatch.chdir(suite.pytester.mkdir("below"))
-    run(suite, "..")
+    run(suite, str(suite.pytester.path))
     assert evidence(out=suite.pytester.path / "kept")["status"] == "completed"
 
 
@@ -131,7 +142,7 @@ def test_evidence_goes_to_out_in_the_rootdir_wherever_pytest_was_started(
     suite.pytester.makeini("[pytest]\n")
     below = suite.pytester.mkdir("below")
     monkeypatch.chdir(below)
-    run(suite, "..")
+    run(suite, str(suite.pytester.path))
     assert evidence()["status"] == "completed"
     assert list(below.iterdir()) == []
 
@@ -180,7 +191,7 @@ def test_one_table_ends_the_run(suite: Suite) -> None:
 def test_the_evidence_of_a_failed_gate_stands_in_the_table(suite: Suite) -> None:
     suite.replace(
         'with phase.gate("C1"):\n        assert True',
-        'with phase.gate("C1") as gate:\n        gate.evidence("dead_host", ref="shop-3")\n        assert False, "no answer"',
+        'with phase.gate("C1") as gate:\n        gate.evidence("dead_host", ref="shop-3")\n        assert False',
     )
     assert any("dead_host" in line and "shop-3" in line for line in table(run(suite)))
 
@@ -248,7 +259,7 @@ def width(line: str) -> int:
         (WAREHOUSE.replace("Load the nightly orders", LONG), PASSING),
         (WAREHOUSE.replace("every row arrived", LONG), BLOCKED),
         (WAREHOUSE.replace('"EXTRACT"', '"EXTRACT_EVERYTHING_THAT_THE_SHOP_HAS_SOLD_SINCE_YESTERDAY"'), PASSING),
-        (WAREHOUSE.replace("LOAD-7", f"LOAD-{'7' * 70}"), BLOCKED),
+        (WAREHOUSE.replace("LOAD-7", f"LOAD-{'7' * 40}"), BLOCKED),
     ],
     ids=["reason", "next action", "title", "definition of done", "phase name", "trace id"],
 )
@@ -258,7 +269,7 @@ def test_no_line_of_the_table_is_longer_than_80_columns(
     monkeypatch.setenv("COLUMNS", "80")
     suite.plan(plan)
     suite.write(source)
-    lines = table(run(suite), "LOAD-7") if "LOAD-777" not in plan else table(run(suite), "LOAD-" + "7" * 70)
+    lines = table(run(suite))
     assert [line for line in lines if width(line) > 80] == []
 
 

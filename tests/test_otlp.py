@@ -33,7 +33,7 @@ from pytest_contextcore.otlp import (
     spans_of,
 )
 from pytest_contextcore.protobuf import to_protobuf
-from pytest_contextcore.spans import OK, Link, SpanData, error_status
+from pytest_contextcore.span_data import OK, Link, SpanData, error_status
 from tests.otlp_receiver import parse_json
 
 RESOURCE: Attributes = {"service.name": "contextcore", "cicd.pipeline.run.id": "7"}

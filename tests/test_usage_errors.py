@@ -93,9 +93,7 @@ def test_it_is_refused_in_one_line_that_names_the_culprit(suite: Suite, name: st
     assert not (suite.pytester.path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "name", ["bad TOML", "unknown phase", "missing test", "two tests", "no plan", "two plans with one id"]
-)
+@pytest.mark.parametrize("name", ["bad TOML", "unknown phase", "missing test", "two plans with one id"])
 def test_it_is_refused_in_the_same_line_under_xdist(suite: Suite, name: str) -> None:
     pytest.importorskip("xdist")
     CASES[name].change(suite)
@@ -111,6 +109,15 @@ def test_a_missing_test_counts_as_deselected_when_a_node_id_was_asked_for(suite:
 def test_a_missing_test_counts_as_deselected_when_a_file_was_asked_for(suite: Suite) -> None:
     suite.write(WITHOUT_LAST)
     assert run(suite, "test_load.py").ret == 0
+
+
+def test_a_missing_test_is_refused_when_its_folder_is_reached_by_a_symlink(suite: Suite) -> None:
+    suite.write(WITHOUT_LAST)
+    folder = suite.pytester.mkdir("deep")
+    for name in ("plan.toml", "test_load.py"):
+        (suite.pytester.path / name).rename(folder / name)
+    (suite.pytester.path / "link").symlink_to(folder, target_is_directory=True)
+    assert "P (PUBLISH)" in refusal(run(suite, "link"))
 
 
 def test_a_missing_test_is_refused_even_if_k_leaves_only_others(suite: Suite) -> None:

@@ -50,11 +50,11 @@ def test_a_bad_value_is_a_usage_error_that_names_it(pilot: Pilot, options: list[
 
 @pytest.mark.parametrize(
     "injection",
-    [["--source-checksum", "x"], ["--drop-feature", "gap-throughput"], ["--test-failures", "1"], ["--review-blockers", "0"]],
-    ids=lambda injection: injection[0],
+    ["--source-checksum=x", "--drop-feature=gap-throughput", "--test-failures=1", "--review-blockers=0"],
 )
-def test_an_injection_together_with_a_workspace_is_refused(pilot: Pilot, tmp_path: Path, injection: list[str]) -> None:
-    assert f"{injection[0]} injects a fault" in refusal(pilot("--workspace", str(tmp_path), *injection))
+def test_an_injection_together_with_a_workspace_is_refused(pilot: Pilot, tmp_path: Path, injection: str) -> None:
+    said = refusal(pilot("--workspace", str(tmp_path), injection))
+    assert f"{injection.partition('=')[0]} injects a fault" in said
 
 
 def test_a_bad_value_is_a_usage_error_with_workers_too(pilot: Pilot) -> None:
@@ -112,7 +112,9 @@ def test_a_hostile_folder_as_working_directory_is_refused(pilot: Pilot, hostile:
     assert not mark.exists()
 
 
-def test_a_hostile_folder_below_the_tests_is_not_collected(pilot: Pilot, hostile: Path, tmp_path: Path, mark: Path) -> None:
+def test_a_hostile_folder_below_the_tests_is_not_collected(
+    pilot: Pilot, hostile: Path, tmp_path: Path, mark: Path
+) -> None:
     suite = tmp_path / "suite"
     shutil.copytree(Path(__file__).parents[2] / "pilot_tests", suite, ignore=shutil.ignore_patterns("__pycache__"))
     (hostile / "pytest.ini").unlink()

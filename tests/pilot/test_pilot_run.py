@@ -121,14 +121,12 @@ def outcome(run: PilotRun) -> tuple[int, list[str], str]:
 
 @pytest.mark.parametrize(
     "options",
-    [["-p", "no:randomly"], ["-n", "2"], ["-n", "2", "--dist", "loadscope"], ["-n", "3", "--dist", "worksteal"]]
-    + [["-p", "no:terminal"], ["--ff"]],
-    ids=" ".join,
+    ["-p no:randomly", "-n 2", "-n 2 --dist loadscope", "-n 3 --dist worksteal", "-p no:terminal", "--ff"],
 )
-def test_the_outcome_is_the_same_beside_other_plugins_and_in_other_modes(pilot: Pilot, options: list[str]) -> None:
+def test_the_outcome_is_the_same_beside_other_plugins_and_in_other_modes(pilot: Pilot, options: str) -> None:
     if "--ff" in options:
         pilot("--drop-feature", "gap-throughput")
-    run = pilot("--drop-feature", "gap-throughput", *options)
+    run = pilot("--drop-feature", "gap-throughput", *options.split())
     assert outcome(run) == (1, blocked_at(4), "PI-101-002-S4")
 
 

@@ -69,7 +69,6 @@ def mapping(ws: Workspace) -> Iterator[Finding]:
             message = f"{word} '{artifact}' has no task in artifact_task_mapping"
             yield Finding(ONBOARDING, message, "none", "a task id", "unmapped_artifact", artifact)
     yield from _needed(export)
-    yield from _one_task_each(export, tasks)
     yield from _ownership(export, tasks)
 
 
@@ -79,17 +78,6 @@ def _needed(export: Export) -> Iterator[Finding]:
         if artifact.status == "needed" and artifact.id not in listed:
             message = f"artifact '{artifact.id}' is needed in the artifact manifest, but no gap of onboarding"
             yield Finding(ONBOARDING, message, "not listed", "listed in coverage.gaps", "gap_mismatch", artifact.id)
-
-
-def _one_task_each(export: Export, tasks: dict[str, str]) -> Iterator[Finding]:
-    """Check that a task stands for one artifact; those that share a file may share its task."""
-    shared = {id_: owner.path for owner in export.owners if owner.scope == "shared" for id_ in owner.artifact_ids}
-    first: dict[str, str] = {}
-    for artifact, task in tasks.items():
-        other = first.setdefault(task, artifact)
-        if other != artifact and shared.get(other, "") != shared.get(artifact):
-            message = f"artifacts '{other}' and '{artifact}' are mapped to the same task"
-            yield Finding(ONBOARDING, message, task, "a task of its own", "duplicate_task", artifact)
 
 
 def _ownership(export: Export, tasks: dict[str, str]) -> Iterator[Finding]:

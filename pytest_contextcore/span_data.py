@@ -1,0 +1,63 @@
+"""A finished span as plain data; no pydantic and no SDK, since ordinary tests make many of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Attributes = dict[str, bool | int | float | str | list[str]]
+StatusCode = Literal["unset", "ok", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanStatus:
+    """An OTel span status; only an error has a description."""
+
+    code: StatusCode = "unset"
+    description: str = ""
+
+
+UNSET, OK = SpanStatus(), SpanStatus("ok")
+
+
+def error_status(description: str) -> SpanStatus:
+    """Status ERROR with a description."""
+    return SpanStatus("error", description)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvent:
+    """A moment on a span: nanoseconds since the epoch."""
+
+    name: str
+    time: int
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link to a span of another trace (hex ids)."""
+
+    trace_id: str
+    span_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpanData:
+    """A finished span: hex ids, nanoseconds since the epoch.
+
+    ``parent_remote`` says that the parent is a span of another process (OTLP span flags).
+    """
+
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    start: int
+    end: int
+    attributes: Attributes = field(default_factory=dict)
+    events: tuple[SpanEvent, ...] = ()
+    links: tuple[Link, ...] = ()
+    status: SpanStatus = UNSET
+    trace_state: str = ""
+    parent_remote: bool = False
