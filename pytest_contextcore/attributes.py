@@ -28,6 +28,10 @@ class Attribute:
     source: str
 
 
+RECORDABLE = ("input.", "quality.", "routing.", "output.")
+"""Prefixes of what a phase may record; what stands under ``task.`` and the like is the run's own verdict."""
+
+
 class AttributeRefused(ValueError):  # noqa: N818  (says what happened)
     """A value that may not be recorded: its name is not declared, or it is of another type."""
 
@@ -47,12 +51,11 @@ def checked(declared: dict[str, Attribute], name: str, value: object) -> tuple[s
     Raises:
         AttributeRefused: not declared, ambiguous, or of another type.
     """
-    attribute = declared.get(name)
+    attribute = declared.get(name) if name.startswith(RECORDABLE) else None
     if attribute is None:
-        prefixes = ("input.", "quality.", "routing.", "output.")
-        found = [prefix + name for prefix in prefixes if prefix + name in declared]
+        found = [prefix + name for prefix in RECORDABLE if prefix + name in declared]
         if not found:
-            known = sorted(n.partition(".")[2] for n in declared if n.startswith(prefixes))
+            known = sorted(n.partition(".")[2] for n in declared if n.startswith(RECORDABLE))
             raise AttributeRefused(f"attribute {name!r} is not declared; declared are: {', '.join(known)}")
         if len(found) > 1:
             raise AttributeRefused(f"attribute {name!r} is ambiguous: {' or '.join(found)}; give the full name")

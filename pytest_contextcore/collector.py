@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 from pathlib import Path
 
 import pytest
+
+from .sources import source_of
 
 TARGET = "CONTEXTCORE_COLLECTED"
 """Environment variable: the file to write to."""
@@ -33,7 +34,7 @@ class _Collector:
         for item in items:
             marker = item.get_closest_marker("phase")
             if marker is not None and marker.args and isinstance(item, pytest.Function):
-                source = inspect.getsource(item.function)
+                source = source_of(item.config.rootpath, item.nodeid) or ""
                 self._tests.append({"nodeid": item.nodeid, "phase": str(marker.args[0]), "source": source})
 
     def pytest_sessionfinish(self) -> None:

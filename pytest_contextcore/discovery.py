@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def _plans_of_arguments(config: pytest.Config, settings: Settings) -> list[Path]
 def _argument_folders(config: pytest.Config) -> list[Path]:
     folders = []
     for argument in config.args:
-        path = config.invocation_params.dir / argument.partition("::")[0]
+        path = Path(os.path.normpath(config.invocation_params.dir / argument.partition("::")[0]))
         folders.append(path if path.is_dir() else path.parent)
     return folders
 
@@ -100,6 +101,6 @@ def collected_whole(session: pytest.Session, found: Found) -> bool:
         return False
     if any("::" in argument for argument in config.args):
         return False
-    home = found.path.parent
-    folders = [config.invocation_params.dir / argument for argument in config.args]
-    return any(folder.is_dir() and home.is_relative_to(folder.resolve()) for folder in (f.resolve() for f in folders))
+    home = found.path.parent.resolve()
+    folders = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
+    return any(folder.is_dir() and home.is_relative_to(folder) for folder in folders)

@@ -11,10 +11,12 @@ from typing import Literal, Self
 
 from .attributes import checked
 from .context import SpanContextStack
-from .handoff import Emitted, H, Handoff, HandoffRefused, accept, emit
+from .handoff import H, Handoff, HandoffRefused, accept, emit
+from .handoff_store import HandoffStore
 from .model import EvidenceItem, GateEvidence, HandoffRecord, Input, Result
 from .reason import assertion_reason, exception_reason, location
 from .recorder import TraceRecorder
+from .redact import redact
 from .rules import Trouble, blocking_gates
 from .store import Refused, digest_file
 from .subprocesses import Command, run_command
@@ -47,13 +49,13 @@ class Gate:
 
     def evidence(self, type: str, *, ref: object, description: str = "") -> None:
         """Attach a finding: its type in snake_case, what it is about, and optionally a sentence."""
-        self._record.evidence.append(EvidenceItem(type=type, ref=str(ref), description=description))
+        self._record.evidence.append(EvidenceItem(type=type, ref=redact(str(ref)), description=redact(description)))
 
     def not_applicable(self, reason: str) -> None:
         """Say that there is nothing to check here, and why; counts as checked."""
         if not reason:
             raise ValueError("gate.not_applicable needs a reason")
-        self._not_applicable = reason
+        self._not_applicable = redact(reason)
 
     def __enter__(self) -> Self:
         if self._record.started_at is not None:
@@ -91,7 +93,7 @@ class Phase:
         recorder: TraceRecorder,
         phase_id: str,
         *,
-        handoffs: dict[str, Emitted],
+        handoffs: HandoffStore,
         spans: SpanContextStack,
         root: Path,
     ) -> None:
@@ -148,8 +150,9 @@ class Phase:
             AttributeRefused: a name that is not declared, or a value of another type; nothing is recorded then.
         """
         declared = self._recorder.plan.known_attributes
+        found = dict(checked(declared, name, value) for name, value in values.items())
         self._recorder.span(self._phase_id).attributes.update(
-            dict(checked(declared, name, value) for name, value in values.items())
+            {name: redact(value) if isinstance(value, str) else value for name, value in found.items()}
         )
 
     def input(self, path: str | Path, *, sha256: str | None = None) -> str:
@@ -174,7 +177,7 @@ class Phase:
     def handoff(self, handoff: Handoff) -> None:
         """Hand typed data on: event ``handoff.emitted`` with the digest of the payload."""
         emitted = emit(handoff, self.id)
-        self._handoffs[emitted.name] = emitted
+        self._handoffs.put(emitted)
         self._record_handoff(emitted.name, "emitted", emitted.digest)
 
     def receive(self, kind: type[H]) -> H:
@@ -186,12 +189,14 @@ class Phase:
         """
         name = kind.__name__
         try:
-            handoff = accept(kind, self._handoffs.get(name))
+            emitted = self._handoffs.get(name)
+            handoff = accept(kind, emitted)
         except HandoffRefused as refused:
-            self._record_handoff(name, "rejected", refused.digest, refused.reason)
-            self._recorder.add_trouble(self._phase_id, Trouble(refused.reason, refused.next_action, blocks=True))
+            reason = redact(refused.reason)
+            self._record_handoff(name, "rejected", refused.digest, reason)
+            self._recorder.add_trouble(self._phase_id, Trouble(reason, refused.next_action, blocks=True))
             raise
-        self._record_handoff(name, "validated", self._handoffs[name].digest)
+        self._record_handoff(name, "validated", emitted.digest if emitted else "")
         return handoff
 
     def _record_handoff(

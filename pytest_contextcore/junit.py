@@ -22,7 +22,8 @@ def phase_properties(evidence: Evidence, span: SpanEvidence) -> list[tuple[str, 
     """Trace and span id (hex), and what the span says of task, inputs, quality, routing and output."""
     *_, phase = phase_spans(evidence, span)
     shown = [(name, str(value)) for name, value in phase.attributes.items() if name.startswith(_SHOWN)]
-    return [("otel_trace_id", phase.trace_id), ("otel_span_id", phase.span_id), *shown]
+    waived = [("gate.waived", f"{gate.gate_id}: {gate.waived}") for gate in span.gates if gate.waived]
+    return [("otel_trace_id", phase.trace_id), ("otel_span_id", phase.span_id), *shown, *waived]
 
 
 def add_unreported(config: pytest.Config, traces: Collection[Evidence], reported: Collection[str]) -> None:

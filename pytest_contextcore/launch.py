@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import unittest
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from .run import OptionValue, PlanRun, RunContext, asserts_are_disabled
 from .services import PHASE_OF, Services
 from .sources import source_of
 from .store import digest_file
+from .waivers import Waivers, load_waivers
 
 
 def build_runs(session: pytest.Session, found: list[Found], shared: Services) -> list[PlanRun]:
@@ -34,6 +34,7 @@ def build_runs(session: pytest.Session, found: list[Found], shared: Services) ->
     for one in found:
         try:
             plan = load_plan(one.path)
+            waivers = load_waivers(plan)
             tests = [_phase_test(item, name) for item, name in one.tests]
             collected = assign(plan, tests, whole=collected_whole(session, one))
         except (PlanError, CollectionError) as error:
@@ -41,7 +42,7 @@ def build_runs(session: pytest.Session, found: list[Found], shared: Services) ->
         if plan.trace.id in runs:
             other = runs[plan.trace.id].plan.path
             raise pytest.UsageError(f"{other} and {one.path} both declare the trace {plan.trace.id}; ids must differ")
-        runs[plan.trace.id] = run = _build_run(session.config, collected, shared)
+        runs[plan.trace.id] = run = _build_run(session.config, collected, shared, waivers)
         for item, name in one.tests:
             item.stash[PHASE_OF] = (run, plan.short_phase_id(name))
     return list(runs.values())
@@ -52,10 +53,10 @@ def _phase_test(item: pytest.Item, name: str) -> PhaseTest:
         raise pytest.UsageError(f"{item.nodeid} is marked as a phase, but only a test function can be one")
     if item.cls is not None and issubclass(item.cls, unittest.TestCase):
         raise pytest.UsageError(f"{item.nodeid} is marked as a phase, but a method of unittest.TestCase cannot be one")
-    return PhaseTest(item.nodeid, name, inspect.getsource(item.function))
+    return PhaseTest(item.nodeid, name, source_of(item.config.rootpath, item.nodeid) or "")
 
 
-def _build_run(config: pytest.Config, collected: CollectedPlan, shared: Services) -> PlanRun:
+def _build_run(config: pytest.Config, collected: CollectedPlan, shared: Services, waivers: Waivers) -> PlanRun:
     plan = collected.plan
     workspace = config.hook.pytest_contextcore_workspace(config=config, plan=plan)
     options = _options(config, plan)
@@ -68,6 +69,7 @@ def _build_run(config: pytest.Config, collected: CollectedPlan, shared: Services
         fingerprints=fingerprints_of(
             plan, collected.nodeids, shared.context, options, str(workspace) if workspace else None
         ),
+        waivers=waivers,
     )
 
 
@@ -105,6 +107,7 @@ def select(run: PlanRun, selected: set[str]) -> None:
     Raises:
         pytest.UsageError: a selected phase needs one that was deselected and that nothing proves.
     """
+    run.recorder.partial = len(selected) < len(run.plan.phases)
     proven, refused = _proven(run, selected)
     needed = unproven_upstreams(run.plan, selected, proven)
     if needed:
@@ -115,12 +118,13 @@ def select(run: PlanRun, selected: set[str]) -> None:
         )
     for phase_id in proven:
         run.recorder.adopt(phase_id, proven[phase_id])
+    run.handoffs.take_back(proven.values())
 
 
 def _proven(run: PlanRun, selected: set[str]) -> tuple[dict[str, SpanEvidence], dict[str, str]]:
     """The deselected phases that may be reused, with their last evidence, and why the others may not be."""
     plan, context = run.plan, run.context
-    if len(selected) == len(plan.phases):
+    if not run.recorder.partial:
         return {}, {}
     try:
         last = load_evidence(evidence_path(context.out, plan.trace.id))

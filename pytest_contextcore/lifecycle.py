@@ -23,6 +23,8 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
         pytest.UsageError: a bad plan, or tests that do not fit it; in an xdist worker the controller is told instead.
     """
     config = session.config
+    if session.testsfailed and not config.option.continue_on_collection_errors:
+        return  # pytest stops before any test; what could not be collected is no mistake in the plan
     shared = services(config)
     runs = build_runs(session, found, shared)
     arrange(items, runs)

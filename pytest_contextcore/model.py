@@ -129,6 +129,7 @@ class GateEvidence(_Record):
     severity: Severity | None = None
     reason: str | None = None
     next_action: str | None = None
+    waived: str | None = None
     evidence: list[EvidenceItem] = Field(default_factory=list)
     started_at: Time | None = None
     ended_at: Time | None = None

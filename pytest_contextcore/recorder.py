@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 
 from . import rules
+from .attributes import RECORDABLE
 from .ids import Remote, new_span_id, new_trace_id
 from .model import (
     SEVERITY_OF,
@@ -20,6 +21,7 @@ from .model import (
     GateEvidence,
     HandoffRecord,
     Input,
+    Kind,
     Result,
     SpanEvidence,
     Status,
@@ -27,6 +29,7 @@ from .model import (
 from .plan import PhasePlan, Plan, fill
 from .rules import Outcome, Trouble
 from .span_data import SpanData
+from .waivers import Waivers
 
 
 class Change(Enum):
@@ -66,10 +69,14 @@ class TraceRecorder:
         remote: Remote | None = None,
         clock: Callable[[], int] = time.time_ns,
         listener: Listener | None = None,
+        waivers: Waivers | None = None,
     ) -> None:
         self.plan = plan
+        self.waivers = waivers or Waivers()
         self.remote = remote
         self.trouble: dict[str, list[Trouble]] = {}
+        self.partial = False
+        """Whether phases were deselected: then the trace is not completed by this run."""
         self.failed_at: dict[str, str | None] = {}
         self.child_spans: dict[str, list[SpanData]] = {}
         self._clock = clock
@@ -146,8 +153,13 @@ class TraceRecorder:
         gate = self.gate(phase_id, gate_id)
         gate.result, gate.reason, gate.ended_at = result, reason, self.now()
         if result is Result.FAIL:
-            gate.severity = SEVERITY_OF[gate.kind]
             gate.next_action = self._next_action(phase_id, gate_id, gate.evidence)
+            if gate.kind is Kind.REQUIRED:
+                gate.waived = self.waivers.cover(f"{phase_id}-{gate_id}", [item.ref for item in gate.evidence])
+            if gate.waived:
+                gate.result = Result.WAIVED
+            else:
+                gate.severity = SEVERITY_OF[gate.kind]
         if result is not Result.NOT_CHECKED:
             name = "gate.check.failed" if result is Result.FAIL else "gate.check.passed"
             gate.events.append(Event(name=name, time=gate.ended_at))
@@ -249,7 +261,10 @@ class TraceRecorder:
         evidence.definition_of_done = rules.conditions(self.plan, evidence)
         if evidence.started_at is None:
             return
-        outcome = rules.parent_outcome(self.plan, evidence, finished=finished)
+        outcome = rules.parent_outcome(self.plan, evidence, finished=finished and not self.partial)
+        evidence.attributes = {
+            name: value for name, value in rules.last_values(evidence).items() if name.startswith(RECORDABLE)
+        }
         evidence.status, evidence.blocked_reason = outcome.status, outcome.reason
         evidence.blocked_on_span_id, evidence.next_action = outcome.blocked_on, outcome.next_action
 

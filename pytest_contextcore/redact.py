@@ -23,11 +23,16 @@ _MIN_SECRET = 6  # shorter values would blank ordinary words
 
 def redact(text: str, limit: int = MAX_TEXT) -> str:
     """The text without credentials of URLs, tokens, or values of secret environment variables, cut at ``limit``."""
-    for value in _secrets(tuple(sorted((k, v) for k, v in os.environ.items() if _SECRET_NAME.search(k)))):
+    for value in _secrets(tuple((name, os.environ.get(name, "")) for name in os.environ if _is_secret(name))):
         text = text.replace(value, HIDDEN)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit} more characters)"
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 @lru_cache(maxsize=8)

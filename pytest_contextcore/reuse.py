@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from .model import SCHEMA_VERSION, Evidence, SpanEvidence, Status
+from .model import SCHEMA_VERSION, Evidence, Result, SpanEvidence, Status
 from .plan import Plan
 
 MAX_EVIDENCE_BYTES = 256 * 1024 * 1024
@@ -79,15 +79,14 @@ def not_reusable(
 
 
 def _changed(span: SpanEvidence | None, expected: str | None, digest: Callable[[str], str | None]) -> str | None:
+    """Why the last evidence does not prove a phase, or None if it does."""
     if span is None:
         return "the last evidence does not have it"
     if span.status is not Status.COMPLETED:
         return f"the last evidence says {span.status}"
-    if expected is None:
-        return "its test was not collected, so it cannot be compared"
-    if span.fingerprint != expected:
+    if any(gate.result is Result.WAIVED for gate in span.gates):
+        return "a gate of it was waived, and waivers are judged anew"
+    if span.fingerprint != expected or expected is None:
         return "its test, its entry in the plan, its options or the workspace's path changed"
-    for item in span.inputs:
-        if digest(item.path) != item.sha256:
-            return f"its input {item.path} changed"
-    return None
+    changed = next((item.path for item in span.inputs if digest(item.path) != item.sha256), None)
+    return f"its input {changed} changed" if changed else None

@@ -12,11 +12,12 @@ from .collection import CollectedPlan
 from .context import SpanContextStack
 from .evidence_file import EvidenceFile
 from .handle import Phase
-from .handoff import Emitted
+from .handoff_store import HandoffStore
 from .ids import Remote, new_trace_id
 from .model import Attributes
 from .outbox import Outbox, PlanSpans
 from .recorder import TraceRecorder, all_of
+from .waivers import Waivers
 
 OptionValue = str | int | float | bool | list[str] | None
 
@@ -62,6 +63,7 @@ class PlanRun:
         options: Mapping[str, OptionValue],
         workspace: Path | None,
         fingerprints: Mapping[str, str],
+        waivers: Waivers,
     ) -> None:
         self.collected, self.context, self.plan = collected, context, collected.plan
         self.recorder = TraceRecorder(
@@ -71,12 +73,13 @@ class PlanRun:
             otel_trace_id=context.otel_trace_id(self.plan.trace.id),
             otel_span_id=context.otel_span_id(self.plan.trace.id),
             remote=context.remote,
+            waivers=waivers,
         )
         for phase in self.plan.phases:
             span = self.recorder.span(phase.id)
             span.nodeid, span.fingerprint = collected.nodeids.get(phase.id), fingerprints.get(phase.id)
         sampled = outbox.sampled(self.recorder.evidence.otel_trace_id)
-        self.handoffs: dict[str, Emitted] = {}
+        self.handoffs = HandoffStore(context.out, self.plan.trace.id)
         self.spans = SpanContextStack(
             self.recorder.evidence.otel_trace_id,
             sampled=sampled,
@@ -108,8 +111,10 @@ class PlanRun:
             self.recorder.finish()
 
     def problems(self) -> list[str]:
-        """What went wrong with files, a line each."""
-        return [problem for problem in (self.file.problem, self.plan_spans.problem) if problem]
+        """What went wrong with files, and waivers that did nothing, a line each."""
+        sources = (self.file, self.plan_spans, self.handoffs)
+        found = [source.problem for source in sources if source.problem]
+        return [*found, *self.recorder.waivers.remarks()]
 
 
 def asserts_are_disabled() -> str | None:

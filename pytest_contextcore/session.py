@@ -100,8 +100,9 @@ class PlanHooks:
             for run in self._runs:
                 for phase_id, nodeid in run.collected.nodeids.items():
                     if nodeid == report.nodeid and run.recorder.span(phase_id).status is Status.IN_PROGRESS:
-                        reason = f"subtest {report.head_line.removeprefix(report.location[2]).strip()} failed"
-                        run.recorder.add_trouble(phase_id, Trouble(reason, _again(report.nodeid)))
+                        name = report.head_line.removeprefix(report.location[2]).strip()
+                        trouble = Trouble(redact(f"subtest {name} failed"), _again(report.nodeid))
+                        run.recorder.add_trouble(phase_id, trouble)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -149,7 +150,7 @@ def _again(nodeid: str) -> str:
 
 def _skip_is_failure(error: BaseException) -> BaseException:
     text = str(error) or "no reason given"
-    return pytest.fail.Exception(f"a phase cannot be skipped, but its test was: {text}", pytrace=False)
+    return pytest.fail.Exception(redact(f"a phase cannot be skipped, but its test was: {text}"), pytrace=False)
 
 
 def _stopped(run: PlanRun, phase_id: str, outcome: Outcome) -> BaseException:

@@ -51,8 +51,9 @@ def read_settings(config: pytest.Config) -> Settings:
     if plan is not None and not plan.is_file():
         raise pytest.UsageError(f"--contextcore-plan: there is no file {plan}")
     out = _path(config, "contextcore_out", "--contextcore-out") or config.rootpath / "out"
-    if out.exists() and not out.is_dir():
-        raise pytest.UsageError(f"--contextcore-out: {out} is not a folder")
+    existing = next(folder for folder in (out, *out.parents) if folder.exists())
+    if not existing.is_dir():
+        raise pytest.UsageError(f"--contextcore-out: {existing} is not a folder")
     return Settings(plan=plan, out=out, global_provider=bool(config.getini("contextcore_global_provider")))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from .attributes import RECORDABLE
 from .model import Event, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
 from .rules import last_values
 from .span_data import OK, UNSET, Attributes, SpanData, SpanEvent, SpanStatus, error_status
@@ -55,11 +56,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
 
 def parent_span(evidence: Evidence, now: int, trace_state: str = "") -> SpanData:
     """The span of the whole trace."""
-    recorded = {
-        name: value
-        for name, value in last_values(evidence).items()
-        if name.startswith(("input.", "quality.", "routing.", "output."))
-    }
+    recorded = {name: value for name, value in last_values(evidence).items() if name.startswith(RECORDABLE)}
     attributes: Attributes = {
         "project.id": evidence.project_id,
         "task.id": evidence.trace_id,
@@ -115,6 +112,8 @@ def _gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Sp
         attributes["gate.severity"] = gate.severity.value
     if gate.reason:
         attributes["gate.reason"] = gate.reason
+    if gate.waived:
+        attributes["gate.waived"] = gate.waived
     if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY:
         attributes["task.blocked_reason"] = gate.reason or ""
         attributes["task.next_action"] = gate.next_action or ""

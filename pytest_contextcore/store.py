@@ -28,10 +28,11 @@ def digest_file(path: Path, limit: int = MAX_INPUT_BYTES) -> str:
     if path.is_symlink():
         raise Refused("is a symlink; give the file itself")
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    state = os.fstat(descriptor)
+    if not stat.S_ISREG(state.st_mode):
+        os.close(descriptor)
+        raise Refused("is not a regular file")
     with open(descriptor, "rb") as file:  # noqa: PTH123  (from a descriptor)
-        state = os.fstat(file.fileno())
-        if not stat.S_ISREG(state.st_mode):
-            raise Refused("is not a regular file")
         if state.st_size > limit:
             raise Refused(f"has {state.st_size} bytes, more than {limit}")
         digest, left = hashlib.sha256(), limit

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +50,7 @@ class _Tail(threading.Thread):
                     self._size -= len(self._blocks.popleft())
 
     def text(self) -> str:
-        """What was kept, as text; waits for the end of the stream."""
-        self.join()
+        """What was kept, as text."""
         return b"".join(self._blocks)[-MAX_OUTPUT:].decode("utf-8", "replace")
 
 
@@ -106,10 +106,15 @@ def _run(command: Command, env: dict[str, str]) -> subprocess.CompletedProcess[s
     if process.stdout is None or process.stderr is None:
         raise OSError("the program has no output streams")
     out, err = _Tail(process.stdout), _Tail(process.stderr)
+    end = None if command.timeout is None else time.monotonic() + command.timeout
     try:
         if process.stdin is not None:
             _feed(process.stdin, command.stdin or "")
         process.wait(command.timeout)
+        for tail in (out, err):  # something that the program left behind may hold its output open
+            tail.join(None if end is None else max(end - time.monotonic(), 0))
+            if tail.is_alive():
+                raise subprocess.TimeoutExpired(command.args, command.timeout or 0)
     except BaseException:
         kill_group(process)
         raise

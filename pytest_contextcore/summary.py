@@ -65,15 +65,15 @@ def stopped_message(span: SpanEvidence, outcome: Outcome, places: Mapping[str, s
 
 def table(evidence: Evidence, *, width: int = WIDTH, ascii_only: bool = False) -> Iterator[Line]:
     """The closing table of one trace: a line a phase, reason and next action under a blocked or failed one."""
-    name = max([len(span.phase) for span in evidence.spans] + [5])
+    name = min(max(len(span.phase) for span in evidence.spans), max(width - 50, 12))
     ident = max(len(_short(evidence, span.span_id)) for span in evidence.spans)
+    state = max(12, *(len(_state(span)) for span in evidence.spans))
     marks = _ASCII_MARKS if ascii_only else _MARKS
     for span in evidence.spans:
-        status = f"{span.status.value}{' (reused)' if span.reused else ''}"
         duration = _duration(span.started_at, span.ended_at)
         line = (
-            f" {marks[span.status]} {_short(evidence, span.span_id):<{ident}}  {span.phase:<{name}}  "
-            f"{status:<12} {duration:>8}  {_gates(span)}"
+            f" {marks[span.status]} {_short(evidence, span.span_id):<{ident}}  {_cut(span.phase, name):<{name}}  "
+            f"{_state(span):<{state}} {duration:>8}  {_gates(span)}"
         )
         yield line.rstrip(), _COLOURS[span.status]
         if span.status in (Status.BLOCKED, Status.FAILED):
@@ -100,6 +100,10 @@ def _warnings(span: SpanEvidence, width: int) -> Iterator[Line]:
         if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY:
             short = gate.gate_id.removeprefix(f"{span.span_id}-")
             yield from _wrapped("warning", f"{short}: {gate.reason}", width, "yellow")
+        elif gate.waived:
+            short = gate.gate_id.removeprefix(f"{span.span_id}-")
+            yield from _wrapped("waived", f"{short}: {gate.reason}", width, "yellow")
+            yield from _wrapped("by", gate.waived, width, "yellow")
 
 
 def _verdict(evidence: Evidence, width: int) -> Iterator[Line]:
@@ -107,7 +111,8 @@ def _verdict(evidence: Evidence, width: int) -> Iterator[Line]:
     counts = ", ".join(f"{phases[status]} {status.value}" for status in _COUNTED if phases[status])
     duration = _duration(evidence.started_at, evidence.ended_at)
     line = f"{evidence.trace_id} {evidence.status.value}: {counts}{f' in {duration}' if duration else ''}"
-    yield line, _COLOURS[evidence.status]
+    for part in textwrap.wrap(line, width, subsequent_indent="  "):
+        yield part, _COLOURS[evidence.status]
     if evidence.blocked_on_span_id is None and evidence.blocked_reason:
         yield from _wrapped("reason", evidence.blocked_reason, width)
         yield from _wrapped("next", evidence.next_action or "", width)
@@ -116,15 +121,26 @@ def _verdict(evidence: Evidence, width: int) -> Iterator[Line]:
         met = len(evidence.definition_of_done) - len(unmet)
         yield f"definition of done: {met} of {len(evidence.definition_of_done)} conditions hold; not yet:", None
         for condition in unmet:
-            yield f"     - {condition.condition}", None
+            yield from _indented("     - ", condition.condition, width)
 
 
 def _wrapped(label: str, text: str, width: int, colour: str | None = None) -> Iterator[Line]:
     """The text under its label, wrapped to the width; continuation lines are aligned."""
-    lead = f"     {f'{label}:' if label else '':<10}"
+    yield from _indented(f"     {f'{label}:' if label else '':<10}", text, width, colour)
+
+
+def _indented(lead: str, text: str, width: int, colour: str | None = None) -> Iterator[Line]:
     lines = [line for part in text.split("\n") for line in textwrap.wrap(part, max(width - len(lead), 20)) or [""]]
     for index, line in enumerate(lines):
         yield ((lead if index == 0 else " " * len(lead)) + line).rstrip(), colour
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _state(span: SpanEvidence) -> str:
+    return f"{span.status.value} (reused)" if span.reused else span.status.value
 
 
 def _gates(span: SpanEvidence) -> str:

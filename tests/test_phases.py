@@ -326,7 +326,7 @@ IN_CALL = {
         "known since May",
     ),
     "subtest": ("", "phase, subtests", 'with subtests.test("one"):\n    assert False, "inside"', "subtest"),
-    "timeout": ('@pytest.mark.timeout(0.3, method="signal")', "phase", WAIT, "Timeout"),
+    "timeout": ('@pytest.mark.timeout(1, method="signal")', "phase", WAIT, "Timeout"),
     "undeclared attribute": ("", "phase", "phase.record(no_such_thing=1)", "no_such_thing"),
     "teardown error": ("", "phase, breaks_later", "pass", "disk lost"),
 }

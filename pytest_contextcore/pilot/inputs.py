@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from .documents import (
+from .exported import Export
+from .findings import Unreadable
+from .gates.implementation import outputs
+from .ingested import Ingestion
+from .names import (
     GENERATION_MANIFEST,
     HANDOFF,
     ONBOARDING,
@@ -16,11 +20,7 @@ from .documents import (
     TESTS,
     TRACEABILITY,
     VALIDATION,
-    Export,
-    Ingestion,
 )
-from .findings import Unreadable
-from .gates.implementation import outputs
 from .workspace import Workspace
 
 _SOURCES: tuple[tuple[int, Callable[[Workspace], Iterable[str]]], ...] = (

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .documents import SOURCE, Export, Ingestion, Results
+from .documents import Results
+from .exported import Export
 from .findings import Unreadable
 from .gates.export import held_coverage
 from .gates.finalize import SUCCESS
 from .gates.implementation import outputs
+from .ingested import Ingestion
+from .names import SOURCE
 from .workspace import Workspace
 
 Value = str | int | float

@@ -9,20 +9,12 @@ from typing import Any
 
 import pytest
 
-from pytest_contextcore.pilot.documents import (
-    Design,
-    Export,
-    Ingestion,
-    Results,
-    bare,
-    generated,
-    inside,
-    project_path,
-    recorded_root,
-    yaml_object,
-)
+from pytest_contextcore.pilot.documents import Design, Results, bare, yaml_object
+from pytest_contextcore.pilot.exported import Export
 from pytest_contextcore.pilot.findings import Finding, Unreadable
+from pytest_contextcore.pilot.ingested import Ingestion
 from pytest_contextcore.pilot.nodes import MISSING, Node, kind
+from pytest_contextcore.pilot.recorded import generated, inside, project_path, recorded_root
 from pytest_contextcore.pilot.workspace import Workspace
 
 

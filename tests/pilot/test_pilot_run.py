@@ -115,6 +115,18 @@ def test_scanned_artifacts_count_for_the_threshold_and_leave_stated_values_alone
 
 
 
+def test_a_single_phase_runs_alone_once_the_ones_before_it_are_proven(pilot: Pilot) -> None:
+    one = "pilot_tests/test_pilot.py::test_routing_decision"
+    refused = pilot(folder=one)
+    assert refused.code == 4
+    assert "phase S5 is selected but needs S4" in refused.text
+    pilot()
+    run = pilot(folder=one)
+    assert (run.code, run.statuses) == (0, ["completed"] * 5 + ["not_started"] * 5)
+    assert [span["reused"] for span in run.evidence["spans"]] == [True] * 4 + [False] * 6
+    assert run.evidence["status"] == "in_progress"
+
+
 def outcome(run: PilotRun) -> tuple[int, list[str], str]:
     return run.code, run.statuses, run.evidence["blocked_on_span_id"]
 

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from pytest_contextcore.pilot import parsing
 from pytest_contextcore.pilot.findings import Finding, Unreadable, clean, reason, shown
 from pytest_contextcore.pilot.parsing import Malformed, parse_json, parse_yaml, parse_yaml_all
-from pytest_contextcore.pilot.workspace import MAX_DOCUMENT, MAX_HASHED, Memo, Workspace, parts
+from pytest_contextcore.pilot.tree import parts
+from pytest_contextcore.pilot.workspace import MAX_DOCUMENT, MAX_HASHED, Memo, Workspace
 
 
 def refused(read: Callable[[], object]) -> Finding:
@@ -190,9 +191,9 @@ def test_a_file_whose_size_is_a_lie_is_read_no_further_than_the_limit(
 
 
 def test_a_workspace_does_not_hash_without_end(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pytest_contextcore.pilot import workspace
+    from pytest_contextcore.pilot import tree
 
-    monkeypatch.setattr(workspace, "MAX_TOTAL", 150)
+    monkeypatch.setattr(tree, "MAX_TOTAL", 150)
     (ws.root / "one").write_bytes(b"1" * 100)
     (ws.root / "two").write_bytes(b"2" * 100)
     ws.digest("one")
@@ -200,9 +201,9 @@ def test_a_workspace_does_not_hash_without_end(ws: Workspace, monkeypatch: pytes
 
 
 def test_a_folder_of_too_many_files_is_refused(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pytest_contextcore.pilot import workspace
+    from pytest_contextcore.pilot import tree
 
-    monkeypatch.setattr(workspace, "MAX_ENTRIES", 1)
+    monkeypatch.setattr(tree, "MAX_ENTRIES", 1)
     (ws.root / "b").write_text("")
     assert refused(lambda: ws.glob("folder", "*")).type == "too_many"
     assert refused(lambda: list(ws.walk(""))).type == "too_many"

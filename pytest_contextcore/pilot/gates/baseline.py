@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..documents import SOURCE, yaml_object
+from ..documents import yaml_object
 from ..findings import Finding
+from ..names import SOURCE
 from ..workspace import Workspace
 from . import differs, gate
 

@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from ..documents import (
-    GENERATION,
-    HANDOFF,
-    HANDOFF_CONTRACT,
-    REVIEWS,
-    SOURCE,
-    TESTS,
-    Design,
-    Ingestion,
-    inside,
-    json_object,
-)
+from ..documents import Design, json_object
 from ..findings import Finding, Unreadable, shown
+from ..ingested import Ingestion
+from ..names import GENERATION, HANDOFF, HANDOFF_CONTRACT, REVIEWS, SOURCE, TESTS
 from ..nodes import Node, kind
+from ..recorded import inside
 from ..workspace import Workspace
 from . import compare_checksum, differs, gate
 from .ingestion import context_files

@@ -6,9 +6,13 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..documents import GENERATION_MANIFEST, HANDOFF, REPORT, SOURCE, Export, Ingestion, Results, generated, inside
+from ..documents import Results
+from ..exported import Export
 from ..findings import Finding, Unreadable
+from ..ingested import Ingestion
+from ..names import GENERATION_MANIFEST, HANDOFF, REPORT, SOURCE
 from ..nodes import Node
+from ..recorded import generated, inside
 from ..workspace import Workspace
 from . import compare_checksum, differs, gate
 from .implementation import outputs, owners

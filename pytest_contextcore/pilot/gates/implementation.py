@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from ..documents import GENERATION, SOURCE, Export, Ingestion, Results, generated
+from ..documents import Results
+from ..exported import Export
 from ..findings import Finding, Unreadable
+from ..ingested import Ingestion
+from ..names import GENERATION, SOURCE
 from ..nodes import Node
+from ..recorded import generated
 from ..validators import parsed
 from ..workspace import Workspace
 from . import compare_checksum, differs, gate

@@ -5,23 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from ..documents import (
-    DIAGNOSTIC,
-    INGESTION_STATE,
-    REVIEW_CONFIG,
-    SOURCE,
-    TRACEABILITY,
-    Export,
-    Feature,
-    Ingestion,
-    Mapping,
-    Task,
-    inside,
-    json_object,
-    project_path,
-)
+from ..documents import json_object
+from ..exported import Export
 from ..findings import Finding, Unreadable, shown
+from ..ingested import Feature, Ingestion, Mapping, Task
+from ..names import DIAGNOSTIC, INGESTION_STATE, REVIEW_CONFIG, SOURCE, TRACEABILITY
 from ..nodes import Node
+from ..recorded import inside, project_path
 from ..workspace import Workspace
 from . import compare_checksum, differs, gate, repeated
 
@@ -104,6 +94,9 @@ def _mappings(ingestion: Ingestion, export: Export) -> Iterator[Finding]:
                 if id_ not in known:
                     wanted = f"a {what} of the seed"
                     yield _say(entry, f"is mapped to a {what} that the seed lacks", id_, wanted, f"unknown_{what}")
+        artifact = export.by_id.get(entry.artifact_id)
+        if artifact is not None and entry.artifact_type not in (None, artifact.type):  # FORMATS.md: it may be null
+            yield _say(entry, "is mapped as another type", shown(entry.artifact_type), artifact.type, "type_mismatch")
         yield from _agreement(entry, tasks)
         sources: list[Feature | Task] = [features[i] for i in entry.feature_ids if i in features]
         sources += [tasks[i] for i in entry.task_ids if i in tasks]

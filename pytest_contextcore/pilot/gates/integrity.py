@@ -7,21 +7,12 @@ import json
 import unicodedata
 from collections.abc import Iterator
 
-from ..documents import (
-    CHECKSUMS,
-    ONBOARDING,
-    PROVENANCE,
-    RUN_PROVENANCE,
-    SOURCE,
-    VALIDATION,
-    Export,
-    inside,
-    json_object,
-    project_path,
-    yaml_object,
-)
+from ..documents import json_object, yaml_object
+from ..exported import Export
 from ..findings import Finding, Unreadable
+from ..names import CHECKSUMS, ONBOARDING, PROVENANCE, RUN_PROVENANCE, SOURCE, VALIDATION
 from ..nodes import Node
+from ..recorded import inside, project_path
 from ..workspace import Workspace
 from . import compare_checksum, differs, gate, repeated
 
@@ -185,11 +176,11 @@ def _inventory(ws: Workspace, *, exported: bool) -> Iterator[Finding]:
 
 
 def _of_export(ws: Workspace, entry: Node) -> bool:
-    """Tell whether the export wrote an entry: by its stage, or else by where its file is."""
+    """Tell whether an entry is the export's: it says so, or its file is (ingestion appends only its own, FORMATS.md)."""
     stage, file = entry.get("stage"), entry.get("source_file").value
-    if stage.given:
-        return bool(stage.value == "export")
-    return not isinstance(file, str) or ws.exists(f"export/{file}")
+    if stage.value == "export":
+        return True
+    return ws.exists(f"export/{file}") if isinstance(file, str) else not stage.given
 
 
 def _section(ws: Workspace, entry: Node, folder: str) -> Iterator[Finding]:
@@ -220,12 +211,13 @@ def schema(ws: Workspace) -> Iterator[Finding]:
     if stated.value != VALIDATION_SCHEMA:
         yield differs(stated, "the validation report has an unknown schema", VALIDATION_SCHEMA, "unknown_schema")
     project = yaml_object(ws, SOURCE).get("spec", "project", "id").name()
-    for node in (
-        export.onboarding.get("project_id"),
-        export.manifest.get("metadata", "projectId"),
-        yaml_object(ws, export.context_path).get("spec", "project", "id"),
-        report.get("project_id"),
-    ):
+    identity = export.onboarding.get("project_id")
+    elsewhere = (  # FORMATS.md promises the identity in onboarding only; where else it is stated, it is the same
+        export.manifest.find("metadata", "projectId"),
+        yaml_object(ws, export.context_path).find("spec", "project", "id"),
+        report.find("project_id"),
+    )
+    for node in (identity, *(node for node in elsewhere if node.given)):
         if node.value != project:
             yield differs(node, f"{node.at} is not the project of the source manifest", project, "project_mismatch")
     for key, path in (("artifact_manifest_path", export.manifest_path), ("project_context_path", export.context_path)):

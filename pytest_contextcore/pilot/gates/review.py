@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from ..documents import REVIEWS, SOURCE, Ingestion, Results
+from ..documents import Results
 from ..findings import Finding, Unreadable, shown
+from ..ingested import Ingestion
+from ..names import REVIEWS, SOURCE
 from ..nodes import Node
 from ..workspace import Workspace
 from . import compare_checksum, differs, gate

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from ..documents import (
-    DIAGNOSTIC,
-    INGESTION_STATE,
-    OVERRIDE,
-    REVIEW_CONFIG,
-    ROUTES,
-    Ingestion,
-    json_object,
-)
+from ..documents import json_object
 from ..findings import Finding, Unreadable, shown
+from ..ingested import Ingestion
+from ..names import DIAGNOSTIC, INGESTION_STATE, OVERRIDE, REVIEW_CONFIG, ROUTES
 from ..nodes import Node
 from ..workspace import Workspace
 from . import differs, gate

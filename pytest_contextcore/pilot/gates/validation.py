@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from ..documents import SOURCE, TESTS, Export, Ingestion, Results
+from ..documents import Results
+from ..exported import Export
 from ..findings import Finding, Unreadable, clean, shown
+from ..ingested import Ingestion
+from ..names import SOURCE, TESTS
 from ..nodes import Node
 from ..validators import PROMETHEUS_TYPES, Contract, promql_available, validate
 from ..workspace import Workspace

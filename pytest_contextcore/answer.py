@@ -1,0 +1,62 @@
+"""What a collector's answer to an OTLP request says, whichever way it came."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a collector made of one request.
+
+    ``problem`` is raw text of one kind of trouble, not yet cleaned of secrets. ``rejected``: spans that it took and
+    threw away (OTLP partial success), which must not be sent again. ``retry_after``: seconds it asks to wait;
+    ``retryable``: the same request may do later.
+    """
+
+    accepted: bool
+    problem: str = ""
+    rejected: int = 0
+    retryable: bool = False
+    retry_after: float | None = None
+
+
+def judge_content(content: bytes, kind: str) -> Answer:
+    """The judgement of an answer that says the request arrived; what is no OTLP answer is no acceptance."""
+    try:
+        rejected, message = _partial_json(content) if kind == "application/json" else _partial_protobuf(content, kind)
+    except ValueError:
+        return Answer(accepted=False, problem="the answer is no OTLP message")
+    if rejected:
+        return Answer(accepted=True, problem=message or "no reason given", rejected=rejected)
+    return Answer(accepted=True, problem=message)
+
+
+def _partial_json(content: bytes) -> tuple[int, str]:
+    answer: Any = json.loads(content or b"{}")
+    try:
+        partial = answer.get("partialSuccess") or {}
+        return int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or "")
+    except (AttributeError, TypeError) as error:
+        raise ValueError("no OTLP answer") from error
+
+
+def _partial_protobuf(content: bytes, kind: str) -> tuple[int, str]:
+    if not content:
+        return 0, ""
+    if kind not in ("application/x-protobuf", "application/protobuf", "application/octet-stream"):
+        raise ValueError("another content type")
+    from google.protobuf.message import (  # type: ignore[import-untyped]  # noqa: PLC0415  (only where it is spoken)
+        DecodeError,
+    )
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: PLC0415
+        ExportTraceServiceResponse,
+    )
+
+    try:
+        partial = ExportTraceServiceResponse.FromString(content).partial_success
+    except DecodeError as error:
+        raise ValueError("no protobuf") from error
+    return partial.rejected_spans, partial.error_message

@@ -1,0 +1,69 @@
+"""The handoffs of a trace on disk, so that a phase can take over what a reused phase emitted in an earlier run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from .handoff import Emitted
+from .model import SpanEvidence
+from .redact import redact
+from .store import write_atomic
+
+MAX_BYTES = 256 * 1024 * 1024
+
+
+class HandoffStore:
+    """The last handoff of each name, in memory and in ``<out>/<trace id>.handoffs.json``.
+
+    A payload that holds a secret of the environment stays in memory. A failure to write changes no outcome of this run:
+    it is kept as ``problem``.
+    """
+
+    def __init__(self, out: Path, trace_id: str) -> None:
+        self.path = out / f"{trace_id}.handoffs.json"
+        self.problem: str | None = None
+        self._known: dict[str, Emitted] = {}
+
+    def get(self, name: str) -> Emitted | None:
+        """The handoff of this name, or None if nobody emitted one."""
+        return self._known.get(name)
+
+    def put(self, emitted: Emitted) -> None:
+        """Keep an emitted handoff."""
+        self._known[emitted.name] = emitted
+        document = {
+            name: asdict(known)
+            for name, known in self._known.items()
+            if redact(known.payload, limit=len(known.payload)) == known.payload
+        }
+        try:
+            write_atomic(self.path, json.dumps(document, indent=2).encode(), durable=False)
+        except OSError as error:
+            self.problem = f"handoffs not written to {self.path}: {error.strerror or error}"
+
+    def take_back(self, spans: Iterable[SpanEvidence]) -> None:
+        """Take what reused phases emitted out of the file; an entry whose digest is not the recorded one is not taken.
+
+        What is not taken is missing for the phase that wants to receive it, which says so.
+        """
+        recorded = {(h.name, h.digest) for span in spans for h in span.handoffs if h.direction == "emitted"}
+        for name, entry in self._read().items():
+            try:
+                emitted = Emitted(**entry)
+            except TypeError:
+                continue  # not written by us: as good as absent
+            if (name, emitted.digest) in recorded:
+                self._known[name] = emitted
+
+    def _read(self) -> dict[str, dict[str, str]]:
+        try:
+            if self.path.stat().st_size > MAX_BYTES:
+                return {}
+            document = json.loads(self.path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}  # absent or damaged: nothing can be taken back, and receiving says what is missing
+        entries = document if isinstance(document, dict) else {}
+        return {name: entry for name, entry in entries.items() if isinstance(entry, dict)}

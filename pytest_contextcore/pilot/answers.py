@@ -1,0 +1,194 @@
+"""What a diagnosis says: as text for a person, as JSON for a program (docs/commands.md). Built by pure functions."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..model import SCHEMA_VERSION
+from ..plan import PLAN_FILE, load_plan
+from ..store import write_atomic
+from .checks import Outcome, Threshold, Verdict
+from .commands import UsageError
+from .findings import Finding, clean
+from .questions import Answer, Diagnosis, Question, Reply, ask, counted
+from .suite_path import suite_folder
+from .target import PARTS, Target
+
+WIDTH = 80
+SHOWN = 3  # findings of a gate that the text shows; the JSON document has them all
+_PATH = 4096
+
+_MARKS = {
+    Outcome.PASS: "pass",
+    Outcome.FAIL: "FAIL",
+    Outcome.WARNING: "warning",
+    Outcome.NOT_APPLICABLE: "n/a",
+}
+_REPLIES = {Reply.YES: "yes", Reply.NO: "NO", Reply.NOT_ASKED: "not asked"}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What is printed, `text` or `json`, and the file that the JSON document is also written to."""
+
+    form: str
+    report: str | None
+
+    def __post_init__(self) -> None:
+        if self.report is not None and not self.report.strip():
+            raise UsageError("--report: the value is empty; name a file")
+
+
+def deliver(name: str, target: Target, threshold: Threshold, questions: Sequence[Question], output: Output) -> int:
+    """Ask, print, write the report; the exit code is 0 if healthy, 1 if not.
+
+    Raises:
+        UsageError: the report cannot be written.
+    """
+    diagnosis = ask(load_plan(suite_folder() / PLAN_FILE), target, threshold, questions)
+    written = json.dumps(document(name, diagnosis), indent=2)
+    _say([written] if output.form == "json" else text(diagnosis))
+    if output.report is not None:
+        try:
+            write_atomic(Path(output.report), f"{written}\n".encode(), durable=False)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise UsageError(f"--report: {clean(output.report)} cannot be written: {why}") from None
+    return 0 if diagnosis.healthy else 1
+
+
+def _say(lines: Sequence[str] | Iterator[str]) -> None:
+    """Print, whatever the output can encode."""
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in lines:
+        print(line.encode(encoding, "backslashreplace").decode(encoding))
+
+
+# -- JSON ------------------------------------------------------------------------------------------------------------
+def document(name: str, diagnosis: Diagnosis) -> dict[str, Any]:
+    """Give the diagnosis as a JSON document."""
+    target, start = diagnosis.target, diagnosis.start_at
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": name,
+        "export_dir": _path(target.export),
+        "source": _path(target.source),
+        **{f"{part}_dir": _path(target.folders[part]) for part in PARTS},
+        "healthy": diagnosis.healthy,
+        "threshold": diagnosis.threshold.percent,
+        "threshold_binds": diagnosis.threshold.asked,
+        "questions": [
+            {
+                "id": answer.question.id,
+                "question": answer.question.text,
+                "answer": answer.reply.value,
+                "reason": answer.reason,
+                "gates": [_gate(verdict) for verdict in answer.verdicts],
+            }
+            for answer in diagnosis.answers
+        ],
+        "start_at": None if start is None else _start(*start),
+    }
+
+
+def _gate(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "gate_id": verdict.gate_id,
+        "phase": verdict.phase,
+        "kind": verdict.kind.value,
+        "result": verdict.outcome.value,
+        "purpose": verdict.purpose,
+        "reason": verdict.reason,
+        "findings": [asdict(finding) for finding in verdict.findings],
+        "next_action": verdict.next_action,
+    }
+
+
+def _start(answer: Answer, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "question": answer.question.id,
+        "gate_id": verdict.gate_id,
+        "phase": verdict.phase,
+        "reason": verdict.reason,
+        "next_action": verdict.next_action,
+    }
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else clean(str(path), _PATH)
+
+
+# -- text ------------------------------------------------------------------------------------------------------------
+def text(diagnosis: Diagnosis) -> Iterator[str]:
+    """Give the diagnosis as lines of at most 80 columns; only what cannot be broken is longer."""
+    yield from _header(diagnosis)
+    for answer in diagnosis.answers:
+        yield ""
+        yield f"{answer.question.id}. {answer.question.text} {_REPLIES[answer.reply]}"
+        if answer.reply is Reply.NOT_ASKED:
+            yield from _wrapped("   ", answer.reason)
+        for verdict in answer.verdicts:
+            yield from _verdict(verdict)
+    yield ""
+    yield from _conclusion(diagnosis)
+
+
+def _header(diagnosis: Diagnosis) -> Iterator[str]:
+    target = diagnosis.target
+    yield f"export     {_path(target.export)}"
+    yield f"source     {_path(target.source)}"
+    asked = {name for answer in diagnosis.answers for name in answer.question.needs}
+    for part in PARTS:
+        if part in asked:
+            yield f"{part:<10} {_path(target.folders[part]) or 'none'}"
+    how = "" if diagnosis.threshold.asked else ", the default: less only warns (see --min-coverage)"
+    yield f"coverage   at least {diagnosis.threshold.percent:g} %{how}"
+
+
+def _verdict(verdict: Verdict) -> Iterator[str]:
+    yield from _wrapped(f"   {_MARKS[verdict.outcome]:<8} {verdict.gate_id:<8}", verdict.purpose)
+    if verdict.outcome is Outcome.NOT_APPLICABLE:
+        yield from _labelled("why", verdict.reason or "")
+    for finding in verdict.findings[:SHOWN]:
+        yield from _finding(finding)
+    if len(verdict.findings) > SHOWN:
+        yield from _labelled("", f"… and {len(verdict.findings) - SHOWN} more; --format json has all of them")
+    if verdict.next_action:
+        yield from _labelled("next", verdict.next_action)
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield from _labelled("why", f"{finding.file}: {finding.message}" if finding.file else finding.message)
+    yield from _labelled("observed", finding.observed)
+    yield from _labelled("expected", finding.expected)
+
+
+def _conclusion(diagnosis: Diagnosis) -> Iterator[str]:
+    start = diagnosis.start_at
+    if start is not None:
+        answer, verdict = start
+        yield from _wrapped("", f"NOT HEALTHY, question {answer.question.id}: {answer.reason}")
+        yield from _wrapped("", f"start at {verdict.gate_id} {verdict.phase}: {verdict.next_action}")
+        return
+    gates = counted([verdict for answer in diagnosis.answers for verdict in answer.verdicts])
+    silent = [str(answer.question.id) for answer in diagnosis.answers if answer.reply is Reply.NOT_ASKED]
+    asked = f" as far as it was asked (not asked: {' and '.join(silent)})" if silent else ""
+    yield from _wrapped("", f"healthy{asked}: {gates}")
+
+
+def _labelled(label: str, said: str) -> Iterator[str]:
+    """Show a detail under its label, in columns that leave room for a whole SHA-256."""
+    yield from _wrapped(f"      {label:<10}", said)
+
+
+def _wrapped(lead: str, said: str) -> Iterator[str]:
+    """Wrap a text under its lead; paths, ids and options stay whole, so that they can be copied."""
+    lines = textwrap.wrap(said, WIDTH - len(lead), break_long_words=False, break_on_hyphens=False) or [""]
+    for index, line in enumerate(lines):
+        yield f"{lead if index == 0 else ' ' * len(lead)}{line}".rstrip()

@@ -1,0 +1,149 @@
+"""The pilot's gates by their id in the plan, for whoever asks them without pytest: one table, and what a gate says.
+
+Texts (purpose, kind, next action) are the plan's; findings are the gates'. Nothing is decided here but which of them
+belong together, and when a finding only warns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+from ..model import Kind
+from ..plan import Plan, fill
+from .findings import Finding, reason
+from .gates import (
+    baseline,
+    design,
+    export,
+    finalize,
+    implementation,
+    ingestion,
+    integrity,
+    review,
+    routing,
+    validation,
+)
+from .workspace import Workspace
+
+BELOW_THRESHOLD = "coverage_below_minimum"
+
+
+class Outcome(StrEnum):
+    """What a gate says."""
+
+    PASS = "pass"  # noqa: S105  (an outcome, not a password)
+    FAIL = "fail"
+    WARNING = "warning"
+    NOT_APPLICABLE = "not_applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """S2's coverage threshold. Only one that somebody asked for binds: a partly built export is normal."""
+
+    percent: float = 80.0
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A gate's function, and what says that there is nothing for it to check."""
+
+    function: Callable[..., list[Finding] | None]
+    not_applicable: Callable[[Workspace], str | None] | None = None
+    takes_threshold: bool = False
+
+    def find(self, ws: Workspace, threshold: Threshold) -> list[Finding]:
+        """List what is wrong."""
+        return (self.function(ws, threshold.percent) if self.takes_threshold else self.function(ws)) or []
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one gate says about a workspace; `next_action` is None where nothing has to be done."""
+
+    gate_id: str
+    phase: str
+    kind: Kind
+    purpose: str
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    reason: str | None = None
+    next_action: str | None = None
+
+
+def _no_override(ws: Workspace) -> str | None:
+    return None if routing.overridden(ws) else "the route was not overridden: there is no route-override.json"
+
+
+def _no_ingestion(ws: Workspace) -> str | None:
+    return None if ws.occupied("ingestion") else "plan ingestion has not run: there is no ingestion folder"
+
+
+_design = partial(Check, not_applicable=design.not_applicable)
+
+# S1-G1 (this machine's packages) and S1-G3 (the telemetry endpoint) say nothing about a pipeline's files.
+CHECKS: dict[str, Check] = {
+    "S1-G2": Check(baseline.source_manifest),
+    "S2-G1": Check(export.files),
+    "S2-C1": Check(export.coverage, takes_threshold=True),
+    "S2-G2": Check(export.onboarding),
+    "S3-C1": Check(integrity.mapping),
+    "S3-C2": Check(integrity.checksums),
+    "S3-G1": Check(integrity.schema),
+    "S3-G2": Check(integrity.ingestion_provenance, _no_ingestion),
+    "S4-C1": Check(ingestion.parity),
+    "S4-G1": Check(ingestion.score),
+    "S4-G2": Check(ingestion.source),
+    "S4-G3": Check(ingestion.unmapped_features),
+    "S5-G1": Check(routing.route),
+    "S5-G2": Check(routing.override, _no_override),
+    "S6-C1": _design(design.handoff_schema),
+    "S6-G1": _design(design.task_set),
+    "S6-G2": _design(design.source),
+    "S7-C1": Check(implementation.paths),
+    "S7-G1": Check(implementation.artifacts),
+    "S7-G2": Check(implementation.unexpected),
+    "S8-G1": Check(validation.recorded),
+    "S8-G2": Check(validation.validators),
+    "S8-G3": Check(validation.promql_checked),
+    "S9-G1": Check(review.blocking),
+    "S9-G2": Check(review.triaged),
+    "S10-C1": Check(finalize.reconciliation),
+    "S10-G1": Check(finalize.report),
+    "S10-G2": Check(finalize.checksums),
+}
+
+
+def gate_ids(plan: Plan, *phases: str) -> list[str]:
+    """List the gates of some phases that have a check, in the plan's order."""
+    ids = [f"{phase}-{gate.id}" for phase in phases for gate in plan.by_id[phase].gates]
+    return [gate_id for gate_id in ids if gate_id in CHECKS]
+
+
+def verdict(plan: Plan, gate_id: str, ws: Workspace, threshold: Threshold) -> Verdict:
+    """Ask one gate."""
+    phase_id, _, short = gate_id.partition("-")
+    phase = plan.by_id[phase_id]
+    gate = phase.gate(short)
+    if gate is None:
+        raise KeyError(gate_id)
+    said = partial(Verdict, gate_id, phase.name, gate.kind, gate.purpose)
+    check = CHECKS[gate_id]
+    absent = check.not_applicable(ws) if check.not_applicable else None
+    if absent is not None:
+        return said(Outcome.NOT_APPLICABLE, reason=absent)
+    findings = tuple(check.find(ws, threshold))
+    if not findings:
+        return said(Outcome.PASS)
+    refs: dict[str, list[str]] = {}
+    for finding in findings:
+        refs.setdefault(finding.type, []).append(finding.ref or finding.file)
+    only_warns = gate.kind is Kind.ADVISORY or (
+        not threshold.asked and all(finding.type == BELOW_THRESHOLD for finding in findings)
+    )
+    outcome = Outcome.WARNING if only_warns else Outcome.FAIL
+    return said(outcome, findings, reason(findings), fill(gate.next_action, refs))

@@ -1,0 +1,71 @@
+"""``contextcore contract …``: which commands there are, and what they have in common on the command line.
+
+A further command is one more line in ``SUBCOMMANDS``. Nothing heavy is imported before a command runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pkgutil
+import sys
+from dataclasses import dataclass
+from typing import NoReturn
+
+from .findings import clean
+
+PROGRAM = "contextcore contract"
+_LINE = 400
+
+
+class UsageError(Exception):
+    """The command line cannot be followed; the message is one line and says what is right."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+@dataclass(frozen=True, slots=True)
+class Subcommand:
+    """A command: what it is for, and where its function is, a ``(arguments) -> int`` that may raise `UsageError`."""
+
+    summary: str
+    function: str
+
+
+SUBCOMMANDS = {
+    "a2a-check-pipeline": Subcommand(
+        "check an export: one verdict per gate", "pytest_contextcore.pilot.check_pipeline:command"
+    ),
+    "a2a-diagnose": Subcommand(
+        "ask the Three Questions about a pipeline's output", "pytest_contextcore.pilot.diagnose:command"
+    ),
+}
+
+
+def contract(arguments: list[str]) -> int:
+    """The command line: exit code 0 if all is well, 1 if not, 2 for bad usage."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("\n".join(_usage()), file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in SUBCOMMANDS:
+        known = ", ".join(SUBCOMMANDS)
+        print(f"{PROGRAM}: there is no command {clean(repr(name))}; there are {known}", file=sys.stderr)
+        return 2
+    try:
+        code: int = pkgutil.resolve_name(SUBCOMMANDS[name].function)(rest)
+    except UsageError as error:
+        print(f"{PROGRAM} {name}: {clean(str(error), _LINE)}", file=sys.stderr)
+        return 2
+    return code
+
+
+def _usage() -> list[str]:
+    width = max(map(len, SUBCOMMANDS))
+    lines = [f"  {name:<{width}}  {command.summary}" for name, command in SUBCOMMANDS.items()]
+    return [f"usage: {PROGRAM} COMMAND …", *lines, f"{PROGRAM} COMMAND --help says more"]

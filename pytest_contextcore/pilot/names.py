@@ -1,0 +1,27 @@
+"""The names of the pipeline's files in a workspace, and of what they hold (FORMATS.md, layout)."""
+
+from __future__ import annotations
+
+SOURCE = ".contextcore.yaml"
+OVERRIDE = "route-override.json"
+ONBOARDING = "export/onboarding-metadata.json"
+PROVENANCE = "export/provenance.json"
+RUN_PROVENANCE = "export/run-provenance.json"
+VALIDATION = "export/validation-report.json"
+QUALITY = "export/export-quality-report.json"
+TRACEABILITY = "ingestion/ingestion-traceability.json"
+DIAGNOSTIC = "ingestion/plan-ingestion-diagnostic.json"
+INGESTION_STATE = "ingestion/.startd8/plan_ingestion_state.json"
+REVIEW_CONFIG = "ingestion/review-config.json"
+FORENSICS = "ingestion/plan-ingestion-failure-forensics.json"
+HANDOFF = "artisan/design-handoff.json"
+HANDOFF_CONTRACT = "artisan/design-handoff-contract.json"
+REPORT = "artisan/workflow-execution-report.json"
+GENERATION_MANIFEST = "artisan/generation-manifest.json"
+STATE = "project/.startd8/state"
+GENERATION = f"{STATE}/generation_results.json"
+TESTS = f"{STATE}/test_results.json"
+REVIEWS = f"{STATE}/review_results.json"
+
+CHECKSUMS = ("source_checksum", "artifact_manifest_checksum", "project_context_checksum")
+ROUTES = ("artisan", "prime")

@@ -1,0 +1,127 @@
+"""Where the parts of a pipeline's output lie: what the options name, and what stands beside the export."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .checks import Threshold
+from .commands import Parser, UsageError
+from .findings import clean
+from .names import SOURCE
+from .workspace import Workspace
+
+PARTS = ("ingestion", "artisan", "project")
+_PATH = 300  # characters of a path that a message shows
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The parts of one pipeline's output; a folder is None where it was neither given nor found."""
+
+    export: Path
+    source: Path
+    folders: Mapping[str, Path | None]
+    root: Path
+    mounts: Mapping[str, Path]
+
+    @property
+    def beside(self) -> Path:
+        """The folder in which everything is looked for that was not named."""
+        return self.export.parent
+
+    def workspace(self) -> Workspace:
+        """Read the parts as one workspace. What was named is followed where it leads; nothing below it is."""
+        return Workspace(self.root, self.mounts)
+
+
+def parser(name: str, description: str) -> Parser:
+    """Make the parser of a command over an export, with the options that all of them have."""
+    made = Parser(prog=f"contextcore contract {name}", description=description, allow_abbrev=False)
+    made.add_argument("export_dir", metavar="EXPORT_DIR", help="folder that the export step wrote")
+    made.add_argument(
+        "--source", metavar="FILE", help=f"the source manifest, or its folder (default: next to EXPORT_DIR, {SOURCE})"
+    )
+    made.add_argument("--min-coverage", metavar="PERCENT", help="coverage below this fails (default: below 80 warns)")
+    made.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
+    made.add_argument("--report", metavar="FILE", help="also write the JSON document to this file")
+    return made
+
+
+def locate(export: str, source: str | None, given: Mapping[str, str | None]) -> Target:
+    """Find the parts.
+
+    Raises:
+        UsageError: what was named is not there.
+    """
+    folder = _folder("EXPORT_DIR", export)
+    mounts = {"export": folder}
+    root, file = _source(folder.parent, source)
+    if file.name != SOURCE:
+        mounts[SOURCE] = file
+    folders: dict[str, Path | None] = {}
+    beside = Workspace(folder.parent)
+    for name in PARTS:
+        value = given.get(name)
+        if value is not None:
+            folders[name] = mounts[name] = _folder(f"--{name}-dir", value)
+            continue
+        default = folder.parent / name
+        there = beside.occupied(name)
+        folders[name] = default if there else None
+        if root == folder.parent:
+            continue  # the workspace finds it, and its gates say so if it is a symlink or a file
+        if there and not beside.is_folder(name):
+            raise UsageError(f"{_shown(default)} is no folder; name one with --{name}-dir")
+        mounts[name] = default  # also where nothing is: what stands beside the source is another pipeline's
+    return Target(folder, file, folders, root, mounts)
+
+
+def threshold(value: str | None) -> Threshold:
+    """Read `--min-coverage`.
+
+    Raises:
+        UsageError: it is not a percentage.
+    """
+    if value is None:
+        return Threshold()
+    try:
+        percent = float(value)
+    except ValueError:
+        percent = math.nan
+    if not math.isfinite(percent) or percent < 0:
+        raise UsageError(f"--min-coverage: {clean(repr(value))} is not a percentage of 0 or more")
+    return Threshold(percent, asked=True)
+
+
+def _source(default: Path, value: str | None) -> tuple[Path, Path]:
+    """Give the folder of the source manifest, which is the workspace's root, and the manifest itself."""
+    if value is None:
+        return default, default / SOURCE
+    path = _existing("--source", value, "file or folder")
+    return (path, path / SOURCE) if path.is_dir() else (path.parent, path)
+
+
+def _folder(option: str, value: str) -> Path:
+    path = _existing(option, value, "folder")
+    if not path.is_dir():
+        raise UsageError(f"{option}: {_shown(path)} is no folder")
+    return path
+
+
+def _existing(option: str, value: str, what: str) -> Path:
+    if not value.strip():
+        raise UsageError(f"{option}: the value is empty; name a {what}")
+    try:
+        return Path(value).resolve(strict=True)
+    except FileNotFoundError:
+        raise UsageError(f"{option}: there is no {what} {_shown(value)}") from None
+    except (OSError, RuntimeError, ValueError) as error:  # no permission, a loop of symlinks, a NUL
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(f"{option}: {_shown(value)} cannot be used: {clean(why)}") from None
+
+
+def _shown(path: str | Path) -> str:
+    return clean(str(path), _PATH)

@@ -1,0 +1,583 @@
+"""`contextcore contract a2a-check-pipeline` and `a2a-diagnose`: the pilot's gates, asked without pytest."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_contextcore.cli import main
+from pytest_contextcore.model import Kind
+from pytest_contextcore.pilot import checks, suite_path
+from pytest_contextcore.pilot.checks import CHECKS, gate_ids
+from pytest_contextcore.pilot.embedded import Injections, Pipeline
+from pytest_contextcore.pilot.suite_path import suite_folder
+from pytest_contextcore.plan import Plan, load_plan
+
+from ..test_docs import blocks
+from .conftest import ROOT
+
+Captured = pytest.CaptureFixture[str]
+COMMANDS = ("a2a-check-pipeline", "a2a-diagnose")
+THIS_MACHINE = ["S1-G1", "S1-G3"]  # gates that say nothing about a pipeline's files
+
+
+def build(root: Path, injections: Injections = Injections(), *, upto: str = "finalize") -> Path:  # noqa: B008  frozen
+    """Let the embedded pipeline run up to a step; gives the workspace."""
+    pipeline = Pipeline(root, injections)
+    for step in ("prepare", "export", "ingest", "route", "design", "implement", "validate", "review", "finalize"):
+        getattr(pipeline, step)()
+        if step == upto:
+            break
+    return root
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("original") / "workspace")
+
+
+@pytest.fixture
+def workspace(original: Path, tmp_path: Path) -> Path:
+    """A healthy workspace of this test's own; its files record the original's root, as after a move."""
+    return Path(shutil.copytree(original, tmp_path / "workspace"))
+
+
+class Said:
+    """What a command printed and returned."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def document(self) -> dict[str, Any]:
+        document = json.loads(self.out)
+        assert isinstance(document, dict)
+        return document
+
+    @property
+    def answers(self) -> list[str]:
+        return [question["answer"] for question in self.document["questions"]]
+
+    def gate(self, gate_id: str) -> dict[str, Any]:
+        gates = [gate for question in self.document["questions"] for gate in question["gates"]]
+        found = next(gate for gate in gates if gate["gate_id"] == gate_id)
+        assert isinstance(found, dict)
+        return found
+
+    @property
+    def refusal(self) -> str:
+        """The one line that refuses a command line."""
+        assert self.code == 2
+        assert self.err.count("\n") == 1
+        assert "Traceback" not in self.err
+        return self.err
+
+
+@pytest.fixture
+def contract(capsys: Captured) -> Callable[..., Said]:
+    def run(*arguments: str | Path) -> Said:
+        code = main(["contract", *map(str, arguments)])
+        return Said(code, *capsys.readouterr())
+
+    return run
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def diagnosed(contract: Run) -> Run:
+    """Diagnose and read the JSON document."""
+    return lambda *arguments: contract("a2a-diagnose", *arguments, "--format", "json")
+
+
+@pytest.fixture
+def checked(contract: Run) -> Run:
+    """Check the export and read the JSON document."""
+    return lambda *arguments: contract("a2a-check-pipeline", *arguments, "--format", "json")
+
+
+def edit(path: Path, change: Callable[[Any], object]) -> None:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    change(document)
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return load_plan(suite_folder() / "plan.toml")
+
+
+# -- the table of gates ----------------------------------------------------------------------------------------------
+def test_every_gate_of_the_plan_that_is_about_files_has_its_check(plan: Plan) -> None:
+    declared = [f"{phase.id}-{gate.id}" for phase in plan.phases for gate in phase.gates]
+    assert sorted(CHECKS) == sorted(set(declared) - set(THIS_MACHINE))
+    assert gate_ids(plan, *plan.by_id) == [gate for gate in declared if gate not in THIS_MACHINE]
+
+
+def asked_by_the_pilot() -> Iterator[tuple[str, str]]:
+    """Each gate of `test_pilot.py` with the names of the functions that are called for it."""
+    tree = ast.parse((ROOT / "pilot_tests/test_pilot.py").read_text(encoding="utf-8"))
+    for test in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
+        phase = ast.literal_eval(test.decorator_list[0].args[0])  # type: ignore[attr-defined]  # it is phase("S1")
+        for block in (node for node in test.body if isinstance(node, ast.With)):
+            gate = ast.literal_eval(block.items[0].context_expr.args[0])  # type: ignore[attr-defined]  # gate("G1")
+            names = [ast.unparse(node) for node in ast.walk(block) if isinstance(node, ast.Attribute)]
+            yield f"{phase}-{gate}", " ".join(names)
+
+
+def test_the_commands_ask_the_functions_that_the_pilot_asks() -> None:
+    asked = dict(asked_by_the_pilot())
+    assert len(asked) == len(CHECKS) + len(THIS_MACHINE)
+    for gate_id, check in CHECKS.items():
+        name = f"{check.function.__module__.rpartition('.')[2]}.{check.function.__name__}"
+        assert name in asked[gate_id].split(), gate_id
+
+
+# -- healthy ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_consistent_pipeline_is_healthy(command: str, contract: Run, workspace: Path) -> None:
+    said = contract(command, workspace / "export")
+    assert (said.code, said.err) == (0, "")
+    assert "FAIL" not in said.out
+    assert "warning" not in said.out
+    assert said.out.splitlines()[-1].startswith("healthy: ")
+
+
+def test_three_questions_are_answered_yes_by_the_gates_of_the_plan(diagnosed: Run, workspace: Path, plan: Plan) -> None:
+    said = diagnosed(workspace / "export")
+    assert said.answers == ["yes", "yes", "yes"]
+    asked = [gate["gate_id"] for question in said.document["questions"] for gate in question["gates"]]
+    assert asked == gate_ids(plan, *plan.by_id)
+    assert said.document["start_at"] is None
+    assert said.gate("S5-G2")["result"] == "not_applicable"
+
+
+def test_what_a_gate_is_for_stands_in_the_plan_only(diagnosed: Run, workspace: Path, plan: Plan) -> None:
+    edit(workspace / "export/onboarding-metadata.json", lambda d: d.update(source_checksum="0" * 64))
+    gate = diagnosed(workspace / "export").gate("S3-C2")
+    planned = plan.by_id["S3"].gate("C2")
+    assert planned is not None
+    assert (gate["purpose"], gate["next_action"]) == (planned.purpose, planned.next_action)
+    assert gate["kind"] == Kind.INTEGRITY
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_real_partly_built_pipeline_is_healthy(command: str, contract: Run, checkout: Path) -> None:
+    said = contract(command, checkout / "export", "--format", "json")
+    assert said.code == 0
+    assert said.gate("S2-C1")["result"] == "warning"
+    assert said.gate("S3-G2")["result"] == "warning"
+    assert contract(command, checkout / "export", "--min-coverage", "66").code == 0
+
+
+def test_a_real_export_alone_is_healthy_as_far_as_it_can_be_asked(diagnosed: Run, export_only: Path) -> None:
+    said = diagnosed(export_only / "export")
+    assert said.code == 0
+    assert said.answers == ["yes", "not_asked", "not_asked"]
+    assert said.gate("S3-G2")["result"] == "not_applicable"
+
+
+# -- coverage --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("options", "code", "result", "threshold"),
+    [
+        ([], 0, "pass", 80),
+        (["--min-coverage", "85"], 0, "pass", 85),
+        (["--min-coverage", "85.5"], 1, "fail", 85.5),
+    ],
+)
+def test_coverage_is_held_against_the_threshold_that_is_said(
+    checked: Run, workspace: Path, options: list[str], code: int, result: str, threshold: float
+) -> None:
+    said = checked(workspace / "export", *options)
+    assert (said.code, said.gate("S2-C1")["result"], said.document["threshold"]) == (code, result, threshold)
+
+
+def test_the_default_threshold_warns_and_one_that_was_asked_for_fails(contract: Run, checkout: Path) -> None:
+    said = contract("a2a-check-pipeline", checkout / "export")
+    assert "coverage   at least 80 %, the default: less only warns" in said.out
+    said = contract("a2a-check-pipeline", checkout / "export", "--min-coverage", "80")
+    assert said.code == 1
+    assert "coverage   at least 80 %\n" in said.out
+    assert "NOT HEALTHY, question 1: 1 of 8 gates fails: S2-C1" in said.out
+
+
+def test_figures_that_contradict_each_other_fail_whatever_the_threshold(checked: Run, workspace: Path) -> None:
+    edit(workspace / "export/onboarding-metadata.json", lambda d: d["coverage"].update(overallCoverage=10.0))
+    assert checked(workspace / "export").gate("S2-C1")["result"] == "fail"
+
+
+# -- not healthy -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("injections", "answers", "gate", "question"),
+    [
+        (Injections(source_checksum="sha256:STALE"), ["no", "not_asked", "not_asked"], "S3-C2", 1),
+        (Injections(drop_features=("gap-throughput",)), ["yes", "no", "not_asked"], "S4-C1", 2),
+        (Injections(test_failures=1), ["yes", "yes", "no"], "S8-G1", 3),
+        (Injections(review_blockers=1), ["yes", "yes", "no"], "S9-G1", 3),
+    ],
+)
+def test_diagnose_stops_at_the_first_no_and_says_where_to_start(
+    diagnosed: Run, tmp_path: Path, injections: Injections, answers: list[str], gate: str, question: int
+) -> None:
+    said = diagnosed(build(tmp_path / "workspace", injections) / "export")
+    start = said.document["start_at"]
+    assert (said.code, said.answers) == (1, answers)
+    assert (start["question"], start["gate_id"]) == (question, gate)
+    assert start["next_action"] == said.gate(gate)["next_action"]
+    assert start["reason"] == said.gate(gate)["reason"]
+    later = said.document["questions"][question:]
+    assert all(q["reason"] == f"question {question} is answered no" and not q["gates"] for q in later)
+
+
+def test_check_pipeline_looks_at_the_export_only(checked: Run, workspace: Path) -> None:
+    shutil.rmtree(workspace / "artisan")
+    (workspace / "ingestion/ingestion-traceability.json").unlink()
+    said = checked(workspace / "export")
+    assert (said.code, said.answers) == (0, ["yes"])
+
+
+def test_what_ingestion_appended_wrongly_only_warns(checked: Run, workspace: Path) -> None:
+    run = workspace / "export/run-provenance.json"
+    entry = {"source_file": "ingestion-traceability.json", "json_path": "$.route", "sha256": "0" * 64}
+    edit(run, lambda d: d["artifact_inventory"].append({"stage": "ingestion", **entry}))
+    said = checked(workspace / "export")
+    assert (said.code, said.gate("S3-G2")["result"]) == (0, "warning")
+
+
+def test_a_changed_source_manifest_is_found_by_both(contract: Run, workspace: Path) -> None:
+    with (workspace / ".contextcore.yaml").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    for command in COMMANDS:
+        said = contract(command, workspace / "export")
+        assert said.code == 1
+        assert "start at S3-C2 CONTRACT_INTEGRITY: Run the export again" in said.out
+
+
+def test_a_gate_with_many_findings_shows_three_and_gives_all_as_json(contract: Run, workspace: Path) -> None:
+    edit(workspace / "export/onboarding-metadata.json", lambda d: d["artifact_task_mapping"].clear())
+    findings = contract("a2a-check-pipeline", workspace / "export", "--format", "json").gate("S3-C1")["findings"]
+    assert len(findings) > 20
+    said = contract("a2a-check-pipeline", workspace / "export").out
+    assert f"… and {len(findings) - 3} more; --format json has all of them" in said
+    assert findings[2]["observed"] in said
+
+
+# -- questions that cannot be asked ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("absent", "answers", "reason"),
+    [
+        (["artisan"], ["yes", "yes", "not_asked"], "no folder artisan in"),
+        (["project"], ["yes", "yes", "not_asked"], "no folder project in"),
+        (["ingestion"], ["yes", "not_asked", "not_asked"], "name it with --ingestion-dir"),
+        (
+            ["ingestion", "artisan", "project"],
+            ["yes", "not_asked", "not_asked"],
+            "name them with --ingestion-dir, --artisan-dir, --project-dir",
+        ),
+    ],
+)
+def test_a_question_without_its_folder_is_neither_passed_nor_failed(
+    diagnosed: Run, workspace: Path, absent: list[str], answers: list[str], reason: str
+) -> None:
+    for name in absent:
+        shutil.rmtree(workspace / name)
+    said = diagnosed(workspace / "export")
+    assert (said.code, said.answers) == (0, answers)
+    assert reason in said.document["questions"][-1]["reason"]
+    assert all(said.document[f"{name}_dir"] is None for name in absent)
+
+
+def test_the_text_says_which_questions_were_not_asked(contract: Run, workspace: Path) -> None:
+    shutil.rmtree(workspace / "artisan")
+    said = contract("a2a-diagnose", workspace / "export").out
+    assert "3. Was it faithfully executed? not asked\n   no folder artisan in" in said
+    assert said.splitlines()[-1].startswith("healthy as far as it was asked (not asked: 3): ")
+
+
+def test_an_empty_folder_is_a_folder_and_its_question_is_answered_no(diagnosed: Run, workspace: Path) -> None:
+    shutil.rmtree(workspace / "ingestion")
+    (workspace / "ingestion").mkdir()
+    said = diagnosed(workspace / "export")
+    assert (said.code, said.answers) == (1, ["yes", "no", "not_asked"])
+    assert "run plan ingestion on this export" in said.gate("S4-C1")["reason"]
+
+
+# -- folders ---------------------------------------------------------------------------------------------------------
+def test_folders_may_lie_anywhere_and_have_any_name(diagnosed: Run, workspace: Path, tmp_path: Path) -> None:
+    places = {"export": "a/x", "ingestion": "b/y", "artisan": "c", "project": "d/z/t", ".contextcore.yaml": "e/s.yaml"}
+    for name, place in places.items():
+        (tmp_path / place).parent.mkdir(exist_ok=True, parents=True)
+        (workspace / name).rename(tmp_path / place)
+    options = [f"--{name}-dir={tmp_path / places[name]}" for name in ("ingestion", "artisan", "project")]
+    said = diagnosed(tmp_path / "a/x", *options, "--source", tmp_path / "e/s.yaml")
+    assert said.answers == ["yes", "yes", "yes"]
+    assert said.document["source"] == str(tmp_path / "e/s.yaml")
+
+
+def test_the_source_may_be_named_by_its_folder(checked: Run, workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (workspace / ".contextcore.yaml").rename(tmp_path / "elsewhere/.contextcore.yaml")
+    assert checked(workspace / "export").document["start_at"]["gate_id"] == "S1-G2"
+    assert checked(workspace / "export", "--source", tmp_path / "elsewhere").code == 0
+
+
+def test_what_stands_beside_another_source_is_not_used(diagnosed: Run, workspace: Path, tmp_path: Path) -> None:
+    build(tmp_path / "other")
+    shutil.rmtree(workspace / "ingestion")
+    said = diagnosed(workspace / "export", "--source", tmp_path / "other")
+    assert said.answers == ["yes", "not_asked", "not_asked"]
+    assert said.gate("S3-G2")["result"] == "not_applicable"
+
+
+def test_a_relative_export_folder_has_a_parent(checked: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace / "export")
+    assert checked(".").code == 0
+
+
+# -- hostile files ---------------------------------------------------------------------------------------------------
+def loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+HOSTILE: dict[str, Callable[[Path], object]] = {
+    "absent": lambda path: None,
+    "empty": lambda path: path.touch(),
+    "not text": lambda path: path.write_bytes(b"\xff\xfe\x00\x80" * 99),
+    "too deep": lambda path: path.write_text("[" * 100_000),
+    "a list": lambda path: path.write_text("[1, 2]"),
+    "not a number": lambda path: path.write_text('{"coverage": NaN}'),
+    "a folder": lambda path: path.mkdir(),
+    "a fifo": os.mkfifo,
+    "a symlink": lambda path: path.symlink_to("/etc/passwd"),
+    "a loop": loop,
+}
+
+
+@pytest.mark.parametrize("how", HOSTILE)
+def test_no_export_file_however_hostile_gives_anything_but_a_verdict(
+    contract: Run, original: Path, tmp_path: Path, how: str
+) -> None:
+    for index, name in enumerate(["../.contextcore.yaml", *sorted(p.name for p in (original / "export").iterdir())]):
+        copy = Path(shutil.copytree(original, tmp_path / str(index)))
+        (copy / "export" / name).unlink()
+        HOSTILE[how](copy / "export" / name)
+        for command in COMMANDS:
+            said = contract(command, copy / "export", "--format", "json")
+            assert (said.code, said.err, said.answers[0]) == (1, "", "no"), name
+
+
+@pytest.mark.parametrize("name", ["ingestion", "artisan", "project"])
+def test_a_symlink_in_the_place_of_a_folder_is_found_and_refused(
+    contract: Run, diagnosed: Run, workspace: Path, tmp_path: Path, name: str
+) -> None:
+    (workspace / name).rename(tmp_path / "real")
+    (workspace / name).symlink_to(tmp_path / "real")
+    said = diagnosed(workspace / "export")
+    assert said.code == 1
+    assert "leads through a symlink" in said.out
+    assert diagnosed(workspace / "export", f"--{name}-dir", workspace / name).code == 0  # whoever names it means it
+    elsewhere = contract("a2a-diagnose", workspace / "export", "--source", build(tmp_path / "other", upto="prepare"))
+    assert f"workspace/{name} is no folder; name one with --{name}-dir" in elsewhere.refusal
+
+
+def test_texts_out_of_the_files_cannot_reach_the_terminal_as_they_are(contract: Run, workspace: Path) -> None:
+    evil = "\x1b[31mred\n\u202e\ud800"
+    edit(workspace / "export/onboarding-metadata.json", lambda d: d.update(project_id=evil))
+    said = contract("a2a-check-pipeline", workspace / "export")
+    assert said.code == 1
+    assert "\\x1b[31mred\\n\\u202e\\ud800" in said.out
+
+
+# -- output ----------------------------------------------------------------------------------------------------------
+def test_no_line_is_longer_than_80_columns_but_for_paths(contract: Run, tmp_path: Path) -> None:
+    lost = build(tmp_path / "w", Injections(test_failures=2, review_blockers=2))
+    for line in contract("a2a-diagnose", lost / "export").out.splitlines():
+        assert len(line) <= 80 or str(tmp_path) in line
+
+
+def test_an_output_that_knows_no_unicode_is_no_problem(workspace: Path) -> None:
+    edit(workspace / "export/onboarding-metadata.json", lambda d: d.update(project_id="żółw", schema="\U0001f422"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest_contextcore", "contract", "a2a-check-pipeline", str(workspace / "export")],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "\\u017c" in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_report_is_the_document_whatever_is_printed(
+    command: str, contract: Run, workspace: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "reports/new/report.json"
+    said = contract(command, workspace / "export", "--report", report)
+    assert said.out.startswith("export ")
+    printed = contract(command, workspace / "export", "--format", "json", "--report", tmp_path / "other.json")
+    assert report.read_text(encoding="utf-8") == printed.out
+    assert printed.document == json.loads((tmp_path / "other.json").read_text(encoding="utf-8"))
+    assert sorted(path.name for path in report.parent.iterdir()) == ["report.json"]
+
+
+def test_a_report_that_cannot_be_written_is_said_and_the_old_one_stands(
+    contract: Run, workspace: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    said = contract("a2a-diagnose", workspace / "export", "--report", tmp_path / "folder")
+    assert "folder cannot be written: Is a directory" in said.refusal
+    assert said.out.splitlines()[-1].startswith("healthy: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "workspace"]
+
+
+def test_nothing_is_written_into_the_workspace(contract: Run, workspace: Path) -> None:
+    before = {path: path.lstat().st_mtime_ns for path in workspace.rglob("*")}
+    contract("a2a-diagnose", workspace / "export")
+    assert {path: path.lstat().st_mtime_ns for path in workspace.rglob("*")} == before
+
+
+# -- usage -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "the following arguments are required: EXPORT_DIR"),
+        (["/nowhere/at/all"], "EXPORT_DIR: there is no folder /nowhere/at/all"),
+        ([""], "EXPORT_DIR: the value is empty"),
+        (["  "], "EXPORT_DIR: the value is empty"),
+        ([__file__], "is no folder"),
+        ([f"{__file__}/below"], "cannot be used: Not a directory"),
+        (["a" * 5000], "cannot be used: File name too long"),
+        (["a\0b"], "cannot be used"),
+        (["one\ntwo"], "there is no folder one\\ntwo"),
+        ([".", "."], "unrecognized arguments: ."),
+        ([".", "--nonsense"], "unrecognized arguments: --nonsense"),
+        ([".", "--min", "3"], "unrecognized arguments: --min 3"),
+        ([".", "--min-coverage"], "expected one argument"),
+        ([".", "--min-coverage", ""], "'' is not a percentage"),
+        ([".", "--min-coverage", "much"], "'much' is not a percentage"),
+        ([".", "--min-coverage", "nan"], "'nan' is not a percentage"),
+        ([".", "--min-coverage", "inf"], "'inf' is not a percentage"),
+        ([".", "--min-coverage=-5"], "'-5' is not a percentage"),
+        ([".", "--format", "xml"], "invalid choice: 'xml'"),
+        ([".", "--report", ""], "--report: the value is empty"),
+        ([".", "--source", ""], "--source: the value is empty"),
+        ([".", "--source", "/nowhere/at/all"], "--source: there is no file or folder /nowhere/at/all"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(command: str, contract: Run, arguments: list[str], said: str) -> None:
+    result = contract(command, *arguments)
+    assert result.refusal.startswith(f"contextcore contract {command}: ")
+    assert said in result.refusal
+    assert result.out == ""
+
+
+@pytest.mark.parametrize("name", ["ingestion", "artisan", "project"])
+@pytest.mark.parametrize(("value", "said"), [("", "is empty"), ("/nowhere", "there is no folder"), (__file__, "is no")])
+def test_a_folder_that_was_named_has_to_be_there(
+    contract: Run, workspace: Path, name: str, value: str, said: str
+) -> None:
+    result = contract("a2a-diagnose", workspace / "export", f"--{name}-dir", value)
+    assert said in result.refusal
+    assert f"--{name}-dir: " in result.refusal
+
+
+def test_a_loop_of_symlinks_is_refused(contract: Run, tmp_path: Path) -> None:
+    loop(tmp_path / "loop")
+    assert "EXPORT_DIR: " in contract("a2a-diagnose", tmp_path / "loop").refusal
+
+
+@pytest.mark.parametrize("argument", ["a2a", "", "a2a-nonsense", "--format"])
+def test_an_unknown_command_is_refused_with_those_that_there_are(contract: Run, argument: str) -> None:
+    assert "there are a2a-check-pipeline, a2a-diagnose" in contract(argument).refusal
+
+
+def test_the_group_lists_its_commands(contract: Run) -> None:
+    assert "a2a-diagnose        ask the Three Questions" in contract("--help").out
+    nothing = contract()
+    assert nothing.code == 2
+    assert "a2a-check-pipeline" in nothing.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_explains_itself(command: str, contract: Run) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        contract(command, "--help")
+
+
+def test_the_group_imports_nothing_heavy_before_a_command_runs() -> None:
+    program = (
+        "import sys, pytest_contextcore.pilot.commands as c\nc.contract(['--help'])\n"
+        "print(sorted({'opentelemetry', 'pydantic', 'yaml', 'pytest'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+# -- documents and packaging -----------------------------------------------------------------------------------------
+def test_the_page_shows_what_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contract: Run) -> None:
+    build(tmp_path / "out/workspace")
+    build(tmp_path / "lost/workspace", Injections(drop_features=("gap-latency-panel",)), upto="ingest")
+    monkeypatch.chdir(tmp_path)
+    shown = [block for block in blocks(ROOT / "docs/commands.md") if block.language == "console"]
+    assert len(shown) == 2
+    for block in shown:
+        command, _, expected = block.body.removeprefix("$ contextcore contract ").partition("\n")
+        said = contract(*shlex.split(command))
+        assert said.out.replace(str(tmp_path), "/builds/shop") == expected
+
+
+def keys(value: object, at: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield f"{at}{key}"
+            yield from keys(below, f"{at}{key}.")
+    elif isinstance(value, list):
+        yield f"{at.removesuffix('.')}[]"
+        for below in value:
+            yield from keys(below, f"{at.removesuffix('.')}[].")
+
+
+def test_every_key_of_the_document_is_documented_and_the_other_way_round(diagnosed: Run, tmp_path: Path) -> None:
+    said = diagnosed(build(tmp_path / "w", Injections(test_failures=1)) / "export")
+    page = (ROOT / "docs/commands.md").read_text(encoding="utf-8").partition("## The JSON document")[2]
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    documented = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    parents = {"questions", "questions[].gates", "questions[].gates[].findings"}
+    assert documented == set(keys(said.document)) - parents
+
+
+def test_the_plan_is_found_in_a_wheel_and_in_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert suite_folder() == ROOT / "pilot_tests"
+    package = tmp_path / "site/pytest_contextcore/pilot"
+    (package / "suite").mkdir(parents=True)
+    monkeypatch.setattr(suite_path, "__file__", str(package / "suite_path.py"))
+    with pytest.raises(FileNotFoundError, match="install pytest-contextcore again"):
+        suite_folder()
+    (package / "suite/plan.toml").touch()
+    assert suite_folder() == package / "suite"
+
+
+def test_a_wheel_ships_the_plan_and_its_tests(tmp_path: Path) -> None:
+    hatchling = pytest.importorskip("hatchling.builders.wheel", reason="hatchling is not installed")
+    built = next(iter(hatchling.WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])))
+    names = zipfile.ZipFile(io.BytesIO(Path(built).read_bytes())).namelist()
+    suite = {name for name in names if name.startswith("pytest_contextcore/pilot/suite/")}
+    assert suite == {f"pytest_contextcore/pilot/suite/{name}" for name in ("plan.toml", "conftest.py", "test_pilot.py")}
+
+
+def test_a_threshold_that_nobody_asked_for_does_not_bind() -> None:
+    assert checks.Threshold() == checks.Threshold(80.0, asked=False)
