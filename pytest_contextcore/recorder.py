@@ -79,6 +79,7 @@ class TraceRecorder:
         """Whether phases were deselected: then the trace is not completed by this run."""
         self.failed_at: dict[str, str | None] = {}
         self.child_spans: dict[str, list[SpanData]] = {}
+        self._inputs: dict[str, dict[str, int]] = {}
         self._clock = clock
         self._last_time = 0
         self.listener: Listener = listener or (lambda _change, _span, _gate: None)
@@ -139,6 +140,7 @@ class TraceRecorder:
         self.evidence.spans[self._position[phase_id]] = span
         self._gates.update((gate.gate_id, gate) for gate in span.gates)
         self.trouble[phase_id] = []
+        self._inputs[phase_id] = {}
         self._announce(Change.PHASE_STARTED, span)
 
     def begin_gate(self, phase_id: str, gate_id: str) -> GateEvidence:
@@ -188,8 +190,12 @@ class TraceRecorder:
 
     def add_input(self, phase_id: str, item: Input) -> None:
         """A phase relies on a file; a path counts once, with the digest seen last."""
-        span = self.span(phase_id)
-        span.inputs = [known for known in span.inputs if known.path != item.path] + [item]
+        inputs, positions = self.span(phase_id).inputs, self._inputs.setdefault(phase_id, {})
+        if item.path in positions:
+            inputs[positions[item.path]] = item
+        else:
+            positions[item.path] = len(inputs)
+            inputs.append(item)
 
     def add_trouble(self, phase_id: str, trouble: Trouble, exception: BaseException | None = None) -> None:
         """Something was raised in a phase that is no gate's verdict."""

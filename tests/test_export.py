@@ -26,6 +26,20 @@ def receiver() -> Iterator[Receiver]:
         yield running
 
 
+Export = Callable[..., None]
+
+
+@pytest.fixture
+def export(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Export:
+    """Have spans sent to the receiver."""
+
+    def to(protocol: str = "http/protobuf") -> None:
+        for name, setting in receiver.environ(protocol).items():
+            monkeypatch.setenv(name, setting)
+
+    return to
+
+
 def value(any_value: AnyValue) -> object:
     kind = any_value.WhichOneof("value")
     assert kind is not None
@@ -47,11 +61,10 @@ def test_a_receiver_gets_the_whole_trace(
     suite: Suite,
     receiver: Receiver,
     evidence: Callable[[], Evidence],
-    monkeypatch: pytest.MonkeyPatch,
+    export: Export,
     protocol: str,
 ) -> None:
-    for name, setting in receiver.environ(protocol).items():
-        monkeypatch.setenv(name, setting)
+    export(protocol)
     assert suite.run().ret == 0
     recorded = evidence()
     spans = by_name(receiver.spans)
@@ -78,11 +91,8 @@ def test_a_receiver_gets_the_whole_trace(
     assert not list((suite.pytester.path / "out" / "spool").iterdir())
 
 
-def test_attributes_have_their_declared_names_and_types(
-    suite: Suite, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, setting in receiver.environ("http/protobuf").items():
-        monkeypatch.setenv(name, setting)
+def test_attributes_have_their_declared_names_and_types(suite: Suite, receiver: Receiver, export: Export) -> None:
+    export()
     suite.replace("phase.record(row_count=3)", "phase.record(row_count=3, coverage_percent=85, selected_path='prime')")
     assert suite.run().ret == 0
     spans = by_name(receiver.spans)
@@ -123,10 +133,9 @@ def test_attributes_have_their_declared_names_and_types(
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_receiver_sees_where_a_trace_is_blocked(
-    suite: Suite, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, protocol: str
+    suite: Suite, receiver: Receiver, export: Export, protocol: str
 ) -> None:
-    for name, setting in receiver.environ(protocol).items():
-        monkeypatch.setenv(name, setting)
+    export(protocol)
     suite.replace("assert rows.count == 3", "assert rows.count == 4, 'a row is lost'")
     assert suite.run().ret == 1
     spans = by_name(receiver.spans)
@@ -149,11 +158,8 @@ def test_a_receiver_sees_where_a_trace_is_blocked(
     assert "LOAD-7-P-C1" not in spans
 
 
-def test_the_otlp_file_has_the_same_spans_as_the_receiver(
-    suite: Suite, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, setting in receiver.environ("http/protobuf").items():
-        monkeypatch.setenv(name, setting)
+def test_the_otlp_file_has_the_same_spans_as_the_receiver(suite: Suite, receiver: Receiver, export: Export) -> None:
+    export()
     suite.run()
     lines = (suite.pytester.path / "out" / "LOAD-7.otlp.jsonl").read_text(encoding="utf-8").splitlines()
     kept = [
@@ -167,10 +173,9 @@ def test_the_otlp_file_has_the_same_spans_as_the_receiver(
 
 
 def test_ordinary_tests_are_a_trace_of_their_own_under_one_root(
-    suite: Suite, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    suite: Suite, receiver: Receiver, export: Export
 ) -> None:
-    for name, setting in receiver.environ("http/protobuf").items():
-        monkeypatch.setenv(name, setting)
+    export()
     suite.write("def test_one(): pass\n\n\ndef test_two(): assert 0\n", "test_other.py")
     assert suite.run().ret == 1
     spans = by_name(receiver.spans)
@@ -182,10 +187,9 @@ def test_ordinary_tests_are_a_trace_of_their_own_under_one_root(
 
 
 def test_workers_send_one_trace_without_losing_or_doubling_a_span(
-    suite: Suite, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    suite: Suite, receiver: Receiver, export: Export
 ) -> None:
-    for name, setting in receiver.environ("http/protobuf").items():
-        monkeypatch.setenv(name, setting)
+    export()
     suite.write("import pytest\n@pytest.mark.parametrize('n', range(20))\ndef test_many(n): pass\n", "test_many.py")
     assert suite.run("-n", "2").ret == 0
     names = [span.name for span in receiver.spans]
@@ -195,10 +199,9 @@ def test_workers_send_one_trace_without_losing_or_doubling_a_span(
 
 
 def test_a_parent_of_the_environment_is_the_parent_of_the_trace(
-    suite: Suite, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    suite: Suite, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, export: Export
 ) -> None:
-    for name, setting in receiver.environ("http/protobuf").items():
-        monkeypatch.setenv(name, setting)
+    export()
     monkeypatch.setenv("TRACEPARENT", f"00-{'ab' * 16}-{'cd' * 8}-01")
     suite.run()
     spans = by_name(receiver.spans)
@@ -226,13 +229,8 @@ def test_evidence_does_not_depend_on_whether_spans_are_sent(
     assert (suite.pytester.path / "out" / "LOAD-7.otlp.jsonl").read_text(encoding="utf-8")
 
 
-
-
-def test_instrumented_code_joins_the_phases_trace(
-    suite: Suite, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, setting in receiver.environ("http/protobuf").items():
-        monkeypatch.setenv(name, setting)
+def test_instrumented_code_joins_the_phases_trace(suite: Suite, receiver: Receiver, export: Export) -> None:
+    export()
     extract = PASSING.index('@pytest.mark.phase("E")')
     changed = PASSING.replace("assert True\n    phase.handoff", "trace_something()\n    phase.handoff", 1)
     helper = (
@@ -246,11 +244,8 @@ def test_instrumented_code_joins_the_phases_trace(
     assert spans["inside"].trace_id == spans["LOAD-7"].trace_id
 
 
-def test_a_provider_that_the_user_set_is_left_alone(
-    suite: Suite, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, setting in receiver.environ("http/protobuf").items():
-        monkeypatch.setenv(name, setting)
+def test_a_provider_that_the_user_set_is_left_alone(suite: Suite, receiver: Receiver, export: Export) -> None:
+    export()
     suite.pytester.makeconftest(
         "from opentelemetry import trace\nfrom opentelemetry.sdk.trace import TracerProvider\n"
         "mine = TracerProvider()\ntrace.set_tracer_provider(mine)\n"
@@ -263,10 +258,9 @@ def test_a_provider_that_the_user_set_is_left_alone(
 
 
 def test_the_ini_setting_keeps_our_provider_from_becoming_global(
-    suite: Suite, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    suite: Suite, receiver: Receiver, export: Export
 ) -> None:
-    for name, setting in receiver.environ("http/protobuf").items():
-        monkeypatch.setenv(name, setting)
+    export()
     suite.pytester.makeini("[pytest]\ncontextcore_global_provider = false\n")
     suite.pytester.makeconftest(
         "from opentelemetry import trace\n"

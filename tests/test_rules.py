@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore import rules
-from pytest_contextcore.model import Result, Status
+from pytest_contextcore.model import Input, Result, Status
 from pytest_contextcore.plan import Plan
 from pytest_contextcore.recorder import TraceRecorder
 from pytest_contextcore.rules import Outcome, Trouble
@@ -186,6 +186,13 @@ def test_a_new_attempt_forgets_the_last_one(recorder: TraceRecorder) -> None:
     complete(recorder, "E")
     assert recorder.span("E").status is Status.COMPLETED
     assert recorder.span("E").otel_span_id != first
+
+
+def test_an_input_counts_once_with_the_digest_seen_last(recorder: TraceRecorder) -> None:
+    recorder.begin_phase("E", "e")
+    for path, digest in (("a", "1"), ("b", "2"), ("a", "3")):
+        recorder.add_input("E", Input(path=path, sha256=digest))
+    assert [(item.path, item.sha256) for item in recorder.span("E").inputs] == [("a", "3"), ("b", "2")]
 
 
 def test_time_never_goes_backwards(plan: Plan) -> None:

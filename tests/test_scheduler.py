@@ -555,6 +555,17 @@ def test_a_plan_that_is_stolen_before_it_began_runs_where_it_went() -> None:
     assert stolen, "nothing was stolen: this shows nothing"
 
 
+def test_each_sends_a_replacement_home_for_which_nothing_is_left() -> None:
+    plans = [phases(name) for name in "abcd"]  # two of them for each worker
+    collection = [nodeid for plan in plans for nodeid in plan]
+    idle: list[FakeNode] = []
+    for seed in SEEDS:
+        session = FakeSession("each", collection, plans=by_folder, crashes=CrashOnce(plans[2][1])).run(seed)
+        assert session.completed() == Counter(set(collection) - set(plans[2][1:]))
+        idle += [node for node in session.nodes[2:] if node.sent == [("shutdown", [])] and session.failed_nodes == 1]
+    assert idle, "every replacement came late: this shows nothing"
+
+
 def test_a_replacement_that_collected_something_else_gets_no_plan() -> None:
     first, second = phases("a"), phases("b")
     session = FakeSession(

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ import pytest
 
 from pytest_contextcore.cli import main
 from pytest_contextcore.model import Kind
-from pytest_contextcore.pilot import checks, suite_path
+from pytest_contextcore.pilot import suite_path
 from pytest_contextcore.pilot.checks import CHECKS, gate_ids
 from pytest_contextcore.pilot.embedded import Injections, Pipeline
 from pytest_contextcore.pilot.suite_path import suite_folder
@@ -579,5 +580,8 @@ def test_a_wheel_ships_the_plan_and_its_tests(tmp_path: Path) -> None:
     assert suite == {f"pytest_contextcore/pilot/suite/{name}" for name in ("plan.toml", "conftest.py", "test_pilot.py")}
 
 
-def test_a_threshold_that_nobody_asked_for_does_not_bind() -> None:
-    assert checks.Threshold() == checks.Threshold(80.0, asked=False)
+def test_the_build_is_told_to_ship_the_plan() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["force-include"] == {"pilot_tests": "pytest_contextcore/pilot/suite"}
+    assert "pilot_tests" in project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
