@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .variants import NEW, Files, change, dump, load, rescore, targets
+from .variants import Files, change, dump, load, rescore, sha, targets
 
 STALE = "0" * 63 + "1"
 GONE = object()
@@ -23,6 +23,7 @@ Edit = Callable[[Files], object]
 class Fault:
     """What is done to which variant, and what must come of it; `also` names later gates that must see it, too."""
 
+    id: str
     title: str
     gate: str
     type: str
@@ -30,7 +31,6 @@ class Fault:
     variant: str = "embedded"
     sealed: bool = True
     also: tuple[str, ...] = ()
-    id: str = ""
 
     def apply(self, root: Path) -> None:
         files = Files(root)
@@ -44,7 +44,7 @@ FAULTS: list[Fault] = []
 
 def add(gate: str, type_: str, title: str, edit: Edit, **more: Any) -> None:
     number = 1 + sum(fault.gate == gate for fault in FAULTS)
-    FAULTS.append(Fault(title, gate, type_, edit, id=f"{gate}.{number:02}", **more))
+    FAULTS.append(Fault(f"{gate}.{number:02}", title, gate, type_, edit, **more))
 
 
 def fault(gate: str, type_: str, title: str, **more: Any) -> Callable[[Edit], Edit]:
@@ -69,46 +69,580 @@ def put(document: Any, place: str, value: Any) -> None:
         document[key] = value(document[key]) if callable(value) else value
 
 
-def sets(file: Callable[[Files], Path], **places: Any) -> Edit:
-    """An edit that sets places of one document; `__` stands for the dot."""
+def at(name: str, place: str, value: Any) -> Edit:
+    """An edit that sets one place of one document."""
+    return lambda w: change(w.path(name), lambda d: put(d, place, value))
+
+
+def both(*edits: Edit) -> Edit:
+    return lambda w: [edit(w) for edit in edits]
+
+
+def removed(name: str) -> Edit:
+    return lambda w: w.path(name).unlink()
+
+
+def holds(name: str, data: str | bytes) -> Edit:
+    return lambda w: w.path(name).write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def replaced(name: str, old: str, new: str) -> Edit:
+    """An edit of a file's text; the old text must be there."""
 
     def edit(w: Files) -> None:
-        for place, value in places.items():
-            change(file(w), lambda d, p=place.replace("__", "."), v=value: put(d, p, v))  # type: ignore[misc]
+        text = w.path(name).read_text(encoding="utf-8")
+        assert old in text
+        w.path(name).write_text(text.replace(old, new, 1), encoding="utf-8")
 
     return edit
 
 
-def at(file: Callable[[Files], Path], place: str, value: Any) -> Edit:
-    """An edit that sets one place of one document."""
-    return lambda w: change(file(w), lambda d: put(d, place, value))
-
-
-def removed(file: Callable[[Files], Path]) -> Edit:
-    return lambda w: file(w).unlink()
-
-
-def holds(file: Callable[[Files], Path], text: str | bytes) -> Edit:
-    return lambda w: file(w).write_bytes(text if isinstance(text, bytes) else text.encode())
-
-
-def twice(items: list[Any]) -> list[Any]:
-    return [*items, items[0]]
-
-
-def linked(file: Callable[[Files], Path]) -> Edit:
+def linked(name: str) -> Edit:
     """The file is moved out of its folder, and a symlink to it put in its place."""
 
     def edit(w: Files) -> None:
-        path, away = file(w), w.root / "elsewhere"
+        path, away = w.path(name), w.root / "elsewhere"
         shutil.move(path, away)
         path.symlink_to(away)
 
     return edit
 
 
-# The documents, by short names.
-def SOURCE(w: Files) -> Path: return w.source  # noqa: E704, N802
-def MANIFEST(w: Files) -> Path: return w.manifest  # noqa: E704, N802
-def CONTEXT(w: Files) -> Path: return w.context  # noqa: E704, N802
-def ONBOARDING(w: Files) -> Path: return w.onboarding  # noqa: E704, N802
+def twice(items: list[Any]) -> list[Any]:
+    return [*items, items[0]]
+
+
+def less(items: list[Any]) -> list[Any]:
+    return items[1:]
+
+
+def plus(number: int) -> Callable[[Any], Any]:
+    return lambda value: value + number
+
+
+RULES = "prometheus/rules/orders-api-prometheus-rules.yaml"
+BOARD = "grafana/dashboards/orders-api-dashboard.json"
+RECORDING = "prometheus/recording/orders-api-recording-rules.yaml"
+GAP = "gap-error-budget"
+SERVICE = "k8s/observability/{target}-service-monitor.yaml"
+
+# -- S1 --------------------------------------------------------------------------------------------------------------
+G = "S1-G2"
+add(G, "missing_file", "no source manifest", removed("source"))
+add(G, "malformed_file", "the source manifest is no YAML", holds("source", "a: [\n"))
+add(G, "malformed_file", "the source manifest is empty", holds("source", ""))
+add(G, "malformed_file", "a key of the source manifest stands twice", replaced("source", "kind:", "kind: A\nkind:"))
+add(G, "malformed_file", "two documents in the source manifest", holds("source", "a: 1\n---\nb: 2\n"))
+add(G, "wrong_type", "the source manifest is a list", holds("source", "- kind: ContextManifest\n"))
+add(G, "symlink", "the source manifest is a symlink", linked("source"))
+add(G, "unknown_kind", "a document of another kind", at("source", "kind", "ProjectContext"))
+add(G, "missing_key", "a document without kind", at("source", "kind", GONE))
+add(G, "unknown_version", "an unknown apiVersion", at("source", "apiVersion", "contextcore.io/v9"))
+add(G, "unknown_version", "an apiVersion of somebody else", at("source", "apiVersion", "example.org/v1"))
+add(G, "missing_key", "no apiVersion", at("source", "apiVersion", GONE))
+add(G, "wrong_type", "a project without id", at("source", "spec.project.id", " "))
+
+
+# -- S2-G1: every file present, readable, of its kind ----------------------------------------------------------------
+G = "S2-G1"
+add(G, "missing_file", "no export folder", lambda w: shutil.rmtree(w.export))
+add(G, "missing_file", "a file where the export folder should be", lambda w: (
+    shutil.rmtree(w.export), w.export.write_text("")))  # fmt: skip
+add(G, "symlink", "the export folder is a symlink", linked("export"))
+add(G, "missing_file", "no artifact manifest", removed("manifest"))
+add(G, "missing_file", "no project context", removed("context"))
+add(G, "ambiguous_file", "two artifact manifests", lambda w: shutil.copy(
+    w.manifest, w.export / "other-artifact-manifest.yaml"))  # fmt: skip
+add(G, "ambiguous_file", "two project contexts", lambda w: shutil.copy(
+    w.context, w.export / "other-projectcontext.yaml"))  # fmt: skip
+add(G, "malformed_file", "the artifact manifest is no YAML", holds("manifest", "artifacts: [\n"))
+add(G, "wrong_type", "the artifact manifest is of another kind", at("manifest", "kind", "ProjectContext"))
+add(G, "wrong_type", "the artifact manifest is of another group", at("manifest", "apiVersion", "v1"))
+add(G, "missing_key", "an artifact without id", at("manifest", "artifacts.3.id", GONE))
+add(G, "missing_key", "an artifact without status", at("manifest", "artifacts.3.status", GONE))
+add(G, "wrong_type", "artifacts are no list", at("manifest", "artifacts", {}))
+add(G, "wrong_type", "the project context is of another kind", at("context", "kind", "ConfigMap"))
+add(G, "missing_key", "the project context has no apiVersion", at("context", "apiVersion", GONE))
+for _name in ("onboarding", "validation", "quality", "provenance", "run"):
+    add(G, "missing_file", f"no {_name} document", removed(_name))
+    add(G, "malformed_file", f"the {_name} document is truncated", lambda w, n=_name: w.path(n).write_bytes(
+        w.path(n).read_bytes()[:200]))  # fmt: skip
+    add(G, "wrong_type", f"the {_name} document is an array", lambda w, n=_name: dump(w.path(n), [load(w.path(n))]))
+add(G, "malformed_file", "onboarding is not UTF-8", lambda w: w.onboarding.write_bytes(
+    w.onboarding.read_bytes().replace(b"orders", b"\xff", 1)))  # fmt: skip
+add(G, "malformed_file", "onboarding holds NaN", at("onboarding", "coverage.overallCoverage", float("nan")))
+add(G, "wrong_type", "provenance without the source's path", at("provenance", "sourcePath", ""))
+add(G, "wrong_type", "a source checksum that is a number", at("provenance", "sourceChecksum", 7), sealed=False)
+add(G, "missing_key", "provenance without output files", at("provenance", "outputFiles", GONE))
+add(G, "wrong_type", "an output file without a name", at("provenance", "outputFiles.0", 3))
+add(G, "bad_path", "an output file above the export", at("provenance", "outputFiles.0", "../x.yaml"))
+add(G, "missing_file", "an output file that is not there", at("provenance", "outputFiles.1", "lost.yaml"))
+add(G, "missing_key", "run provenance without outputs", at("run", "outputs", GONE))
+add(G, "missing_key", "an output of the run without path", at("run", "outputs.0.path", GONE))
+add(G, "wrong_type", "an inventory that is an object", at("run", "artifact_inventory", {}))
+add(G, "wrong_type", "an inventory entry that is a text", at("run", "artifact_inventory.0", "x"))
+
+# -- S2-C1: coverage follows from its counts, everywhere -------------------------------------------------------------
+G = "S2-C1"
+for _name, _place in (("manifest", "coverage"), ("onboarding", "coverage")):
+    _also = ("S2-G2",) if _name == "onboarding" else ()
+    add(G, "coverage_mismatch", f"{_name}: another percentage", at(_name, f"{_place}.overallCoverage", 95.0))
+    add(G, "coverage_mismatch", f"{_name}: more is required", at(_name, f"{_place}.totalRequired", 19))
+    add(G, "coverage_mismatch", f"{_name}: a coverage that fits counts which do not fit", both(
+        at(_name, f"{_place}.totalExisting", 20), at(_name, f"{_place}.overallCoverage", 100.0)))  # fmt: skip
+    add(G, "coverage_mismatch", f"{_name}: required counts that do not fit", both(
+        at(_name, f"{_place}.totalRequired", 17), at(_name, f"{_place}.overallCoverage", 100.0)))  # fmt: skip
+    add(G, "coverage_mismatch", f"{_name}: an outdated artifact", at(_name, f"{_place}.totalOutdated", 1))
+    add(G, "wrong_type", f"{_name}: the percentage is a text", at(_name, f"{_place}.overallCoverage", "85"))
+    add(G, "wrong_type", f"{_name}: a negative count", at(_name, f"{_place}.totalExisting", -1))
+    add(G, "wrong_type", f"{_name}: no coverage", at(_name, _place, None))
+    for _key in ("requiredCount", "existingCount"):
+        add(G, "coverage_mismatch", f"{_name}: {_key} of a target", at(_name, f"{_place}.byTarget.1.{_key}", 4))
+    add(G, "coverage_mismatch", f"{_name}: a target's percentage", at(
+        _name, f"{_place}.byTarget.1.coveragePercent", 99.0))  # fmt: skip
+    add(G, "gap_mismatch", f"{_name}: a target lost a gap", at(_name, f"{_place}.byTarget.0.gaps", less))
+    add(G, "gap_mismatch", f"{_name}: a target's gap twice", at(_name, f"{_place}.byTarget.0.gaps", twice))
+    add(G, "gap_mismatch", f"{_name}: a target with another's gap", at(_name, f"{_place}.byTarget.1.gaps", [GAP]))
+    add(G, "coverage_mismatch", f"{_name}: a target is missing", at(_name, f"{_place}.byTarget", less))
+    add(G, "coverage_mismatch", f"{_name}: a target that is none", at(_name, f"{_place}.byTarget", lambda t: [
+        *t, {**t[1], "target": "nobody"}]))  # fmt: skip
+    add(G, "coverage_mismatch", f"{_name}: a type with more gaps", at(_name, f"{_place}.byType.dashboard", 2))
+    add(G, "coverage_mismatch", f"{_name}: a type is missing", at(_name, f"{_place}.byType.dashboard", GONE))
+    add(G, "coverage_mismatch", f"{_name}: a type without gaps", at(_name, f"{_place}.byType.runbook", 1))
+for _name in ("validation", "quality"):
+    add(G, "coverage_mismatch", f"{_name}: another percentage", at(_name, "coverage.overall_coverage_percent", 86.0))
+    add(G, "coverage_mismatch", f"{_name}: another count", at(_name, "coverage.gap_count", 2))
+    add(G, "gap_mismatch", f"{_name}: a gap less", both(
+        at(_name, "coverage.gaps", less), at(_name, "coverage.gap_count", 2)))  # fmt: skip
+    add(G, "gap_mismatch", f"{_name}: another gap", at(_name, "coverage.gaps.0", "orders_api-runbook"))
+    add(G, "duplicate_gap", f"{_name}: a gap twice", at(_name, "coverage.gaps", twice))
+add(G, "missing_key", "no coverage in the validation report", at("validation", "coverage", GONE))
+add(G, "duplicate_gap", "a gap twice", at("onboarding", "coverage.gaps", twice))
+add(G, "gap_mismatch", "a gap that exists", at("onboarding", "coverage.gaps", lambda g: [*g, "orders_api-runbook"]))
+add(G, "gap_mismatch", "a needed artifact is no gap", at("onboarding", "coverage.gaps", less), also=("S3-C1",))
+add(G, "coverage_mismatch", "an existing artifact is needed now", at("manifest", "artifacts.4.status", "needed"))
+add(G, "coverage_mismatch", "a required artifact is optional now", at("manifest", "artifacts.4.priority", "optional"))
+
+
+@fault(G, "coverage_below_minimum", "coverage below the threshold, all statements agreeing")
+def _(w: Files) -> None:
+    from .variants import recount
+
+    change(w.manifest, lambda d: [a.update(status="needed") for a in d["artifacts"][8:12]])
+    recount(w)
+
+
+# -- S2-G2: onboarding -----------------------------------------------------------------------------------------------
+G = "S2-G2"
+add(G, "unknown_schema", "an unknown schema", at("onboarding", "schema", "contextcore.io/onboarding-metadata/v2"))
+add(G, "unknown_schema", "no schema", at("onboarding", "schema", GONE))
+add(G, "unknown_schema", "another major version", at("onboarding", "schema_version", "2.0.0"))
+add(G, "unknown_schema", "a version like the known one", at("onboarding", "schema_version", "10.0"))
+add(G, "unknown_schema", "a version that is a number", at("onboarding", "schema_version", 1))
+for _key in ("project_id", "artifact_manifest_path", "project_context_path"):
+    add(G, "missing_key", f"no {_key}", at("onboarding", _key, GONE))
+    add(G, "wrong_type", f"an empty {_key}", at("onboarding", _key, ""))
+for _key in ("source_checksum", "artifact_manifest_checksum", "project_context_checksum"):
+    add(G, "wrong_type", f"{_key} is a number", at("onboarding", _key, 12), sealed=False)
+add(G, "wrong_type", "a convention without output path", at(
+    "onboarding", "output_path_conventions.runbook.output_path", None))  # fmt: skip
+add(G, "missing_key", "a type without output path", at("onboarding", "artifact_types.runbook.output_path", GONE))
+add(G, "wrong_type", "ownership is a list", at("onboarding", "file_ownership", []))
+add(G, "wrong_type", "an owner's artifacts are a text", lambda w: change(
+    w.onboarding, lambda d: d["file_ownership"][RULES].update(artifact_ids=GAP)))  # fmt: skip
+add(G, "missing_key", "an owner without types", lambda w: change(
+    w.onboarding, lambda d: d["file_ownership"][RULES].pop("artifact_types")))  # fmt: skip
+add(G, "wrong_type", "an owner's scope is a list", lambda w: change(
+    w.onboarding, lambda d: d["file_ownership"][RULES].update(scope=["primary"])))  # fmt: skip
+add(G, "wrong_type", "an owner's tasks are a text", lambda w: change(
+    w.onboarding, lambda d: d["file_ownership"][RULES].update(task_ids="ORD-101")))  # fmt: skip
+for _key in (
+    "artifact_task_mapping",
+    "derivation_rules",
+    "artifact_dependency_graph",
+    "resolved_artifact_parameters",
+):
+    add(G, "wrong_type", f"{_key} is a list", at("onboarding", _key, ["x"]))
+add(G, "wrong_type", "a contract with a negative length", at(
+    "onboarding", "expected_output_contracts.runbook.max_lines", -1))  # fmt: skip
+add(G, "wrong_type", "a contract whose markers are a text", at(
+    "onboarding", "expected_output_contracts.runbook.completeness_markers", "Overview"))  # fmt: skip
+
+# -- S3-C1: mapping and ownership ------------------------------------------------------------------------------------
+G = "S3-C1"
+MAPPING = "artifact_task_mapping"
+add(G, "missing_mapping", "no task mapping", at("onboarding", MAPPING, GONE))
+add(G, "missing_mapping", "a task mapping of null", at("onboarding", MAPPING, None))
+add(G, "unmapped_artifact", "a gap without task", at("onboarding", f"{MAPPING}.{GAP}", GONE))
+add(G, "unmapped_artifact", "an existing artifact without task", at("onboarding", f"{MAPPING}.orders_api-runbook", GONE))
+for _value in ("", " ", None, 7, ["ORD-101"]):
+    add(G, "unmapped_artifact", f"a gap mapped to {_value!r}", at("onboarding", f"{MAPPING}.{GAP}", _value))
+add(G, "unknown_artifact", "the mapping names a ghost", at("onboarding", f"{MAPPING}.ghost", "ORD-999"))
+add(G, "unknown_artifact", "the mapping and ownership name a ghost", lambda w: change(w.onboarding, lambda d: (
+    d[MAPPING].update(ghost="ORD-999"), d["file_ownership"].update({"runbooks/ghost.md": {
+        "artifact_ids": ["ghost"], "artifact_types": ["runbook"], "scope": "primary"}}))))  # fmt: skip
+add(G, "missing_mapping", "no ownership", at("onboarding", "file_ownership", None))
+
+
+def owner(path: str, **values: Any) -> Edit:
+    return lambda w: change(w.onboarding, lambda d: d["file_ownership"][path].update(values))
+
+
+add(G, "unknown_artifact", "a path that belongs to nobody", owner(RULES, artifact_ids=[], artifact_types=[], task_ids=[]))
+add(G, "unknown_artifact", "a path that belongs to a ghost, too", owner(RULES, artifact_ids=[GAP, "ghost"]))
+add(G, "unmapped_artifact", "an artifact that owns no path", lambda w: change(
+    w.onboarding, lambda d: d["file_ownership"].pop(RULES)))  # fmt: skip
+add(G, "duplicate_path", "an artifact with two paths", lambda w: change(w.onboarding, lambda d: d["file_ownership"].update(
+    {"prometheus/rules/x.yaml": d["file_ownership"][RULES]})))  # fmt: skip
+add(G, "ownership_mismatch", "an owner of another type", owner(RULES, artifact_types=["dashboard"]))
+add(G, "ownership_mismatch", "an owner with a type twice", owner(RULES, artifact_types=["prometheus_rule"] * 2))
+add(G, "ownership_mismatch", "an owner with another task", owner(RULES, task_ids=["ORD-102"]))
+add(G, "ownership_mismatch", "an owner with no task", owner(RULES, task_ids=[]))
+add(G, "duplicate_artifact", "an artifact twice in the manifest", lambda w: (
+    change(w.manifest, lambda d: d["artifacts"].append(dict(d["artifacts"][6]))), _recount(w)))  # fmt: skip
+
+
+def _recount(w: Files) -> None:
+    from .variants import recount
+
+    recount(w)
+
+
+@fault(G, "unmapped_artifact", "an artifact that was dropped from onboarding and is needed in the manifest", also=("S4-C1",))
+def _(w: Files) -> None:
+    change(w.manifest, lambda d: d["artifacts"].append({**d["artifacts"][6], "id": "lost", "status": "needed"}))
+    _recount(w)
+
+
+# -- S3-C2: the checksum chain ---------------------------------------------------------------------------------------
+G = "S3-C2"
+SUMS = ("source_checksum", "artifact_manifest_checksum", "project_context_checksum")
+for _key in SUMS:
+    for _name, _place in (("onboarding", _key), ("validation", f"checksums.{_key}")):
+        add(G, "checksum_mismatch", f"a stale {_key} in {_name}", at(_name, _place, STALE), sealed=False)
+        add(G, "wrong_type", f"{_key} in {_name} is null", at(_name, _place, None), sealed=False)
+add(G, "wrong_type", "an empty checksum", at("onboarding", "source_checksum", ""), sealed=False)
+add(G, "checksum_mismatch", "half a checksum", at("onboarding", "source_checksum", lambda v: v[:32]), sealed=False)
+add(G, "missing_key", "no checksums in the validation report", at("validation", "checksums", GONE), sealed=False)
+add(G, "checksum_mismatch", "a stale checksum in provenance", at("provenance", "sourceChecksum", STALE), sealed=False)
+add(G, "missing_key", "no checksum in provenance", at("provenance", "sourceChecksum", GONE), sealed=False)
+add(G, "checksum_mismatch", "all statements agree on a stale source", lambda w: (
+    at("onboarding", "source_checksum", STALE)(w), at("validation", "checksums.source_checksum", STALE)(w),
+    at("provenance", "sourceChecksum", STALE)(w)), sealed=False)  # fmt: skip
+add(G, "checksum_mismatch", "the source edited after the export", replaced("source", '"99.9"', '"99.5"'), sealed=False)
+add(G, "checksum_mismatch", "the manifest edited after the export", lambda w: w.manifest.write_text(
+    w.manifest.read_text() + "# touched\n"), sealed=False)  # fmt: skip
+add(G, "checksum_mismatch", "the context with other line ends", lambda w: w.context.write_bytes(
+    w.context.read_bytes().replace(b"\n", b"\r\n")), sealed=False)  # fmt: skip
+add(G, "checksum_mismatch", "onboarding edited after the export", at("onboarding", "generated_at", "now"), sealed=False)
+add(G, "checksum_mismatch", "the quality report edited after the export", at(
+    "quality", "generated_at", "now"), sealed=False)  # fmt: skip
+
+
+def after_seal(*edits: Edit) -> Edit:
+    """Edits that the digests of the whole do not show, only those of the part."""
+    return lambda w: (w.seal(), [edit(w) for edit in edits])
+
+
+def resummed(w: Files) -> None:
+    """Record the digests of whole files again, not those of sections and not the embedded ones."""
+    change(w.path("run"), lambda d: [
+        output.update(sha256=sha((w.root / output["path"]).read_bytes())) for output in d["outputs"]])  # fmt: skip
+
+
+add(G, "checksum_mismatch", "a stale checksum in onboarding's copy of provenance", both(
+    at("onboarding", "provenance.sourceChecksum", STALE), resummed), sealed=False)  # fmt: skip
+
+
+@fault(G, "checksum_mismatch", "a stale checksum in the manifest's copy of provenance", sealed=False)
+def _(w: Files) -> None:
+    change(w.manifest, lambda d: put(d, "metadata.provenance.sourceChecksum", STALE))
+    digest = sha(w.manifest.read_bytes())
+    at("onboarding", SUMS[1], digest)(w)
+    at("validation", f"checksums.{SUMS[1]}", digest)(w)
+    resummed(w)
+
+
+add(G, "checksum_mismatch", "a section edited, the whole file sealed", both(
+    at("onboarding", "derivation_rules.runbook", []), resummed), sealed=False)  # fmt: skip
+add(G, "checksum_mismatch", "a section edited, its entry's stage hidden", both(
+    at("onboarding", "derivation_rules.runbook", []), resummed,
+    at("run", "artifact_inventory.0.stage", "ingestion")), sealed=False)  # fmt: skip
+add(G, "checksum_mismatch", "a section edited, its entry without stage", both(
+    at("onboarding", "derivation_rules.runbook", []), resummed,
+    at("run", "artifact_inventory.0.stage", GONE)), sealed=False)  # fmt: skip
+add(G, "missing_key", "a section that is gone", both(
+    at("onboarding", "derivation_rules", GONE), resummed), sealed=False)  # fmt: skip
+add(G, "wrong_type", "an inventory entry's section is null", both(
+    at("onboarding", "derivation_rules", None), resummed), sealed=False)  # fmt: skip
+add(G, "missing_key", "an inventory entry without section", at("run", "artifact_inventory.1.json_path", GONE))
+add(G, "missing_key", "an inventory entry without file", at("run", "artifact_inventory.1.source_file", GONE))
+add(G, "missing_key", "an inventory entry without file and stage", both(
+    at("run", "artifact_inventory.1.source_file", GONE), at("run", "artifact_inventory.1.stage", GONE)))  # fmt: skip
+add(G, "missing_file", "an inventory entry of a file that is not there", at(
+    "run", "artifact_inventory.1.source_file", "lost.json"))  # fmt: skip
+add(G, "bad_path", "an inventory entry of a file elsewhere", at(
+    "run", "artifact_inventory.1.source_file", "../.contextcore.yaml"))  # fmt: skip
+add(G, "wrong_type", "an inventory entry without digest", at("run", "artifact_inventory.2.sha256", None), sealed=False)
+add(G, "checksum_mismatch", "an output's digest is stale", at("run", "outputs.2.sha256", STALE), sealed=False)
+add(G, "wrong_type", "an output's digest is null", at("run", "outputs.2.sha256", None), sealed=False)
+add(G, "missing_file", "an output that is not there", at("run", "outputs.2.path", "export/lost.json"), sealed=False)
+add(G, "path_outside", "an output elsewhere", at("run", "outputs.2.path", "/etc/passwd"), sealed=False)
+for _number, _name in enumerate(("context", "manifest", "provenance", "onboarding")):
+    if _name != "provenance":
+        add(G, "missing_checksum", f"run provenance without {_name}", at("run", f"outputs.{_number}", GONE), sealed=False)
+add(G, "path_outside", "the fault is named though one before it is unreadable", both(
+    at("run", "outputs.0.path", "/etc/passwd"), at("run", "outputs.4.sha256", STALE)), sealed=False)  # fmt: skip
+
+# -- S3-G1: schema, identity, paths ----------------------------------------------------------------------------------
+G = "S3-G1"
+add(G, "unknown_schema", "the validation report of another schema", at("validation", "schema", "example.org/v1"))
+add(G, "unknown_schema", "the validation report without schema", at("validation", "schema", GONE))
+add(G, "project_mismatch", "onboarding of another project", at("onboarding", "project_id", "other"))
+add(G, "project_mismatch", "the manifest of another project", at("manifest", "metadata.projectId", "other"))
+add(G, "project_mismatch", "the context of another project", at("context", "spec.project.id", "other"))
+add(G, "project_mismatch", "the validation report of another project", at("validation", "project_id", "other"))
+add(G, "project_mismatch", "the source of another project", at("source", "spec.project.id", "other"))
+add(G, "path_outside", "onboarding names another manifest", at("onboarding", "artifact_manifest_path", "x.yaml"))
+add(G, "path_outside", "onboarding names a manifest above", both(lambda w: shutil.copy(
+    w.manifest, w.root / "x.yaml"), at("onboarding", "artifact_manifest_path", "../x.yaml")))  # fmt: skip
+add(G, "path_outside", "onboarding names another context", at("onboarding", "project_context_path", "/etc/passwd"))
+
+
+def moved(old: str, new: str) -> Edit:
+    """An edit that gives an owner another path."""
+    return lambda w: change(w.onboarding, lambda d: d["file_ownership"].update({new: d["file_ownership"].pop(old)}))
+
+
+add(G, "path_outside", "an owned path above the project", moved(RULES, "../../etc/cron.d/x"))
+add(G, "path_outside", "an owned path from the root", moved(RULES, "/etc/cron.d/x"))
+add(G, "path_outside", "an owned path with a backslash", moved(RULES, "prometheus\\rules.yaml"))
+add(G, "path_convention", "an owned path against its convention", moved(RULES, "prometheus/rules/other.yaml"))
+add(G, "path_convention", "an existing artifact's path against its convention", moved(
+    "runbooks/orders-api-runbook.md", "runbooks/other.md"))  # fmt: skip
+
+
+def convention(kind: str, path: Any) -> Edit:
+    """An edit of a type's convention in both of its places."""
+    return lambda w: change(w.onboarding, lambda d: [
+        d[section][kind].update(output_path=path) for section in ("artifact_types", "output_path_conventions")])  # fmt: skip
+
+
+add(G, "path_convention", "a convention that no path follows", convention("runbook", "docs/{target}.md"))
+add(G, "path_convention", "a convention that is stated twice, differently", at(
+    "onboarding", "output_path_conventions.runbook.output_path", "docs/{target}.md"))  # fmt: skip
+
+
+@fault(G, "path_outside", "a convention that leaves the project, and ownership that does not follow it")
+def _(w: Files) -> None:
+    convention("service_monitor", "../{target}.yaml")(w)
+    change(w.onboarding, lambda d: [o.update(artifact_ids=["x"]) for p, o in d["file_ownership"].items() if 0])
+    for name in ("api", "billing", "gateway", "worker"):
+        path = SERVICE.replace("{target}", f"orders-{name}")
+        moved(path, f"../orders-{name}.yaml")(w)
+
+
+@fault(G, "no_path", "a type without any convention")
+def _(w: Files) -> None:
+    change(w.onboarding, lambda d: [d[key].pop("runbook") for key in ("artifact_types", "output_path_conventions")])
+
+
+@fault(G, "path_collision", "two artifacts that claim one file, which is not shared", variant="sharing_a_file")
+def _(w: Files) -> None:
+    owner(RULES, scope="primary")(w)
+
+
+@fault(G, "path_collision", "two artifacts that claim one file, which says nothing of sharing", variant="sharing_a_task")
+def _(w: Files) -> None:
+    change(w.onboarding, lambda d: d["file_ownership"][RULES].pop("scope"))
+
+
+@fault(G, "path_collision", "two paths that differ in case only")
+def _(w: Files) -> None:
+    upper = "Orders-API"
+    change(w.manifest, lambda d: d["artifacts"].append({**d["artifacts"][3], "id": "x", "target": upper}))
+    change(w.manifest, lambda d: d["coverage"]["byTarget"].append({"target": upper}))
+    new = {"artifact_ids": ["x"], "artifact_types": ["runbook"], "scope": "primary", "task_ids": ["ORD-1"]}
+    change(w.onboarding, lambda d: (
+        d["file_ownership"].update({f"runbooks/{upper}-runbook.md": new}), d[MAPPING].update(x="ORD-1"),
+        d["coverage"]["byTarget"].append({"target": upper})))  # fmt: skip
+    _recount(w)
+
+
+# -- S3-G2 (advisory): what ingestion appended -----------------------------------------------------------------------
+APPENDED = {"role": "task_decomposition", "stage": "ingestion", "source_file": "artisan-context-seed.json"}
+for _title, _type, _entry in (
+    ("an appended entry with a wrong digest", "checksum_mismatch", {"json_path": "$.tasks", "sha256": STALE}),
+    ("an appended entry without stage", "checksum_mismatch", {"json_path": "$.tasks", "sha256": STALE, "stage": None}),
+    ("an appended entry of a section that is not there", "missing_key", {"json_path": "$.none", "sha256": STALE}),
+    ("an appended entry of a lost file", "missing_file", {"json_path": "$.x", "source_file": "x.json", "sha256": "x"}),
+):
+    add("S3-G2", _type, _title, at("run", "artifact_inventory", lambda i, e=_entry: [*i, {**APPENDED, **e}]))
+
+# -- S4-C1: parity ---------------------------------------------------------------------------------------------------
+G = "S4-C1"
+MAPPED = "artifact_mappings"
+
+
+def seeds(place: str, value: Any) -> Edit:
+    """An edit of the seed and the enriched seed."""
+    return both(at("seed", place, value), at("enriched", place, value))
+
+
+add(G, "missing_file", "no ingestion", lambda w: shutil.rmtree(w.ingestion))
+add(G, "missing_file", "ingestion failed", lambda w: (
+    [seed.unlink() for seed in w.seeds], dump(w.ingestion / "plan-ingestion-failure-forensics.json", {})))  # fmt: skip
+add(G, "ambiguous_file", "two seeds", lambda w: shutil.copy(w.path("seed"), w.ingestion / "prime-context-seed.json"))
+add(G, "symlink", "the ingestion folder is a symlink", linked("ingestion"))
+add(G, "symlink", "the seed is a symlink", linked("seed"))
+add(G, "malformed_file", "the seed is truncated", lambda w: w.path("seed").write_bytes(w.path("seed").read_bytes()[:999]))
+add(G, "missing_file", "no enriched seed", removed("enriched"))
+add(G, "missing_file", "no traceability", removed("trace"))
+add(G, "wrong_type", "traceability is an array", lambda w: dump(w.trace, [load(w.trace)]))
+add(G, "wrong_type", "a mapping of features that is a text", at("trace", f"{MAPPED}.0.feature_ids", "F-001"))
+add(G, "wrong_type", "a mapping's type is a number", at("trace", f"{MAPPED}.0.artifact_type", 4))
+add(G, "unmapped_artifact", "a gap lost its feature", at("trace", MAPPED, less))
+add(G, "unmapped_artifact", "no gap has a feature", at("trace", MAPPED, []))
+add(G, "duplicate_mapping", "a gap is mapped twice", at("trace", MAPPED, twice))
+add(G, "unknown_artifact", "an artifact is mapped that exists", at("trace", MAPPED, lambda m: [
+    *m, {**m[0], "artifact_id": "orders_api-runbook"}]))  # fmt: skip
+add(G, "unknown_artifact", "a ghost takes a gap's place", at("trace", f"{MAPPED}.0.artifact_id", "ghost"))
+add(G, "unmapped_artifact", "a mapping is unresolved", at("trace", f"{MAPPED}.0.status", "unresolved"))
+add(G, "unmapped_artifact", "a mapping without feature", at("trace", f"{MAPPED}.0.feature_ids", []))
+add(G, "unmapped_artifact", "a mapping without task", at("trace", f"{MAPPED}.0.task_ids", []))
+add(G, "unknown_feature", "a mapping to a feature that is not there", at("trace", f"{MAPPED}.0.feature_ids", ["F-009"]))
+add(G, "unknown_task", "a mapping to a task that is not there", at("trace", f"{MAPPED}.0.task_ids", ["PI-009"]))
+add(G, "duplicate_mapping", "a mapping names a feature twice", at("trace", f"{MAPPED}.0.feature_ids", twice))
+add(G, "duplicate_mapping", "a mapping names a task twice", at("trace", f"{MAPPED}.0.task_ids", twice))
+add(G, "type_mismatch", "a mapping as another type", at("trace", f"{MAPPED}.0.artifact_type", "dashboard"))
+add(G, "target_mismatch", "two gaps whose mappings are swapped", lambda w: change(w.trace, lambda d: [
+    d[MAPPED][i].update(feature_ids=[f"F-00{2 - i}"], task_ids=[f"PI-00{2 - i}"]) for i in (0, 1)]))  # fmt: skip
+add(G, "task_mismatch", "a mapping to a task of another feature", at("trace", f"{MAPPED}.0.task_ids", ["PI-001", "PI-002"]))
+add(G, "task_mismatch", "a mapping to a feature without its task", at(
+    "trace", f"{MAPPED}.0.feature_ids", ["F-001", "F-002"]))  # fmt: skip
+add(G, "target_mismatch", "a feature and its task work on another file", both(
+    seeds("plan.features.0.target_files", ["x.yaml"]),
+    seeds("tasks.0.config.context.target_files", ["x.yaml"])), sealed=False)  # fmt: skip
+add(G, "target_mismatch", "a task works above the project", both(
+    seeds("plan.features.0.target_files", ["../x.yaml"]),
+    seeds("tasks.0.config.context.target_files", ["../x.yaml"])), sealed=False)  # fmt: skip
+add(G, "unresolved_entry", "an unresolved artifact", at("trace", "unresolved", [{"artifact_id": "x"}]))
+add(G, "unresolved_entry", "an unresolved text", at("trace", "unresolved", ["x"]))
+add(G, "duplicate_feature", "a feature twice", seeds("plan.features", twice))
+add(G, "duplicate_task", "a task twice", seeds("tasks", twice))
+add(G, "duplicate_task", "a task twice in the enriched seed", at("enriched", "tasks", twice))
+add(G, "unknown_task", "the seeds lost a task", seeds("tasks", less))
+add(G, "unknown_feature", "the seeds lost a feature", seeds("plan.features", less))
+add(G, "task_mismatch", "the enriched seed lost a task", at("enriched", "tasks", lambda t: t[:-1]))
+add(G, "task_mismatch", "the enriched seed has another task", at("enriched", "tasks", lambda t: [
+    *t, {**t[0], "task_id": "PI-009"}]))  # fmt: skip
+add(G, "task_mismatch", "the enriched seed lost a file", at("enriched", "tasks.0.config.context.target_files", []))
+add(G, "task_mismatch", "a task of another feature in the enriched seed", at(
+    "enriched", "tasks.0.config.context.feature_id", "F-002"))  # fmt: skip
+add(G, "unknown_feature", "a task of a feature that is not there", seeds("tasks", lambda t: [
+    *t, {**t[0], "task_id": "PI-009", "config": {"context": {"feature_id": "F-009"}}}]))  # fmt: skip
+add(G, "unknown_task", "a task waits for one that is not there", seeds("tasks.0.depends_on", ["PI-009"]))
+add(G, "missing_key", "a task without id", seeds("tasks.0.task_id", GONE))
+
+# -- S4-G1: the score ------------------------------------------------------------------------------------------------
+G = "S4-G1"
+SCORE = "complexity.composite"
+for _value in (140, -1, 100.1, -0.1):
+    add(G, "score_out_of_range", f"a score of {_value} everywhere", lambda w, v=_value: rescore(w, v))
+add(G, "wrong_type", "a score that is a text", seeds(SCORE, "44"))
+add(G, "wrong_type", "a score that is true", seeds(SCORE, True))
+add(G, "missing_key", "no score", seeds(SCORE, GONE))
+add(G, "wrong_type", "no complexity", seeds("complexity", None))
+add(G, "score_out_of_range", "a dimension over 100", seeds("complexity.dimensions.ambiguity", 101))
+add(G, "wrong_type", "a dimension that is a text", seeds("complexity.dimensions.ambiguity", "high"))
+add(G, "missing_key", "no dimensions", seeds("complexity.dimensions", GONE))
+add(G, "score_mismatch", "another score in the seed", at("seed", SCORE, 45))
+add(G, "score_mismatch", "another score in the enriched seed", at("enriched", SCORE, 45))
+add(G, "missing_key", "no score in the enriched seed", at("enriched", SCORE, GONE))
+for _name in ("seed", "enriched"):
+    add(G, "score_mismatch", f"another margin in the {_name}", at(_name, "_ingestion_quality.route_margin", 5))
+    add(G, "score_mismatch", f"a margin with a sign in the {_name}", at(_name, "_ingestion_quality.route_margin", -4))
+SIGNALS = "phases.assess.quality_signals"
+add(G, "score_mismatch", "another score in the diagnostic", at("diagnostic", f"{SIGNALS}.composite_score", 43))
+add(G, "score_mismatch", "another margin in the diagnostic", at("diagnostic", f"{SIGNALS}.route_margin", 3))
+add(G, "missing_key", "no score in the diagnostic", at("diagnostic", f"{SIGNALS}.composite_score", GONE))
+add(G, "missing_file", "no diagnostic", removed("diagnostic"))
+add(G, "score_mismatch", "another score in ingestion's state", at("progress", "complexity_composite", 44.2))
+add(G, "missing_key", "no score in ingestion's state", at("progress", "complexity_composite", GONE))
+add(G, "missing_file", "no ingestion state", removed("progress"))
+add(G, "score_mismatch", "another score in the review config", at("config", "_ingestion_metadata.complexity_score", 12))
+add(G, "missing_key", "no score in the review config", at("config", "_ingestion_metadata", GONE))
+add(G, "malformed_file", "the review config is empty", holds("config", ""))
+
+# -- S4-G2: made from this source ------------------------------------------------------------------------------------
+G = "S4-G2"
+for _name in ("seed", "enriched"):
+    add(G, "checksum_mismatch", f"the {_name} of another source", at(_name, "source_checksum", STALE), sealed=False)
+    add(G, "checksum_mismatch", f"the {_name}'s other checksum is stale", at(
+        _name, "artifacts.source_checksum", STALE), sealed=False)  # fmt: skip
+    add(G, "checksum_mismatch", f"the {_name}'s only checksum is stale", both(
+        at(_name, "source_checksum", GONE), at(_name, "artifacts.source_checksum", STALE)), sealed=False)  # fmt: skip
+    add(G, "missing_key", f"no checksum in the {_name}", both(
+        at(_name, "source_checksum", GONE), at(_name, "artifacts.source_checksum", GONE)), sealed=False)  # fmt: skip
+    add(G, "checksum_mismatch", f"the {_name}'s context has changed", at(
+        _name, "context_files.0.checksum", STALE), sealed=False)  # fmt: skip
+    add(G, "path_outside", f"the {_name}'s context is elsewhere", at(
+        _name, "context_files.0.path", "/etc/passwd"), sealed=False)  # fmt: skip
+    add(G, "missing_key", f"the {_name} without context files", at(_name, "context_files", GONE), sealed=False)
+add(G, "missing_file", "a context file that is not there", at(
+    "seed", "context_files.0.path", lambda p: p.replace("onboarding", "lost")), sealed=False)  # fmt: skip
+for _key in ("source_checksum", "artifact_manifest", "project_context"):
+    for _side in ("expected", "actual"):
+        add(G, "checksum_mismatch", f"{_key}_{_side} is stale", at(
+            "trace", f"checksum_evidence.{_key}_{_side}", STALE), sealed=False)  # fmt: skip
+add(G, "missing_key", "evidence without a checksum", at(
+    "trace", "checksum_evidence.artifact_manifest_actual", GONE), sealed=False)  # fmt: skip
+add(G, "missing_key", "no checksum evidence", at("trace", "checksum_evidence", GONE), sealed=False)
+add(G, "checksum_mismatch", "the source could not be verified", at(
+    "trace", "checksum_evidence.source_checksum_verified", False))  # fmt: skip
+add(G, "wrong_type", "verified is a text", at("trace", "checksum_evidence.source_checksum_verified", "yes"))
+
+# -- S4-G3 (advisory) ------------------------------------------------------------------------------------------------
+add("S4-G3", "unmapped_feature", "a feature that serves no gap", seeds("plan.features", lambda f: [
+    *f, {"feature_id": "F-009", "name": "Besides"}]))  # fmt: skip
+add("S4-G3", "unresolved_entry", "an unresolved requirement", at("trace", "unresolved", [{"type": "requirement", "id": "R-1"}]))
+
+# -- S5 --------------------------------------------------------------------------------------------------------------
+G = "S5-G1"
+add(G, "route_mismatch", "a score that demands the other route", lambda w: rescore(w, 40))
+add(G, "route_mismatch", "a prime route with a score over 40", lambda w: rescore(w, 40.1), variant="prime")
+add(G, "route_mismatch", "an override that is gone", removed("override"), variant="rerouted")
+for _name, _place in (
+    ("seed", "complexity.route"),
+    ("enriched", "complexity.route"),
+    ("trace", "route"),
+    ("diagnostic", "route"),
+    ("diagnostic", f"{SIGNALS}.route_decision"),
+    ("progress", "route"),
+    ("progress", "complexity_route"),
+    ("config", "_ingestion_metadata.route"),
+):
+    add(G, "route_mismatch", f"another route in {_name}: {_place}", at(_name, _place, "prime"))
+    add(G, "wrong_type", f"a route that is a number in {_name}: {_place}", at(_name, _place, 1))
+for _name, _place in (("seed", "complexity.route"), ("trace", "route"), ("config", "_ingestion_metadata.route")):
+    add(G, "missing_key", f"no route in {_name}", at(_name, _place, GONE))
+
+
+@fault(G, "route_mismatch", "a route that nobody knows, by an override")
+def _(w: Files) -> None:
+    for seed in w.seeds:
+        seed.rename(seed.with_name(seed.name.replace("artisan", "manual")))
+    dump(w.override, {"route": "manual", "reason": "x", "approved_by": "y"})
+
+
+for _key in ("route", "reason", "approved_by"):
+    for _value in ("", "  ", None, 1):
+        add(G if _key == "route" and _value is not None and not isinstance(_value, str) else G, "wrong_type"
+            if _key == "route" and _value == 1 else "route_mismatch", f"an override whose {_key} is {_value!r}",
+            at("override", _key, _value), variant="rerouted", also=("S5-G2",))  # fmt: skip
+add(G, "malformed_file", "an override that is no JSON", holds("override", "{"), also=("S5-G2",))
+add(G, "symlink", "an override that is a symlink", lambda w: w.override.symlink_to(w.onboarding), also=("S5-G2",))
+add("S5-G2", "undocumented_override", "an override of nothing, without approver", lambda w: dump(
+    w.override, {"route": "artisan", "reason": "same as before"}))  # fmt: skip
+add("S5-G2", "undocumented_override", "an empty override's reason", lambda w: dump(
+    w.override, {"route": "artisan", "reason": " ", "approved_by": "kim"}))  # fmt: skip

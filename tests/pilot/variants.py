@@ -26,6 +26,15 @@ from pytest_contextcore.pilot.gates.export import percentage
 
 LATER = ("export", "ingest", "route", "design", "implement", "validate", "review", "finalize")
 STATES = ("generation", "test", "review")
+_PLACES = {
+    "provenance": "export/provenance.json",
+    "run": "export/run-provenance.json",
+    "validation": "export/validation-report.json",
+    "quality": "export/export-quality-report.json",
+    "diagnostic": "ingestion/plan-ingestion-diagnostic.json",
+    "progress": "ingestion/.startd8/plan_ingestion_state.json",
+    "config": "ingestion/review-config.json",
+}
 NEW = {"zz_unseen": {"a": [1, None, {"b": 1.5}]}}
 
 
@@ -71,6 +80,16 @@ class Files:
         """The first generated file whose path ends like this."""
         paths = [self.project / target for task in load(self.seeds[0])["tasks"] for target in targets(task)]
         return next(path for path in paths if path.name.endswith(suffix))
+
+    def path(self, name: str) -> Path:
+        """A file by its short name, else by its path in the workspace."""
+        if name in STATES:
+            return self.state(name)
+        if name in ("seed", "enriched"):
+            return self.seeds[("enriched", "seed").index(name)]
+        known = getattr(self, name, None) or self.root / _PLACES.get(name, name)
+        assert isinstance(known, Path)
+        return known
 
     def documents(self) -> list[Path]:
         """Every JSON document that the pipeline wrote, generated artifacts not among them."""
