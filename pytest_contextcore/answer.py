@@ -48,7 +48,7 @@ def _partial_protobuf(content: bytes, kind: str) -> tuple[int, str]:
         return 0, ""
     if kind not in ("application/x-protobuf", "application/protobuf", "application/octet-stream"):
         raise ValueError("another content type")
-    from google.protobuf.message import (  # type: ignore[import-untyped]  # noqa: PLC0415  (only where it is spoken)
+    from google.protobuf.message import (  # noqa: PLC0415  (only where it is spoken)
         DecodeError,
     )
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: PLC0415

@@ -13,7 +13,7 @@ from .otlp import package_version
 from .transport import basic_credentials
 
 if TYPE_CHECKING:
-    import grpc  # type: ignore[import-untyped]
+    import grpc
 
     from .telemetry import Settings
 
@@ -112,8 +112,8 @@ def _retry_info(error: Any) -> float | None:
     if packed is None:
         return None
     from google.protobuf.message import DecodeError  # noqa: PLC0415  (only where a server says so)
-    from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # noqa: PLC0415
-    from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # noqa: PLC0415
+    from google.rpc.error_details_pb2 import RetryInfo  # noqa: PLC0415
+    from google.rpc.status_pb2 import Status  # noqa: PLC0415
 
     info = RetryInfo()
     try:

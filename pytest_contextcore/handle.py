@@ -36,7 +36,6 @@ class Gate:
     def __init__(self, recorder: TraceRecorder, phase_id: str, gate_id: str, spans: SpanContextStack) -> None:
         self._recorder, self._phase_id, self._gate_id, self._spans = recorder, phase_id, gate_id, spans
         self._not_applicable: str | None = None
-        self._where: str | None = None
 
     @property
     def id(self) -> str:

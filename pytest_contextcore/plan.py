@@ -186,11 +186,6 @@ class Plan(_Frozen):
         return name.removeprefix(f"{self.trace.id}-")
 
 
-def placeholders(next_action: str) -> frozenset[str]:
-    """The evidence types that a next action refers to."""
-    return frozenset(_PLACEHOLDER.findall(next_action))
-
-
 def fill(next_action: str, refs: dict[str, list[str]], limit: int = 3) -> str:
     """Put the refs of a gate's evidence into its next action; a type that it lacks becomes "…"."""
 

@@ -83,12 +83,6 @@ def parent_span(evidence: Evidence, now: int, trace_state: str = "") -> SpanData
     )
 
 
-def all_spans(evidence: Evidence, now: int) -> list[SpanData]:
-    """Every span of a trace, the parent last."""
-    spans = [found for span in evidence.spans for found in phase_spans(evidence, span)]
-    return [*spans, parent_span(evidence, now)]
-
-
 def with_state(span: SpanData, trace_state: str) -> SpanData:
     """The span with the vendor state of its trace."""
     return replace(span, trace_state=trace_state) if trace_state else span

@@ -130,7 +130,11 @@ def _wrapped(label: str, text: str, width: int, colour: str | None = None) -> It
 
 
 def _indented(lead: str, text: str, width: int, colour: str | None = None) -> Iterator[Line]:
-    lines = [line for part in text.split("\n") for line in textwrap.wrap(part, max(width - len(lead), 20)) or [""]]
+    """The text behind its lead; of several lines each stands out by a hanging indent."""
+    parts = text.split("\n")
+    hang = "  " if len(parts) > 1 else ""
+    room = max(width - len(lead), 20)
+    lines = [line for part in parts for line in textwrap.wrap(part, room, subsequent_indent=hang) or [""]]
     for index, line in enumerate(lines):
         yield ((lead if index == 0 else " " * len(lead)) + line).rstrip(), colour
 

@@ -65,8 +65,8 @@ class Unreadable(Exception):  # noqa: N818  it names the state of a file; the ga
 
 
 def reason(findings: Sequence[Finding], limit: int = 3) -> str:
-    """Join the first findings into the reason of a failed gate; the number of the others is stated."""
+    """Join the first findings into the reason of a failed gate, a line each; the number of the others is stated."""
     lines = [str(finding) for finding in findings[:limit]]
     if len(findings) > limit:
         lines.append(f"… and {len(findings) - limit} more")
-    return "; ".join(lines)
+    return "\n".join(lines)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.pilot.gates import finalize
+from pytest_contextcore.pilot import validators
+from pytest_contextcore.pilot.gates import export, finalize, validation
 from pytest_contextcore.pilot.observations import observe
 from pytest_contextcore.pilot.workspace import Memo, Workspace
 
@@ -84,3 +85,42 @@ def test_every_gate_has_a_fault_and_every_fault_a_title_of_its_own() -> None:
     assert {fault.gate for fault in FAULTS} == {*GATES, *ADVISORY} - {"S8-G3"}
     titles = [(fault.gate, fault.title) for fault in FAULTS]
     assert len(set(titles)) == len(titles)
+
+
+def test_without_a_promql_parser_only_the_advisory_gate_says_so(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (validation, validators):
+        monkeypatch.setattr(module, "promql_available", lambda: False)
+    found = ADVISORY["S8-G3"](Workspace(base("embedded"))) or []
+    assert [(finding.type, finding.ref) for finding in found] == [
+        ("promql_not_checked", "gap-error-budget"),
+        ("promql_not_checked", "gap-throughput"),
+    ]
+    assert stopped(base("embedded")) == ("", [])
+
+
+# -- coverage with a scan ----------------------------------------------------------------------------------------------
+def test_a_scan_counts_what_is_in_its_folder_and_what_exists_already(base: Base, tmp_path: Path) -> None:
+    ws = Workspace(base("embedded"))
+    nothing = export.scan_existing(ws, tmp_path)
+    assert nothing == export.Scan(frozenset(), 17, 20, 85.0)
+    assert export.describe(nothing) == "85.0 % with 0 found: 17 of 20 required"
+    for name in ("grafana/dashboards/orders-api-dashboard.json", "runbooks/orders-api-runbook.md"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("{}")
+    scan = export.scan_existing(ws, tmp_path)
+    assert scan == export.Scan(frozenset(("gap-latency-panel", "orders_api-runbook")), 18, 20, 90.0)
+    assert export.coverage(ws, 90.0, scan) == []
+    short = export.coverage(ws, 90.1, scan)
+    assert [finding.type for finding in short] == ["coverage_below_minimum"]
+    assert "2 artifacts found by the scan" in short[0].message
+    assert (short[0].observed, short[0].expected) == ("90.0 %", "at least 90.1 %")
+    assert export.held_coverage(ws) == 85.0
+
+
+def test_a_scan_of_an_export_that_cannot_be_read_is_empty(tmp_path: Path) -> None:
+    assert export.scan_existing(Workspace(tmp_path), tmp_path) == export.Scan(frozenset(), 0, 0, 0.0)
+
+
+def test_the_threshold_itself_is_enough(base: Base) -> None:
+    assert export.coverage(Workspace(base("embedded")), 85.0) == []
+    assert export.coverage(Workspace(base("embedded")), 85.1) != []

@@ -120,8 +120,8 @@ class Files:
 
         def run(d: Any) -> None:
             for entry in d.get("artifact_inventory") or []:
-                section = onboarding.get(entry.get("json_path", "")[2:])
-                if section is not None and entry["source_file"] == self.onboarding.name:
+                section = onboarding.get(str(entry.get("json_path"))[2:])
+                if section is not None and entry.get("source_file") == self.onboarding.name:
                     entry["sha256"] = sha(json.dumps(section, sort_keys=True, default=str).encode())
             for output in d["outputs"]:
                 output["sha256"] = sha((self.root / output["path"]).read_bytes())
@@ -151,7 +151,9 @@ class Files:
 
     def _seal_outputs(self) -> None:
         """Tests, review and finalize saw the generated files as they are now."""
-        files = {task["task_id"]: [self.project / path for path in targets(task)] for task in load(self.seeds[0])["tasks"]}
+        files = {
+            task["task_id"]: [self.project / path for path in targets(task)] for task in load(self.seeds[0])["tasks"]
+        }
         hashes = {task: sha(b"".join(path.read_bytes() for path in paths)) for task, paths in files.items()}
         change(self.state("test"), lambda d: d["_cache_meta"].update(generation_file_hashes=hashes))
 
@@ -259,8 +261,12 @@ def rerouted(root: Path) -> Files:
     files = build(root)
     for path in [*files.documents()]:
         if path.parent != files.export:
-            path.write_text(path.read_text(encoding="utf-8").replace("artisan-context", "prime-context").replace(
-                '"artisan"', '"prime"'), encoding="utf-8")  # fmt: skip
+            path.write_text(
+                path.read_text(encoding="utf-8")
+                .replace("artisan-context", "prime-context")
+                .replace('"artisan"', '"prime"'),
+                encoding="utf-8",
+            )
         if path.name.startswith("artisan-"):
             path.rename(path.with_name(path.name.replace("artisan-", "prime-")))
     dump(files.override, {"route": "prime", "reason": "one file type only", "approved_by": "kim", "at": "noon"})
@@ -514,8 +520,10 @@ def sparse(root: Path) -> Files:
             del owner["task_ids"], owner["scope"]
 
     change(files.onboarding, bare)
-    change(files.export / "validation-report.json", lambda d: (d.pop("project_id"), d["coverage"].update(
-        minimum_required=None, meets_minimum=None)))  # fmt: skip
+    change(
+        files.export / "validation-report.json",
+        lambda d: (d.pop("project_id"), d["coverage"].update(minimum_required=None, meets_minimum=None)),
+    )
     change(files.export / "export-quality-report.json", lambda d: d.pop("coverage"))
     change(files.export / "run-provenance.json", lambda d: d.pop("artifact_inventory"))
     change(files.export / "provenance.json", lambda d: (d.pop("cliArgs"), d.pop("outputDirectory")))
@@ -527,18 +535,32 @@ def sparse(root: Path) -> Files:
     change(files.trace, lambda d: [m.update(artifact_type=None) for m in d["artifact_mappings"]])
     state = files.ingestion / ".startd8/plan_ingestion_state.json"
     change(state, lambda d: (d.pop("route"), d.pop("complexity_route")))
-    change(files.ingestion / "plan-ingestion-diagnostic.json", lambda d: (d.pop("route"), [d["phases"]["assess"][
-        "quality_signals"].pop(key) for key in ("route_margin", "route_decision")]))  # fmt: skip
-    change(files.handoff, lambda d: (d.pop("completed_phases"), d["design_results"]["PI-001"].update(
-        status="adopted", design_document=None)))  # fmt: skip
+    change(
+        files.ingestion / "plan-ingestion-diagnostic.json",
+        lambda d: (
+            d.pop("route"),
+            [d["phases"]["assess"]["quality_signals"].pop(key) for key in ("route_margin", "route_decision")],
+        ),
+    )
+    change(
+        files.handoff,
+        lambda d: (
+            d.pop("completed_phases"),
+            d["design_results"]["PI-001"].update(status="adopted", design_document=None),
+        ),
+    )
     change(files.state("generation"), lambda d: [result.pop("content_hashes") for result in d["tasks"].values()])
     change(files.state("test"), lambda d: [entry.pop("results") for entry in d["output"]["test_plan"]])
     change(files.state("test"), lambda d: d["output"].pop("tests_uncovered"))
     change(files.state("review"), lambda d: [(r.pop("score"), r.pop("issues")) for r in d["tasks"].values()])
     files.seal()
     for path, key in ((files.report, "generated_artifacts"), (files.made, "artifacts")):
-        change(path, lambda d, k=key: [  # type: ignore[misc]
-            [a.pop(x) for x in ("size_bytes", "line_count", "source_status")] for a in d[k]])  # fmt: skip
+        change(
+            path,
+            lambda d, k=key: [  # type: ignore[misc]
+                [a.pop(x) for x in ("size_bytes", "line_count", "source_status")] for a in d[k]
+            ],
+        )
     change(files.report, lambda d: (d.pop("test_summary"), d.pop("review_summary")))
     change(files.made, lambda d: d["provenance"].pop("enriched_seed_path"))
     return files

@@ -112,9 +112,8 @@ def _agreement(entry: Mapping, tasks: dict[str, Task]) -> Iterator[Finding]:
     for task in known:
         if task.feature_id not in features:
             seen = f"{task.id} of {task.feature_id}"
-            yield _say(
-                entry, "is mapped to a task of another feature", seen, ", ".join(entry.feature_ids), "task_mismatch"
-            )
+            wanted = ", ".join(entry.feature_ids) or "a feature"
+            yield _say(entry, "is mapped to a task of another feature", seen, wanted, "task_mismatch")
     served = {task.feature_id for task in known}
     for id_ in entry.feature_ids:
         if known and id_ not in served:
