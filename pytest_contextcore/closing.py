@@ -8,27 +8,31 @@ from dataclasses import dataclass
 import pytest
 
 from . import junit, sender, summary
-from .evidence_file import evidence_path
+from .evidence_file import NOT_WRITTEN, evidence_path
 from .model import Evidence, Status
-from .plan import Plan
 from .services import Services
 from .spool import Spool
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A plan and the evidence of its execution in this session."""
+    """A plan's execution in this session, and what could not be written or was reported about it."""
 
     evidence: Evidence
-    plan: Plan
+    problems: Sequence[str] = ()
 
 
-def close(session: pytest.Session, shared: Services, traces: Sequence[Trace], problems: Sequence[str]) -> list[str]:
+def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> list[str]:
     """Settle exit code and JUnit file and send the spans; the lines to print below the table."""
     evidence = [trace.evidence for trace in traces]
     junit.add_unreported(session.config, evidence, shared.reported)
     session.exitstatus = exit_code(session.exitstatus, evidence)
-    return [*(line for one in evidence for line in _written(session.config, shared, one)), *problems, *_send(shared)]
+    lines: list[str] = []
+    for trace in traces:
+        if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
+            lines += _written(session.config, shared, trace.evidence)
+        lines += trace.problems
+    return [*lines, *_send(shared)]
 
 
 def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> list[str]:
@@ -50,9 +54,11 @@ def _send(shared: Services) -> list[str]:
     if not settings.exporting:
         return []
     folder = shared.context.out / "spool"
-    return sender.send_all(
-        settings, [Spool(path) for path in sorted(folder.glob(f"{shared.context.run_id}*.otlp.jsonl"))]
-    )
+    spools = {path: Spool(path) for path in sorted(folder.glob(f"{shared.context.run_id}*.otlp.jsonl"))}
+    if shared.outbox.spool is not None:  # ours knows what it could not write
+        spools[shared.outbox.spool.path] = shared.outbox.spool
+    lines = sender.send_all(settings, list(spools.values()))
+    return [*lines, shared.outbox.problem] if shared.outbox.problem else lines
 
 
 def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> int | pytest.ExitCode:

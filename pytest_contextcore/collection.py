@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from .plan import PLAN_FILE, PhasePlan, Plan
+from .discovery import PLAN_FILE
+from .plan import PhasePlan, Plan
 
 T = TypeVar("T")
 

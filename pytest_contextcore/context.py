@@ -6,13 +6,22 @@ from contextvars import Token
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    TraceFlags,
+    TraceState,
+    get_current_span,
+    set_span_in_context,
+)
 
 from .ids import traceparent
 
+Entered = Token[Context]
 
-class SpanContextStack:
-    """The spans that are open in this thread, the innermost being OpenTelemetry's current span.
+
+class SpanContexts:
+    """Makes spans of one trace OpenTelemetry's current span, in whichever thread or task it is asked to.
 
     The spans are not recording: what they carry is kept by the recorder, and only children are to find them.
     """
@@ -20,31 +29,41 @@ class SpanContextStack:
     def __init__(self, trace_id: str, *, sampled: bool = True, state: str = "") -> None:
         self._trace_id, self._sampled = trace_id, sampled
         self._state = TraceState.from_header([state]) if state else TraceState()
-        self._open: list[tuple[str, Token[Context]]] = []
+        self._outermost: tuple[str, Entered] | None = None
 
-    def push(self, span_id: str) -> None:
-        """Make this span (16 hex digits) the current one."""
+    def enter(self, span_id: str) -> Entered:
+        """Make this span (16 hex digits) the current one; what is returned leaves it again."""
         flags = TraceFlags(TraceFlags.SAMPLED if self._sampled else TraceFlags.DEFAULT)
         context = SpanContext(
             int(self._trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=flags, trace_state=self._state
         )
-        token = otel_context.attach(set_span_in_context(NonRecordingSpan(context)))
-        self._open.append((span_id, token))
+        return otel_context.attach(set_span_in_context(NonRecordingSpan(context)))
 
-    def pop(self) -> None:
-        """Close the innermost span."""
-        _, token = self._open.pop()
-        otel_context.detach(token)
+    def leave(self, entered: Entered) -> None:
+        """Make the span from before the current one again."""
+        otel_context.detach(entered)
 
-    def pop_all(self) -> None:
-        """Close every span that is still open."""
-        while self._open:
-            self.pop()
+    def open(self, span_id: str) -> None:
+        """Enter the span of a whole phase or test; threads that know no span are counted to it."""
+        self.close()
+        self._outermost = (span_id, self.enter(span_id))
+
+    def close(self) -> None:
+        """Leave the span of the phase or test, if one is open."""
+        if self._outermost is not None:
+            _, entered = self._outermost
+            self._outermost = None
+            self.leave(entered)
 
     @property
     def current(self) -> str:
-        """The innermost open span's id."""
-        return self._open[-1][0]
+        """The id of the innermost span that is open here: a span of the code under test, a gate, the phase."""
+        context = get_current_span().get_span_context()
+        if context.is_valid and format(context.trace_id, "032x") == self._trace_id:
+            return format(context.span_id, "016x")
+        if self._outermost is None:
+            raise RuntimeError("no phase is running")
+        return self._outermost[0]
 
     def traceparent(self) -> str:
         """The W3C header of the innermost open span."""

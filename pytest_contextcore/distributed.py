@@ -97,7 +97,8 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Which phases got a report, and whether there are ordinary tests beside them."""
         if any(plan.phase_of(report.nodeid) for plan in self._plans.values()):
-            self._shared.reported.add(report.nodeid)
+            if report.when in ("teardown", "???"):  # the latter is what xdist says of a test whose worker crashed
+                self._shared.reported.add(report.nodeid)
         else:
             self._shared.ordinary.ran = True
 
@@ -113,7 +114,7 @@ class Controller:
     def pytest_handlecrashitem(self, crashitem: str) -> None:
         """A worker died: if it was running a phase, that phase failed and the rest of its plan does not start."""
         for plan in self._plans.values():
-            if (phase_id := plan.phase_of(crashitem)) is not None:
+            if plan.done is None and (phase_id := plan.phase_of(crashitem)) is not None:
                 self._take_over(plan, phase_id, crashitem)
 
     def _take_over(self, plan: _RemotePlan, phase_id: str | None, nodeid: str = "") -> None:
@@ -128,11 +129,7 @@ class Controller:
         if evidence.started_at is None:
             recorder.start()
         if phase_id is not None:
-            if recorder.span(phase_id).status is not Status.IN_PROGRESS:
-                recorder.begin_phase(phase_id, nodeid)
-            reason = f"its worker crashed while it ran {nodeid}"
-            recorder.add_trouble(phase_id, Trouble(reason, f"find out why {nodeid} ends its process, then run again"))
-            recorder.end_phase(phase_id)
+            _fail(recorder, phase_id, nodeid)
         recorder.finish()
         plan.done = recorder.evidence
         plan.problems = [problem for problem in (file.problem, spans.problem) if problem]
@@ -156,12 +153,21 @@ class Controller:
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
             shared.outbox.flush()
-        problems = [problem for plan in self._plans.values() for problem in plan.problems]
-        self._lines = closing.close(session, shared, self._traces(), problems)
+        self._lines = closing.close(session, shared, self._traces())
 
     def _traces(self) -> list[closing.Trace]:
-        return [closing.Trace(plan.done, plan.plan) for plan in self._plans.values() if plan.done is not None]
+        return [closing.Trace(plan.done, plan.problems) for plan in self._plans.values() if plan.done is not None]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
         closing.show(self._config, terminalreporter, self._traces(), self._lines)
+
+
+def _fail(recorder: TraceRecorder, phase_id: str, nodeid: str) -> None:
+    """A worker died in a phase, which failed, unless what was recorded says that it was blocked or failed before."""
+    if recorder.span(phase_id).status is Status.NOT_STARTED:
+        recorder.begin_phase(phase_id, nodeid)
+    if recorder.span(phase_id).status in (Status.IN_PROGRESS, Status.COMPLETED):
+        reason = f"its worker crashed while it ran {nodeid}"
+        recorder.add_trouble(phase_id, Trouble(reason, f"find out why {nodeid} ends its process, then run again"))
+        recorder.end_phase(phase_id)

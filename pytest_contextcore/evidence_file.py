@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
+from time import monotonic  # by name: a test may patch the module's own
 
-from .model import Evidence, GateEvidence, SpanEvidence
+from .model import Evidence, GateEvidence, Kind, Result, SpanEvidence
 from .recorder import Change, TraceRecorder
 from .store import write_atomic
+
+NOT_WRITTEN = "evidence not written to"
+"""How the message about evidence that could not be written begins."""
 
 GATE_DELAY = 0.25
 """Seconds that a gate's result may wait for its write; contract 5 allows 0.5."""
@@ -29,12 +32,14 @@ class EvidenceFile:
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
         self._written = 0.0
+        self._blocked = False
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change."""
         if change is not Change.GATE_ENDED:
+            self._blocked = False
             self.write(durable=True)
-        elif time.monotonic() - self._written >= GATE_DELAY:
+        elif self._first_to_block(gate) or monotonic() - self._written >= GATE_DELAY:
             self.write(durable=False)
         else:
             self._write_later()
@@ -49,9 +54,17 @@ class EvidenceFile:
             try:
                 write_atomic(self.path, dump(self._recorder.evidence), durable=durable)
                 self.problem = None
-            except OSError as error:
-                self.problem = f"evidence not written to {self.path}: {error.strerror or error}"
-            self._written = time.monotonic()
+            except (OSError, ValueError) as error:
+                why = getattr(error, "strerror", None) or str(error).splitlines()[0]
+                self.problem = f"{NOT_WRITTEN} {self.path}: {why}"
+            self._written = monotonic()
+
+    def _first_to_block(self, gate: GateEvidence | None) -> bool:
+        """Whether this gate blocks its phase, and none has before: that must not wait."""
+        if self._blocked or gate is None or gate.result is not Result.FAIL or gate.kind is Kind.ADVISORY:
+            return False
+        self._blocked = True
+        return True
 
     def _write_later(self) -> None:
         with self._lock:

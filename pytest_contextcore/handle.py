@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Literal, Self
 
 from .attributes import checked
-from .context import SpanContextStack
+from .collection import short_gate_id
+from .context import SpanContexts
 from .handoff import H, Handoff, HandoffRefused, accept, emit
 from .handoff_store import HandoffStore
 from .model import EvidenceItem, GateEvidence, HandoffRecord, Input, Result
@@ -33,7 +34,7 @@ class Gate:
     end of its test. Anything else that is raised passes through and leaves the gate without a verdict.
     """
 
-    def __init__(self, recorder: TraceRecorder, phase_id: str, gate_id: str, spans: SpanContextStack) -> None:
+    def __init__(self, recorder: TraceRecorder, phase_id: str, gate_id: str, spans: SpanContexts) -> None:
         self._recorder, self._phase_id, self._gate_id, self._spans = recorder, phase_id, gate_id, spans
         self._not_applicable: str | None = None
 
@@ -48,7 +49,9 @@ class Gate:
 
     def evidence(self, type: str, *, ref: object, description: str = "") -> None:
         """Attach a finding: its type in snake_case, what it is about, and optionally a sentence."""
-        self._record.evidence.append(EvidenceItem(type=type, ref=redact(str(ref)), description=redact(description)))
+        self._record.evidence.append(
+            EvidenceItem(type=redact(type), ref=redact(str(ref)), description=redact(description))
+        )
 
     def not_applicable(self, reason: str) -> None:
         """Say that there is nothing to check here, and why; counts as checked."""
@@ -59,14 +62,16 @@ class Gate:
     def __enter__(self) -> Self:
         if self._record.started_at is not None:
             raise UnknownGate(f"gate {self.id} is checked twice; a gate is one check, so check it once")
+        if self._phase_id in self._recorder.sealed:
+            raise UnknownGate(f"gate {self.id} is checked after its phase's test; check it in the test")
         record = self._recorder.begin_gate(self._phase_id, self._gate_id)
-        self._spans.push(record.otel_span_id)
+        self._entered = self._spans.enter(record.otel_span_id)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        self._spans.pop()
+        self._spans.leave(self._entered)
         if isinstance(error, AssertionError):
             self._end(Result.FAIL, assertion_reason(error))
             self._recorder.failed_at[self.id] = location(error)
@@ -93,7 +98,7 @@ class Phase:
         phase_id: str,
         *,
         handoffs: HandoffStore,
-        spans: SpanContextStack,
+        spans: SpanContexts,
         root: Path,
     ) -> None:
         self._recorder, self._phase_id = recorder, phase_id
@@ -136,8 +141,8 @@ class Phase:
         Raises:
             UnknownGate: the plan declares no such gate for this phase.
         """
-        short = gate_id.removeprefix(f"{self.id}-").removeprefix(f"{self._phase_id}-")
-        if self._plan.gate(short) is None:
+        short = short_gate_id(self._recorder.plan, self._plan, gate_id)
+        if short is None:
             known = ", ".join(gate.id for gate in self._plan.gates)
             raise UnknownGate(f"phase {self.id} declares no gate {gate_id!r}; the plan declares: {known}")
         return Gate(self._recorder, self._phase_id, short, self._spans)
@@ -168,9 +173,9 @@ class Phase:
             digest = sha256 or digest_file(path)
         except Refused as error:
             raise OSError(f"input {path}: {error}") from error
-        absolute = Path(os.path.normpath(self._root / path))
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100  (normalizes without following symlinks)
         shown = absolute.relative_to(self._root) if absolute.is_relative_to(self._root) else absolute
-        self._recorder.add_input(self._phase_id, Input(path=shown.as_posix(), sha256=digest))
+        self._recorder.add_input(self._phase_id, Input(path=redact(shown.as_posix()), sha256=digest))
         return digest
 
     def handoff(self, handoff: Handoff) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from .model import Evidence, SpanEvidence, Status
-from .rules import Outcome
+from .rules import DESELECTED, Outcome
 from .spans import phase_spans
 from .summary import held_reason
 
@@ -29,17 +29,16 @@ def phase_properties(evidence: Evidence, span: SpanEvidence) -> list[tuple[str, 
 def add_unreported(config: pytest.Config, traces: Collection[Evidence], reported: Collection[str]) -> None:
     """Give the JUnit file the phases that no test report stands for.
 
-    Not started ones, for example after ``-x``, are skipped with the blocking span; reused ones passed. They are given
-    to the JUnit plugin alone: a hook call would change other plugins' counts.
+    Not started ones, for example after ``-x``, are skipped with the blocking span; interrupted ones failed; reused ones
+    passed. They are given to the JUnit plugin alone: a hook call would change other plugins' counts. Deselected ones
+    are left out, as everywhere in pytest.
     """
     xml = _log_xml(config)
     if xml is None:
         return
     for evidence in traces:
         for span in evidence.spans:
-            if span.nodeid is None or span.nodeid in reported:
-                continue
-            if span.status is Status.NOT_STARTED or span.reused:
+            if span.nodeid is not None and span.nodeid not in reported and span.blocked_reason != DESELECTED:
                 for report in _reports(evidence, span):
                     xml.pytest_runtest_logreport(report)
 
@@ -52,19 +51,34 @@ def _log_xml(config: pytest.Config) -> LogXML | None:
     return config.stash.get(xml_key, None)
 
 
+_OUTCOMES: dict[Status, Literal["passed", "failed", "skipped"]] = {
+    Status.COMPLETED: "passed",
+    Status.NOT_STARTED: "skipped",
+    Status.BLOCKED: "failed",
+    Status.FAILED: "failed",
+    Status.IN_PROGRESS: "failed",
+}
+
+
+def _longrepr(span: SpanEvidence, path: str, line: int) -> str | tuple[str, int, str] | None:
+    if span.status is Status.NOT_STARTED:
+        outcome = Outcome(span.status, span.blocked_reason, span.next_action, span.blocked_on_span_id)
+        return path, line, f"Skipped: {held_reason(outcome)}"
+    return None if span.status is Status.COMPLETED else f"{span.span_id} {span.phase}: {span.blocked_reason}"
+
+
 def _reports(evidence: Evidence, span: SpanEvidence) -> list[pytest.TestReport]:
     nodeid = span.nodeid or span.span_id
     path, _, name = nodeid.partition("::")
     line = span.attributes.get("code.line.number", 0)
     place = (path, line if isinstance(line, int) else 0, name)
-    outcome = Outcome(span.status, span.blocked_reason, span.next_action, span.blocked_on_span_id)
     first = pytest.TestReport(
         nodeid=nodeid,
         location=place,
         keywords={},
-        outcome="passed" if span.reused else "skipped",
-        longrepr=None if span.reused else (path, place[1], f"Skipped: {held_reason(outcome)}"),
-        when="call" if span.reused else "setup",
+        outcome=_OUTCOMES[span.status],
+        longrepr=_longrepr(span, path, place[1]),
+        when="setup" if span.status is Status.NOT_STARTED else "call",
     )
     last = pytest.TestReport(
         nodeid=nodeid,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import unittest
 from collections.abc import Mapping
 from pathlib import Path
@@ -101,8 +102,10 @@ def fingerprints_of(
     return found
 
 
-def select(run: PlanRun, selected: set[str]) -> None:
+def select(run: PlanRun, selected: set[str], whole: str) -> None:
     """Take over the phases that a deselection left out and that the last evidence proves.
+
+    ``whole`` is the command that runs the plan whole, for the message.
 
     Raises:
         pytest.UsageError: a selected phase needs one that was deselected and that nothing proves.
@@ -114,10 +117,13 @@ def select(run: PlanRun, selected: set[str]) -> None:
         upstream, phase_id = next(iter(needed.items()))
         raise pytest.UsageError(
             f"phase {phase_id} is selected but needs {upstream}, which is deselected and not proven by the last "
-            f"evidence: {refused[upstream]}; run the plan whole: pytest {_shown(run.plan.path.parent)}"
+            f"evidence: {refused[upstream]}; run the plan whole: {whole}"
         )
-    for phase_id in proven:
-        run.recorder.adopt(phase_id, proven[phase_id])
+    for phase_id in run.plan.by_id:
+        if phase_id in proven:
+            run.recorder.adopt(phase_id, proven[phase_id])
+        elif phase_id not in selected:
+            run.recorder.leave_out(phase_id)
     run.handoffs.take_back(proven.values())
 
 
@@ -148,13 +154,28 @@ def _digest(path: Path) -> str | None:
         return None
 
 
+_SELECTING = ("-k", "-m", "--deselect", "--lf", "--last-failed", "--ff", "--failed-first", "--sw", "--stepwise")
+
+
+def _whole_command(config: pytest.Config, plan: Plan) -> str:
+    """The command that this run was started with, without what selects tests."""
+    kept: list[str] = []
+    arguments = iter(config.invocation_params.args)
+    for argument in map(str, arguments):
+        if argument in ("-k", "-m", "--deselect"):
+            next(arguments, None)
+        elif not argument.startswith(_SELECTING) and argument not in config.args:
+            kept.append(argument)
+    return shlex.join(["pytest", _shown(plan.path.parent), *kept])
+
+
 def _shown(path: Path) -> str:
     """A path as a user would type it."""
     here = Path.cwd()
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}/"
 
 
-def arrange(items: list[pytest.Item], runs: list[PlanRun]) -> None:
+def arrange(config: pytest.Config, items: list[pytest.Item], runs: list[PlanRun]) -> None:
     """Bring the selected tests into the plans' order and mark who depends on whom.
 
     Raises:
@@ -173,6 +194,6 @@ def arrange(items: list[pytest.Item], runs: list[PlanRun]) -> None:
         phases = [(item, item.stash[PHASE_OF][1]) for item in items if item.stash.get(PHASE_OF, (None,))[0] is run]
         selected = {phase_id for _, phase_id in phases}
         if selected and not run.context.replacement:
-            select(run, selected)
+            select(run, selected, _whole_command(config, run.plan))
         for item, phase_id in phases:
             mark_phase(item, run.plan, phase_id, left_out=set(run.plan.by_id) - selected)

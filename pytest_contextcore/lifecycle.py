@@ -27,7 +27,7 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
         return  # pytest stops before any test; what could not be collected is no mistake in the plan
     shared = services(config)
     runs = build_runs(session, found, shared)
-    arrange(items, runs)
+    arrange(config, items, runs)
     shared.runs = runs
     link = Link.of(config)
     if config.option.collectonly or config.getoption("setuponly", False):
@@ -81,14 +81,13 @@ class SessionEnd:
         shared.outbox.flush()
         link = Link.of(self._config)
         if link is not None:
-            link.report(shared.runs)
+            link.report(shared.runs, shared.outbox.spool)
             return
-        problems = [problem for run in shared.runs for problem in run.problems()]
-        self._lines = closing.close(session, shared, self._traces(), problems)
+        self._lines = closing.close(session, shared, self._traces())
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
         closing.show(self._config, terminalreporter, self._traces(), self._lines)
 
     def _traces(self) -> list[closing.Trace]:
-        return [closing.Trace(run.recorder.evidence, run.plan) for run in self._shared.runs if run.started]
+        return [closing.Trace(run.recorder.evidence, run.problems()) for run in self._shared.runs if run.started]

@@ -176,11 +176,12 @@ class Summary(_Record):
 
 
 class Condition(_Record):
-    """One condition of the definition of done, and what is missing for it."""
+    """One condition of the definition of done, and what is missing for it: broken, or not reached yet."""
 
     condition: str
     met: bool
     missing: list[str] = Field(default_factory=list)
+    broken: list[str] = Field(default_factory=list)
 
 
 class Evidence(_Blockable):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .context import SpanContextStack
+from .context import SpanContexts
 from .ids import Remote, new_span_id
 from .redact import redact
 from .sources import code_attributes
@@ -84,7 +84,7 @@ class OrdinaryTests:
         self._is_phase = is_phase
         self._remote, self._root = remote, root
         self._state = remote.state if remote else ""
-        self._stack = SpanContextStack(trace_id, sampled=sampled, state=self._state)
+        self._stack = SpanContexts(trace_id, sampled=sampled, state=self._state)
         self._start = time.time_ns()
         self._item: pytest.Item | None = None
         self._attempt: _Attempt | None = None
@@ -163,14 +163,14 @@ class OrdinaryTests:
         span_id = new_span_id()
         self.ran = True
         self._attempt = _Attempt(item, item.nodeid, span_id, time.time_ns())
-        self._stack.push(span_id)
+        self._stack.open(span_id)
 
     def _end(self) -> None:
         attempt = self._attempt
         if attempt is None:
             return
         self._attempt = None
-        self._stack.pop()
+        self._stack.close()
         if self._sink is not None:
             self._sink(self._span(attempt))
 

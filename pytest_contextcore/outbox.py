@@ -11,6 +11,7 @@ from .ids import Remote
 from .model import GateEvidence, SpanEvidence, Status
 from .otlp import encode_line
 from .recorder import Change, TraceRecorder
+from .redact import redact
 from .span_data import Attributes, SpanData
 from .spans import parent_span, phase_spans, with_state
 from .spool import SpanWriter, Spool
@@ -22,6 +23,7 @@ class Outbox:
     def __init__(self, settings: telemetry.Settings, spool_path: Path, remote: Remote | None) -> None:
         self.settings = settings
         self.spool = Spool(spool_path) if settings.exporting else None
+        self.problem: str | None = None
         self._remote = remote
         self._resource: Attributes | None = None
         self._writer = SpanWriter(self.spool, self.resource) if self.spool is not None else None
@@ -50,8 +52,12 @@ class Outbox:
 
     def offer_provider(self) -> None:
         """Let code under test trace through a provider of ours, if nobody has set one."""
-        if self.spool is not None:
+        if self.spool is None:
+            return
+        try:
             provider.install_global(self.settings, self.resource, self.spool.append)
+        except ValueError as error:  # the SDK refuses some settings of the environment
+            self.problem = f"no tracer provider for code under test: {redact(str(error))}"
 
 
 class PlanSpans:

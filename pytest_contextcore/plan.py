@@ -19,7 +19,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from .attributes import Attribute, AttributeType, registry
 from .model import Kind
 
-PLAN_FILE = "plan.toml"
 MAX_PLAN_BYTES = 4 * 1024 * 1024
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

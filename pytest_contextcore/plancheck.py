@@ -14,7 +14,8 @@ import pytest
 
 from .collection import CollectionError, PhaseTest, assign, find_plan
 from .collector import TARGET
-from .plan import PLAN_FILE, Plan, PlanError, load_plan
+from .discovery import PLAN_FILE
+from .plan import Plan, PlanError, load_plan
 
 
 def command(arguments: list[str]) -> int:

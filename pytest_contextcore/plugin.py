@@ -38,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     encloses, that of pytest's last-failed plugin, which is registered in an earlier ``pytest_configure``.
     """
     config.addinivalue_line("markers", "phase(id): this test is the phase with that id of the nearest plan.toml")
+    if not config.pluginmanager.has_plugin("dependency"):  # we add its markers to phases, whether it is loaded or not
+        config.addinivalue_line("markers", "dependency(name, depends, scope): of pytest-dependency")
     config.stash[settings.KEY] = settings.read_settings(config)
     config.pluginmanager.register(_Listener(config), "contextcore-listener")
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):

@@ -6,7 +6,11 @@ import linecache
 import traceback
 from pathlib import Path
 
+import pytest
+
 from .redact import redact
+
+_START = Path.cwd()  # where the run began: a test may leave that folder, or delete it
 
 
 def assertion_reason(error: AssertionError) -> str:
@@ -30,17 +34,19 @@ def assertion_reason(error: AssertionError) -> str:
 def exception_reason(error: BaseException) -> str:
     """Type and message, as the last line of a traceback would say it."""
     text = str(error).strip()
+    if isinstance(error, pytest.fail.Exception) and text:
+        return redact(text)
     name = type(error).__qualname__
     return redact(f"{name}: {text}" if text else name)
 
 
 def location(error: BaseException) -> str | None:
-    """``file:line`` in the test that led to it, relative to the working directory where it lies below, or None."""
+    """``file:line`` in the test that led to it, relative to where the run began if it lies below, or None."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return None
-    path, here = Path(frames[0].filename), Path.cwd()
-    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{frames[0].lineno}"
+    path = Path(frames[0].filename)
+    return f"{path.relative_to(_START) if path.is_relative_to(_START) else path}:{frames[0].lineno}"
 
 
 def _source_line(error: BaseException) -> str | None:

@@ -75,6 +75,8 @@ class TraceRecorder:
         self.waivers = waivers or Waivers()
         self.remote = remote
         self.trouble: dict[str, list[Trouble]] = {}
+        self.sealed: set[str] = set()
+        """Phases whose test has been called: no gate of theirs can be checked any more."""
         self.partial = False
         """Whether phases were deselected: then the trace is not completed by this run."""
         self.failed_at: dict[str, str | None] = {}
@@ -105,6 +107,8 @@ class TraceRecorder:
         """A recorder that goes on from evidence which another process left, such as a worker that died."""
         recorder = cls(plan, listener=listener)
         recorder.evidence = evidence
+        ends = (moment for span in evidence.spans for moment in (span.started_at, span.ended_at) if moment)
+        recorder._last_time = max(ends, default=0)
         recorder._gates = {gate.gate_id: gate for span in evidence.spans for gate in span.gates}
         return recorder
 
@@ -141,6 +145,7 @@ class TraceRecorder:
         self._gates.update((gate.gate_id, gate) for gate in span.gates)
         self.trouble[phase_id] = []
         self._inputs[phase_id] = {}
+        self.sealed.discard(phase_id)
         self._announce(Change.PHASE_STARTED, span)
 
     def begin_gate(self, phase_id: str, gate_id: str) -> GateEvidence:
@@ -211,6 +216,14 @@ class TraceRecorder:
         """How the phase stands now."""
         return rules.phase_outcome(self.span(phase_id), self.trouble.get(phase_id, ()))
 
+    def seal_phase(self, phase_id: str) -> Outcome:
+        """The phase's test was called; its outcome, which only a failure that is still to come can change."""
+        self.sealed.add(phase_id)
+        outcome = self.outcome(phase_id)
+        if outcome.status is Status.FAILED and not self.trouble.get(phase_id):
+            self.add_trouble(phase_id, Trouble(outcome.reason or "", outcome.next_action or ""))
+        return outcome
+
     def end_phase(self, phase_id: str) -> Outcome:
         """A phase's test is over, teardown included."""
         outcome = self.outcome(phase_id)
@@ -220,6 +233,10 @@ class TraceRecorder:
     def hold_phase(self, phase_id: str, outcome: Outcome) -> None:
         """A phase does not start."""
         self._settle(self.span(phase_id), outcome)
+
+    def leave_out(self, phase_id: str) -> None:
+        """A phase was deselected, and nothing proves it."""
+        self.span(phase_id).blocked_reason = rules.DESELECTED
 
     def adopt(self, phase_id: str, proven: SpanEvidence) -> None:
         """A phase is not run, since the last evidence proves it."""

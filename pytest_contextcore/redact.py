@@ -23,6 +23,7 @@ _MIN_SECRET = 6  # shorter values would blank ordinary words
 
 def redact(text: str, limit: int = MAX_TEXT) -> str:
     """The text without credentials of URLs, tokens, or values of secret environment variables, cut at ``limit``."""
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # no lone surrogates: files and spans are UTF-8
     for value in _secrets(tuple((name, os.environ.get(name, "")) for name in os.environ if _is_secret(name))):
         text = text.replace(value, HIDDEN)
     for pattern, replacement in _PATTERNS:

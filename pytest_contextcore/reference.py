@@ -10,8 +10,8 @@ _LEVELS = {
     "resource": "Who emits the spans; on every span's resource.",
     "trace": "On the parent span of a plan, or on the root span `pytest` of the ordinary tests.",
     "phase": (
-        "On phases. Those under `task.` and `project.` are on the parent and on gates too; what a phase recorded is also "
-        "on the parent, as the last phase observed it."
+        "On phases. Those under `task.` and `project.` are on the parent and on gates too; what a phase recorded is "
+        "also on the parent, as the last phase observed it."
     ),
     "gate": "On gates.",
     "test": "On tests that are no phase; on phases too.",
@@ -25,8 +25,8 @@ def attribute_page() -> str:
         "# Attributes",
         "",
         "Every attribute that a span, event or resource may carry. This page is generated from the registry,",
-        "`pytest_contextcore/attributes.toml`; nothing is emitted that it, or an `[[attributes]]` entry of the plan in use,",
-        "does not declare.",
+        "`pytest_contextcore/attributes.toml`; nothing is emitted that it, or an `[[attributes]]` entry of the plan in",
+        "use, does not declare.",
     ]
     order = list(_LEVELS)
     ranked = sorted(registry().values(), key=lambda attribute: order.index(attribute.level))

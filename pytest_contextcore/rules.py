@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from .model import Attributes, Condition, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
 from .plan import DonePlan, Plan
 
+DESELECTED = "deselected in this run"
+"""The reason of a phase that was not selected and that nothing proves."""
+
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
+
+
+_ALSO_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,9 @@ def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
     failed = blocking_gates(span)
     if failed:
         gate, *others = failed
-        also = f" (also failed: {', '.join(_short(span, other) for other in others)})" if others else ""
+        names = [_short(span, other) for other in others]
+        more = f" and {len(names) - _ALSO_SHOWN} more" if len(names) > _ALSO_SHOWN else ""
+        also = f" (also failed: {', '.join(names[:_ALSO_SHOWN])}{more})" if names else ""
         return Outcome(Status.BLOCKED, f"{_short(span, gate)}: {gate.reason}{also}", gate.next_action)
     for trouble in troubles:
         if trouble.blocks:
@@ -142,24 +150,31 @@ def conditions(plan: Plan, evidence: Evidence) -> list[Condition]:
     values = last_values(evidence)
     found = []
     for done in plan.trace.definition_of_done:
-        missing = [*_missing_gates(plan, evidence, done), *_missing_values(done, values)]
-        found.append(Condition(condition=done.condition, met=not missing, missing=missing))
+        broken = [*_gates_with(plan, evidence, done, Result.FAIL), *_other_values(done, values)]
+        open_ = [*_gates_with(plan, evidence, done, Result.NOT_CHECKED), *_unknown_values(done, values)]
+        found.append(
+            Condition(condition=done.condition, met=not (broken or open_), missing=[*broken, *open_], broken=broken)
+        )
     return found
 
 
-def _missing_gates(plan: Plan, evidence: Evidence, done: DonePlan) -> Iterator[str]:
+def _gates_with(plan: Plan, evidence: Evidence, done: DonePlan, wanted: Result) -> Iterator[str]:
     results = {gate.gate_id: gate.result for span in evidence.spans for gate in span.gates}
     for name in done.gates:
-        result = results.get(f"{plan.trace.id}-{name}", Result.NOT_CHECKED)
-        if result in (Result.FAIL, Result.NOT_CHECKED):
-            yield f"gate {name}: {result}"
+        if results.get(f"{plan.trace.id}-{name}", Result.NOT_CHECKED) is wanted:
+            yield f"gate {name}: {wanted}"
 
 
-def _missing_values(done: DonePlan, values: Attributes) -> Iterator[str]:
+def _other_values(done: DonePlan, values: Attributes) -> Iterator[str]:
     for name, expected in done.attributes.items():
-        observed = values.get(name)
-        if observed != expected:
-            yield f"{name}: observed {'nothing' if observed is None else repr(observed)}, expected {expected!r}"
+        if name in values and values[name] != expected:
+            yield f"{name}: observed {values[name]!r}, expected {expected!r}"
+
+
+def _unknown_values(done: DonePlan, values: Attributes) -> Iterator[str]:
+    for name, expected in done.attributes.items():
+        if name not in values:
+            yield f"{name}: observed nothing, expected {expected!r}"
 
 
 def last_values(evidence: Evidence) -> Attributes:

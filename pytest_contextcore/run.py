@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .collection import CollectedPlan
-from .context import SpanContextStack
+from .context import SpanContexts
 from .evidence_file import EvidenceFile
 from .handle import Phase
 from .handoff_store import HandoffStore
@@ -80,7 +80,7 @@ class PlanRun:
             span.nodeid, span.fingerprint = collected.nodeids.get(phase.id), fingerprints.get(phase.id)
         sampled = outbox.sampled(self.recorder.evidence.otel_trace_id)
         self.handoffs = HandoffStore(context.out, self.plan.trace.id)
-        self.spans = SpanContextStack(
+        self.spans = SpanContexts(
             self.recorder.evidence.otel_trace_id,
             sampled=sampled,
             state=context.remote.state if context.remote else "",
@@ -100,14 +100,14 @@ class PlanRun:
         """A phase's test starts; its span becomes the current one."""
         self.start()
         self.recorder.begin_phase(phase_id, nodeid, code)
-        self.spans.push(self.recorder.span(phase_id).otel_span_id)
+        self.spans.open(self.recorder.span(phase_id).otel_span_id)
         return Phase(self.recorder, phase_id, handoffs=self.handoffs, spans=self.spans, root=self.context.root)
 
     def finish(self) -> None:
         """The session is over."""
         if self.started and not self.finished:
             self.finished = True
-            self.spans.pop_all()
+            self.spans.close()
             self.recorder.finish()
 
     def problems(self) -> list[str]:

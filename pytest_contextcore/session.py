@@ -83,7 +83,7 @@ class PlanHooks:
             raise stop from None
         finally:
             item.stash[_IN_CALL] = False
-        outcome = run.recorder.outcome(phase_id)
+        outcome = run.recorder.seal_phase(phase_id)
         if outcome.status is not Status.COMPLETED:
             raise _stopped(run, phase_id, outcome)
         return result
@@ -91,7 +91,7 @@ class PlanHooks:
     def _stop(self, run: PlanRun, phase_id: str, error: BaseException) -> BaseException:
         """Record what a test raised; what it then fails with: a failed gate wins over it."""
         run.recorder.add_trouble(phase_id, _trouble(run, phase_id, error), error)
-        outcome = run.recorder.outcome(phase_id)
+        outcome = run.recorder.seal_phase(phase_id)
         return _stopped(run, phase_id, outcome) if outcome.status is Status.BLOCKED else error
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -114,12 +114,12 @@ class PlanHooks:
         if found is None or item.stash.get(_IN_CALL, False):  # a subtest's report, made while the test still runs
             return report
         run, phase_id = found
-        self._reported.add(item.nodeid)
         if (hold := item.stash.get(_HELD, None)) is not None:
             _show_held(item, report, hold)
         elif not _refuse_excuses(run, phase_id, report):
             _take_note_of_failure(run, phase_id, report, call)
         if call.when == "teardown":
+            self._reported.add(item.nodeid)
             _close(run, phase_id)
             report.user_properties.extend(junit.phase_properties(run.recorder.evidence, run.recorder.span(phase_id)))
         dependency.repeat_under_user_names(item, report)
@@ -129,7 +129,7 @@ class PlanHooks:
 def _close(run: PlanRun, phase_id: str) -> None:
     """The phase's test is over, with its teardown."""
     if run.recorder.span(phase_id).status is Status.IN_PROGRESS:
-        run.spans.pop_all()
+        run.spans.close()
         run.recorder.end_phase(phase_id)
 
 

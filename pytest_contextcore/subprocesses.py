@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .context import SpanContextStack
+from .context import SpanContexts
 from .ids import new_span_id
 from .model import Attributes
 from .recorder import TraceRecorder
@@ -55,11 +55,11 @@ class _Tail(threading.Thread):
 
 
 def run_command(
-    command: Command, recorder: TraceRecorder, phase_id: str, spans: SpanContextStack
+    command: Command, recorder: TraceRecorder, phase_id: str, spans: SpanContexts
 ) -> subprocess.CompletedProcess[str]:
     """Run it; see :meth:`pytest_contextcore.handle.Phase.run`."""
     parent, span_id = spans.current, new_span_id()
-    spans.push(span_id)
+    entered = spans.enter(span_id)
     started = recorder.now()
     attributes: Attributes = {"process.executable.name": Path(command.args[0]).name}
     status = error_status("did not finish")
@@ -78,7 +78,7 @@ def run_command(
         status = error_status(error.strerror or type(error).__name__)
         raise
     finally:
-        spans.pop()
+        spans.leave(entered)
         recorder.child_spans.setdefault(phase_id, []).append(
             SpanData(
                 name=f"run {attributes['process.executable.name']}",

@@ -10,7 +10,7 @@ import pytest
 
 from .model import Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
 from .recorder import Change
-from .rules import Outcome
+from .rules import DESELECTED, Outcome
 
 WIDTH = 80
 _EVIDENCE_SHOWN = 4
@@ -73,7 +73,7 @@ def table(evidence: Evidence, *, width: int = WIDTH, ascii_only: bool = False) -
         duration = _duration(span.started_at, span.ended_at)
         line = (
             f" {marks[span.status]} {_short(evidence, span.span_id):<{ident}}  {_cut(span.phase, name):<{name}}  "
-            f"{_state(span):<{state}} {duration:>8}  {_gates(span)}"
+            f"{_state(span):<{state}} {duration:>8}  {_gates(evidence, span)}"
         )
         yield line.rstrip(), _COLOURS[span.status]
         if span.status in (Status.BLOCKED, Status.FAILED):
@@ -119,9 +119,10 @@ def _verdict(evidence: Evidence, width: int) -> Iterator[Line]:
     unmet = [condition for condition in evidence.definition_of_done if not condition.met]
     if evidence.status is not Status.COMPLETED and unmet:
         met = len(evidence.definition_of_done) - len(unmet)
-        yield f"definition of done: {met} of {len(evidence.definition_of_done)} conditions hold; not yet:", None
+        yield f"definition of done: {met} of {len(evidence.definition_of_done)} conditions hold", None
         for condition in unmet:
-            yield from _indented("     - ", condition.condition, width)
+            why = ", ".join(condition.broken[:_EVIDENCE_SHOWN]) or "not reached"
+            yield from _indented("     - ", f"{condition.condition}: {why}", width)
 
 
 def _wrapped(label: str, text: str, width: int, colour: str | None = None) -> Iterator[Line]:
@@ -134,7 +135,11 @@ def _indented(lead: str, text: str, width: int, colour: str | None = None) -> It
     parts = text.split("\n")
     hang = "  " if len(parts) > 1 else ""
     room = max(width - len(lead), 20)
-    lines = [line for part in parts for line in textwrap.wrap(part, room, subsequent_indent=hang) or [""]]
+    lines = [
+        line
+        for part in parts
+        for line in textwrap.wrap(part, room, subsequent_indent=hang, break_on_hyphens=False) or [""]
+    ]
     for index, line in enumerate(lines):
         yield ((lead if index == 0 else " " * len(lead)) + line).rstrip(), colour
 
@@ -144,13 +149,15 @@ def _cut(text: str, width: int) -> str:
 
 
 def _state(span: SpanEvidence) -> str:
-    return f"{span.status.value} (reused)" if span.reused else span.status.value
+    if span.reused:
+        return f"{span.status.value} (reused)"
+    return "deselected" if span.blocked_reason == DESELECTED else span.status.value
 
 
-def _gates(span: SpanEvidence) -> str:
-    """How many gates are as they should be, of how many; nothing where none was reached."""
+def _gates(evidence: Evidence, span: SpanEvidence) -> str:
+    """How many gates are as they should be, of how many; of a phase that did not start, what it waits for."""
     if span.status is Status.NOT_STARTED:
-        return ""
+        return f"blocked on {_short(evidence, span.blocked_on_span_id)}" if span.blocked_on_span_id else ""
     good = sum(gate.result in (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE) for gate in span.gates)
     return f"{good}/{len(span.gates)} gates"
 

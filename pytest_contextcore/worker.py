@@ -10,6 +10,7 @@ import pytest
 from .evidence_file import dump
 from .run import PlanRun
 from .services import PHASE_OF, SERVICES, WORKER_INPUT
+from .spool import Spool
 
 _LINK = pytest.StashKey["Link"]()
 CHANNEL = "contextcore_channel"
@@ -56,10 +57,11 @@ class Link:
             "evidence": dump(run.recorder.evidence).decode(),
         }
 
-    def report(self, runs: list[PlanRun]) -> None:
-        """The session is over in this worker: the evidence of what it ran."""
+    def report(self, runs: list[PlanRun], spool: Spool | None) -> None:
+        """The session is over in this worker: the evidence of what it ran, and what could not be written."""
+        lost = [f"spool {spool.problem}; {spool.lost} spans are lost"] if spool is not None and spool.problem else []
         done = [
-            {"evidence": dump(run.recorder.evidence).decode(), "problems": run.problems()}
+            {"evidence": dump(run.recorder.evidence).decode(), "problems": [*run.problems(), *lost]}
             for run in runs
             if run.started
         ]

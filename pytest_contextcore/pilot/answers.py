@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..discovery import PLAN_FILE
 from ..model import SCHEMA_VERSION
-from ..plan import PLAN_FILE, load_plan
+from ..plan import load_plan
 from ..store import write_atomic
 from .checks import Outcome, Threshold, Verdict
 from .commands import UsageError

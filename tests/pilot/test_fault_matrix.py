@@ -17,9 +17,10 @@ from pytest_contextcore.pilot.gates import export, finalize, validation
 from pytest_contextcore.pilot.observations import observe
 from pytest_contextcore.pilot.workspace import Memo, Workspace
 
-from .faults import FAULTS, Fault
+from .edits import Fault, at
+from .faults import FAULTS
 from .phases import ADVISORY, GATES, stopped
-from .variants import VARIANTS
+from .variants import VARIANTS, Files
 
 Base = Callable[[str], Path]
 
@@ -41,7 +42,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 def memo() -> Memo:
     """Most documents of most faults are those of the base: the session parses them once."""
     memo = Memo()
-    memo.MAX_ENTRIES = 4096  # type: ignore[misc]
+    memo.MAX_ENTRIES = 4096
     return memo
 
 
@@ -67,7 +68,7 @@ def test_each_fault_is_caught_first_by_the_gate_that_is_responsible(
     fault: Fault, base: Base, memo: Memo, tmp_path: Path
 ) -> None:
     root = tmp_path / "w"
-    shutil.copytree(base(fault.variant), root, symlinks=True)
+    shutil.copytree(base(fault.variant), root, copy_function=shutil.copyfile)
     fault.apply(root)
     assert judge(fault, root, memo) == "", fault.title
 
@@ -76,7 +77,7 @@ def test_each_fault_is_caught_first_by_the_gate_that_is_responsible(
 def test_each_good_variant_is_clean_also_to_the_advisory_gates(variant: str, base: Base, memo: Memo) -> None:
     root = base(variant)
     assert stopped(root, memo) == ("", [])
-    assert {name: gate(Workspace(root, memo=memo)) for name, gate in ADVISORY.items()} == dict.fromkeys(ADVISORY, [])
+    assert [finding for gate in ADVISORY.values() for finding in gate(Workspace(root, memo=memo)) or []] == []
     assert finalize.rollup(Workspace(root, memo=memo)).missing == ()
     assert observe(Workspace(root, memo=memo), 10)["finalize_status"] == "complete"
 
@@ -119,6 +120,33 @@ def test_a_scan_counts_what_is_in_its_folder_and_what_exists_already(base: Base,
 
 def test_a_scan_of_an_export_that_cannot_be_read_is_empty(tmp_path: Path) -> None:
     assert export.scan_existing(Workspace(tmp_path), tmp_path) == export.Scan(frozenset(), 0, 0, 0.0)
+
+
+def test_a_scan_counts_required_artifacts_and_those_that_exist_only(base: Base, tmp_path: Path) -> None:
+    scan = export.scan_existing(Workspace(base("of_all_priorities")), tmp_path)
+    assert scan == export.Scan(frozenset(), 15, 11, 136.4)
+
+
+def test_an_export_that_is_not_there_is_said_once(tmp_path: Path) -> None:
+    assert [finding.file for finding in GATES["S2-G1"](Workspace(tmp_path)) or []] == ["export"]
+
+
+@pytest.mark.parametrize(
+    ("gaps", "observed"),
+    [
+        (["gap-error-budget"], "without gap-latency-panel, gap-throughput"),
+        (["a", "b", "gap-error-budget", "gap-latency-panel", "gap-throughput"], "also a, b"),
+        (["a", "gap-latency-panel", "gap-throughput"], "also a; without gap-error-budget"),
+        (["gap-error-budget", *["gap-latency-panel", "gap-throughput"] * 2], "the same with repetitions"),
+        (list("abcdefg"), "also a, b, c, d, e; without gap-error-budget, gap-latency-panel, gap-throughput"),
+    ],
+)
+def test_wrong_gaps_of_a_target_are_named(gaps: list[str], observed: str, base: Base, tmp_path: Path) -> None:
+    root = tmp_path / "w"
+    shutil.copytree(base("embedded"), root)
+    at("manifest", "coverage.byTarget.0.gaps", gaps)(Files(root))
+    found = GATES["S2-C1"](Workspace(root)) or []
+    assert [(finding.type, finding.observed) for finding in found] == [("gap_mismatch", observed)]
 
 
 def test_the_threshold_itself_is_enough(base: Base) -> None:
