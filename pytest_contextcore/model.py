@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
@@ -136,36 +136,47 @@ class GateEvidence(_Record):
     events: list[Event] = Field(default_factory=list)
 
 
-class _Blockable(_Record):
-    status: Status = Status.NOT_STARTED
-    started_at: Time | None = None
-    ended_at: Time | None = None
-    blocked_reason: str | None = None
-    blocked_on_span_id: str | None = None
-    next_action: str | None = None
-    attributes: Attributes = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _blocked_says_why(self) -> Self:
-        if self.status is Status.BLOCKED and not (self.blocked_reason and self.next_action):
-            raise ValueError("a blocked span needs a reason and a next action")
-        return self
+class _Blockable(Protocol):
+    @property
+    def status(self) -> Status: ...
+    @property
+    def blocked_reason(self) -> str | None: ...
+    @property
+    def next_action(self) -> str | None: ...
 
 
-class SpanEvidence(_Blockable):
+B = TypeVar("B", bound=_Blockable)
+
+
+def _blocked_says_why(record: B) -> B:
+    if record.status is Status.BLOCKED and not (record.blocked_reason and record.next_action):
+        raise ValueError("a blocked span needs a reason and a next action")
+    return record
+
+
+class SpanEvidence(_Record):
     """One phase: one span, exactly one pytest test."""
 
     span_id: str
     otel_span_id: str
     parent_id: str
     phase: str
+    status: Status = Status.NOT_STARTED
+    started_at: Time | None = None
+    ended_at: Time | None = None
     nodeid: str | None = None
+    attributes: Attributes = Field(default_factory=dict)
+    blocked_reason: str | None = None
+    blocked_on_span_id: str | None = None
+    next_action: str | None = None
     reused: bool = False
     inputs: list[Input] = Field(default_factory=list)
     gates: list[GateEvidence] = Field(default_factory=list)
     events: list[Event] = Field(default_factory=list)
     handoffs: list[HandoffRecord] = Field(default_factory=list)
     fingerprint: str | None = None
+
+    _says_why = model_validator(mode="after")(_blocked_says_why)
 
 
 class Summary(_Record):
@@ -184,7 +195,7 @@ class Condition(_Record):
     broken: list[str] = Field(default_factory=list)
 
 
-class Evidence(_Blockable):
+class Evidence(_Record):
     """The recorded result of one execution of a plan."""
 
     schema_version: Literal["v1"] = SCHEMA_VERSION
@@ -195,12 +206,21 @@ class Evidence(_Blockable):
     project_id: str
     title: str
     type: str
+    status: Status = Status.NOT_STARTED
+    started_at: Time | None = None
+    ended_at: Time | None = None
+    blocked_reason: str | None = None
+    blocked_on_span_id: str | None = None
+    next_action: str | None = None
     workspace: str | None = None
     options: dict[str, str | int | float | bool | list[str] | None] = Field(default_factory=dict)
     plan_digest: str
-    definition_of_done: list[Condition] = Field(default_factory=list)
+    attributes: Attributes = Field(default_factory=dict)
     summary: Summary = Field(default_factory=Summary)
+    definition_of_done: list[Condition] = Field(default_factory=list)
     spans: list[SpanEvidence] = Field(default_factory=list)
+
+    _says_why = model_validator(mode="after")(_blocked_says_why)
 
     def span(self, span_id: str) -> SpanEvidence:
         """The phase with this full id.

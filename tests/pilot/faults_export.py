@@ -524,6 +524,12 @@ def convention(kind: str, path: Any) -> Edit:
     )
 
 
+add(
+    G,
+    "path_convention",
+    "an existing artifact's path against its convention, sorted before it",
+    moved("runbooks/orders-api-runbook.md", "runbooks/a.md"),
+)
 add(G, "path_convention", "a convention that no path follows", convention("runbook", "docs/{target}.md"))
 add(
     G,
@@ -541,6 +547,14 @@ def _(w: Files) -> None:
         moved(path, f"../orders-{name}.yaml")(w)
 
 
+add(
+    G,
+    "path_convention",
+    "a convention that is stated twice, the other way round",
+    at("onboarding", "output_path_conventions.runbook.output_path", "zz/{target}.md"),
+)
+
+
 @fault(G, "no_path", "a type without any convention")
 def _(w: Files) -> None:
     change(w.onboarding, lambda d: [d[key].pop("runbook") for key in ("artifact_types", "output_path_conventions")])
@@ -549,6 +563,15 @@ def _(w: Files) -> None:
 @fault(G, "path_collision", "two artifacts that claim one file, which is not shared", variant="sharing_a_file")
 def _(w: Files) -> None:
     owner(RULES, scope="primary")(w)
+
+
+add(
+    G,
+    "path_collision",
+    "two artifacts that claim one file, which has another scope",
+    owner(RULES, scope="team"),
+    variant="sharing_a_file",
+)
 
 
 @fault(

@@ -50,6 +50,7 @@ add(
 )
 add(G, "unknown_artifact", "a ghost takes a gap's place", at("trace", f"{MAPPED}.0.artifact_id", "ghost"))
 add(G, "unmapped_artifact", "a mapping is unresolved", at("trace", f"{MAPPED}.0.status", "unresolved"))
+add(G, "unmapped_artifact", "a mapping that failed", at("trace", f"{MAPPED}.0.status", "failed"))
 add(G, "unmapped_artifact", "a mapping without feature", at("trace", f"{MAPPED}.0.feature_ids", []))
 add(G, "unmapped_artifact", "a mapping without task", at("trace", f"{MAPPED}.0.task_ids", []))
 add(G, "unknown_feature", "a mapping to a feature that is not there", at("trace", f"{MAPPED}.0.feature_ids", ["F-009"]))
@@ -99,6 +100,7 @@ add(G, "unresolved_entry", "an unresolved artifact", at("trace", "unresolved", [
 add(G, "unresolved_entry", "an unresolved text", at("trace", "unresolved", ["x"]))
 add(G, "duplicate_feature", "a feature twice", seeds("plan.features", twice))
 add(G, "duplicate_task", "a task twice", seeds("tasks", twice))
+add(G, "duplicate_task", "a task twice in the seed only", at("seed", "tasks", twice))
 add(G, "duplicate_task", "a task twice in the enriched seed", at("enriched", "tasks", twice))
 add(G, "unknown_task", "the seeds lost a task", seeds("tasks", less))
 add(G, "unknown_feature", "the seeds lost a feature", seeds("plan.features", less))
@@ -124,6 +126,13 @@ add(
 )
 add(G, "unknown_task", "a task waits for one that is not there", seeds("tasks.0.depends_on", ["PI-009"]))
 add(G, "missing_key", "a task without id", seeds("tasks.0.task_id", GONE))
+
+add(
+    G,
+    "task_mismatch",
+    "a task of an earlier feature in the enriched seed",
+    at("enriched", "tasks.1.config.context.feature_id", "F-001"),
+)
 
 # -- S4-G1: the score ------------------------------------------------------------------------------------------------
 G = "S4-G1"

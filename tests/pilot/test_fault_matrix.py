@@ -17,9 +17,9 @@ from pytest_contextcore.pilot.gates import export, finalize, validation
 from pytest_contextcore.pilot.observations import observe
 from pytest_contextcore.pilot.workspace import Memo, Workspace
 
+from . import phases
 from .edits import Fault, at
 from .faults import FAULTS
-from .phases import ADVISORY, GATES, stopped
 from .variants import VARIANTS, Files
 
 Base = Callable[[str], Path]
@@ -48,18 +48,18 @@ def memo() -> Memo:
 
 def judge(fault: Fault, root: Path, memo: Memo | None = None) -> str:
     """Say what is wrong with how the gates see a faulty workspace; empty if all is as the fault demands."""
-    gate, found = stopped(root, memo)
-    if fault.gate in ADVISORY:
+    gate, found = phases.stopped(root, memo)
+    if fault.gate in phases.ADVISORY:
         if gate:
             return f"stopped at {gate}: {found[0]}"
-        gate, found = fault.gate, ADVISORY[fault.gate](Workspace(root, memo=memo)) or []
+        gate, found = fault.gate, phases.ADVISORY[fault.gate](Workspace(root, memo=memo)) or []
     if gate != fault.gate:
         return f"stopped at {gate or 'no gate'}: {found[0] if found else 'nothing found'}"
     if fault.type != (found[0].type if found else ""):
         return f"{gate} says {[str(finding) for finding in found[:3]]} of type {[f.type for f in found[:3]]}"
     if not all(f.message and f.observed and f.expected and f.type and f.file is not None for f in found):
         return "a finding lacks one of its texts"
-    blind = [name for name in fault.also if not GATES[name](Workspace(root, memo=memo))]
+    blind = [name for name in fault.also if not phases.GATES[name](Workspace(root, memo=memo))]
     return f"{blind[0]} does not see it" if blind else ""
 
 
@@ -76,14 +76,14 @@ def test_each_fault_is_caught_first_by_the_gate_that_is_responsible(
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_each_good_variant_is_clean_also_to_the_advisory_gates(variant: str, base: Base, memo: Memo) -> None:
     root = base(variant)
-    assert stopped(root, memo) == ("", [])
-    assert [finding for gate in ADVISORY.values() for finding in gate(Workspace(root, memo=memo)) or []] == []
+    assert phases.stopped(root, memo) == ("", [])
+    assert [finding for gate in phases.ADVISORY.values() for finding in gate(Workspace(root, memo=memo)) or []] == []
     assert finalize.rollup(Workspace(root, memo=memo)).missing == ()
     assert observe(Workspace(root, memo=memo), 10)["finalize_status"] == "complete"
 
 
 def test_every_gate_has_a_fault_and_every_fault_a_title_of_its_own() -> None:
-    assert {fault.gate for fault in FAULTS} == {*GATES, *ADVISORY} - {"S8-G3"}
+    assert {fault.gate for fault in FAULTS} == {*phases.GATES, *phases.ADVISORY} - {"S8-G3"}
     titles = [(fault.gate, fault.title) for fault in FAULTS]
     assert len(set(titles)) == len(titles)
 
@@ -91,12 +91,12 @@ def test_every_gate_has_a_fault_and_every_fault_a_title_of_its_own() -> None:
 def test_without_a_promql_parser_only_the_advisory_gate_says_so(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (validation, validators):
         monkeypatch.setattr(module, "promql_available", lambda: False)
-    found = ADVISORY["S8-G3"](Workspace(base("embedded"))) or []
+    found = phases.ADVISORY["S8-G3"](Workspace(base("embedded"))) or []
     assert [(finding.type, finding.ref) for finding in found] == [
         ("promql_not_checked", "gap-error-budget"),
         ("promql_not_checked", "gap-throughput"),
     ]
-    assert stopped(base("embedded")) == ("", [])
+    assert phases.stopped(base("embedded")) == ("", [])
 
 
 # -- coverage with a scan ----------------------------------------------------------------------------------------------
@@ -128,24 +128,24 @@ def test_a_scan_counts_required_artifacts_and_those_that_exist_only(base: Base, 
 
 
 def test_an_export_that_is_not_there_is_said_once(tmp_path: Path) -> None:
-    assert [finding.file for finding in GATES["S2-G1"](Workspace(tmp_path)) or []] == ["export"]
+    assert [finding.file for finding in phases.GATES["S2-G1"](Workspace(tmp_path)) or []] == ["export"]
 
 
-@pytest.mark.parametrize(
-    ("gaps", "observed"),
-    [
-        (["gap-error-budget"], "without gap-latency-panel, gap-throughput"),
-        (["a", "b", "gap-error-budget", "gap-latency-panel", "gap-throughput"], "also a, b"),
-        (["a", "gap-latency-panel", "gap-throughput"], "also a; without gap-error-budget"),
-        (["gap-error-budget", *["gap-latency-panel", "gap-throughput"] * 2], "the same with repetitions"),
-        (list("abcdefg"), "also a, b, c, d, e; without gap-error-budget, gap-latency-panel, gap-throughput"),
-    ],
-)
+WRONG_GAPS = [
+    (["gap-error-budget"], "without gap-latency-panel, gap-throughput"),
+    (["a", "b", "gap-error-budget", "gap-latency-panel", "gap-throughput"], "also a, b"),
+    (["a", "gap-latency-panel", "gap-throughput"], "also a; without gap-error-budget"),
+    (["gap-error-budget", *["gap-latency-panel", "gap-throughput"] * 2], "the same with repetitions"),
+    (list("abcdefg"), "also a, b, c, d, e; without gap-error-budget, gap-latency-panel, gap-throughput"),
+]
+
+
+@pytest.mark.parametrize(("gaps", "observed"), WRONG_GAPS)
 def test_wrong_gaps_of_a_target_are_named(gaps: list[str], observed: str, base: Base, tmp_path: Path) -> None:
     root = tmp_path / "w"
     shutil.copytree(base("embedded"), root)
     at("manifest", "coverage.byTarget.0.gaps", gaps)(Files(root))
-    found = GATES["S2-C1"](Workspace(root)) or []
+    found = phases.GATES["S2-C1"](Workspace(root)) or []
     assert [(finding.type, finding.observed) for finding in found] == [("gap_mismatch", observed)]
 
 
