@@ -42,7 +42,7 @@ def _recorded_root(ws: Workspace) -> str:
 def inside(ws: Workspace, node: Node) -> str:
     """Map the recorded path that a node holds into the workspace, naming the document that recorded it."""
     try:
-        return Workspace.map_recorded(node.name(), recorded_root(ws))
+        return ws.canonical(Workspace.map_recorded(node.name(), recorded_root(ws)))
     except Unreadable as error:
         if error.finding.type == "wrong_type":
             raise

@@ -15,6 +15,7 @@ from pathlib import Path
 from .findings import Finding, Unreadable, shown
 
 MIB = 1 << 20
+LAYOUT = ("export", "ingestion", "artisan", "project")
 MAX_TOTAL = 2048 * MIB  # of one workspace: a thousand files that are each just small enough are not
 MAX_ENTRIES = 100_000
 
@@ -65,6 +66,16 @@ class Tree:
         """Say where a path really lies."""
         first, *rest = parts(path)
         return self._mounts.get(first, self.root / first).joinpath(*rest)
+
+    def canonical(self, path: str) -> str:
+        """Give the name under which a path below the root is known, where its folder is mounted under another."""
+        place, first = self.root / path, path.partition("/")[0]
+        known = {first: self.root / first, **self._mounts} if first in LAYOUT else self._mounts
+        found = [(folder, name) for name, folder in known.items() if place.is_relative_to(folder)]
+        if not found:
+            return path
+        folder, name = max(found, key=lambda item: len(item[0].parts))
+        return "/".join((name, *place.relative_to(folder).parts))
 
     def mode(self, path: str) -> int:
         """Give the mode of what is there, reached through no symlink and not followed if it is one; 0 for nothing."""

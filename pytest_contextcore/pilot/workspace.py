@@ -107,6 +107,10 @@ class Workspace:
         """Read a stream of YAML documents."""
         return self._parsed(path, parse_yaml_all)
 
+    def canonical(self, path: str) -> str:
+        """Give the name under which a path below the root is known, where its folder is mounted under another."""
+        return self._tree.canonical(path)
+
     def size(self, path: str) -> int:
         """Give a regular file's size in bytes."""
         with self._tree.file(path) as (_, size):

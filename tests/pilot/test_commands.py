@@ -585,3 +585,27 @@ def test_the_build_is_told_to_ship_the_plan() -> None:
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["force-include"] == {"pilot_tests": "pytest_contextcore/pilot/suite"}
     assert "pilot_tests" in project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+
+
+def test_folders_of_other_names_are_no_false_alarm(workspace: Path, capsys: Captured) -> None:
+    names = {"export": "plan-out", "ingestion": "ingested", "artisan": "art", "project": "target"}
+    for known, other in names.items():
+        (workspace / known).rename(workspace / other)
+    for path in [*workspace.rglob("*.json"), *workspace.rglob("*.yaml")]:
+        text = path.read_text(encoding="utf-8")
+        for known, other in names.items():
+            text = re.sub(rf'(workspace/){known}(/|")', rf"\1{other}\2", text)
+        path.write_text(text, encoding="utf-8")
+    options = [f"--{option}={workspace / names[known]}" for option, known in (
+        ("ingestion-dir", "ingestion"), ("artisan-dir", "artisan"), ("project-dir", "project")
+    )]  # fmt: skip
+    main(["contract", "a2a-diagnose", str(workspace / "plan-out"), *options, "--format", "json"])
+    said = json.loads(capsys.readouterr().out)
+    outside = [
+        finding
+        for question in said["questions"]
+        for gate in question["gates"]
+        for finding in gate["findings"]
+        if finding["type"] not in ("checksum_mismatch", "stale_result")  # the rewriting changed bytes
+    ]
+    assert outside == []
