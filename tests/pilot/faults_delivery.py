@@ -212,6 +212,13 @@ add(
     variant="of_several_files",
 )
 
+add(
+    G,
+    "truncated",
+    "a generation that was blocked as truncated",
+    at("generation", "truncation_flags", {"PI-002": {"detected": True, "truncation_blocked": True}}),
+)
+
 # -- S8 --------------------------------------------------------------------------------------------------------------
 G = "S8-G1"
 PLAN = "output.test_plan"
@@ -426,6 +433,7 @@ add(
     "another number of tasks",
     both(at("report", "task_count", 4), at("report", "tasks_succeeded", 4)),
 )
+add(G, "count_mismatch", "another number of artifacts", at("report", "artifact_count", 4))
 add(G, "missing_key", "no number of tasks", at("report", "task_count", GONE))
 add(G, "count_mismatch", "counts that do not add up", at("report", "tasks_succeeded", 2))
 add(
@@ -435,6 +443,12 @@ for _name in ("test_summary", "review_summary"):
     add(G, "count_mismatch", f"another total in the {_name}", at("report", f"{_name}.total_passed", 2))
     add(G, "count_mismatch", f"a failure in the {_name}", at("report", f"{_name}.total_failed", 1))
     add(G, "missing_key", f"no total in the {_name}", at("report", f"{_name}.total_passed", GONE))
+add(
+    G,
+    "truncated",
+    "a report of a truncated file",
+    at("report", "truncation_summary", {"details": {"PI-002": {"truncation_blocked": True}}}),
+)
 add(G, "count_mismatch", "another number of tasks in the manifest", at("made", "summary.task_count", 2))
 add(G, "finalize_incomplete", "a manifest that is not complete", at("made", "summary.status", "partial"))
 add(G, "missing_key", "a manifest without summary", at("made", "summary", GONE))

@@ -102,6 +102,7 @@ add(G, "wrong_type", "a source checksum that is a number", at("provenance", "sou
 add(G, "missing_key", "provenance without output files", at("provenance", "outputFiles", GONE))
 add(G, "wrong_type", "an output file without a name", at("provenance", "outputFiles.0", 3))
 add(G, "bad_path", "an output file above the export", at("provenance", "outputFiles.0", "../x.yaml"))
+add(G, "bad_path", "an output file with a backslash", at("provenance", "outputFiles.0", "x\\y.yaml"))
 add(G, "missing_file", "an output file that is not there", at("provenance", "outputFiles.1", "lost.yaml"))
 add(G, "missing_key", "run provenance without outputs", at("run", "outputs", GONE))
 add(G, "missing_key", "an output of the run without path", at("run", "outputs.0.path", GONE))
@@ -338,6 +339,12 @@ for _key in SUMS:
         add(G, "wrong_type", f"{_key} in {_name} is null", at(_name, _place, None), sealed=False)
 add(G, "wrong_type", "an empty checksum", at("onboarding", "source_checksum", ""), sealed=False)
 add(G, "checksum_mismatch", "half a checksum", at("onboarding", "source_checksum", lambda v: v[:32]), sealed=False)
+add(
+    G,
+    "checksum_mismatch",
+    "an export that says that its chain is broken",
+    at("validation", "integrity.checksum_chain_complete", False),
+)
 add(G, "missing_key", "no checksums in the validation report", at("validation", "checksums", GONE), sealed=False)
 add(G, "checksum_mismatch", "a stale checksum in provenance", at("provenance", "sourceChecksum", STALE), sealed=False)
 add(G, "missing_key", "no checksum in provenance", at("provenance", "sourceChecksum", GONE), sealed=False)

@@ -483,8 +483,8 @@ def sharing_a_file(root: Path) -> Files:
             double(d["task_status"])
             d["summary"]["task_count"] += 1
             return
-        for section, key in ((d, "task_count"), (d, "tasks_succeeded")):
-            section[key] += 1
+        for key in ("task_count", "tasks_succeeded", "artifact_count"):
+            d[key] += 1
         for name in ("test_summary", "review_summary"):
             d[name]["total_passed"] += 1
 
@@ -531,6 +531,35 @@ def with_unseen_keys(root: Path) -> Files:
     return files
 
 
+def with_harmless_marks(root: Path) -> Files:
+    """Everything that looks like a fault and is none (FORMATS.md), and all that may disagree with other files."""
+    files = embedded(root)
+
+    def alert(d: Any) -> None:
+        words = "{{ $value }} of $job, see https://example.com/<{{ $labels.id }}> or <br> for details; todo, replace_it"
+        d["groups"][0]["rules"][0]["annotations"]["description"] = words
+
+    change(files.output("prometheus-rules.yaml"), alert)
+    change(files.onboarding, lambda d: d.update(source_path_relative="somewhere/else"))
+    exporter = {"minimum_required": 99.0, "meets_minimum": False}
+    change(files.path("validation"), lambda d: d["coverage"].update(exporter))
+    change(files.path("run"), lambda d: d.update(inputs=[{"path": "/lost.yaml", "exists": True, "sha256": "0" * 64}]))
+    for seed in files.seeds:
+        change(seed, lambda d: d["onboarding"].update(NEW, source_checksum="0" * 64))
+        change(seed, lambda d: d["complexity"].update(reasoning="fallback after assess failure"))
+    poor = {"design_gate_passed": False, "structure_validation": {"passed": False}}
+    change(files.handoff, lambda d: [result.update(poor) for result in d["design_results"].values()])
+    dump(files.artisan / "design-handoff-contract.json", {"schema_version": "7", "design_results": []})
+    flags = {"PI-001": {"detected": True, "truncation_blocked": False}, "PI-002": {"detected": True}, "PI-003": "?"}
+    change(files.state("generation"), lambda d: d.update(truncation_flags=flags))
+    change(files.report, lambda d: d.update(truncation_summary={"tasks_flagged": 2, "details": flags}))
+    change(files.state("test"), lambda d: d["output"].update(total_validators=0))
+    issues = ["[MAJOR] no [BLOCKING] matter", "[MINOR] x", "[QUESTION] y", "no prefix: BLOCKING"]
+    change(files.state("review"), lambda d: d["tasks"]["PI-001"].update(issues=issues, verdict="pass", score=0))
+    files.seal()
+    return files
+
+
 PSEUDO = {"requirement_id": "REQ-1", "feature_ids": ["__pipeline_artifact:provenance"], "task_ids": [], "status": "x"}
 
 
@@ -555,6 +584,7 @@ def sparse(root: Path) -> Files:
     )
     change(files.export / "export-quality-report.json", lambda d: d.pop("coverage"))
     change(files.export / "run-provenance.json", lambda d: d.pop("artifact_inventory"))
+    change(files.path("validation"), lambda d: d.pop("integrity"))
     change(files.export / "provenance.json", lambda d: (d.pop("cliArgs"), d.pop("outputDirectory")))
     for seed in files.seeds:
         change(seed, lambda d: (d.pop("artifacts"), d.pop("_ingestion_quality"), d.pop("onboarding")))
@@ -590,7 +620,7 @@ def sparse(root: Path) -> Files:
                 [a.pop(x) for x in ("size_bytes", "line_count", "source_status")] for a in d[k]
             ],
         )
-    change(files.report, lambda d: (d.pop("test_summary"), d.pop("review_summary")))
+    change(files.report, lambda d: [d.pop(key) for key in ("test_summary", "review_summary", "artifact_count")])
     change(files.made, lambda d: d["provenance"].pop("enriched_seed_path"))
     return files
 
@@ -650,6 +680,7 @@ VARIANTS: dict[str, Callable[[Path], Files]] = {
         sharing_a_task,
         sharing_a_file,
         with_unseen_keys,
+        with_harmless_marks,
         sparse,
         in_another_notation,
     )

@@ -15,7 +15,7 @@ from ..nodes import Node
 from ..recorded import generated, inside
 from ..workspace import Workspace
 from . import compare_checksum, differs, gate
-from .implementation import outputs, owners
+from .implementation import outputs, owners, truncated
 
 SUCCESS = "success"
 
@@ -86,11 +86,16 @@ def report(ws: Workspace) -> Iterator[Finding]:
         message = "tasks_succeeded and tasks_failed do not add up to task_count"
         yield Finding(REPORT, message, total, str(count.count()), "count_mismatch", "task_count")
     yield from _is(failed, 0, "counts failed tasks")
+    if document.get("artifact_count").given:
+        listed = sum(1 for _ in document.get("generated_artifacts").items())
+        yield from _is(document.get("artifact_count"), listed, "is not the number of generated artifacts")
     for section in ("test_summary", "review_summary"):
         summary = document.get(section)
         if summary.given:
             yield from _is(summary.get("total_passed"), len(tasks), "is not the number of tasks")
             yield from _is(summary.get("total_failed"), 0, "counts failures")
+    if isinstance(document.get("truncation_summary").value, dict):
+        yield from truncated(document.get("truncation_summary", "details"))
     yield from _summary(results.manifest, tasks)
 
 

@@ -88,6 +88,17 @@ def unexpected(ws: Workspace) -> Iterator[Finding]:
             message = f"there is a generation result for '{task}', which is no task of the seed"
             yield Finding(GENERATION, message, "a result", "none", "unknown_task", task)
         yield from _result(ws, task, result, expected)
+    yield from truncated(generation.get("truncation_flags"))
+
+
+def truncated(flags: Node) -> Iterator[Finding]:
+    """Find what was held back as cut off; a flag alone is a guess, and advisory at most (FORMATS.md)."""
+    for task, flag in flags.entries() if isinstance(flags.value, dict) else ():
+        if isinstance(flag.value, dict) and flag.get("truncation_blocked").value is True:
+            blocked = flag.get("truncation_blocked")
+            yield differs(
+                blocked, f"the generation of task '{task}' was blocked as truncated", False, "truncated", task
+            )
 
 
 def _result(ws: Workspace, task: str, result: Node, expected: set[str]) -> Iterator[Finding]:

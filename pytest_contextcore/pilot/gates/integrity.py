@@ -126,6 +126,9 @@ def checksums(ws: Workspace) -> Iterator[Finding]:
         embedded = document.find("provenance", "sourceChecksum")  # there when the export embeds its provenance
         if embedded.given:
             yield from compare_checksum(embedded, digests[SOURCE], SOURCE)
+    complete = report.find("integrity", "checksum_chain_complete")
+    if complete.value is False:
+        yield differs(complete, "the export itself reports its checksum chain as broken", True, "checksum_mismatch")
     yield from _outputs(ws)
     yield from _inventory(ws, exported=True)
 
@@ -176,7 +179,7 @@ def _inventory(ws: Workspace, *, exported: bool) -> Iterator[Finding]:
 
 
 def _of_export(ws: Workspace, entry: Node) -> bool:
-    """Tell whether an entry is the export's: it says so, or its file is (ingestion appends only its own, FORMATS.md)."""
+    """Tell whether an entry is the export's: it says so, or its file is. Ingestion appends its own (FORMATS.md)."""
     stage, file = entry.get("stage"), entry.get("source_file").value
     if stage.value == "export":
         return True
