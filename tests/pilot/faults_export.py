@@ -588,21 +588,31 @@ def _(w: Files) -> None:
     change(w.onboarding, lambda d: d["file_ownership"][RULES].pop("scope"))
 
 
-@fault(G, "path_collision", "two paths that differ in case only")
-def _(w: Files) -> None:
-    upper = "Orders-API"
-    change(w.manifest, lambda d: d["artifacts"].append({**d["artifacts"][3], "id": "x", "target": upper}))
-    change(w.manifest, lambda d: d["coverage"]["byTarget"].append({"target": upper}))
-    new = {"artifact_ids": ["x"], "artifact_types": ["runbook"], "scope": "primary", "task_ids": ["ORD-1"]}
-    change(
-        w.onboarding,
-        lambda d: (
-            d["file_ownership"].update({f"runbooks/{upper}-runbook.md": new}),
-            d[MAPPING].update(x="ORD-1"),
-            d["coverage"]["byTarget"].append({"target": upper}),
-        ),
-    )
-    recount(w)
+def capitals(first: bool) -> Edit:
+    """An edit that adds an artifact whose path differs from another's in case only, before or behind it."""
+
+    def edit(w: Files) -> None:
+        target = "Orders-API"
+        owned = {
+            f"runbooks/{target}-runbook.md": {
+                "artifact_ids": ["x"],
+                "artifact_types": ["runbook"],
+                "scope": "primary",
+                "task_ids": ["ORD-1"],
+            }
+        }
+        change(w.manifest, lambda d: d["artifacts"].append({**d["artifacts"][3], "id": "x", "target": target}))
+        for document in (w.manifest, w.onboarding):
+            change(document, lambda d: d["coverage"]["byTarget"].append({"target": target}))
+        at("onboarding", f"{MAPPING}.x", "ORD-1")(w)
+        at("onboarding", "file_ownership", lambda all_: {**owned, **all_} if first else {**all_, **owned})(w)
+        recount(w)
+
+    return edit
+
+
+add(G, "path_collision", "a path that differs from an earlier one in case only", capitals(first=False))
+add(G, "path_collision", "a path that differs from a later one in case only", capitals(first=True))
 
 
 # -- S3-G2 (advisory): what ingestion appended -----------------------------------------------------------------------
