@@ -21,7 +21,10 @@ Edit = Callable[[Files], object]
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to which variant, and what must come of it; `also` names later gates that must see it, too."""
+    """What is done to which variant, and what must come of it.
+
+    `also` names later gates that must see it, too; `says` is a part of what the findings tell people.
+    """
 
     id: str
     title: str
@@ -31,6 +34,7 @@ class Fault:
     variant: str = "embedded"
     sealed: bool = True
     also: tuple[str, ...] = ()
+    says: str = ""
 
     def apply(self, root: Path) -> None:
         files = Files(root)

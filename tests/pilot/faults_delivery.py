@@ -54,6 +54,13 @@ add(
 add(
     G,
     "missing_file",
+    "a trace of a design in test, behind generation results that are not there",
+    both(removed("generation"), at("test", "_cache_meta.design_hash", STALE)),
+    **PLAIN,
+)
+add(
+    G,
+    "missing_file",
     "a trace of a design: the contract",
     lambda w: dump(w.artisan / "design-handoff-contract.json", {"schema_version": 1}),
     **PLAIN,
@@ -67,9 +74,17 @@ add(
     **PLAIN,
 )
 add(G, "malformed_file", "the handoff is truncated", lambda w: w.handoff.write_bytes(w.handoff.read_bytes()[:99]))
-for _value in (2, 0, "1", True, 1.5, None, GONE):
-    _said = "GONE" if _value is GONE else repr(_value)
-    add(G, "unknown_schema", f"a handoff of schema version {_said}", at("handoff", "schema_version", _value))
+for _value, _said in (
+    (2, "an integer, 2"),
+    (0, "an integer, 0"),
+    ("1", "a string, 1"),
+    (True, "a boolean, true"),
+    (1.5, "a number, 1.5"),
+    (None, "nothing"),
+    (GONE, "nothing"),
+):
+    _title = f"a handoff whose schema version is {'gone' if _value is GONE else _said}"
+    add(G, "unknown_schema", _title, at("handoff", "schema_version", _value), says=f"observed: {_said}, expected")
 for _key in ("enriched_seed_path", "project_root", "output_dir", "workflow_id"):
     add(G, "missing_key", f"a handoff without {_key}", at("handoff", _key, GONE))
     add(G, "wrong_type", f"a handoff with a blank {_key}", at("handoff", _key, " "))
@@ -104,13 +119,25 @@ add(
     "a design of another seed",
     at("handoff", "enriched_seed_path", lambda p: p.replace("-enriched", "")),
 )
+add(
+    G,
+    "seed_mismatch",
+    "a design of an enriched seed of another name",
+    at("handoff", "enriched_seed_path", lambda p: p.replace("artisan-context", "an-older-context")),
+)
 add(G, "path_outside", "a design of a seed elsewhere", at("handoff", "enriched_seed_path", "/tmp/seed.json"))
 for _key in ("project_root", "output_dir"):
     add(G, "path_outside", f"a {_key} elsewhere", at("handoff", _key, "/etc"))
 
 # -- S7 --------------------------------------------------------------------------------------------------------------
 G = "S7-C1"
-add(G, "missing_artifact", "an output is missing", removed(f"project/{RULES}"))
+add(
+    G,
+    "missing_artifact",
+    "an output is missing",
+    removed(f"project/{RULES}"),
+    also=("S7-G1", "S8-G1", "S8-G2", "S9-G2"),
+)
 add(
     G,
     "missing_artifact",
@@ -143,6 +170,7 @@ for _title, _path, _data in (
 
 G = "S7-G2"
 add(G, "missing_file", "no generation results", removed("generation"))
+add(G, "missing_file", "no generation results where nothing was designed", removed("generation"), **PLAIN)
 add(G, "missing_result", "a task without generation result", at("generation", "tasks.PI-001", GONE))
 add(
     G,
@@ -163,6 +191,7 @@ for _value in (False, None, "true", 1):
         "failed_generation",
         f"a generation whose success is {_value!r}",
         at("generation", "tasks.PI-001.success", _value),
+        says="expected: true",
     )
 FILES = "tasks.PI-001.generated_files"
 add(
@@ -193,15 +222,22 @@ add(
 )
 add(
     G,
+    "path_outside",
+    "a generated file elsewhere before one that nobody asked for",
+    at("generation", FILES, lambda f: ["/etc/passwd", "src/main.py", *f]),
+    says="generated a file that no gap calls for",
+)
+add(
+    G,
     "unexpected_artifact",
     "a hash of a file that was not generated",
     at("generation", "tasks.PI-001.content_hashes.x", STALE),
 )
-for _value in (7, "abc", "z" * 64, "0" * 65):
+for _value in (7, "abc", "z" * 64, "z" + "0" * 63, "0" * 65):
     add(
         G,
         "wrong_type",
-        f"a content hash of {str(_value)[:9]}",
+        f"a content hash of {str(_value)[:9]}, {len(str(_value))} characters",
         at("generation", "tasks.PI-001.content_hashes", lambda hashes, v=_value: dict.fromkeys(hashes, v)),
     )
 add(
@@ -217,6 +253,7 @@ add(
     "truncated",
     "a generation that was blocked as truncated",
     at("generation", "truncation_flags", {"PI-002": {"detected": True, "truncation_blocked": True}}),
+    says="observed: true, expected: false",
 )
 
 # -- S8 --------------------------------------------------------------------------------------------------------------
@@ -231,27 +268,58 @@ add(
     "a test of no task",
     both(at("test", PLAN, lambda p: [*p, {**p[0], "task_id": "PI-009"}]), at("test", "output.total_passed", 4)),
 )
-add(G, "failed_test", "a test that failed", at("test", f"{PLAN}.0.results.0.passed", False))
-add(G, "failed_test", "a test that says nothing of passing", at("test", f"{PLAN}.0.results.0.passed", GONE))
+RESULT = f"{PLAN}.0.results.0"
+add(G, "failed_test", "a test that failed", at("test", f"{RESULT}.passed", False))
+add(G, "failed_test", "a test that says nothing of passing", at("test", f"{RESULT}.passed", GONE))
+add(G, "failed_test", "a test whose passed is a number", at("test", f"{RESULT}.passed", 1))
 add(
     G,
     "failed_test",
-    "a task that did not pass",
-    both(at("test", f"{PLAN}.0.all_passed", False), at("test", "output.total_passed", 2)),
+    "a test that says what failed",
+    at("test", RESULT, {"passed": False, "validator": "schema", "issues": ["no expr", "no for"]}),
+    says="schema failed for task 'PI-001' (observed: no expr; no for, expected",
 )
-for _value in ("failed", "skipped", None, GONE):
-    _said = "GONE" if _value is GONE else repr(_value)
-    add(G, "failed_test", f"a task whose test status is {_said}", at("test", f"{PLAN}.0.status", _value))
 add(
     G,
     "failed_test",
-    "a total of failures",
-    both(at("test", "output.total_failed", 1), at("test", "output.total_passed", 2)),
+    "a test that says no more than that it failed",
+    at("test", RESULT, {"passed": False}),
+    says="a validator failed for task 'PI-001' (observed: failed, expected",
 )
-add(G, "failed_test", "a total of skipped tests", at("test", "output.total_skipped", 1))
-add(G, "count_mismatch", "another total", at("test", "output.total_passed", 4))
+for _value in (False, 1, None):
+    add(
+        G,
+        "failed_test",
+        f"a task whose all_passed is {_value!r}",
+        both(at("test", f"{PLAN}.0.all_passed", _value), at("test", "output.total_passed", 2)),
+    )
+for _value, _said in (("failed", "failed"), ("skipped", "skipped"), (None, "none"), (GONE, "none")):
+    _title = f"a task whose test status is {'gone' if _value is GONE else _value}"
+    add(G, "failed_test", _title, at("test", f"{PLAN}.0.status", _value), says=f"observed: status {_said}, expected")
+
+
+def totals(passed: int, failed: int, skipped: int) -> Edit:
+    numbers = {"total_passed": passed, "total_failed": failed, "total_skipped": skipped}
+    return lambda w: change(w.path("test"), lambda d: d["output"].update(numbers))
+
+
+add(G, "failed_test", "a total of failures", totals(2, 1, 0), says="total_failed counts tests that did not pass (obs")
+add(G, "failed_test", "a total of skipped tests", totals(2, 0, 1), says="did not pass (observed: 1, expected: 0)")
+for _value in (2, 4):
+    add(
+        G,
+        "count_mismatch",
+        f"a total of {_value}",
+        totals(_value, 0, 0),
+        says="total_passed is not the number of tasks that passed",
+    )
+# Sums that a difference, a product, a shift or a bitwise sum would take for the right one.
+for _value in ((2, 0, 0), (3, 1, 0), (3, 0, 1), (4, 1, 0), (4, 0, 1), (6, 1, 0), (6, 0, 1), (5, 6, 0), (5, 0, 6)):
+    _sum = " + ".join(map(str, _value))
+    _type = "failed_test" if any(_value[1:]) else "count_mismatch"
+    add(G, _type, f"totals of {_sum}", totals(*_value), says=f"(observed: {_sum}, expected: 3 tasks)")
 add(G, "missing_key", "no totals", at("test", "output.total_failed", GONE))
-add(G, "missing_result", "tests that were never run", at("test", "output.tests_uncovered", 1))
+add(G, "missing_result", "tests that were never run", at("test", "output.tests_uncovered", 1), says="expected: 0")
 add(G, "checksum_mismatch", "tests of another source", at("test", "_cache_meta.source_checksum", STALE), sealed=False)
 HASHES = "_cache_meta.generation_file_hashes"
 add(G, "stale_result", "tests of other bytes", at("test", f"{HASHES}.PI-001", STALE), sealed=False)
@@ -368,11 +436,17 @@ add(
 for _value in ("FAIL", "", None, "PASS WITH BLOCKERS"):
     add(G, "negative_review", f"a verdict of {_value!r}", at("review", f"{REVIEW}.verdict", _value))
 for _value in (False, None, 1):
-    add(G, "negative_review", f"a review whose passed is {_value!r}", at("review", f"{REVIEW}.passed", _value))
+    add(
+        G,
+        "negative_review",
+        f"a review whose passed is {_value!r}",
+        at("review", f"{REVIEW}.passed", _value),
+        says="expected: true",
+    )
 for _value in ("skipped", None, GONE):
     _said = "GONE" if _value is GONE else repr(_value)
     add(G, "missing_review", f"a review whose status is {_said}", at("review", f"{REVIEW}.status", _value))
-for _value in (-1, 101):
+for _value in (-1, -0.1, 100.1, 101):
     add(G, "score_out_of_range", f"a review with a score of {_value}", at("review", f"{REVIEW}.score", _value))
 add(G, "wrong_type", "a review with a score in words", at("review", f"{REVIEW}.score", "good"))
 add(
@@ -398,6 +472,7 @@ add(
 # -- S10 -------------------------------------------------------------------------------------------------------------
 G = "S10-C1"
 LISTS = (("report", "generated_artifacts"), ("made", "artifacts"))
+add(G, "missing_file", "no artisan output where nothing was designed", lambda w: shutil.rmtree(w.artisan), **PLAIN)
 for _name, _key in LISTS:
     add(G, "missing_file", f"no {_name}", removed(_name))
     add(G, "missing_key", f"{_name} without artifacts", at(_name, _key, GONE))
@@ -427,20 +502,32 @@ G = "S10-G1"
 for _value in ("partial", "quality_failed", "failed", "complete"):
     add(G, "finalize_incomplete", f"a run that ended as {_value}", at("report", "status", _value))
 add(G, "missing_key", "a run without status", at("report", "status", GONE))
-add(
-    G,
-    "count_mismatch",
-    "another number of tasks",
-    both(at("report", "task_count", 4), at("report", "tasks_succeeded", 4)),
-)
-add(G, "count_mismatch", "another number of artifacts", at("report", "artifact_count", 4))
+for _value in (2, 4):
+    add(
+        G,
+        "count_mismatch",
+        f"a report of {_value} tasks",
+        both(at("report", "task_count", _value), at("report", "tasks_succeeded", _value)),
+    )
+    add(G, "count_mismatch", f"a report of {_value} artifacts", at("report", "artifact_count", _value))
+    add(G, "count_mismatch", f"a manifest of {_value} tasks", at("made", "summary.task_count", _value))
+    for _name in ("test_summary", "review_summary"):
+        _title = f"a total of {_value} in the {_name}"
+        add(G, "count_mismatch", _title, at("report", f"{_name}.total_passed", _value))
 add(G, "missing_key", "no number of tasks", at("report", "task_count", GONE))
-add(G, "count_mismatch", "counts that do not add up", at("report", "tasks_succeeded", 2))
+for _value in ((2, 0), (3, 1), (4, 1), (6, 1), (5, 6)):
+    _sum = " + ".join(map(str, _value))
+    add(
+        G,
+        "count_mismatch",
+        f"tasks of {_sum}",
+        both(at("report", "tasks_succeeded", _value[0]), at("report", "tasks_failed", _value[1])),
+        says=f"(observed: {_sum}, expected: 3)",
+    )
 add(
     G, "count_mismatch", "a task that failed", both(at("report", "tasks_succeeded", 2), at("report", "tasks_failed", 1))
 )
 for _name in ("test_summary", "review_summary"):
-    add(G, "count_mismatch", f"another total in the {_name}", at("report", f"{_name}.total_passed", 2))
     add(G, "count_mismatch", f"a failure in the {_name}", at("report", f"{_name}.total_failed", 1))
     add(G, "missing_key", f"no total in the {_name}", at("report", f"{_name}.total_passed", GONE))
 add(
@@ -449,7 +536,6 @@ add(
     "a report of a truncated file",
     at("report", "truncation_summary", {"details": {"PI-002": {"truncation_blocked": True}}}),
 )
-add(G, "count_mismatch", "another number of tasks in the manifest", at("made", "summary.task_count", 2))
 add(G, "finalize_incomplete", "a manifest that is not complete", at("made", "summary.status", "partial"))
 add(G, "missing_key", "a manifest without summary", at("made", "summary", GONE))
 add(G, "missing_result", "a task without status", at("made", "task_status.PI-001", GONE))
@@ -472,7 +558,9 @@ G = "S10-G2"
 for _name, _key in LISTS:
     add(G, "checksum_mismatch", f"{_name} has another checksum", at(_name, f"{_key}.0.sha256", STALE), sealed=False)
     add(G, "wrong_type", f"{_name} has no checksum", at(_name, f"{_key}.0.sha256", None), sealed=False)
-    add(G, "size_mismatch", f"{_name} has another size", at(_name, f"{_key}.0.size_bytes", plus(1)), sealed=False)
+    for _step in (-1, 1):
+        _title = f"{_name} has a size of {_step} bytes more"
+        add(G, "size_mismatch", _title, at(_name, f"{_key}.0.size_bytes", plus(_step)), sealed=False)
     for _step in (-1, 2):
         add(
             G,
@@ -491,6 +579,13 @@ add(
     "seed_mismatch",
     "artifacts of another seed",
     at("made", "provenance.enriched_seed_path", lambda p: p.replace("-enriched", "")),
+    sealed=False,
+)
+add(
+    G,
+    "seed_mismatch",
+    "artifacts of an enriched seed of another name",
+    at("made", "provenance.enriched_seed_path", lambda p: p.replace("artisan-context", "an-older-context")),
     sealed=False,
 )
 add(G, "path_outside", "artifacts of a seed elsewhere", at("made", "provenance.enriched_seed_path", "/x"), sealed=False)

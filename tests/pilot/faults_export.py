@@ -41,9 +41,16 @@ add(G, "malformed_file", "a key of the source manifest stands twice", replaced("
 add(G, "malformed_file", "two documents in the source manifest", holds("source", "a: 1\n---\nb: 2\n"))
 add(G, "wrong_type", "the source manifest is a list", holds("source", "- kind: ContextManifest\n"))
 add(G, "not_a_regular_file", "the source manifest is a symlink", linked("source"))
-add(G, "unknown_kind", "a document of another kind", at("source", "kind", "ProjectContext"))
+for _value in ("ProjectContext", "ConfigMap"):
+    add(G, "unknown_kind", f"a document of another kind: {_value}", at("source", "kind", _value))
 add(G, "missing_key", "a document without kind", at("source", "kind", GONE))
-add(G, "unknown_version", "an unknown apiVersion", at("source", "apiVersion", "contextcore.io/v9"))
+add(
+    G,
+    "unknown_version",
+    "an unknown apiVersion",
+    at("source", "apiVersion", "contextcore.io/v9"),
+    says="observed: contextcore.io/v9, expected: contextcore.io/v1alpha2",
+)
 add(G, "unknown_version", "an apiVersion of somebody else", at("source", "apiVersion", "example.org/v1"))
 add(G, "missing_key", "no apiVersion", at("source", "apiVersion", GONE))
 add(G, "wrong_type", "a project without id", at("source", "spec.project.id", " "))
@@ -512,7 +519,9 @@ def moved(old: str, new: str) -> Edit:
 add(G, "path_outside", "an owned path above the project", moved(RULES, "../../etc/cron.d/x"))
 add(G, "path_outside", "an owned path from the root", moved(RULES, "/etc/cron.d/x"))
 add(G, "path_outside", "an owned path with a backslash", moved(RULES, "prometheus\\rules.yaml"))
-add(G, "path_convention", "an owned path against its convention", moved(RULES, "prometheus/rules/other.yaml"))
+for _name in ("other", "a"):
+    _title = f"an owned path against its convention, named {_name}"
+    add(G, "path_convention", _title, moved(RULES, f"prometheus/rules/{_name}.yaml"), also=("S7-C1",))
 add(
     G,
     "path_convention",
@@ -543,6 +552,15 @@ add(
     "path_convention",
     "a convention that is stated twice, differently",
     at("onboarding", "output_path_conventions.runbook.output_path", "docs/{target}.md"),
+)
+
+
+add(
+    G,
+    "path_convention",
+    "a gap's convention that leaves the project",
+    convention("dashboard", "../{target}.json"),
+    also=("S7-C1", "S7-G1", "S7-G2", "S10-C1"),
 )
 
 

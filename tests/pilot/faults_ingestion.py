@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-from .edits import GONE, STALE, Register, at, both, holds, less, linked, removed, rescored, seeds, twice
+from .edits import GONE, STALE, Edit, Register, at, both, holds, less, linked, removed, rescored, seeds, twice
 from .variants import Files, change, dump, load, rescore
 
 _REGISTER = Register()
@@ -18,7 +18,7 @@ G = "S4-C1"
 MAPPED = "artifact_mappings"
 
 
-add(G, "missing_file", "no ingestion", lambda w: shutil.rmtree(w.ingestion))
+add(G, "missing_file", "no ingestion", lambda w: shutil.rmtree(w.ingestion), also=("S6-G1", "S6-G2"))
 add(
     G,
     "missing_file",
@@ -267,16 +267,30 @@ for _name, _place in (
 ):
     add(G, "route_mismatch", f"another route in {_name}: {_place}", at(_name, _place, "prime"))
     add(G, "wrong_type", f"a route that is a number in {_name}: {_place}", at(_name, _place, 1))
-for _name, _place in (("seed", "complexity.route"), ("trace", "route"), ("config", "_ingestion_metadata.route")):
+for _name, _place in (
+    ("seed", "complexity.route"),
+    ("enriched", "complexity.route"),
+    ("trace", "route"),
+    ("config", "_ingestion_metadata.route"),
+):
     add(G, "missing_key", f"no route in {_name}", at(_name, _place, GONE))
 
 
-@fault(G, "route_mismatch", "a route that nobody knows, by an override")
-def _(w: Files) -> None:
-    for seed in w.seeds:
-        seed.rename(seed.with_name(seed.name.replace("artisan", "manual")))
-    dump(w.override, {"route": "manual", "reason": "x", "approved_by": "y"})
+def renamed(route: str) -> Edit:
+    """The seeds' names say another route than all documents."""
 
+    def edit(w: Files) -> None:
+        for seed in w.seeds:
+            seed.rename(seed.with_name(f"{route}-{seed.name.partition('-')[2]}"))
+
+    return edit
+
+
+UNKNOWN = "a route that nobody knows, by an override"
+MANUAL = holds("route-override.json", '{"route": "manual", "reason": "x", "approved_by": "y"}')
+add(G, "route_mismatch", UNKNOWN, both(renamed("manual"), MANUAL), also=("S5-G2",))
+add(G, "route_mismatch", "artisan seeds by the name of prime", renamed("prime"))
+add(G, "route_mismatch", "prime seeds by the name of artisan", renamed("artisan"), variant="prime")
 
 for _key in ("route", "reason", "approved_by"):
     for _value in ("", "  ", None, 1):
@@ -301,6 +315,7 @@ add(
     "undocumented_override",
     "an override of nothing, without approver",
     lambda w: dump(w.override, {"route": "artisan", "reason": "same as before"}),
+    says="observed: nothing",
 )
 add(
     "S5-G2",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.pilot import validators
-from pytest_contextcore.pilot.gates import export, finalize, validation
+from pytest_contextcore.pilot.gates import export, finalize, review, validation
 from pytest_contextcore.pilot.observations import observe
 from pytest_contextcore.pilot.workspace import Memo, Workspace
 
@@ -59,6 +59,8 @@ def judge(fault: Fault, root: Path, memo: Memo | None = None) -> str:
         return f"{gate} says {[str(finding) for finding in found[:3]]} of type {[f.type for f in found[:3]]}"
     if not all(f.message and f.observed and f.expected and f.type and f.file is not None for f in found):
         return "a finding lacks one of its texts"
+    if fault.says not in "\n".join(map(str, found)):
+        return f"{gate} says {[str(finding) for finding in found[:3]]}, not {fault.says}"
     blind = [name for name in fault.also if not phases.GATES[name](Workspace(root, memo=memo))]
     return f"{blind[0]} does not see it" if blind else ""
 
@@ -97,6 +99,18 @@ def test_without_a_promql_parser_only_the_advisory_gate_says_so(base: Base, monk
         ("promql_not_checked", "gap-throughput"),
     ]
     assert phases.stopped(base("embedded")) == ("", [])
+    found = phases.ADVISORY["S8-G3"](Workspace(base("embedded") / "nowhere")) or []
+    assert [finding.type for finding in found] == ["missing_file"]
+
+
+def test_review_findings_are_counted_by_severity_as_far_as_they_can_be_read(base: Base, tmp_path: Path) -> None:
+    root = tmp_path / "w"
+    shutil.copytree(base("with_harmless_marks"), root)
+    assert review.counts(Workspace(root)) == {"blocking": 0, "major": 1, "minor": 1, "other": 2}
+    at("review", "tasks.PI-002.issues", ["[BLOCKING] x", "[blocking] y", 4])(Files(root))
+    assert review.counts(Workspace(root)) == {"blocking": 2, "major": 1, "minor": 1, "other": 2}
+    shutil.rmtree(root)
+    assert review.counts(Workspace(root)) == dict.fromkeys(("blocking", "major", "minor", "other"), 0)
 
 
 # -- coverage with a scan ----------------------------------------------------------------------------------------------

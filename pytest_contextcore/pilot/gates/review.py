@@ -22,7 +22,7 @@ _PREFIX = re.compile(r"\s*\[\s*([A-Za-z]+)\s*\]")
 
 @gate
 def triaged(ws: Workspace) -> Iterator[Finding]:
-    """S9-G1: each task of the seed was reviewed, passed, and its file is still the one that was reviewed.
+    """S9-G2: each task of the seed was reviewed, passed, and its file is still the one that was reviewed.
 
     FORMATS.md: a task that was skipped or failed is missing; a file that differs now makes the review stale.
     """
@@ -69,7 +69,7 @@ def _issues(ws: Workspace) -> Iterator[tuple[str, str, str]]:
 
 @gate
 def blocking(ws: Workspace) -> Iterator[Finding]:
-    """S9-G2: no review finding blocks."""
+    """S9-G1: no review finding blocks."""
     for id_, severity, text in _issues(ws):
         if severity == "BLOCKING":
             yield Finding(

@@ -78,9 +78,7 @@ def _override(ws: Workspace) -> Iterator[Finding]:
         node = document.get(key)
         if not isinstance(node.value, str) or not node.value.strip():
             message = f"the override does not state its {key}"
-            yield Finding(
-                OVERRIDE, message, shown(node.value if node.given else ""), "a text", "undocumented_override", key
-            )
+            yield Finding(OVERRIDE, message, shown(node.value), "a text", "undocumented_override", key)
     if isinstance(document.get("route").value, str) and document.get("route").value not in ROUTES:
         yield differs(document.get("route"), "the override's route is unknown", "artisan or prime", "unknown_route")
 
