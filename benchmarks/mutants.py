@@ -182,6 +182,7 @@ class Range:
                 matrix.test_the_threshold_itself_is_enough(base)
                 counted = folder / "counted"
                 matrix.test_review_findings_are_counted_by_severity_as_far_as_they_can_be_read(base, counted)
+                matrix.test_a_rollup_names_what_is_missing_in_its_chain_and_holds_the_rest(base, folder / "chain")
                 for number, (listed, observed) in enumerate(matrix.WRONG_GAPS):
                     matrix.test_wrong_gaps_of_a_target_are_named(listed, observed, base, folder / str(number))
                 if phases.ADVISORY["S8-G3"].__name__ != "remembered":

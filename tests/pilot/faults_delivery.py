@@ -488,18 +488,29 @@ for _name, _key in LISTS:
     add(G, "path_outside", f"{_name} lists a file elsewhere", at(_name, f"{_key}.0.path", "/etc/passwd"), sealed=False)
     add(G, "missing_key", f"{_name} lists an artifact without task", at(_name, f"{_key}.0.task_id", GONE))
     add(G, "task_mismatch", f"{_name} lists an artifact for another task", at(_name, f"{_key}.0.task_id", "PI-002"))
-    for _value in (False, None, "true", GONE):
+    add(
+        G,
+        "path_outside",
+        f"{_name} lists a file elsewhere, and one for another task",
+        both(at(_name, f"{_key}.0.path", "/etc/passwd"), at(_name, f"{_key}.1.task_id", "PI-001")),
+        sealed=False,
+        says="is listed for another task (observed: PI-001, expected: PI-002)",
+    )
+    for _value in (False, None, "true", 1, GONE):
         _said = "GONE" if _value is GONE else repr(_value)
         add(
             G,
             "missing_artifact",
             f"{_name} has an artifact whose exists is {_said}",
             at(_name, f"{_key}.0.exists", _value),
+            says="expected: true",
         )
-    add(G, "failed_generation", f"{_name} lists a failed artifact", at(_name, f"{_key}.0.source_status", "failed"))
+    for _value in ("failed", "unknown"):
+        _title = f"{_name} lists an artifact whose status is {_value}"
+        add(G, "failed_generation", _title, at(_name, f"{_key}.0.source_status", _value))
 
 G = "S10-G1"
-for _value in ("partial", "quality_failed", "failed", "complete"):
+for _value in ("partial", "quality_failed", "failed", "complete", "unknown"):
     add(G, "finalize_incomplete", f"a run that ended as {_value}", at("report", "status", _value))
 add(G, "missing_key", "a run without status", at("report", "status", GONE))
 for _value in (2, 4):
@@ -536,7 +547,8 @@ add(
     "a report of a truncated file",
     at("report", "truncation_summary", {"details": {"PI-002": {"truncation_blocked": True}}}),
 )
-add(G, "finalize_incomplete", "a manifest that is not complete", at("made", "summary.status", "partial"))
+for _value in ("partial", "unknown"):
+    add(G, "finalize_incomplete", f"a manifest of a run that is {_value}", at("made", "summary.status", _value))
 add(G, "missing_key", "a manifest without summary", at("made", "summary", GONE))
 add(G, "missing_result", "a task without status", at("made", "task_status.PI-001", GONE))
 add(
@@ -546,12 +558,13 @@ add(
     lambda w: change(w.made, lambda d: d["task_status"].update({"PI-009": d["task_status"]["PI-001"]})),
 )
 for _key in ("generated", "tests_passed", "review_passed"):
-    for _value in (False, None):
+    for _value in (False, None, 1):
         add(
             G,
             "finalize_incomplete",
             f"a task whose {_key} is {_value!r}",
             at("made", f"task_status.PI-001.{_key}", _value),
+            says="expected: true",
         )
 
 G = "S10-G2"

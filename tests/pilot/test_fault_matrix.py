@@ -113,6 +113,26 @@ def test_review_findings_are_counted_by_severity_as_far_as_they_can_be_read(base
     assert review.counts(Workspace(root)) == dict.fromkeys(("blocking", "major", "minor", "other"), 0)
 
 
+def test_a_rollup_names_what_is_missing_in_its_chain_and_holds_the_rest(base: Base, tmp_path: Path) -> None:
+    root = tmp_path / "w"
+    shutil.copytree(base("embedded"), root)
+    files = Files(root)
+    for path in (files.source, files.path("seed"), files.output("prometheus-rules.yaml")):
+        path.unlink()
+    chain = finalize.rollup(Workspace(root))
+    assert [link.role for link in chain.links] == ["artifact_manifest", "handoff", "artifact", "artifact"]
+    assert [finding.type for finding in chain.missing] == ["missing_file"] * 3
+    shutil.copy(files.manifest, files.export / "other-artifact-manifest.yaml")
+    chain = finalize.rollup(Workspace(root))
+    assert [link.role for link in chain.links] == ["handoff"]
+    assert [finding.type for finding in chain.missing] == [
+        "missing_file",
+        "ambiguous_file",
+        "missing_file",
+        "ambiguous_file",
+    ]
+
+
 # -- coverage with a scan ----------------------------------------------------------------------------------------------
 def test_a_scan_counts_what_is_in_its_folder_and_what_exists_already(base: Base, tmp_path: Path) -> None:
     ws = Workspace(base("embedded"))

@@ -556,8 +556,38 @@ def with_harmless_marks(root: Path) -> Files:
     change(files.state("test"), lambda d: d["output"].update(total_validators=0))
     issues = ["[MAJOR] no [BLOCKING] matter", "[MINOR] x", "[QUESTION] y", "no prefix: BLOCKING"]
     change(files.state("review"), lambda d: d["tasks"]["PI-001"].update(issues=issues, verdict="pass", score=0))
+    write_further_file(files, "docs/throughput.md")
     files.seal()
     return files
+
+
+def write_further_file(files: Files, further: str) -> None:
+    """The last task, beside its gap's file, writes one that it says beforehand."""
+    (files.project / further).parent.mkdir(parents=True, exist_ok=True)
+    (files.project / further).write_text("How throughput is recorded.\n", encoding="utf-8")
+    own = targets(load(files.seeds[0])["tasks"][2])[0]
+
+    def seed(d: Any) -> None:
+        targets(d["tasks"][2]).append(further)
+        d["plan"]["features"][2]["target_files"].append(further)
+
+    def generation(d: Any) -> None:
+        result = d["tasks"]["PI-003"]
+        result["generated_files"].append(result["generated_files"][0].replace(own, further))
+        result["content_hashes"][result["generated_files"][1]] = "0" * 64
+
+    def report(d: Any) -> None:
+        artifacts = d.get("generated_artifacts", d.get("artifacts"))
+        mine = next(artifact for artifact in artifacts if artifact["path"].endswith(own))
+        artifacts.append({**mine, "path": mine["path"].replace(own, further)})
+        if "artifact_count" in d:
+            d["artifact_count"] += 1
+
+    for path in files.seeds:
+        change(path, seed)
+    change(files.state("generation"), generation)
+    change(files.report, report)
+    change(files.made, report)
 
 
 PSEUDO = {"requirement_id": "REQ-1", "feature_ids": ["__pipeline_artifact:provenance"], "task_ids": [], "status": "x"}
