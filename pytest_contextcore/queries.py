@@ -53,7 +53,7 @@ def dashboard(found: list[Query]) -> dict[str, Any]:
         "schemaVersion": 39,
         "version": 1,
         "editable": True,
-        "time": {"from": "now-7d", "to": "now"},
+        "time": {"from": "now-3h", "to": "now"},
         "templating": {
             "list": [
                 {"name": "datasource", "label": "Tempo", "type": "datasource", "query": "tempo", "refresh": 1}
