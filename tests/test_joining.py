@@ -19,7 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pytest_contextcore.evidence_file import dump
 from pytest_contextcore.ids import Remote, remote_parent
 from pytest_contextcore.joining import JoinRefused, header, is_open, joins, left
-from pytest_contextcore.model import Evidence, Result
+from pytest_contextcore.model import Evidence, Result, Status
 from pytest_contextcore.places import portable
 from pytest_contextcore.plan import Plan
 from pytest_contextcore.recorder import TraceRecorder
@@ -387,6 +387,18 @@ def test_an_ended_trace_is_not_joined_but_may_have_siblings(plan: Plan, unfinish
     with pytest.raises(JoinRefused, match="has ended"):
         joins(plan, proof(ended), own, parsed(own))
     assert not joins(plan, proof(ended), other, parsed(other))
+
+
+def test_a_killed_jobs_trace_can_be_gone_on_with_unless_a_phase_of_it_was_stopped(
+    plan: Plan, unfinished: Evidence
+) -> None:
+    """The span of the phase that ran is not out; that of a phase that was blocked is."""
+    value = header(unfinished, sampled=True)
+    unfinished.spans[1].status = Status.IN_PROGRESS
+    assert joins(plan, proof(unfinished), value, parsed(value))
+    unfinished.spans[1].status = Status.BLOCKED
+    with pytest.raises(JoinRefused, match="T has its span in it already"):
+        joins(plan, proof(unfinished), value, parsed(value))
 
 
 def test_another_machines_clock_cannot_turn_the_parent_around(plan: Plan, unfinished: Evidence) -> None:
