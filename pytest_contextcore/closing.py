@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from . import junit, sender, summary
+from . import joining, junit, sender, summary
 from .evidence_file import NOT_WRITTEN, evidence_path
 from .model import Evidence, Status
 from .services import Services
@@ -42,10 +42,14 @@ def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> lis
     path = evidence_path(shared.context.out, evidence.trace_id)
     here = config.invocation_params.dir
     shown = path.relative_to(here) if path.is_relative_to(here) else path
-    return [
+    lines = [
         f"evidence: {shown}",
         f"spans:    {shown.with_suffix('.otlp.jsonl')} (trace {evidence.otel_trace_id})",
     ]
+    if joining.is_open(evidence):
+        sampled = shared.outbox.sampled(evidence.otel_trace_id)
+        lines.append(f"go on:    TRACEPARENT={joining.header(evidence, sampled=sampled)}")
+    return lines
 
 
 def _send(shared: Services) -> list[str]:

@@ -126,7 +126,7 @@ class Controller:
         )
         file = EvidenceFile(recorder, shared.context.out)
         recorder.listener = all_of(file, spans)
-        if evidence.started_at is None:
+        if evidence is plan.fresh:
             recorder.start()
         if phase_id is not None:
             _fail(recorder, phase_id, nodeid)
@@ -140,7 +140,7 @@ class Controller:
             evidence = load_evidence(evidence_path(self._shared.context.out, plan.plan.trace.id))
         except EvidenceError:
             return plan.fresh
-        return evidence if evidence.otel_span_id == plan.fresh.otel_span_id else plan.fresh
+        return evidence if evidence.runs == plan.fresh.runs else plan.fresh
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import threading
 from pathlib import Path
 from time import monotonic  # by name: a test may patch the module's own
@@ -85,5 +87,25 @@ def evidence_path(out: Path, trace_id: str) -> Path:
 
 
 def dump(evidence: Evidence) -> bytes:
-    """The file's bytes: indented JSON, UTF-8."""
-    return evidence.model_dump_json(indent=2).encode() + b"\n"
+    """The file's bytes: indented JSON, UTF-8, with the seal over all the rest as its last field.
+
+    The seal tells a file that was damaged or edited on its way from one CI job to the next. It is no signature: who
+    can write the file can seal it anew.
+    """
+    data = evidence.model_copy(update={"seal": ""}).model_dump_json(indent=2).encode()
+    head = data.removesuffix(_UNSEALED)
+    return head + _UNSEALED.replace(b'""', b'"%s"' % _seal(data)) + b"\n"
+
+
+def is_unaltered(data: bytes) -> bool:
+    """Whether a file's bytes are those that :func:`dump` gave."""
+    match = _SEALED.fullmatch(data)
+    return match is not None and match[2] == _seal(match[1] + _UNSEALED)
+
+
+_UNSEALED = b'"seal": ""\n}'
+_SEALED = re.compile(rb'(.*)"seal": "([0-9a-f]{64})"\n}\n', re.S)
+
+
+def _seal(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()

@@ -180,7 +180,7 @@ class Phase:
 
     def handoff(self, handoff: Handoff) -> None:
         """Hand typed data on: event ``handoff.emitted`` with the digest of the payload."""
-        emitted = emit(handoff, self.id)
+        emitted = emit(handoff, self.id, self._root)
         self._handoffs.put(emitted)
         self._record_handoff(emitted.name, "emitted", emitted.digest)
 
@@ -194,7 +194,7 @@ class Phase:
         name = kind.__name__
         try:
             emitted = self._handoffs.get(name)
-            handoff = accept(kind, emitted)
+            handoff = accept(kind, emitted, self._root)
         except HandoffRefused as refused:
             reason = redact(refused.reason)
             self._record_handoff(name, "rejected", refused.digest, reason)
@@ -218,11 +218,15 @@ class Phase:
         env: Mapping[str, str] | None = None,
         input: str | None = None,
     ) -> CompletedProcess[str]:
-        """Run a program in a child span, with ``TRACEPARENT`` in its environment.
+        """Run a program in a child span, with ``TRACEPARENT`` (and ``TRACESTATE``) in its environment.
+
+        The end of its output, without secrets, stands in the evidence (``spans[].programs``). What it leaves behind is
+        killed with it a second after its end if it still holds the output open; a server that is to stay needs its
+        output redirected.
 
         Args:
             args: program and arguments; no shell.
-            timeout: seconds after which the whole process group is killed.
+            timeout: seconds after which the whole process group is killed, without asking it to end.
             cwd: working directory.
             env: environment instead of the current one.
             input: text for its standard input.
@@ -231,7 +235,7 @@ class Phase:
             Exit code and output (text; at most 64 KiB of each stream, the end of it).
 
         Raises:
-            subprocess.TimeoutExpired: the deadline passed; the process group was killed.
+            subprocess.TimeoutExpired: the deadline passed; the process group was killed. It holds the output so far.
             OSError: the program could not be started.
         """
         command = Command(

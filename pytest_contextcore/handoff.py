@@ -6,15 +6,19 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .places import ROOT
 
 
 class Handoff(BaseModel):
     """Base of every handoff: a frozen pydantic model whose payload is JSON.
 
-    Override :meth:`stale` where a handoff vouches for something outside itself, such as files.
+    Override :meth:`stale` where a handoff vouches for something outside itself, such as files. A path in it is best a
+    ``RootedPath``, which holds in another checkout too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,16 +49,20 @@ class HandoffRefused(Exception):  # noqa: N818  (an outcome, not an error of the
         self.reason, self.next_action, self.digest = reason, next_action, digest
 
 
-def emit(handoff: Handoff, span_id: str) -> Emitted:
-    """The handoff in its canonical form: JSON with sorted keys and no spaces, UTF-8."""
+def emit(handoff: Handoff, span_id: str, root: Path | None = None) -> Emitted:
+    """The handoff in its canonical form: JSON with sorted keys and no spaces, UTF-8; rooted paths from ``root``."""
     payload = json.dumps(
-        handoff.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        handoff.model_dump(mode="json", context={ROOT: root}),
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
     )
     return Emitted(type(handoff).__name__, span_id, payload, hashlib.sha256(payload.encode()).hexdigest())
 
 
-def accept(kind: type[H], emitted: Emitted | None) -> H:
-    """The typed handoff.
+def accept(kind: type[H], emitted: Emitted | None, root: Path | None = None) -> H:
+    """The typed handoff, its rooted paths below ``root``.
 
     Raises:
         HandoffRefused: nothing of this name was emitted, its payload does not fit the type, or it is stale.
@@ -69,7 +77,7 @@ def accept(kind: type[H], emitted: Emitted | None) -> H:
     if hashlib.sha256(emitted.payload.encode()).hexdigest() != emitted.digest:
         raise HandoffRefused(f"handoff {name} does not have the digest {emitted.digest}", again, emitted.digest)
     try:
-        handoff = kind.model_validate_json(emitted.payload)
+        handoff = kind.model_validate_json(emitted.payload, context={ROOT: root})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "payload"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import unittest
 from collections.abc import Mapping
@@ -9,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from . import joining
 from .collection import CollectedPlan, CollectionError, PhaseTest, assign, in_plan_order, unproven_upstreams
 from .dependency import mark_phase
 from .discovery import Found, collected_whole
 from .evidence_file import evidence_path
-from .model import SpanEvidence
+from .places import portable
 from .plan import Plan, PlanError, load_plan
-from .reuse import EvidenceError, fingerprint, load_evidence, not_reusable
+from .reuse import EvidenceError, Proof, fingerprint, load_evidence, not_reusable
 from .run import OptionValue, PlanRun, RunContext, asserts_are_disabled
 from .services import PHASE_OF, Services
 from .sources import source_of
@@ -93,49 +95,54 @@ def fingerprints_of(
     options: Mapping[str, object],
     workspace: str | None,
 ) -> dict[str, str]:
-    """The fingerprint of each phase whose test's source can be read."""
+    """The fingerprint of each phase whose test's source can be read; paths inside the rootdir count from there."""
+    here = {name: portable(value, context.root) for name, value in options.items()}
+    place = str(portable(workspace, context.root)) if workspace else None
     found = {}
     for phase_id, nodeid in nodeids.items():
         source = source_of(context.root, nodeid)
         if source is not None:
-            found[phase_id] = fingerprint(plan, phase_id, source=source, options=options, workspace=workspace)
+            found[phase_id] = fingerprint(plan, phase_id, source=source, options=here, workspace=place)
     return found
 
 
 def select(run: PlanRun, selected: set[str], whole: str) -> None:
-    """Take over the phases that a deselection left out and that the last evidence proves.
+    """Take over the phases that a deselection left out and that the last evidence proves; join its trace if asked to.
 
     ``whole`` is the command that runs the plan whole, for the message.
 
     Raises:
-        pytest.UsageError: a selected phase needs one that was deselected and that nothing proves.
+        pytest.UsageError: a selected phase needs one that was deselected and that nothing proves, or the trace that
+            ``TRACEPARENT`` names cannot be joined.
     """
-    run.recorder.partial = len(selected) < len(run.plan.phases)
-    proven, refused = _proven(run, selected)
-    needed = unproven_upstreams(run.plan, selected, proven)
+    proof = prove(run, selected)
+    needed = unproven_upstreams(run.plan, selected, proof.proven)
     if needed:
         upstream, phase_id = next(iter(needed.items()))
         raise pytest.UsageError(
             f"phase {phase_id} is selected but needs {upstream}, which is deselected and not proven by the last "
-            f"evidence: {refused[upstream]}; run the plan whole: {whole}"
+            f"evidence: {proof.refused[upstream]}; run the plan whole: {whole}"
         )
+    joined = _join(run, proof)
+    left_out = set(run.plan.by_id) - selected
+    run.recorder.partial = bool(left_out - set(proof.proven) if joined else left_out)
     for phase_id in run.plan.by_id:
-        if phase_id in proven:
-            run.recorder.adopt(phase_id, proven[phase_id])
-        elif phase_id not in selected:
+        if phase_id in proof.proven:
+            run.recorder.adopt(phase_id, proof.proven[phase_id])
+        elif phase_id in left_out:
             run.recorder.leave_out(phase_id)
-    run.handoffs.take_back(proven.values())
+    run.handoffs.take_back(proof.proven.values())
 
 
-def _proven(run: PlanRun, selected: set[str]) -> tuple[dict[str, SpanEvidence], dict[str, str]]:
-    """The deselected phases that may be reused, with their last evidence, and why the others may not be."""
+def prove(run: PlanRun, running: set[str]) -> Proof:
+    """What the last evidence proves where ``running`` are the phases that are to run (the rule of resume)."""
     plan, context = run.plan, run.context
-    if not run.recorder.partial:
-        return {}, {}
+    if len(running) == len(plan.phases) and context.remote is None:
+        return Proof(None, {}, {})  # nothing to take over, and no trace to join
     try:
-        last = load_evidence(evidence_path(context.out, plan.trace.id))
+        last = load_evidence(evidence_path(context.out, plan.trace.id), unaltered=True)
     except EvidenceError as error:
-        return {}, dict.fromkeys(plan.by_id, str(error))
+        return Proof(None, {}, dict.fromkeys(plan.by_id, str(error)))
     spans = {plan.short_phase_id(span.span_id): span for span in last.spans}
     recorded = run.recorder.evidence
     nodeids = {
@@ -143,8 +150,25 @@ def _proven(run: PlanRun, selected: set[str]) -> tuple[dict[str, SpanEvidence], 
         **run.collected.nodeids,
     }
     fingerprints = fingerprints_of(plan, nodeids, context, recorded.options, recorded.workspace)
-    refused = not_reusable(plan, last, selected, fingerprints, lambda path: _digest(context.root / path))
-    return {phase_id: spans[phase_id] for phase_id in plan.by_id if phase_id not in refused}, refused
+    refused = not_reusable(plan, last, running, fingerprints, lambda path: _digest(context.root / path))
+    return Proof(last, {phase_id: spans[phase_id] for phase_id in plan.by_id if phase_id not in refused}, refused)
+
+
+def _join(run: PlanRun, proof: Proof) -> bool:
+    """Go on with the trace of the last evidence, if ``TRACEPARENT`` says so."""
+    try:
+        joined = joining.joins(run.plan, proof, os.environ.get("TRACEPARENT"), run.context.remote)
+    except joining.JoinRefused as error:
+        raise pytest.UsageError(str(error)) from error
+    if proof.last is None:
+        return False
+    if joined:
+        run.recorder.join(proof.last)
+    elif proof.proven and joining.is_open(proof.last):
+        run.remarks.append(
+            f"note: a trace of its own; that of the last evidence ({proof.last.otel_trace_id}) is not finished by it"
+        )
+    return joined
 
 
 def _digest(path: Path) -> str | None:

@@ -119,6 +119,22 @@ class HandoffRecord(_Record):
     digest: str
 
 
+class ProgramEvidence(_Record):
+    """A program that ``phase.run`` ran: what it was called with, how it ended, and the end of what it printed.
+
+    ``exit_code`` is null for a program that could not be started or was killed at its deadline; ``end`` says which.
+    """
+
+    otel_span_id: str
+    args: list[str]
+    exit_code: int | None = None
+    end: str = ""
+    started_at: Time | None = None
+    ended_at: Time | None = None
+    stdout: str = ""
+    stderr: str = ""
+
+
 class GateEvidence(_Record):
     """One gate: one check of an exit criterion, one child span of its phase."""
 
@@ -174,6 +190,7 @@ class SpanEvidence(_Record):
     gates: list[GateEvidence] = Field(default_factory=list)
     events: list[Event] = Field(default_factory=list)
     handoffs: list[HandoffRecord] = Field(default_factory=list)
+    programs: list[ProgramEvidence] = Field(default_factory=list)
     fingerprint: str | None = None
 
     _says_why = model_validator(mode="after")(_blocked_says_why)
@@ -196,7 +213,12 @@ class Condition(_Record):
 
 
 class Evidence(_Record):
-    """The recorded result of one execution of a plan."""
+    """The recorded result of one execution of a plan.
+
+    ``runs`` names the sessions that made this trace, this one last: more than one where CI jobs share it. ``ended_at``
+    is null while the trace is open, that is, while its parent span has not been emitted. ``seal`` stands last and is
+    the SHA-256 of the file with an empty one (``evidence_file.dump``).
+    """
 
     schema_version: Literal["v1"] = SCHEMA_VERSION
     trace_id: str
@@ -219,8 +241,15 @@ class Evidence(_Record):
     summary: Summary = Field(default_factory=Summary)
     definition_of_done: list[Condition] = Field(default_factory=list)
     spans: list[SpanEvidence] = Field(default_factory=list)
+    runs: list[str] = Field(default_factory=list)
+    seal: str = ""
 
     _says_why = model_validator(mode="after")(_blocked_says_why)
+
+    @property
+    def joined(self) -> bool:
+        """Whether earlier runs made a part of this trace, and emitted its spans."""
+        return len(self.runs) > 1
 
     def span(self, span_id: str) -> SpanEvidence:
         """The phase with this full id.

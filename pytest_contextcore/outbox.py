@@ -63,7 +63,9 @@ class Outbox:
 class PlanSpans:
     """A listener that turns ended phases into spans: ``<out>/<trace id>.otlp.jsonl`` always, the outbox if sampled.
 
-    Phases that did not start get their zero-length span at the end of the trace (contract 5).
+    Phases that did not start get their zero-length span at the end of the trace (contract 5). A trace that stays open,
+    since phases were deselected and nothing failed, has no end yet: its parent and those phases are emitted by the run
+    that ends it. Reused phases get a span too, unless an earlier run of this very trace has emitted it.
     """
 
     def __init__(self, recorder: TraceRecorder, out: Path, outbox: Outbox, *, sampled: bool) -> None:
@@ -80,13 +82,17 @@ class PlanSpans:
             self._emit(self._phase(span))
         elif change is Change.TRACE_ENDED:
             evidence = self._recorder.evidence
+            ended = evidence.ended_at is not None
             rest = [
                 s
                 for held in evidence.spans
-                if held.status is Status.NOT_STARTED or held.reused
+                if (ended and held.status is Status.NOT_STARTED) or (held.reused and not evidence.joined)
                 for s in self._phase(held)
             ]
-            self._emit([*rest, parent_span(evidence, self._recorder.now())])
+            if ended:
+                rest.append(parent_span(evidence, self._recorder.now()))
+            if rest:
+                self._emit(rest)
 
     def _phase(self, span: SpanEvidence) -> list[SpanData]:
         phase_id = self._recorder.plan.short_phase_id(span.span_id)

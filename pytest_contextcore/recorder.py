@@ -78,7 +78,7 @@ class TraceRecorder:
         self.sealed: set[str] = set()
         """Phases whose test has been called: no gate of theirs can be checked any more."""
         self.partial = False
-        """Whether phases were deselected: then the trace is not completed by this run."""
+        """Whether phases were deselected: then this run does not complete the trace, and another may go on with it."""
         self.failed_at: dict[str, str | None] = {}
         self.child_spans: dict[str, list[SpanData]] = {}
         self._inputs: dict[str, dict[str, int]] = {}
@@ -110,7 +110,15 @@ class TraceRecorder:
         ends = (moment for span in evidence.spans for moment in (span.started_at, span.ended_at) if moment)
         recorder._last_time = max(ends, default=0)
         recorder._gates = {gate.gate_id: gate for span in evidence.spans for gate in span.gates}
+        recorder.partial = any(span.blocked_reason == rules.DESELECTED for span in evidence.spans)
         return recorder
+
+    def join(self, last: Evidence) -> None:
+        """Go on with the trace of an earlier run, which emitted the spans of the phases that it ran."""
+        evidence = self.evidence
+        evidence.otel_trace_id, evidence.otel_span_id = last.otel_trace_id, last.otel_span_id
+        evidence.otel_parent_span_id, evidence.started_at = last.otel_parent_span_id, last.started_at
+        evidence.runs = [*last.runs, *evidence.runs]
 
     def now(self) -> int:
         """Nanoseconds since the epoch; never backwards, whatever the machine's clock does."""
@@ -131,7 +139,8 @@ class TraceRecorder:
 
     def start(self) -> None:
         """The trace begins."""
-        self.evidence.started_at = self.now()
+        now = self.now()
+        self.evidence.started_at = min(self.evidence.started_at or now, now)
         self.evidence.status = Status.IN_PROGRESS
         self._announce(Change.TRACE_STARTED)
 
@@ -239,8 +248,9 @@ class TraceRecorder:
         self.span(phase_id).blocked_reason = rules.DESELECTED
 
     def adopt(self, phase_id: str, proven: SpanEvidence) -> None:
-        """A phase is not run, since the last evidence proves it."""
-        span = proven.model_copy(deep=True, update={"reused": True, "otel_span_id": new_span_id()})
+        """A phase is not run, since the last evidence proves it; in a joined trace it keeps the span it had there."""
+        span_id = proven.otel_span_id if self.evidence.joined else new_span_id()
+        span = proven.model_copy(deep=True, update={"reused": True, "otel_span_id": span_id})
         self.evidence.spans[self._position[phase_id]] = span
         self._gates.update((gate.gate_id, gate) for gate in span.gates)
 
@@ -265,8 +275,10 @@ class TraceRecorder:
             if span.status is Status.NOT_STARTED and span.blocked_reason is None:
                 self._settle(span, rules.upstream_block(self.plan, self.evidence, phase.id) or _NEVER_REACHED)
         self.refresh(finished=True)
-        if self.evidence.status is not Status.IN_PROGRESS:
-            self.evidence.ended_at = self.now()
+        left = any(span.status is Status.NOT_STARTED for span in self.evidence.spans)
+        if self.evidence.status is not Status.IN_PROGRESS or not (self.partial and left):
+            ends = (span.ended_at for span in self.evidence.spans if span.ended_at)  # other machines have other clocks
+            self.evidence.ended_at = max(self.now(), *ends, 0)
         self.listener(Change.TRACE_ENDED, None, None)
 
     def _announce(self, change: Change, span: SpanEvidence | None = None, gate: GateEvidence | None = None) -> None:

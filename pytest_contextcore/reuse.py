@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from .evidence_file import is_unaltered
 from .model import SCHEMA_VERSION, Evidence, Result, SpanEvidence, Status
 from .plan import Plan
 
@@ -19,11 +21,11 @@ class EvidenceError(Exception):
     """Evidence that cannot be used; the message says which file and why."""
 
 
-def load_evidence(path: Path) -> Evidence:
-    """Read an evidence file.
+def load_evidence(path: Path, *, unaltered: bool = False) -> Evidence:
+    """Read an evidence file; with ``unaltered`` only one whose bytes are still those that a run wrote.
 
     Raises:
-        EvidenceError: it is absent, damaged, or of another schema version.
+        EvidenceError: it is absent, damaged, of another schema version, or altered.
     """
     try:
         if path.stat().st_size > MAX_EVIDENCE_BYTES:
@@ -32,21 +34,39 @@ def load_evidence(path: Path) -> Evidence:
     except OSError as error:
         raise EvidenceError(f"evidence {path}: cannot be read: {error.strerror or error}") from error
     try:
-        return Evidence.model_validate_json(data)
+        evidence = Evidence.model_validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         expected = f" (expected {SCHEMA_VERSION})" if key == "schema_version" else ""
         raise EvidenceError(f"evidence {path}: {key or 'document'}: {first['msg']}{expected}") from error
+    if unaltered and not is_unaltered(data):
+        raise EvidenceError(
+            f"evidence {path}: it was changed after a run wrote it (its seal does not fit); "
+            "restore the file as it was written"
+        )
+    return evidence
 
 
 def fingerprint(plan: Plan, phase_id: str, *, source: str, options: Mapping[str, object], workspace: str | None) -> str:
     """SHA-256 (hex) over what a phase's result depends on besides its inputs: its test's source, its entry in the plan,
-    the options that it reads, and the workspace's path.
+    the options that it reads, and the workspace's path. Both of the latter as ``places.portable`` gives them.
     """
     read = {name: options.get(name) for name in plan.by_id[phase_id].options}
     parts = [plan.phase_digest(phase_id), source, json.dumps(read, sort_keys=True, default=str), workspace or ""]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the last evidence proves for a run: phase id → its evidence there, or why it may not be reused.
+
+    ``last`` is None where there is no evidence that can be used; ``refused`` then says why, for every phase.
+    """
+
+    last: Evidence | None
+    proven: Mapping[str, SpanEvidence]
+    refused: Mapping[str, str]
 
 
 def not_reusable(

@@ -75,6 +75,8 @@ class PlanRun:
             remote=context.remote,
             waivers=waivers,
         )
+        self.recorder.evidence.runs = [context.run_id]
+        self.remarks: list[str] = []
         for phase in self.plan.phases:
             span = self.recorder.span(phase.id)
             span.nodeid, span.fingerprint = collected.nodeids.get(phase.id), fingerprints.get(phase.id)
@@ -111,10 +113,10 @@ class PlanRun:
             self.recorder.finish()
 
     def problems(self) -> list[str]:
-        """What went wrong with files, and waivers that did nothing, a line each."""
+        """What went wrong with files, what is to be known of the trace, and waivers that did nothing, a line each."""
         sources = (self.file, self.plan_spans, self.handoffs)
         found = [source.problem for source in sources if source.problem]
-        return [*found, *self.recorder.waivers.remarks()]
+        return [*found, *self.remarks, *self.recorder.waivers.remarks()]
 
 
 def asserts_are_disabled() -> str | None:

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from .context import SpanContexts
 from .ids import new_span_id
-from .model import Attributes
+from .model import Attributes, ProgramEvidence
 from .recorder import TraceRecorder
-from .span_data import OK, SpanData, error_status
+from .redact import redact
+from .span_data import OK, SpanData, SpanStatus, error_status
 
 MAX_OUTPUT = 64 * 1024
+"""Bytes of each stream that the caller gets, from its end."""
+
+MAX_RECORDED = 4096
+"""Characters of each stream that stand in the evidence, from its end."""
+
+MAX_RECORDED_PROGRAMS = 100
+"""Programs a phase whose output stands in the evidence: it is written anew at every transition."""
+
 _BLOCK = 8192
+_LINGER = 1.0
+"""Seconds that output may still come after a program's end, from something that it left behind."""
+_LOOK = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +48,43 @@ class Command:
 
 
 class _Tail(threading.Thread):
-    """Reads a stream to its end and keeps the last ``MAX_OUTPUT`` bytes, so that a chatty program costs no memory."""
+    """Reads a stream to its end and keeps the last ``MAX_OUTPUT`` bytes, so that a chatty program costs no memory.
+
+    It never blocks in a read, so that it can be told to stop where something holds the stream open for ever.
+    """
 
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__(daemon=True)
         self._stream, self._blocks, self._size = stream, deque[bytes](), 0
+        self._stopped = threading.Event()
         self.start()
 
     def run(self) -> None:
-        with self._stream:
-            while block := os.read(self._stream.fileno(), _BLOCK):
-                self._blocks.append(block)
-                self._size += len(block)
-                while self._size - len(self._blocks[0]) >= MAX_OUTPUT:
-                    self._size -= len(self._blocks.popleft())
+        with self._stream, selectors.DefaultSelector() as selector:
+            os.set_blocking(self._stream.fileno(), False)
+            selector.register(self._stream, selectors.EVENT_READ)
+            while self._read(selector):
+                pass
+
+    def _read(self, selector: selectors.BaseSelector) -> bool:
+        """Take what is there; false at the end of the stream, or when told to stop and nothing is there."""
+        if not selector.select(_LOOK):
+            return not self._stopped.is_set()
+        try:
+            block = os.read(self._stream.fileno(), _BLOCK)
+        except BlockingIOError:  # another reader of the same pipe was faster
+            return not self._stopped.is_set()
+        if block:
+            self._blocks.append(block)
+            self._size += len(block)
+            while self._size - len(self._blocks[0]) >= MAX_OUTPUT:
+                self._size -= len(self._blocks.popleft())
+        return bool(block)
+
+    def stop(self) -> None:
+        """Do not wait for more; what is there already is still read."""
+        self._stopped.set()
+        self.join(_LINGER)
 
     def text(self) -> str:
         """What was kept, as text."""
@@ -60,37 +97,61 @@ def run_command(
     """Run it; see :meth:`pytest_contextcore.handle.Phase.run`."""
     parent, span_id = spans.current, new_span_id()
     entered = spans.enter(span_id)
-    started = recorder.now()
-    attributes: Attributes = {"process.executable.name": Path(command.args[0]).name}
-    status = error_status("did not finish")
+    record = ProgramEvidence(
+        otel_span_id=span_id, args=[redact(arg, 200) for arg in command.args], started_at=recorder.now()
+    )
+    record.end = "did not finish"
+    programs = recorder.span(phase_id).programs
+    programs.append(record)
+    output: tuple[str, str] = ("", "")
     try:
         env = {**command.env, "TRACEPARENT": spans.traceparent()}
+        env.pop("TRACESTATE", None)
         if state := spans.tracestate():
             env["TRACESTATE"] = state
         done = _run(command, env)
-        attributes["process.exit.code"] = done.returncode
-        status = OK if done.returncode == 0 else error_status(f"exit code {done.returncode}")
+        output = done.stdout, done.stderr
+        record.exit_code = done.returncode
+        record.end = f"exit code {done.returncode}"
         return done
     except subprocess.TimeoutExpired as error:
-        status = error_status(f"killed after {error.timeout} s")
+        output = str(error.output or ""), str(error.stderr or "")
+        record.end = f"killed after {error.timeout} s"
         raise
     except OSError as error:
-        status = error_status(error.strerror or type(error).__name__)
+        record.end = error.strerror or type(error).__name__
         raise
     finally:
         spans.leave(entered)
-        recorder.child_spans.setdefault(phase_id, []).append(
-            SpanData(
-                name=f"run {attributes['process.executable.name']}",
-                trace_id=recorder.evidence.otel_trace_id,
-                span_id=span_id,
-                parent_id=parent,
-                start=started,
-                end=recorder.now(),
-                attributes=attributes,
-                status=status,
-            )
-        )
+        record.ended_at = recorder.now()
+        if len(programs) <= MAX_RECORDED_PROGRAMS:
+            record.stdout, record.stderr = (_recorded(text) for text in output)
+        recorder.child_spans.setdefault(phase_id, []).append(_span(recorder, record, command.args[0], parent))
+
+
+def _recorded(text: str) -> str:
+    """The end of an output, without secrets; redacted before it is cut, since a half of a secret is not recognized."""
+    clean = redact(text, len(text) + MAX_OUTPUT)
+    return clean if len(clean) <= MAX_RECORDED else f"({len(clean) - MAX_RECORDED} characters) …{clean[-MAX_RECORDED:]}"
+
+
+def _span(recorder: TraceRecorder, record: ProgramEvidence, program: str, parent: str) -> SpanData:
+    name = redact(Path(program).name)
+    attributes: Attributes = {"process.executable.name": name}
+    if record.exit_code is not None:
+        attributes["process.exit.code"] = record.exit_code
+    status: SpanStatus = OK if record.exit_code == 0 else error_status(record.end)
+    start = record.started_at or 0
+    return SpanData(
+        name=f"run {name}",
+        trace_id=recorder.evidence.otel_trace_id,
+        span_id=record.otel_span_id,
+        parent_id=parent,
+        start=start,
+        end=record.ended_at or start,
+        attributes=attributes,
+        status=status,
+    )
 
 
 def _run(command: Command, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -105,20 +166,43 @@ def _run(command: Command, env: dict[str, str]) -> subprocess.CompletedProcess[s
     )
     if process.stdout is None or process.stderr is None:
         raise OSError("the program has no output streams")
-    out, err = _Tail(process.stdout), _Tail(process.stderr)
+    tails = _Tail(process.stdout), _Tail(process.stderr)
     end = None if command.timeout is None else time.monotonic() + command.timeout
     try:
         if process.stdin is not None:
             _feed(process.stdin, command.stdin or "")
         process.wait(command.timeout)
-        for tail in (out, err):  # something that the program left behind may hold its output open
-            tail.join(None if end is None else max(end - time.monotonic(), 0))
-            if tail.is_alive():
-                raise subprocess.TimeoutExpired(command.args, command.timeout or 0)
-    except BaseException:
+        _drain(process, tails, end)
+    except BaseException as error:
         kill_group(process)
+        for tail in tails:
+            tail.stop()
+        if isinstance(error, subprocess.TimeoutExpired):
+            timeout = command.timeout or 0
+            raise subprocess.TimeoutExpired(command.args, timeout, *_texts(tails)) from None
         raise
-    return subprocess.CompletedProcess(command.args, process.returncode, out.text(), err.text())
+    return subprocess.CompletedProcess(command.args, process.returncode, *_texts(tails))
+
+
+def _drain(process: subprocess.Popen[bytes], tails: Sequence[_Tail], end: float | None) -> None:
+    """Read the rest of the output of a program that has ended.
+
+    Something that it left behind may hold its output open: that is killed when it is not done in time, at the latest at
+    the deadline, so that it neither holds the phase up nor outlives it. The program itself was in time.
+    """
+    last = time.monotonic() + _LINGER
+    last = last if end is None else min(last, end)
+    for tail in tails:
+        tail.join(max(last - time.monotonic(), 0))
+    if any(tail.is_alive() for tail in tails):
+        kill_group(process)
+    for tail in tails:
+        tail.stop()
+
+
+def _texts(tails: Sequence[_Tail]) -> tuple[str, str]:
+    out, err = tails
+    return out.text(), err.text()
 
 
 def _feed(stream: IO[bytes], text: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..handoff import Handoff
+from ..places import RootedPath
 from .findings import Unreadable
 from .workspace import Workspace
 
@@ -18,7 +19,7 @@ class WorkspaceHandoff(Handoff):
         files: path in the workspace → SHA-256 (hex) of the file's bytes when the emitting phase vouched for them.
     """
 
-    root: str
+    root: RootedPath
     files: dict[str, str]
 
     def stale(self) -> Iterator[str]:

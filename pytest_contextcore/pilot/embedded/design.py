@@ -45,9 +45,9 @@ def design_handoff(layout: Layout, plan: Plan, documents: dict[str, str], at: st
     folders = sorted({task.target_file.rsplit("/", 1)[0] for task in plan.tasks})
     existing = [folder for folder in folders if (layout.project / folder).is_dir()]
     return {
-        "enriched_seed_path": str(plan.seed_path),
-        "project_root": str(layout.project),
-        "output_dir": str(layout.artisan),
+        "enriched_seed_path": layout.recorded(plan.seed_path),
+        "project_root": layout.recorded(layout.project),
+        "output_dir": layout.recorded(layout.artisan),
         "workflow_id": new_id(),
         "completed_phases": ["plan", "scaffold", "design"],
         "design_results": {
@@ -55,7 +55,7 @@ def design_handoff(layout: Layout, plan: Plan, documents: dict[str, str], at: st
                 "status": "designed",
                 "feature_name": task.title,
                 "design_document": documents[task.task_id],
-                "output_file": str(layout.artisan / f"{task.task_id}-design.md"),
+                "output_file": layout.recorded(layout.artisan / f"{task.task_id}-design.md"),
                 "agreed": True,
                 "iterations": 1,
                 "completed_at": at,
@@ -66,7 +66,7 @@ def design_handoff(layout: Layout, plan: Plan, documents: dict[str, str], at: st
             for task in plan.tasks
         },
         "scaffold": {
-            "project_root": str(layout.project),
+            "project_root": layout.recorded(layout.project),
             "directories_needed": folders,
             "directories_exist": existing,
             "directories_missing": [folder for folder in folders if folder not in existing],

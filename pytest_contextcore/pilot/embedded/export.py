@@ -46,7 +46,7 @@ def export(layout: Layout, source_checksum: str | None = None) -> None:
     checksums = _Checksums(recorded, sha256_file(manifest_path), sha256_file(context_path)).as_document()
     metadata = onboarding.onboarding_metadata(inventory, run, checksums, at)
     coverage = export_documents.coverage_statement(inventory, MINIMUM_COVERAGE)
-    write_json(layout.export / "provenance.json", run)
+    write_json(layout.provenance, run)
     write_json(layout.onboarding, metadata)
     write_json(
         layout.export / "validation-report.json",

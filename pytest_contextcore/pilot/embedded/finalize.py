@@ -27,7 +27,7 @@ def finalize(layout: Layout) -> None:
         layout.execution_report,
         execution_report(plan, statuses, artifacts, status, validators),
     )
-    write_json(layout.generation_manifest, generation_manifest(plan, statuses, artifacts, status))
+    write_json(layout.generation_manifest, generation_manifest(layout, plan, statuses, artifacts, status))
 
 
 def task_status(
@@ -62,7 +62,7 @@ def generated_artifact(layout: Layout, task: Task) -> Document:
     text = read_text(path)
     return {
         "task_id": task.task_id,
-        "path": str(path),
+        "path": layout.recorded(path),
         "exists": True,
         "domain": task.domain,
         "source_status": "success",
@@ -114,11 +114,13 @@ def execution_report(
     }
 
 
-def generation_manifest(plan: Plan, statuses: dict[str, Document], artifacts: list[Document], status: str) -> Document:
+def generation_manifest(
+    layout: Layout, plan: Plan, statuses: dict[str, Document], artifacts: list[Document], status: str
+) -> Document:
     """`generation-manifest.json`."""
     return {
         "workflow_version": WORKFLOW_VERSION,
-        "provenance": {"source_checksum": plan.source_checksum, "enriched_seed_path": str(plan.seed_path)},
+        "provenance": {"source_checksum": plan.source_checksum, "enriched_seed_path": layout.recorded(plan.seed_path)},
         "artifacts": artifacts,
         "task_status": statuses,
         "summary": {"plan_title": plan.title, "task_count": len(statuses), "total_cost": 0.0, "status": status},

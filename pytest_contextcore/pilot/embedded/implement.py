@@ -67,15 +67,18 @@ def generation_results(layout: Layout, tasks: list[Task], texts: Mapping[str, st
     return {
         "_cache_meta": cache_meta,
         "truncation_flags": {},
-        "tasks": {task.task_id: _generated(layout.staging / task.target_file, texts[task.task_id]) for task in tasks},
+        "tasks": {
+            task.task_id: _generated(layout.recorded(layout.staging / task.target_file), texts[task.task_id])
+            for task in tasks
+        },
     }
 
 
-def _generated(staged: Path, text: str) -> Document:
+def _generated(staged: str, text: str) -> Document:
     return {
         "success": True,
-        "generated_files": [str(staged)],
-        "content_hashes": {str(staged): sha256_text(text)},
+        "generated_files": [staged],
+        "content_hashes": {staged: sha256_text(text)},
         "error": None,
         "cost_usd": 0.0,
         "iterations": 1,

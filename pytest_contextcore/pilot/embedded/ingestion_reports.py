@@ -66,7 +66,7 @@ def diagnostic(run: Ingestion) -> Document:
         "run_timestamp": run.at,
         "overall_success": True,
         "route": run.route,
-        "plan_source": str(run.layout.onboarding),
+        "plan_source": run.layout.recorded(run.layout.onboarding),
         "plan_checksum": run.onboarding_checksum[:16],
         "phases": {
             phase: {
@@ -86,11 +86,11 @@ def diagnostic(run: Ingestion) -> Document:
 def review_config(run: Ingestion, manifest_path: Path) -> Document:
     """`review-config.json`."""
     return {
-        "document_path": str(run.layout.ingestion / "plan-ingestion-tasks.yaml"),
+        "document_path": run.layout.recorded(run.layout.ingestion / "plan-ingestion-tasks.yaml"),
         "quality_tier": "standard",
         "reviewer_count": 1,
         "max_suggestions": 10,
-        "context_files": [str(run.layout.onboarding), str(manifest_path)],
+        "context_files": [run.layout.recorded(run.layout.onboarding), run.layout.recorded(manifest_path)],
         "_ingestion_metadata": {
             "route": run.route,
             "complexity_score": run.complexity.composite,
@@ -104,9 +104,9 @@ def state(run: Ingestion) -> Document:
     return {
         "current_phase": "completed",
         "route": run.route,
-        "plan_document_path": str(run.layout.ingestion / "plan-ingestion-tasks.yaml"),
-        "review_config_path": str(run.layout.ingestion / "review-config.json"),
-        "context_seed_path": str(run.layout.seed(run.route)),
+        "plan_document_path": run.layout.recorded(run.layout.ingestion / "plan-ingestion-tasks.yaml"),
+        "review_config_path": run.layout.recorded(run.layout.ingestion / "review-config.json"),
+        "context_seed_path": run.layout.recorded(run.layout.seed(run.route)),
         "total_cost": 0.0,
         "error": None,
         "parsed_plan_title": run.title,

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .files import write_text
+from .files import read_json, reading, write_text
 from .model import PipelineError
 
 MARKER = ".contextcore-embedded"
@@ -34,6 +34,21 @@ class Layout:
     def export(self) -> Path:
         """Folder of S2."""
         return self.root / "export"
+
+    @property
+    def provenance(self) -> Path:
+        """Who exported, from where."""
+        return self.export / "provenance.json"
+
+    def recorded(self, path: Path) -> str:
+        """A path of the workspace as its files record it: below the folder in which the export ran.
+
+        That is another folder than this one where the workspace was moved, as from one CI job to the next; its files
+        speak of one folder all the same.
+        """
+        document = read_json(self.provenance)
+        with reading(self.provenance):
+            return str(Path(document["sourcePath"]).parent / path.relative_to(self.root))
 
     @property
     def onboarding(self) -> Path:

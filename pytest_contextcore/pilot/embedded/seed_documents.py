@@ -65,8 +65,8 @@ def seed(run: Ingestion) -> Document:
         },
         "tasks": [_task(feature) for feature in run.features],
         "artifacts": {
-            "plan_document_path": str(run.layout.ingestion / "plan-ingestion-tasks.yaml"),
-            "review_config_path": str(run.layout.ingestion / "review-config.json"),
+            "plan_document_path": run.layout.recorded(run.layout.ingestion / "plan-ingestion-tasks.yaml"),
+            "review_config_path": run.layout.recorded(run.layout.ingestion / "review-config.json"),
             "artifact_manifest_path": onboarding["artifact_manifest_path"],
             "project_context_path": onboarding["project_context_path"],
             "source_checksum": run.source_checksum,
@@ -86,7 +86,7 @@ def seed(run: Ingestion) -> Document:
             for feature in run.features
         },
         "onboarding": onboarding,
-        "context_files": [{"path": str(run.layout.onboarding), "checksum": run.onboarding_checksum}],
+        "context_files": [{"path": run.layout.recorded(run.layout.onboarding), "checksum": run.onboarding_checksum}],
         "_ingestion_quality": {
             "features_extracted": len(run.features),
             "multi_file_features": 0,
