@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import closing
+from .crashes import CrashedTests
 from .evidence_file import EvidenceFile, evidence_path
 from .model import Evidence, Status
 from .outbox import PlanSpans
@@ -53,6 +54,11 @@ class Controller:
         self._said: dict[str, dict[str, Any]] = {}
         self._plans: dict[str, _RemotePlan] = {}
         self._lines: list[str] = []
+
+    def pytest_sessionstart(self) -> None:
+        """Spans of tests that end with their worker are the controller's; nobody wants them without an export."""
+        if self._shared.outbox.settings.exporting:
+            self._config.pluginmanager.register(CrashedTests(self._shared.ordinary), "contextcore-crashes")
 
     @property
     def _shared(self) -> Services:
@@ -169,5 +175,7 @@ def _fail(recorder: TraceRecorder, phase_id: str, nodeid: str) -> None:
         recorder.begin_phase(phase_id, nodeid)
     if recorder.span(phase_id).status in (Status.IN_PROGRESS, Status.COMPLETED):
         reason = f"its worker crashed while it ran {nodeid}"
+        if recorder.span(phase_id).status is Status.COMPLETED:
+            recorder.reopen_phase(phase_id)
         recorder.add_trouble(phase_id, Trouble(reason, f"find out why {nodeid} ends its process, then run again"))
         recorder.end_phase(phase_id)

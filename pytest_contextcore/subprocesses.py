@@ -79,7 +79,8 @@ def run_command(
         raise
     finally:
         spans.leave(entered)
-        recorder.child_spans.setdefault(phase_id, []).append(
+        recorder.add_child(
+            phase_id,
             SpanData(
                 name=f"run {attributes['process.executable.name']}",
                 trace_id=recorder.evidence.otel_trace_id,
@@ -89,7 +90,7 @@ def run_command(
                 end=recorder.now(),
                 attributes=attributes,
                 status=status,
-            )
+            ),
         )
 
 

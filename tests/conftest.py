@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from .otlp_receiver import Receiver
 from .plans import PASSING, Suite
 
 Evidence = dict[str, Any]
@@ -42,3 +43,12 @@ def evidence(pytester: pytest.Pytester) -> Callable[[], Evidence]:
         return document
 
     return read
+
+
+@pytest.fixture
+def exporting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """A receiver to which every run's spans are sent, over HTTP."""
+    with Receiver() as receiver:
+        for name, setting in receiver.environ("http/protobuf").items():
+            monkeypatch.setenv(name, setting)
+        yield receiver

@@ -653,4 +653,6 @@ def test_the_phases_gates_and_evidence_survive_a_restart_by_rerunfailures(suite:
     assert result.ret == 0
     assert statuses(document) == {"E": "completed", "T": "completed", "P": "completed"}
     assert gates(document) == {"C1": "pass", "C2": "pass", "C3": "pass"}
-    assert json.dumps(document).count("colour is unknown") == 0
+    last = json.dumps({**span(document, "T"), "attempts": [], "events": []})  # where the first attempt is told of
+    assert last.count("colour is unknown") == 0
+    assert [attempt["status"] for attempt in span(document, "T")["attempts"]] == ["blocked"]
