@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,10 +16,13 @@ CRASHED = "???"
 
 
 class CrashedTests:
-    """A plugin object of the controller, registered only when spans are exported."""
+    """A plugin object of the controller, registered only when spans are exported.
 
-    def __init__(self, ordinary: OrdinaryTests) -> None:
-        self._ordinary = ordinary
+    ``is_phase`` knows the node ids of phases: whoever takes over a plan makes their spans.
+    """
+
+    def __init__(self, ordinary: OrdinaryTests, is_phase: Callable[[str], bool]) -> None:
+        self._ordinary, self._is_phase = ordinary, is_phase
         self._running: dict[str, tuple[int, tuple[str, int | None, str]]] = {}
         self._reruns: dict[str, int] = {}
 
@@ -34,6 +38,8 @@ class CrashedTests:
         """A worker crashed, or a test is about to be run again: then its worker's next span of it is another one."""
         if str(report.when) == CRASHED:
             start, location = self._running.pop(report.nodeid, (None, report.location))
+            if self._is_phase(report.nodeid):
+                return
             worker = str(report.node.gateway.id)
             attempt = self._reruns.get(report.nodeid, 0) + 1
             self._ordinary.crashed(report, worker=worker, attempt=attempt, start=start, location=location)

@@ -58,7 +58,9 @@ class Controller:
     def pytest_sessionstart(self) -> None:
         """Spans of tests that end with their worker are the controller's; nobody wants them without an export."""
         if self._shared.outbox.settings.exporting:
-            self._config.pluginmanager.register(CrashedTests(self._shared.ordinary), "contextcore-crashes")
+            self._config.pluginmanager.register(
+                CrashedTests(self._shared.ordinary, self._is_phase), "contextcore-crashes"
+            )
 
     @property
     def _shared(self) -> Services:
@@ -102,11 +104,14 @@ class Controller:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Which phases got a report, and whether there are ordinary tests beside them."""
-        if any(plan.phase_of(report.nodeid) for plan in self._plans.values()):
+        if self._is_phase(report.nodeid):
             if report.when in ("teardown", "???"):  # the latter is what xdist says of a test whose worker crashed
                 self._shared.reported.add(report.nodeid)
         else:
             self._shared.ordinary.ran = True
+
+    def _is_phase(self, nodeid: str) -> bool:
+        return any(plan.phase_of(nodeid) for plan in self._plans.values())
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """A worker is done: the evidence of the plans that it ran."""

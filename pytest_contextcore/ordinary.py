@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -39,6 +39,7 @@ class _Attempt:
     passed: bool = False
     failed: bool = False
     skipped: bool = False
+    interrupted: bool = False
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -95,6 +96,9 @@ class OrdinaryTests:
         self._begin(item)
         try:
             return (yield)
+        except BaseException as error:
+            self._interrupt(error)
+            raise
         finally:
             self._end()
             self._item = None
@@ -167,6 +171,13 @@ class OrdinaryTests:
             )
         )
 
+    def _interrupt(self, error: BaseException) -> None:
+        """Ctrl-C, ``pytest.exit``, or a plugin that broke: the test has no result, and its span says why."""
+        if (attempt := self._attempt) is not None and self._sink is not None:
+            failure = failure_of(error, time.time_ns())
+            attempt.interrupted = True
+            attempt.failures.append(replace(failure, line=f"interrupted: {failure.line}"))
+
     def crashed(
         self,
         report: pytest.TestReport,
@@ -176,7 +187,10 @@ class OrdinaryTests:
         start: int | None,
         location: tuple[str, int | None, str],
     ) -> None:
-        """In an xdist controller: emit the span of a test in which its worker died, as the worker would have."""
+        """In an xdist controller: emit the span of a test in which its worker died, with the id that it had there.
+
+        ``start`` is when the controller heard of it, in nanoseconds; None where it did not.
+        """
         if self._sink is None:
             return
         now = time.time_ns()
@@ -194,7 +208,7 @@ class OrdinaryTests:
                 start=min(start or now, now),
                 end=now,
                 attributes=attributes,
-                status=error_status(failure_in(report).line),
+                status=error_status(f"worker {worker!r} crashed while it ran this test"),
                 trace_state=self._state,
             )
         )
@@ -227,6 +241,8 @@ class OrdinaryTests:
         if attempt.failed:
             attributes["test.case.result.status"] = "fail"
             status = error_status(failures[0].line if failures else "")
+        elif attempt.interrupted:
+            status = error_status(failures[0].line)
         elif attempt.passed and not attempt.skipped:
             attributes["test.case.result.status"] = "pass"
             status = OK

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from .otlp_receiver import Receiver
-from .plans import PASSING, Suite
+pytest.register_assert_rewrite("tests.traces")
+
+from .otlp_receiver import Receiver  # noqa: E402
+from .plans import PASSING, Suite  # noqa: E402
 
 Evidence = dict[str, Any]
 
