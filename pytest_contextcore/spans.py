@@ -38,8 +38,9 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
     }
     if span.reused:
         attributes["task.reused"] = True
-    if span.attempts:
-        attributes["task.attempt"] = len(span.attempts) + 1
+    earlier = [] if span.reused else span.attempts  # a reused phase's attempts are spans of another trace
+    if earlier:
+        attributes["task.attempt"] = len(earlier) + 1
     if span.nodeid:
         attributes["test.case.name"] = span.nodeid
     if span.status in _TEST_RESULT and not span.reused:
@@ -53,7 +54,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
         end=span.ended_at or moment,
         attributes=attributes,
         events=_events(span.events),
-        links=tuple(Link(evidence.otel_trace_id, attempt.otel_span_id) for attempt in span.attempts),
+        links=tuple(Link(evidence.otel_trace_id, attempt.otel_span_id) for attempt in earlier),
         status=_span_status(span.status, span.blocked_reason),
     )
 

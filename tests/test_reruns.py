@@ -74,6 +74,18 @@ def test_a_phase_that_is_never_run_again_has_no_attempts(suite: Suite, evidence:
     assert [span["attempts"] for span in evidence()["spans"]] == [[], [], []]
 
 
+def test_a_reused_phase_says_nothing_of_the_attempts_of_the_trace_that_proved_it(
+    suite: Suite, evidence: Read, exporting: Receiver
+) -> None:
+    suite.write(transform(SECOND, before=COUNT))
+    assert run(suite, "--reruns=1").ret == 0
+    exporting.accepted.clear()
+    assert run(suite, "-k", "test_publish").ret == 0
+    reused = one(sent(exporting), T)
+    assert (reused.links, "task.attempt" in reused.attributes) == ([], False)
+    assert len(phase(evidence())["attempts"]) == 1
+
+
 def test_all_attempts_are_seen_when_the_last_one_fails_too(suite: Suite, evidence: Read, exporting: Receiver) -> None:
     suite.write(transform('raise OSError(f"disk {attempt()} is full")', before=COUNT))
     assert run(suite, "--reruns=2").ret == 1
