@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import closing
+from .crashes import CrashedTests
 from .evidence_file import EvidenceFile, evidence_path
 from .model import Evidence, Status
 from .outbox import PlanSpans
@@ -54,6 +55,13 @@ class Controller:
         self._plans: dict[str, _RemotePlan] = {}
         self._lines: list[str] = []
 
+    def pytest_sessionstart(self) -> None:
+        """Spans of tests that end with their worker are the controller's; nobody wants them without an export."""
+        if self._shared.outbox.settings.exporting:
+            self._config.pluginmanager.register(
+                CrashedTests(self._shared.ordinary, self._is_phase), "contextcore-crashes"
+            )
+
     @property
     def _shared(self) -> Services:
         return services(self._config)
@@ -96,11 +104,14 @@ class Controller:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Which phases got a report, and whether there are ordinary tests beside them."""
-        if any(plan.phase_of(report.nodeid) for plan in self._plans.values()):
+        if self._is_phase(report.nodeid):
             if report.when in ("teardown", "???"):  # the latter is what xdist says of a test whose worker crashed
                 self._shared.reported.add(report.nodeid)
         else:
             self._shared.ordinary.ran = True
+
+    def _is_phase(self, nodeid: str) -> bool:
+        return any(plan.phase_of(nodeid) for plan in self._plans.values())
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """A worker is done: the evidence of the plans that it ran."""
@@ -169,5 +180,7 @@ def _fail(recorder: TraceRecorder, phase_id: str, nodeid: str) -> None:
         recorder.begin_phase(phase_id, nodeid)
     if recorder.span(phase_id).status in (Status.IN_PROGRESS, Status.COMPLETED):
         reason = f"its worker crashed while it ran {nodeid}"
+        if recorder.span(phase_id).status is Status.COMPLETED:
+            recorder.reopen_phase(phase_id)
         recorder.add_trouble(phase_id, Trouble(reason, f"find out why {nodeid} ends its process, then run again"))
         recorder.end_phase(phase_id)

@@ -38,6 +38,8 @@ class EvidenceFile:
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change."""
+        if change is Change.CHILD_ENDED:
+            return  # nothing of it stands in the evidence
         if change is not Change.GATE_ENDED:
             self._blocked = False
             self.write(durable=True)

@@ -26,6 +26,7 @@ class HandoffStore:
         self.path = out / f"{trace_id}.handoffs.json"
         self.problem: str | None = None
         self._known: dict[str, Emitted] = {}
+        self._before: dict[str, dict[str, Emitted]] = {}
 
     def get(self, name: str) -> Emitted | None:
         """The handoff of this name, or None if nobody emitted one."""
@@ -34,6 +35,16 @@ class HandoffStore:
     def put(self, emitted: Emitted) -> None:
         """Keep an emitted handoff."""
         self._known[emitted.name] = emitted
+        self._write()
+
+    def begin(self, span_id: str) -> None:
+        """A phase begins; where it begins anew, what an earlier attempt at it handed on is taken back."""
+        before = self._before.setdefault(span_id, dict(self._known))
+        if before != self._known:
+            self._known = dict(before)
+            self._write()
+
+    def _write(self) -> None:
         document = {
             name: asdict(known)
             for name, known in self._known.items()

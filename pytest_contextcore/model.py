@@ -170,6 +170,20 @@ def _blocked_says_why(record: B) -> B:
     return record
 
 
+class Attempt(_Record):
+    """An earlier attempt at a phase that a plugin such as pytest-rerunfailures ran again: a span of its own.
+
+    Nothing else of it is left in the evidence: the phase's own fields are those of the last attempt.
+    """
+
+    otel_span_id: str
+    status: Status
+    started_at: Time | None = None
+    ended_at: Time | None = None
+    blocked_reason: str | None = None
+    next_action: str | None = None
+
+
 class SpanEvidence(_Record):
     """One phase: one span, exactly one pytest test."""
 
@@ -191,6 +205,7 @@ class SpanEvidence(_Record):
     events: list[Event] = Field(default_factory=list)
     handoffs: list[HandoffRecord] = Field(default_factory=list)
     programs: list[ProgramEvidence] = Field(default_factory=list)
+    attempts: list[Attempt] = Field(default_factory=list)
     fingerprint: str | None = None
 
     _says_why = model_validator(mode="after")(_blocked_says_why)

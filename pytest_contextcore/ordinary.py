@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from .context import SpanContexts
-from .ids import Remote, new_span_id
+from .failures import Failure, failure_in, failure_of
+from .ids import Remote, derived_span_id, new_span_id
 from .redact import redact
 from .sources import code_attributes
-from .span_data import OK, UNSET, Attributes, SpanData, SpanEvent, error_status
+from .span_data import OK, UNSET, Attributes, SpanData, error_status
+from .subtests import SubtestSpans
 
 ROOT_NAME = "pytest"
 """Name of the session's span, and of its test suite."""
@@ -27,16 +29,6 @@ _RUN_STATUS = {
 
 
 @dataclass(slots=True)
-class _Failure:
-    """What is said of the first failure of a test: its first line, and the exception's type and whole message."""
-
-    line: str
-    type: str
-    message: str
-    time: int
-
-
-@dataclass(slots=True)
 class _Attempt:
     """A test that runs: what its span is made of when it ends."""
 
@@ -47,7 +39,8 @@ class _Attempt:
     passed: bool = False
     failed: bool = False
     skipped: bool = False
-    failures: list[_Failure] = field(default_factory=list)
+    interrupted: bool = False
+    failures: list[Failure] = field(default_factory=list)
 
 
 def _no_phase(item: pytest.Item) -> bool:
@@ -65,7 +58,8 @@ class OrdinaryTests:
         sampled: whether the trace is; without it nothing goes to ``sink``.
         is_phase: which tests to leave alone.
         remote: the parent of the session's span, from ``TRACEPARENT``.
-        root: whether `finish` emits the session's span; False in xdist workers, whose controller does it.
+        worker: the id of the xdist worker that this is; then `finish` emits nothing, since the controller does it, and
+            ids of spans are such that the controller can tell those of tests in which the worker dies.
     """
 
     def __init__(
@@ -77,17 +71,19 @@ class OrdinaryTests:
         sampled: bool = True,
         is_phase: Callable[[pytest.Item], bool] = _no_phase,
         remote: Remote | None = None,
-        root: bool = True,
+        worker: str = "",
     ) -> None:
         self.trace_id, self.root_span_id = trace_id, root_span_id
         self._sink = sink if sampled else None
         self._is_phase = is_phase
-        self._remote, self._root = remote, root
+        self._remote, self._worker = remote, worker
         self._state = remote.state if remote else ""
         self._stack = SpanContexts(trace_id, sampled=sampled, state=self._state)
         self._start = time.time_ns()
         self._item: pytest.Item | None = None
+        self._attempts = 0
         self._attempt: _Attempt | None = None
+        self._subtests = SubtestSpans(trace_id, self._sink, self._state) if self._sink is not None else None
         self.ran = False
         """Whether there was any such test; an xdist controller sets it, since it runs none itself."""
 
@@ -96,10 +92,13 @@ class OrdinaryTests:
         """Open the test's first attempt; close what an exception, such as Ctrl-C, left open."""
         if self._is_phase(item):
             return (yield)
-        self._item = item
+        self._item, self._attempts = item, 0
         self._begin(item)
         try:
             return (yield)
+        except BaseException as error:
+            self._interrupt(error)
+            raise
         finally:
             self._end()
             self._item = None
@@ -118,6 +117,11 @@ class OrdinaryTests:
         attempt = self._attempt
         if attempt is None or report.nodeid != attempt.nodeid:
             return
+        if isinstance(report, pytest.SubtestReport):
+            if self._subtests is not None:
+                self._subtests.add(report, attempt.span_id, attempt.start)
+            if not report.failed:
+                return  # one that passed or was skipped says nothing of its test
         match report.outcome:
             case "passed":
                 attempt.passed = attempt.passed or report.when == "call"
@@ -126,14 +130,22 @@ class OrdinaryTests:
             case _:
                 attempt.failed = True
                 if self._sink is not None and not attempt.failures:
-                    attempt.failures.append(_from_report(report))
+                    attempt.failures.append(failure_in(report))
 
-    def pytest_exception_interact(self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any]) -> None:
+    def pytest_exception_interact(
+        self,
+        node: pytest.Item | pytest.Collector,
+        call: pytest.CallInfo[Any],
+        report: pytest.CollectReport | pytest.TestReport,
+    ) -> None:
         """Learn the exception: only here are its type and its whole message at hand."""
         attempt = self._attempt
-        if attempt is None or node is not attempt.item or call.excinfo is None or self._sink is None:
+        if attempt is None or node is not attempt.item or call.excinfo is None or self._subtests is None:
             return
-        failure = _from_exception(call.excinfo, int(call.stop * 1e9))
+        if isinstance(report, pytest.SubtestReport):
+            self._subtests.explain(report, call.excinfo.value)
+            return
+        failure = failure_of(call.excinfo.value, int(call.stop * 1e9))
         if attempt.failures and attempt.failures[0].type == "":
             attempt.failures[0] = failure  # the same failure, better known
         else:
@@ -141,7 +153,7 @@ class OrdinaryTests:
 
     def finish(self, exitstatus: int) -> None:
         """Emit the session's span, if it has children; in an xdist worker nothing is left to do."""
-        if self._sink is None or not self._root or not self.ran:
+        if self._sink is None or self._worker or not self.ran:
             return
         status = _RUN_STATUS.get(pytest.ExitCode(exitstatus), "aborted") if exitstatus in _EXIT_CODES else "aborted"
         self._sink(
@@ -159,8 +171,54 @@ class OrdinaryTests:
             )
         )
 
+    def _interrupt(self, error: BaseException) -> None:
+        """Ctrl-C, ``pytest.exit``, or a plugin that broke: the test has no result, and its span says why."""
+        if (attempt := self._attempt) is not None and self._sink is not None:
+            failure = failure_of(error, time.time_ns())
+            attempt.interrupted = True
+            attempt.failures.append(replace(failure, line=f"interrupted: {failure.line}"))
+
+    def crashed(
+        self,
+        report: pytest.TestReport,
+        *,
+        worker: str,
+        attempt: int,
+        start: int | None,
+        location: tuple[str, int | None, str],
+    ) -> None:
+        """In an xdist controller: emit the span of a test in which its worker died, with the id that it had there.
+
+        ``start`` is when the controller heard of it, in nanoseconds; None where it did not.
+        """
+        if self._sink is None:
+            return
+        now = time.time_ns()
+        name = _shown(report.nodeid)
+        path, line, _ = location
+        attributes: Attributes = {"test.case.name": name, "test.case.result.status": "fail", "code.file.path": path}
+        if line is not None:
+            attributes["code.line.number"] = line + 1
+        self._sink(
+            SpanData(
+                name=name,
+                trace_id=self.trace_id,
+                span_id=self._derived(report.nodeid, worker, attempt),
+                parent_id=self.root_span_id,
+                start=min(start or now, now),
+                end=now,
+                attributes=attributes,
+                status=error_status(f"worker {worker!r} crashed while it ran this test"),
+                trace_state=self._state,
+            )
+        )
+
+    def _derived(self, nodeid: str, worker: str, attempt: int) -> str:
+        return derived_span_id(self.trace_id, self.root_span_id, worker, nodeid, attempt)
+
     def _begin(self, item: pytest.Item) -> None:
-        span_id = new_span_id()
+        self._attempts += 1
+        span_id = self._derived(item.nodeid, self._worker, self._attempts) if self._worker else new_span_id()
         self.ran = True
         self._attempt = _Attempt(item, item.nodeid, span_id, time.time_ns())
         self._stack.open(span_id)
@@ -171,7 +229,8 @@ class OrdinaryTests:
             return
         self._attempt = None
         self._stack.close()
-        if self._sink is not None:
+        if self._sink is not None and self._subtests is not None:
+            self._subtests.flush()
             self._sink(self._span(attempt))
 
     def _span(self, attempt: _Attempt) -> SpanData:
@@ -182,18 +241,11 @@ class OrdinaryTests:
         if attempt.failed:
             attributes["test.case.result.status"] = "fail"
             status = error_status(failures[0].line if failures else "")
+        elif attempt.interrupted:
+            status = error_status(failures[0].line)
         elif attempt.passed and not attempt.skipped:
             attributes["test.case.result.status"] = "pass"
             status = OK
-        events = [
-            SpanEvent(
-                name="exception",
-                time=failure.time,
-                attributes={"exception.type": failure.type, "exception.message": failure.message},
-            )
-            for failure in failures
-            if failure.type
-        ]
         return SpanData(
             name=name,
             trace_id=self.trace_id,
@@ -202,7 +254,7 @@ class OrdinaryTests:
             start=attempt.start,
             end=max(attempt.start, time.time_ns()),
             attributes=attributes,
-            events=tuple(events),
+            events=tuple(event for failure in failures for event in failure.events()) if failures else (),
             status=status,
             trace_state=self._state,
         )
@@ -214,22 +266,3 @@ _EXIT_CODES = frozenset(int(code) for code in pytest.ExitCode)
 def _shown(nodeid: str) -> str:
     """The node id; a parameter in it may be an address or a token. Looking is cheap, `redact` is not."""
     return redact(nodeid) if "://" in nodeid or "=" in nodeid or " " in nodeid else nodeid
-
-
-def _from_exception(excinfo: pytest.ExceptionInfo[BaseException], when: int) -> _Failure:
-    kind = excinfo.type
-    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    try:
-        message = str(excinfo.value)
-    except Exception as error:  # noqa: BLE001  (an exception's own __str__ can raise anything; the test has failed already)
-        message = f"(its text raised {type(error).__name__})"
-    first = next(iter(message.splitlines()), "")
-    line = f"{kind.__name__}: {first}" if first else kind.__name__
-    return _Failure(redact(line, 500), f"{module}{kind.__qualname__}", redact(message), when)
-
-
-def _from_report(report: pytest.TestReport) -> _Failure:
-    """What a report says by itself; all that is known where no exception is shown, such as at a strict xpass."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    text = str(crash.message if crash is not None else report.longreprtext)
-    return _Failure(redact(next(iter(text.splitlines()), ""), 500), "", "", int(report.stop * 1e9))

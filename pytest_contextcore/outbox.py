@@ -78,6 +78,8 @@ class PlanSpans:
         del gate
         if change is Change.TRACE_STARTED:
             self._write("w", [])
+        elif change is Change.CHILD_ENDED and span is not None:  # at once: the phase may be killed before its end
+            self._emit(self._children(span))
         elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
             self._emit(self._phase(span))
         elif change is Change.TRACE_ENDED:
@@ -95,9 +97,10 @@ class PlanSpans:
                 self._emit(rest)
 
     def _phase(self, span: SpanEvidence) -> list[SpanData]:
-        phase_id = self._recorder.plan.short_phase_id(span.span_id)
-        children = tuple(self._recorder.child_spans.pop(phase_id, ()))
-        return list(phase_spans(self._recorder.evidence, span, children))
+        return list(phase_spans(self._recorder.evidence, span, tuple(self._children(span))))
+
+    def _children(self, span: SpanEvidence) -> list[SpanData]:
+        return self._recorder.child_spans.pop(self._recorder.plan.short_phase_id(span.span_id), [])
 
     def _emit(self, spans: list[SpanData]) -> None:
         remote = self._recorder.remote

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from .failures import exception_text
 from .redact import redact
 
 _START = Path.cwd()  # where the run began: a test may leave that folder, or delete it
@@ -19,7 +20,7 @@ def assertion_reason(error: AssertionError) -> str:
     pytest's assertion rewriting puts its explanation behind the message, in lines that start with ``assert``; further
     lines of the message itself are indented by two blanks then.
     """
-    text = str(error)
+    text = exception_text(error)
     message, rewritten, _ = text.partition("\nassert ")
     if rewritten:
         first, *more = message.split("\n")
@@ -33,7 +34,7 @@ def assertion_reason(error: AssertionError) -> str:
 
 def exception_reason(error: BaseException) -> str:
     """Type and message, as the last line of a traceback would say it."""
-    text = str(error).strip()
+    text = exception_text(error).strip()
     if isinstance(error, pytest.fail.Exception) and text:
         return redact(text)
     name = type(error).__qualname__

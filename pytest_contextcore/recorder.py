@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 
 from . import rules
+from .attempts import remember_attempt
 from .attributes import RECORDABLE
+from .failures import exception_text, exception_type
 from .ids import Remote, new_span_id, new_trace_id
 from .model import (
     SEVERITY_OF,
@@ -27,17 +29,19 @@ from .model import (
     Status,
 )
 from .plan import PhasePlan, Plan, fill
+from .redact import redact
 from .rules import Outcome, Trouble
 from .span_data import SpanData
 from .waivers import Waivers
 
 
 class Change(Enum):
-    """What a listener hears: the trace or a phase moved on, or a gate was decided."""
+    """What a listener hears: the trace or a phase moved on, a gate was decided, or a span within a phase ended."""
 
     TRACE_STARTED = auto()
     PHASE_STARTED = auto()
     GATE_ENDED = auto()
+    CHILD_ENDED = auto()
     PHASE_ENDED = auto()
     TRACE_ENDED = auto()
 
@@ -145,17 +149,28 @@ class TraceRecorder:
         self._announce(Change.TRACE_STARTED)
 
     def begin_phase(self, phase_id: str, nodeid: str, attributes: Attributes | None = None) -> None:
-        """A phase's test starts, or starts anew: what an earlier attempt recorded is forgotten."""
+        """A phase's test starts, or starts anew: of an earlier attempt only is kept that it was, and how it ended."""
+        before = self.span(phase_id)
         span = _fresh_span(self.plan, self.plan.by_id[phase_id])
-        span.nodeid, span.fingerprint = nodeid, self.span(phase_id).fingerprint
+        span.nodeid, span.fingerprint = nodeid, before.fingerprint
         span.attributes = dict(attributes or {})
         span.status, span.started_at = Status.IN_PROGRESS, self.now()
+        if before.started_at is not None and not before.reused:
+            remember_attempt(span, before, span.started_at)
+        self.failed_at = {gate: place for gate, place in self.failed_at.items() if gate not in _gate_ids(span)}
         self.evidence.spans[self._position[phase_id]] = span
         self._gates.update((gate.gate_id, gate) for gate in span.gates)
         self.trouble[phase_id] = []
         self._inputs[phase_id] = {}
         self.sealed.discard(phase_id)
         self._announce(Change.PHASE_STARTED, span)
+
+    def reopen_phase(self, phase_id: str) -> None:
+        """A phase that had ended is not over: its span was written, so that what comes is said by another one."""
+        span = self.span(phase_id)
+        moment = self.now()
+        remember_attempt(span, span, moment)
+        span.otel_span_id, span.status = new_span_id(), Status.IN_PROGRESS
 
     def begin_gate(self, phase_id: str, gate_id: str) -> GateEvidence:
         """A gate's check starts."""
@@ -215,11 +230,15 @@ class TraceRecorder:
         """Something was raised in a phase that is no gate's verdict."""
         self.trouble.setdefault(phase_id, []).append(trouble)
         if exception is not None:
+            message = redact(exception_text(exception))
             self.add_event(
-                phase_id,
-                "exception",
-                {"exception.type": type(exception).__qualname__, "exception.message": trouble.reason},
+                phase_id, "exception", {"exception.type": exception_type(exception), "exception.message": message}
             )
+
+    def add_child(self, phase_id: str, child: SpanData) -> None:
+        """A span within a phase ended that is no gate's: a program, a subtest."""
+        self.child_spans.setdefault(phase_id, []).append(child)
+        self._announce(Change.CHILD_ENDED, self.span(phase_id))
 
     def outcome(self, phase_id: str) -> Outcome:
         """How the phase stands now."""
@@ -282,7 +301,7 @@ class TraceRecorder:
         self.listener(Change.TRACE_ENDED, None, None)
 
     def _announce(self, change: Change, span: SpanEvidence | None = None, gate: GateEvidence | None = None) -> None:
-        if change is not Change.GATE_ENDED:
+        if change not in (Change.GATE_ENDED, Change.CHILD_ENDED):
             self.refresh()
         self.listener(change, span, gate)
 
@@ -305,6 +324,10 @@ class TraceRecorder:
 
 
 _NEVER_REACHED = Outcome(Status.NOT_STARTED, "the session ended before this phase", "run the suite again")
+
+
+def _gate_ids(span: SpanEvidence) -> set[str]:
+    return {gate.gate_id for gate in span.gates}
 
 
 def _fresh_span(plan: Plan, phase: PhasePlan) -> SpanEvidence:

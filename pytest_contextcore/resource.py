@@ -80,8 +80,13 @@ _CI_NAMES = (
 
 
 def _attributes(*values: str | None) -> dict[str, str]:
-    return {
-        name: without_credentials(value) if name.endswith(".full") else value
-        for name, value in zip(_CI_NAMES, values, strict=True)
-        if value
-    }
+    found = {name: value for name, value in zip(_CI_NAMES, values, strict=True) if value}
+    addresses = {name: without_credentials(value) for name, value in found.items() if name.endswith(".full")}
+    if (repository := addresses.pop("vcs.repository.url.full", "")) and (shown := _for_a_browser(repository)):
+        addresses["vcs.repository.url.full"] = shown
+    return {**{name: value for name, value in found.items() if not name.endswith(".full")}, **addresses}
+
+
+def _for_a_browser(repository: str) -> str:
+    """The repository's HTTP(S) address without ``.git`` (semantic conventions, VCS); empty where it has none."""
+    return repository.rstrip("/").removesuffix(".git") if repository.startswith(("https://", "http://")) else ""

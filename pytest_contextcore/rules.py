@@ -52,6 +52,11 @@ def blocking_gates(span: SpanEvidence) -> list[GateEvidence]:
     return sorted(failed, key=lambda gate: gate.kind is not Kind.INTEGRITY)
 
 
+def is_final(span: SpanEvidence) -> bool:
+    """Whether an integrity gate of the phase has failed: no plugin may run it again (contract 2)."""
+    return any(gate.kind is Kind.INTEGRITY and gate.result is Result.FAIL for gate in span.gates)
+
+
 def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
     """How a phase ended. A failed integrity or required gate wins over whatever was raised after it."""
     failed = blocking_gates(span)
@@ -99,7 +104,7 @@ def _stopping_integrity(plan: Plan, evidence: Evidence, phase_id: str) -> SpanEv
         if phase.id == phase_id:
             return None
         span = evidence.span(plan.span_id(phase.id))
-        if any(gate.kind is Kind.INTEGRITY and gate.result is Result.FAIL for gate in span.gates):
+        if is_final(span):
             return span
     return None
 

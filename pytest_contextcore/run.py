@@ -6,6 +6,7 @@ import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from .collection import CollectedPlan
@@ -17,6 +18,7 @@ from .ids import Remote, new_trace_id
 from .model import Attributes
 from .outbox import Outbox, PlanSpans
 from .recorder import TraceRecorder, all_of
+from .subtests import SubtestSpans
 from .waivers import Waivers
 
 OptionValue = str | int | float | bool | list[str] | None
@@ -90,6 +92,8 @@ class PlanRun:
         self.file = EvidenceFile(self.recorder, context.out)
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
         self.recorder.listener = all_of(self.file, self.plan_spans)
+        self.subtests: SubtestSpans | None = None
+        """Of the phase that runs."""
         self.started = self.finished = False
 
     def start(self) -> None:
@@ -99,11 +103,20 @@ class PlanRun:
             self.recorder.start()
 
     def begin(self, phase_id: str, nodeid: str, code: Attributes) -> Phase:
-        """A phase's test starts; its span becomes the current one."""
+        """A phase's test starts, or starts anew; its span becomes the current one."""
         self.start()
         self.recorder.begin_phase(phase_id, nodeid, code)
+        self.handoffs.begin(self.plan.span_id(phase_id))
         self.spans.open(self.recorder.span(phase_id).otel_span_id)
+        self.subtests = SubtestSpans(self.recorder.evidence.otel_trace_id, partial(self.recorder.add_child, phase_id))
         return Phase(self.recorder, phase_id, handoffs=self.handoffs, spans=self.spans, root=self.context.root)
+
+    def end(self, phase_id: str) -> None:
+        """A phase's test is over, with its teardown."""
+        if self.subtests is not None:
+            self.subtests.flush()
+        self.spans.close()
+        self.recorder.end_phase(phase_id)
 
     def finish(self) -> None:
         """The session is over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from .settings import KEY
 
 if TYPE_CHECKING:
     from .ordinary import OrdinaryTests
+    from .span_data import SpanData
 
 WORKER_INPUT = "contextcore"
 SERVICES = pytest.StashKey["Services"]()
@@ -65,13 +67,26 @@ def _make(config: pytest.Config) -> Services:
     ordinary = OrdinaryTests(
         trace_id=otel_trace_id,
         root_span_id=context.otel_span_id("pytest"),
-        sink=(lambda span: outbox.put([span])) if outbox.spool is not None else None,
+        sink=_sink(outbox, at_once=bool(given)),
         sampled=sampled,
         is_phase=is_phase,
         remote=context.remote,
-        root=not given,
+        worker=given.get("worker_id", ""),
     )
     return Services(context, outbox, ordinary)
+
+
+def _sink(outbox: Outbox, *, at_once: bool) -> Callable[[SpanData], None] | None:
+    """Where spans of ordinary tests go; ``at_once`` to disk in an xdist worker, whose death the session outlives."""
+    if outbox.spool is None:
+        return None
+
+    def put(span: SpanData) -> None:
+        outbox.put([span])
+        if at_once:
+            outbox.flush()
+
+    return put
 
 
 PHASE_OF = pytest.StashKey[tuple[PlanRun, str]]()

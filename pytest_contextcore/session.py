@@ -19,6 +19,8 @@ from .sources import code_attributes
 
 _HELD = pytest.StashKey[Outcome]()
 _IN_CALL = pytest.StashKey[bool]()
+_REFUSED = pytest.StashKey[bool]()
+"""On a phase's item: it was to be run again, and was not."""
 
 
 class PlanHooks:
@@ -51,6 +53,9 @@ class PlanHooks:
         if found is None:
             return
         run, phase_id = found
+        if _is_final(run, phase_id):  # a plugin repeats tests, and did not ask whether it may repeat this one
+            item.stash[_REFUSED] = True
+            raise _stopped(run, phase_id, run.recorder.outcome(phase_id))
         run.start()
         hold = rules.upstream_block(run.plan, run.recorder.evidence, phase_id)
         if hold is not None:
@@ -59,6 +64,15 @@ class PlanHooks:
             pytest.skip(summary.held_reason(hold))
         item.stash[RUNNING] = run.begin(phase_id, item.nodeid, code_attributes(item))
         dependency.evaluate_user_markers(item)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        """Before pytest-rerunfailures prepares another attempt: a failed integrity gate is final (contract 2)."""
+        found = item.stash.get(PHASE_OF, None)
+        if found is not None and rules.is_final(found[0].recorder.span(found[1])):
+            errors = getattr(item, "_terminal_errors", None)  # its note of errors after which a test is not repeated
+            if isinstance(errors, dict):
+                errors["contextcore"] = True
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -95,14 +109,35 @@ class PlanHooks:
         return _stopped(run, phase_id, outcome) if outcome.status is Status.BLOCKED else error
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A failed subtest does not fail its test's own report; a phase it fails."""
-        if isinstance(report, pytest.SubtestReport) and report.failed:
-            for run in self._runs:
-                for phase_id, nodeid in run.collected.nodeids.items():
-                    if nodeid == report.nodeid and run.recorder.span(phase_id).status is Status.IN_PROGRESS:
-                        name = report.head_line.removeprefix(report.location[2]).strip()
-                        trouble = Trouble(redact(f"subtest {name} failed"), _again(report.nodeid))
-                        run.recorder.add_trouble(phase_id, trouble)
+        """A subtest is a span of its phase. A failed one does not fail its test's own report; a phase it fails."""
+        if not isinstance(report, pytest.SubtestReport) or (found := self._running(report.nodeid)) is None:
+            return
+        run, phase_id = found
+        span = run.recorder.span(phase_id)
+        if run.subtests is not None:
+            run.subtests.add(report, run.spans.current, span.started_at or 0)
+        if report.failed:
+            name = report.head_line.removeprefix(report.location[2]).strip()
+            run.recorder.add_trouble(phase_id, Trouble(redact(f"subtest {name} failed"), _again(report.nodeid)))
+
+    def pytest_exception_interact(
+        self,
+        node: pytest.Item | pytest.Collector,
+        call: pytest.CallInfo[object],
+        report: pytest.CollectReport | pytest.TestReport,
+    ) -> None:
+        """The exception of a failed subtest: only here are its type and its whole message at hand."""
+        if isinstance(report, pytest.SubtestReport) and call.excinfo is not None:
+            found = node.stash.get(PHASE_OF, None)
+            if found is not None and found[0].subtests is not None:
+                found[0].subtests.explain(report, call.excinfo.value)
+
+    def _running(self, nodeid: str) -> tuple[PlanRun, str] | None:
+        for run in self._runs:
+            for phase_id, phase_nodeid in run.collected.nodeids.items():
+                if phase_nodeid == nodeid and run.recorder.span(phase_id).status is Status.IN_PROGRESS:
+                    return run, phase_id
+        return None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -116,6 +151,8 @@ class PlanHooks:
         run, phase_id = found
         if (hold := item.stash.get(_HELD, None)) is not None:
             _show_held(item, report, hold)
+        elif item.stash.get(_REFUSED, False):
+            pass  # the phase was not run again: its record stands
         elif not _refuse_excuses(run, phase_id, report):
             _take_note_of_failure(run, phase_id, report, call)
         if call.when == "teardown":
@@ -129,8 +166,13 @@ class PlanHooks:
 def _close(run: PlanRun, phase_id: str) -> None:
     """The phase's test is over, with its teardown."""
     if run.recorder.span(phase_id).status is Status.IN_PROGRESS:
-        run.spans.close()
-        run.recorder.end_phase(phase_id)
+        run.end(phase_id)
+
+
+def _is_final(run: PlanRun, phase_id: str) -> bool:
+    """Whether the phase has ended with a verdict that no further attempt may change."""
+    span = run.recorder.span(phase_id)
+    return span.status is not Status.IN_PROGRESS and rules.is_final(span)
 
 
 def _interrupt(run: PlanRun, phase_id: str, error: BaseException) -> None:

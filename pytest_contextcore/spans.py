@@ -8,7 +8,7 @@ from dataclasses import replace
 from .attributes import RECORDABLE
 from .model import Event, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
 from .rules import last_values
-from .span_data import OK, UNSET, Attributes, SpanData, SpanEvent, SpanStatus, error_status
+from .span_data import OK, UNSET, Attributes, Link, SpanData, SpanEvent, SpanStatus, error_status
 
 _TEST_RESULT = {Status.COMPLETED: "pass", Status.BLOCKED: "fail", Status.FAILED: "fail"}
 _RUN_STATUS = {
@@ -23,8 +23,9 @@ _RUN_STATUS = {
 def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData, ...] = ()) -> Iterator[SpanData]:
     """The spans of one phase that has ended or will not start: its gates, its programs, itself."""
     moment = span.ended_at or evidence.ended_at or evidence.started_at or 0
+    written = max((attempt.ended_at or 0 for attempt in span.attempts), default=0)  # with an earlier attempt
     for gate in span.gates:
-        if gate.started_at is not None:
+        if gate.started_at is not None and gate.started_at >= written:
             yield _gate_span(evidence, span, gate)
     yield from children
     attributes: Attributes = {
@@ -37,6 +38,9 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
     }
     if span.reused:
         attributes["task.reused"] = True
+    earlier = [] if span.reused else span.attempts  # a reused phase's attempts are spans of another trace
+    if earlier:
+        attributes["task.attempt"] = len(earlier) + 1
     if span.nodeid:
         attributes["test.case.name"] = span.nodeid
     if span.status in _TEST_RESULT and not span.reused:
@@ -50,6 +54,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
         end=span.ended_at or moment,
         attributes=attributes,
         events=_events(span.events),
+        links=tuple(Link(evidence.otel_trace_id, attempt.otel_span_id) for attempt in earlier),
         status=_span_status(span.status, span.blocked_reason),
     )
 

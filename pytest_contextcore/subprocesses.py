@@ -126,7 +126,7 @@ def run_command(
         record.ended_at = recorder.now()
         if len(programs) <= MAX_RECORDED_PROGRAMS:
             record.stdout, record.stderr = (_recorded(text) for text in output)
-        recorder.child_spans.setdefault(phase_id, []).append(_span(recorder, record, command.args[0], parent))
+        recorder.add_child(phase_id, _span(recorder, record, command.args[0], parent))
 
 
 def _recorded(text: str) -> str:

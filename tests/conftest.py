@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .plans import PASSING, Suite
+pytest.register_assert_rewrite("tests.traces")
+
+from .otlp_receiver import Receiver  # noqa: E402
+from .plans import PASSING, Suite  # noqa: E402
 
 Evidence = dict[str, Any]
 
@@ -42,3 +45,12 @@ def evidence(pytester: pytest.Pytester) -> Callable[[], Evidence]:
         return document
 
     return read
+
+
+@pytest.fixture
+def exporting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """A receiver to which every run's spans are sent, over HTTP."""
+    with Receiver() as receiver:
+        for name, setting in receiver.environ("http/protobuf").items():
+            monkeypatch.setenv(name, setting)
+        yield receiver

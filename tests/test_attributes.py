@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from pytest_contextcore.attributes import AttributeRefused, checked, registry
 from pytest_contextcore.reference import attribute_page
 
 ROOT = Path(__file__).parent.parent
-EVENTS = {"gate.check.started", "gate.check.passed", "gate.check.failed"}
 
 SEED = [
     "project.id", "task.id", "task.parent_id", "task.phase", "task.status", "input.source_checksum",
@@ -75,14 +73,3 @@ def test_an_undeclared_name_or_another_type_is_refused(name: str, value: object,
 def test_the_reference_page_is_the_registry() -> None:
     page = (ROOT / "docs" / "attributes.md").read_text(encoding="utf-8")
     assert page == attribute_page(), "run: python -m pytest_contextcore.reference > docs/attributes.md"
-
-
-def test_every_attribute_that_the_code_names_is_declared() -> None:
-    name = re.compile(
-        r'"((?:project|task|gate|handoff|test|code|process|exception|cicd|vcs|telemetry|service)\.[a-z_.]+)"'
-    )
-    named = {
-        found for path in (ROOT / "pytest_contextcore").glob("*.py") for found in name.findall(path.read_text("utf-8"))
-    }
-    assert {found for found in named if not found.endswith(".")} <= {*registry(), *EVENTS}
-    assert len(named) > len(SEED)

@@ -202,7 +202,7 @@ def test_what_is_not_sampled_reaches_no_sink_and_says_so_in_the_context(run: Run
 
 
 def test_a_worker_leaves_the_session_to_its_controller(run: Run) -> None:
-    spans = run("def test_it(): pass\n", root=False)
+    spans = run("def test_it(): pass\n", worker="gw0")
     assert spans.keys() == {"test_it"}
 
 

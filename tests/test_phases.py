@@ -385,6 +385,16 @@ def test_what_was_raised_after_a_failed_gate_is_recorded_as_an_event(suite: Suit
     assert any(IN_CALL[name][-1] in message for message in messages)
 
 
+def test_an_exception_whose_text_raises_fails_its_phase_too(suite: Suite, evidence: Read) -> None:
+    hidden = "class Hidden(Exception):\n    def __str__(self):\n        raise KeyError\n"
+    suite.write(transform(f'check(phase, "C1", "C2", "C3")\n{hidden}raise Hidden'))
+    assert run(suite).ret == 1
+    assert statuses(evidence()) == {"E": "completed", "T": "failed", "P": "not_started"}
+    assert span(evidence(), "T")["blocked_reason"].endswith("Hidden: (its text raised KeyError)")
+    (event,) = span(evidence(), "T")["events"]
+    assert event["attributes"]["exception.type"].endswith("Hidden")
+
+
 def test_an_exception_inside_a_gate_leaves_it_without_a_verdict(suite: Suite, evidence: Read) -> None:
     suite.write(transform('check(phase, "C1")\nwith phase.gate("C2"):\n    raise OSError("disk full")'))
     assert run(suite).ret == 1
@@ -653,4 +663,6 @@ def test_the_phases_gates_and_evidence_survive_a_restart_by_rerunfailures(suite:
     assert result.ret == 0
     assert statuses(document) == {"E": "completed", "T": "completed", "P": "completed"}
     assert gates(document) == {"C1": "pass", "C2": "pass", "C3": "pass"}
-    assert json.dumps(document).count("colour is unknown") == 0
+    last = json.dumps({**span(document, "T"), "attempts": [], "events": []})  # where the first attempt is told of
+    assert last.count("colour is unknown") == 0
+    assert [attempt["status"] for attempt in span(document, "T")["attempts"]] == ["blocked"]
