@@ -101,6 +101,9 @@ class Controller:
                 self._shared.reported.add(report.nodeid)
         else:
             self._shared.ordinary.ran = True
+            self._shared.outbox.begin_root()
+        if report.when == "teardown" and self._shared.outbox.delivery is not None:
+            self._shared.outbox.delivery.between_tests()
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """A worker is done: the evidence of the plans that it ran."""
@@ -142,9 +145,13 @@ class Controller:
             return plan.fresh
         return evidence if evidence.otel_span_id == plan.fresh.otel_span_id else plan.fresh
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Before pytest writes its reports. Workers are stopped later, but all that ran a plan have said so by now."""
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        """Before pytest writes its reports; all workers that ran a plan to its end have said so by now.
+
+        Innermost around the others: after them xdist has stopped the workers that ``-x`` left running, so that what
+        they wrote last is sent too.
+        """
         shared = self._shared
         for plan in self._plans.values():
             left = self._left_behind(plan)
@@ -152,8 +159,11 @@ class Controller:
                 self._take_over(plan, None)
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
-            shared.outbox.flush()
         self._lines = closing.close(session, shared, self._traces())
+        try:
+            return (yield)
+        finally:
+            self._lines += closing.send(shared)
 
     def _traces(self) -> list[closing.Trace]:
         return [closing.Trace(plan.done, plan.problems) for plan in self._plans.values() if plan.done is not None]

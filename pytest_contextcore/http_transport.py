@@ -40,6 +40,7 @@ class HttpTransport:
         self._tls = _tls(settings) if self._address.scheme.lower() == "https" else None
         self._proxy = _proxy(self._address)
         self._connection: http.client.HTTPConnection | None = None
+        self._aborted = False
         self._headers = self._make_headers()
         path = f"{self._address.path or '/'}{f'?{self._address.query}' if self._address.query else ''}"
         plain_proxy = self._proxy is not None and self._tls is None
@@ -74,6 +75,7 @@ class HttpTransport:
 
     def abort(self) -> None:
         """Shut the connection down, so that a thread that reads from it wakes up."""
+        self._aborted = True
         held = self._connection.sock if self._connection is not None else None
         if held is not None:
             try:
@@ -118,6 +120,8 @@ class HttpTransport:
         self._connection.timeout = timeout
         if self._connection.sock is None:
             self._connection.connect()
+            if self._aborted:  # while a name was looked up, which nothing can wake up
+                raise TimeoutError
         self._connection.sock.settimeout(timeout)
         return self._connection
 

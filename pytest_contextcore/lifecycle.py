@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from . import closing, summary
+from .delivery import BetweenTests
 from .discovery import Found
 from .launch import arrange, build_runs
 from .recorder import all_of
@@ -49,6 +50,8 @@ def start(config: pytest.Config) -> None:
         config.pluginmanager.register(SessionEnd(config, shared), "contextcore-end")
         if config.stash[KEY].global_provider and shared.outbox.spool is not None:
             config.pluginmanager.register(_ProviderOffer(config, shared), "contextcore-provider")
+        if shared.outbox.delivery is not None:
+            config.pluginmanager.register(BetweenTests(shared.outbox.delivery), "contextcore-delivery")
 
 
 class _ProviderOffer:
@@ -78,12 +81,11 @@ class SessionEnd:
         for run in shared.runs:
             run.finish()
         shared.ordinary.finish(int(exitstatus))
-        shared.outbox.flush()
         link = Link.of(self._config)
         if link is not None:
             link.report(shared.runs, shared.outbox.spool)
             return
-        self._lines = closing.close(session, shared, self._traces())
+        self._lines = [*closing.close(session, shared, self._traces()), *closing.send(shared)]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""

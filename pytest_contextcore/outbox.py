@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import provider, telemetry
+from .appending import lock
+from .delivery import Delivery
 from .ids import Remote
 from .model import GateEvidence, SpanEvidence, Status
 from .otlp import encode_line
@@ -14,19 +16,25 @@ from .recorder import Change, TraceRecorder
 from .redact import redact
 from .span_data import Attributes, SpanData
 from .spans import parent_span, phase_spans, with_state
-from .spool import SpanWriter, Spool
+from .spool import Spool
 
 
 class Outbox:
-    """The spans of this process that are to be sent. Without an endpoint there is no spool and nothing is kept."""
+    """The spans of this process that are to be sent. Without an endpoint there is no spool and nothing is kept.
 
-    def __init__(self, settings: telemetry.Settings, spool_path: Path, remote: Remote | None) -> None:
+    ``sends``: this process sends as well; a worker of xdist does not, its controller sends for all.
+    """
+
+    def __init__(
+        self, settings: telemetry.Settings, spool_path: Path, remote: Remote | None, *, sends: bool = True
+    ) -> None:
         self.settings = settings
         self.spool = Spool(spool_path) if settings.exporting else None
         self.problem: str | None = None
+        self.delivery = Delivery(settings, self._own) if self.spool is not None and sends else None
         self._remote = remote
         self._resource: Attributes | None = None
-        self._writer = SpanWriter(self.spool, self.resource) if self.spool is not None else None
+        self._root: SpanData | None = None
 
     @property
     def resource(self) -> Attributes:
@@ -40,15 +48,41 @@ class Outbox:
         return telemetry.sampled(os.environ, self._remote, otel_trace_id)
 
     def put(self, spans: Sequence[SpanData]) -> None:
-        """Keep finished spans for sending; many small calls cost no more than a few large ones."""
-        if self._writer is not None:
-            for span in spans:
-                self._writer(span)
+        """Hand finished spans to the operating system, as one line: a kill cannot lose them any more."""
+        if self.spool is None or not spans:
+            return
+        if self._root is not None and spans[0].parent_id == self._root.span_id:
+            self.begin_root()
+        self.spool.append(encode_line(spans, self.resource), len(spans))
 
-    def flush(self) -> None:
-        """Hand what was put to the operating system, so that a kill cannot lose it."""
-        if self._writer is not None:
-            self._writer.flush()
+    def begin(self, span: SpanData) -> None:
+        """Note a span that ends later, as it is if a kill keeps it from that (see `pytest_contextcore.interrupted`)."""
+        if self.spool is not None:
+            self.spool.begin(encode_line([span], self.resource))
+
+    def expect_root(self, span: SpanData) -> None:
+        """The span of the session, which begins if there is a test below it."""
+        self._root = span
+
+    def begin_root(self) -> None:
+        """There is a test below the session's span, in this process or in a worker."""
+        if self._root is not None:
+            root, self._root = self._root, None
+            self.begin(root)
+
+    def collect_from(self, workers: Path) -> None:
+        """Send what the workers of this run write as well: all spools whose names begin like this path."""
+        if self.delivery is not None:
+            known: dict[Path, Spool] = {}
+
+            def found() -> list[Spool]:
+                paths = sorted(workers.parent.glob(f"{workers.name}-*.otlp.jsonl"))
+                return [*self._own(), *(known.setdefault(path, Spool(path)) for path in paths)]
+
+            self.delivery = Delivery(self.settings, found, owner=False, budget=self.delivery.budget)
+
+    def _own(self) -> list[Spool]:
+        return [self.spool] if self.spool is not None else []
 
     def offer_provider(self) -> None:
         """Let code under test trace through a provider of ours, if nobody has set one."""
@@ -70,12 +104,16 @@ class PlanSpans:
         self.path = out / f"{recorder.plan.trace.id}.otlp.jsonl"
         self.problem: str | None = None
         self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
+        self._lock: int | None = None
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change."""
         del gate
         if change is Change.TRACE_STARTED:
             self._write("w", [])
+            self._hold()
+            if self._sampled:
+                self._note_parent()
         elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
             self._emit(self._phase(span))
         elif change is Change.TRACE_ENDED:
@@ -87,6 +125,7 @@ class PlanSpans:
                 for s in self._phase(held)
             ]
             self._emit([*rest, parent_span(evidence, self._recorder.now())])
+            self._let_go()
 
     def _phase(self, span: SpanEvidence) -> list[SpanData]:
         phase_id = self._recorder.plan.short_phase_id(span.span_id)
@@ -97,10 +136,11 @@ class PlanSpans:
         remote = self._recorder.remote
         if remote is not None:
             spans = [with_state(span, remote.state) for span in spans]
-        self._write("a", spans)
         if self._sampled:
             self._outbox.put(spans)
-            self._outbox.flush()
+        self._write(
+            "a", spans
+        )  # last: what is in here but not in the spool was sent (`pytest_contextcore.interrupted`)
 
     def _write(self, mode: str, spans: list[SpanData]) -> None:
         try:
@@ -110,3 +150,24 @@ class PlanSpans:
                     file.write(encode_line(spans, self._outbox.resource) + "\n")
         except OSError as error:
             self.problem = f"spans not written to {self.path}: {error.strerror or error}"
+
+    def _note_parent(self) -> None:
+        if self._outbox.spool is not None:
+            from .interrupted import open_spans  # noqa: PLC0415  (only when exporting)
+
+            remote = self._recorder.remote
+            parent = open_spans(self._recorder.evidence)[-1]
+            self._outbox.begin(with_state(parent, remote.state if remote else ""))
+
+    def _hold(self) -> None:
+        """A lock on the file tells a replay that the run goes on."""
+        try:
+            self._lock = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            lock(self._lock)
+        except OSError:  # there is no file, as `problem` says
+            return
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None

@@ -1,28 +1,27 @@
-"""Sending what a spool holds, within a deadline, whatever the collector does (contract 7)."""
+"""Sending what a spool holds, within a budget of time, whatever the collector does (contract 7)."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .batches import Damaged, Request, requests
+from .budget import Budget
 from .spool import Spool
 from .transport import Transport, open_transport
 
 if TYPE_CHECKING:
     from .telemetry import Settings
 
-DEADLINE = 2.0
-"""Seconds that sending may add to a run in all (contract 7)."""
-
 NO_ANSWER = "no answer in time"
 """What is said of a collector that is silent, or too slow."""
 
 _ATTEMPTS = 3
 _FIRST_PAUSE = 0.1
+_sleep = time.sleep  # a test may replace the one in `time`
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,9 @@ class SendResult:
 
     ``sent`` spans were accepted, ``rejected`` ones were thrown away by the collector (partial success) and must not be
     sent again, ``left`` ones are still in the spool, ``damaged`` lines can never be sent and were put aside.
-    ``problem``: the first trouble in one line without secrets. ``waited``: seconds spent on it.
+    ``problem``: why sending stopped, in one line without secrets; ``rejection``: why spans were thrown away.
+    ``waited``: seconds of the budget that it took. ``again_in``: the collector may take the same request after so many
+    seconds; None if nothing suggests that.
     """
 
     sent: int = 0
@@ -40,50 +41,45 @@ class SendResult:
     rejected: int = 0
     damaged: int = 0
     waited: float = 0.0
+    rejection: str | None = None
+    again_in: float | None = None
 
 
-def send(settings: Settings, spool: Spool, deadline: float = DEADLINE) -> SendResult:
-    """Send what the spool holds, in order; it is removed if all of it was accepted.
+def send(
+    settings: Settings,
+    spool: Spool,
+    budget: Budget | None = None,
+    *,
+    attempts: int = _ATTEMPTS,
+    accepted: Callable[[int], None] | None = None,
+) -> SendResult:
+    """Send what a spool holds that nobody writes to any more, in order; it is removed if all of it was accepted.
 
-    It returns within ``deadline`` seconds: the work is done by a daemon thread that is left alone after that and notes
-    nothing any more. What was accepted is not sent again by the next call, except for the request under way at the
-    deadline, of which nobody can know.
+    It returns when the budget is spent: the work is done by a daemon thread that is left alone after that and notes
+    nothing any more. What was accepted is not sent again by the next call, except for the request under way at that
+    moment, of which nobody can know. A request that may do later is tried ``attempts`` times. ``accepted`` is told the
+    spans of each accepted request, in that thread.
     """
-    started = time.monotonic()
+    budget = budget or Budget()
     if not settings.exporting:
         return SendResult(left=spool.pending, problem="no endpoint is configured")
     spool.end_torn_line()
     if spool.settle():
         return SendResult()
-    job = _Job(settings, spool, started + deadline)
-    job.run()
+    job = _Job(settings, spool, budget, attempts=attempts, accepted=accepted)
+    waited = job.run()
     spool.settle()
-    return SendResult(job.sent, spool.pending, job.problem, job.rejected, job.damaged, time.monotonic() - started)
+    return job.result(waited, spool.pending)
 
 
-def send_all(settings: Settings, spools: Sequence[Spool], deadline: float = DEADLINE) -> list[str]:
-    """Send several spools within one deadline (seconds); the lines to print about what did not go well.
+def send_waiting(settings: Settings, spool: Spool, budget: Budget, keep: float = 0.0) -> SendResult:
+    """Send the whole lines of a spool that is still written to, and leave the last ``keep`` seconds of the budget.
 
-    After the first spool that could not be sent, the others are only counted: the collector is the same.
+    Every request is tried once. Nothing is left open afterwards: no connection, and no thread unless one hangs in what
+    cannot be woken up, such as name resolution. ``left`` is not counted.
     """
-    end = time.monotonic() + deadline
-    lines: list[str] = []
-    left: list[tuple[Spool, int]] = []
-    problem: str | None = None
-    for spool in spools:
-        if problem is None:
-            result = send(settings, spool, end - time.monotonic())
-            lines += _remarks(settings, spool, result)
-            problem = result.problem if result.left else None
-        if spool.pending:
-            left.append((spool, spool.pending))
-        if spool.problem:
-            lines.append(f"spool {spool.problem}; {spool.lost} spans are lost")
-    if left:
-        count = sum(spans for _, spans in left)
-        files = " ".join(str(spool.path) for spool, _ in left)
-        lines.append(f"{count} spans not sent to {settings.describe()}: {problem}; later: contextcore replay {files}")
-    return lines
+    job = _Job(settings, spool, budget, attempts=1)
+    return job.result(job.run(keep), 0)
 
 
 def verify(settings: Settings, deadline: float = 1.0) -> str | None:
@@ -99,18 +95,11 @@ def verify(settings: Settings, deadline: float = 1.0) -> str | None:
         answer = transport.export(b'{"resourceSpans":[]}' if settings.protocol == "http/json" else b"", deadline)
         reason[0] = None if answer.accepted else answer.problem
 
-    trouble = _Bounded(settings, ask).run(time.monotonic() + deadline)
+    budget = Budget(deadline)
+    with budget.spending():
+        trouble = _Bounded(settings, ask).run(budget)
     problem = trouble or reason[0]
     return None if problem is None else settings.clean(f"{settings.describe()}: {problem}")
-
-
-def _remarks(settings: Settings, spool: Spool, result: SendResult) -> list[str]:
-    remarks = []
-    if result.rejected:
-        remarks.append(f"{result.rejected} spans rejected by {settings.describe()}: {result.problem}")
-    if result.damaged:
-        remarks.append(f"{result.damaged} damaged lines could not be sent and were put aside: {spool.aside}")
-    return remarks
 
 
 class _Bounded:
@@ -122,20 +111,26 @@ class _Bounded:
         self._transport: Transport | None = None
         self._trouble: str | None = None
 
-    def run(self, end: float, give_up: Callable[[], None] = lambda: None) -> str | None:
-        """Work until this moment of the monotonic clock; why that could not be done to the end, if so.
+    def run(self, budget: Budget, give_up: Callable[[], None] = lambda: None) -> str | None:
+        """Work until the budget is spent; why that could not be done to the end, if so.
 
         ``give_up`` is called when the work is to have no effect any more, before the thread is woken up.
         """
-        threading.Thread(target=self._run, name="contextcore-send", daemon=True).start()
+        if budget.left <= 0:
+            return NO_ANSWER
+        thread = threading.Thread(target=self._run, name="contextcore-send", daemon=True)
+        thread.start()
         finished = False
         try:
-            finished = self._done.wait(max(0.0, end - time.monotonic()))
+            while not finished and (left := budget.left) > 0:  # while it waits, some may be given back
+                finished = self._done.wait(left)
         finally:  # Ctrl-C too
             if not finished:
                 give_up()
                 if self._transport is not None:
                     self._transport.abort()
+        if finished:
+            thread.join()  # it has nothing more to do; a test that counts threads must not see it
         return self._trouble if finished else NO_ANSWER
 
     def _run(self) -> None:
@@ -147,7 +142,7 @@ class _Bounded:
                 self._transport.close()
         except ImportError as error:
             self._trouble = f"{self._settings.protocol} needs the package of {error.name}"
-        except (OSError, ValueError) as error:  # a TLS file, or the spool
+        except Exception as error:  # noqa: BLE001  (a TLS file, the spool, or a socket that a user's plugin replaced)
             self._trouble = _trouble(error)
         finally:
             self._done.set()
@@ -160,21 +155,41 @@ def _trouble(error: Exception) -> str:
 
 
 class _Job:
-    """One run of sending; after the deadline it changes nothing any more."""
+    """One run of sending; when the budget is spent it changes nothing any more."""
 
-    def __init__(self, settings: Settings, spool: Spool, end: float) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        spool: Spool,
+        budget: Budget,
+        *,
+        attempts: int,
+        accepted: Callable[[int], None] | None = None,
+    ) -> None:
         self.sent = self.rejected = self.damaged = 0
         self.problem: str | None = None
-        self._settings, self._spool, self._end = settings, spool, end
+        self.rejection: str | None = None
+        self.again_in: float | None = None
+        self._settings, self._spool, self._budget = settings, spool, budget
+        self._attempts, self._accepted = attempts, accepted
         self._lock = threading.Lock()
         self._over = False
 
-    def run(self) -> None:
-        """Send until all is sent, the collector refuses, or the time is over."""
-        trouble = _Bounded(self._settings, self._send).run(self._end, self._give_up)
+    def run(self, keep: float = 0.0) -> float:
+        """Send until all is sent, the collector refuses, or the budget is spent; the seconds that it took of that."""
+        before = self._budget.spent
+        with self._budget.spending(keep):
+            trouble = _Bounded(self._settings, self._send).run(self._budget, self._give_up)
         if trouble and self.problem is None:
             late = trouble == NO_ANSWER and self.sent
             self.problem = self._settings.clean("time ran out" if late else trouble)
+        return self._budget.spent - before
+
+    def result(self, waited: float, left: int) -> SendResult:
+        """What became of it."""
+        return SendResult(
+            self.sent, left, self.problem, self.rejected, self.damaged, waited, self.rejection, self.again_in
+        )
 
     def _give_up(self) -> None:
         with self._lock:
@@ -182,29 +197,40 @@ class _Job:
 
     def _send(self, transport: Transport) -> None:
         start = self._spool.position()
+        began = self._budget.now()
         for item in requests(self._spool.lines(start), start, self._settings.protocol):
+            self._give_back(self._budget.now() - began)  # reading and encoding, which no collector is to blame for
             if isinstance(item, Damaged):
                 self._put_aside(item)
             elif not self._deliver(transport, item):
                 return
+            began = self._budget.now()
 
     def _deliver(self, transport: Transport, request: Request) -> bool:
         """Send one request until it is accepted; False when sending has to stop."""
-        for attempt in range(_ATTEMPTS):
-            left = self._end - time.monotonic()
-            if left <= 0:
+        for attempt in range(self._attempts):
+            left = self._budget.left
+            if self._over or left <= 0:
                 self._note(NO_ANSWER)
                 return False
+            began = self._budget.now()
             answer = transport.export(request.body, min(left, self._settings.timeout))
             if answer.accepted:
+                self._give_back(min(self._budget.now() - began, self._budget.free))
                 return self._accept(request, answer.rejected, answer.problem)
             pause = answer.retry_after if answer.retry_after is not None else _FIRST_PAUSE * 2**attempt
-            last = attempt == _ATTEMPTS - 1
-            if last or not answer.retryable or pause >= self._end - time.monotonic():
+            last = attempt == self._attempts - 1
+            if last or not answer.retryable or pause >= self._budget.left:
+                self.again_in = pause if answer.retryable else None
                 self._note(answer.problem)
                 return False
-            time.sleep(pause)
+            _sleep(pause)
         return False
+
+    def _give_back(self, seconds: float) -> None:
+        with self._lock:
+            if not self._over:
+                self._budget.give_back(seconds)
 
     def _accept(self, request: Request, rejected: int, message: str) -> bool:
         with self._lock:
@@ -213,8 +239,10 @@ class _Job:
             self.sent += max(0, request.spans - rejected)
             self.rejected += rejected
             self._spool.accepted(request.reached, request.spans)
-        if rejected:
-            self._note(message)
+            if rejected and self.rejection is None:
+                self.rejection = self._settings.clean(message)
+        if self._accepted is not None:
+            self._accepted(request.spans)
         return True
 
     def _put_aside(self, line: Damaged) -> None:

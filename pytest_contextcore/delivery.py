@@ -1,0 +1,137 @@
+"""What a run sends and when: in between, when much waits, and the rest at its end; within one budget (contract 7)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .batches import REQUEST_BYTES
+from .budget import Budget
+
+if TYPE_CHECKING:
+    from .sender import SendResult
+    from .spool import Spool
+    from .telemetry import Settings
+
+EVERY = 64
+"""Tests between two looks at how much waits."""
+
+TRIES = 3
+"""After so many requests that were not accepted nothing more is tried before the end of the run."""
+
+
+class Delivery:
+    """Sends the spools of a run.
+
+    In between, whole requests are sent when `REQUEST_BYTES` wait. That ends with the first failure, unless the
+    collector says that later will do, and in any case when half of the budget is spent: the other half is for the end.
+
+    ``spools``: the files that belong to this run now. ``owner``: this process writes them, so that they may be emptied
+    when all was accepted; an xdist controller sends what its workers write.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        spools: Callable[[], Sequence[Spool]],
+        *,
+        owner: bool = True,
+        budget: Budget | None = None,
+    ) -> None:
+        self.budget = budget or Budget()
+        self._settings, self._spools, self._owner = settings, spools, owner
+        self._process = os.getpid()
+        self._tests = self._failed = 0
+        self._not_before = 0.0
+        self._rejected: dict[str, int] = {}
+        self._damaged: dict[str, int] = {}
+
+    def between_tests(self) -> None:
+        """A test is over, and none runs."""
+        self._tests += 1
+        if self._tests % EVERY == 0 and self._failed < TRIES and self.budget.now() >= self._not_before:
+            self._send_waiting()
+
+    def finish(self) -> list[str]:
+        """Send the rest; the lines to print about what did not go well.
+
+        After the first spool that could not be sent, the others are only counted: the collector is the same.
+        """
+        from .sender import send  # noqa: PLC0415  (when there is something to send)
+
+        lines: list[str] = []
+        left: list[tuple[Spool, int]] = []
+        problem: str | None = None
+        for spool in self._spools():
+            if problem is None:
+                result = send(self._settings, spool, self.budget)
+                self._remember(spool, result)
+                problem = result.problem if result.left else None
+            if spool.pending:
+                left.append((spool, spool.pending))
+            if spool.problem:
+                lines.append(f"spool {spool.problem}; {spool.lost} spans are lost")
+        return [*self._remarks(), *lines, *unsent(self._settings, left, problem)]
+
+    def _send_waiting(self) -> None:
+        if os.getpid() != self._process:
+            return  # a test forked, and the child came back into pytest
+        keep = self.budget.seconds / 2
+        if self.budget.left <= keep:
+            self._failed = TRIES
+            return
+        spools = list(self._spools())
+        if sum(spool.waiting for spool in spools) < REQUEST_BYTES:
+            return
+        from .sender import send_waiting  # noqa: PLC0415  (when there is something to send)
+
+        for spool in spools:
+            result = send_waiting(self._settings, spool, self.budget, keep)
+            self._remember(spool, result)
+            if self._owner:
+                spool.shrink()
+            if result.problem is not None:
+                self._failed = TRIES if result.again_in is None else self._failed + 1
+                self._not_before = self.budget.now() + (result.again_in or 0.0)
+                return
+
+    def _remember(self, spool: Spool, result: SendResult) -> None:
+        if result.rejected:
+            why = result.rejection or "no reason given"
+            self._rejected[why] = self._rejected.get(why, 0) + result.rejected
+        if result.damaged:
+            aside = str(spool.aside)
+            self._damaged[aside] = self._damaged.get(aside, 0) + result.damaged
+
+    def _remarks(self) -> list[str]:
+        where = self._settings.describe()
+        return [
+            *(f"{count} spans rejected by {where}: {why}" for why, count in self._rejected.items()),
+            *(f"{count} damaged lines could not be sent and were put aside: {f}" for f, count in self._damaged.items()),
+        ]
+
+
+def unsent(settings: Settings, left: Sequence[tuple[Spool, int]], problem: str | None) -> list[str]:
+    """The line that says what is left and how it is sent later; none where nothing is left."""
+    if not left:
+        return []
+    count = sum(spans for _, spans in left)
+    files = " ".join(str(spool.path) for spool, _ in left)
+    return [f"{count} spans not sent to {settings.describe()}: {problem}; later: contextcore replay {files}"]
+
+
+class BetweenTests:
+    """A pytest plugin object: outermost around each test, so that sending is in no other plugin's time limit."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self) -> Generator[None, Any, Any]:
+        """A test runs; then it is over."""
+        result = yield
+        self._delivery.between_tests()
+        return result
