@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SECONDS = 1.5
+SECONDS = 1.25
 """What a run waits in all. A collector may add 2 s to it: the rest is for noticing it, and for a loaded machine."""
 
 FREE = 0.1

@@ -1,4 +1,4 @@
-"""The end of a session, the same for one process and for an xdist controller: exit code, JUnit, sending, the table."""
+"""The end of a session, the same for one process and for an xdist controller: exit code, JUnit, the table."""
 
 from __future__ import annotations
 
@@ -45,13 +45,6 @@ def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> lis
         f"evidence: {shown}",
         f"spans:    {shown.with_suffix('.otlp.jsonl')} (trace {evidence.otel_trace_id})",
     ]
-
-
-def send(shared: Services) -> list[str]:
-    """Send what waits, once nobody writes to the spools any more; the lines to print about it."""
-    outbox = shared.outbox
-    lines = outbox.delivery.finish() if outbox.delivery is not None else []
-    return [*lines, outbox.problem] if outbox.problem else lines
 
 
 def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> int | pytest.ExitCode:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .batches import REQUEST_BYTES
 from .budget import Budget
 
 if TYPE_CHECKING:
     from .sender import SendResult
     from .spool import Spool
     from .telemetry import Settings
+
+WAITING = 1_500_000
+"""Bytes of spool that wait before something is sent in between: with what comes until the next look, one request."""
 
 EVERY = 64
 """Tests between two looks at how much waits."""
@@ -26,7 +28,7 @@ TRIES = 3
 class Delivery:
     """Sends the spools of a run.
 
-    In between, whole requests are sent when `REQUEST_BYTES` wait. That ends with the first failure, unless the
+    In between, whole requests are sent when `WAITING` bytes wait. That ends with the first failure, unless the
     collector says that later will do, and in any case when half of the budget is spent: the other half is for the end.
 
     ``spools``: the files that belong to this run now. ``owner``: this process writes them, so that they may be emptied
@@ -84,7 +86,7 @@ class Delivery:
             self._failed = TRIES
             return
         spools = list(self._spools())
-        if sum(spool.waiting for spool in spools) < REQUEST_BYTES:
+        if sum(spool.waiting for spool in spools) < WAITING:
             return
         from .sender import send_waiting  # noqa: PLC0415  (when there is something to send)
 

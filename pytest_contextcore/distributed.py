@@ -13,8 +13,8 @@ import pytest
 from . import closing
 from .evidence_file import EvidenceFile, evidence_path
 from .model import Evidence, Status
-from .outbox import PlanSpans
 from .plan import Plan, load_plan
+from .plan_spans import PlanSpans
 from .recorder import TraceRecorder, all_of
 from .reuse import EvidenceError, load_evidence
 from .rules import Trouble
@@ -163,7 +163,7 @@ class Controller:
         try:
             return (yield)
         finally:
-            self._lines += closing.send(shared)
+            self._lines += shared.outbox.finish()
 
     def _traces(self) -> list[closing.Trace]:
         return [closing.Trace(plan.done, plan.problems) for plan in self._plans.values() if plan.done is not None]

@@ -12,12 +12,13 @@ import pytest
 from . import telemetry
 from .ids import Remote, new_trace_id, remote_parent
 from .outbox import Outbox
-from .run import PlanRun, RunContext
+from .run_context import RunContext
 from .settings import KEY
 from .span_data import INTERRUPTED, SpanData, error_status
 
 if TYPE_CHECKING:
     from .ordinary import OrdinaryTests
+    from .run import PlanRun
 
 WORKER_INPUT = "contextcore"
 SERVICES = pytest.StashKey["Services"]()
@@ -97,7 +98,7 @@ def _unfinished_root(trace_id: str, span_id: str, remote: Remote | None) -> Span
     )
 
 
-PHASE_OF = pytest.StashKey[tuple[PlanRun, str]]()
+PHASE_OF = pytest.StashKey[tuple["PlanRun", str]]()
 """On a phase's item: its plan's run and its short id."""
 
 
