@@ -11,6 +11,7 @@ import pytest
 from .budget import Budget
 
 if TYPE_CHECKING:
+    from .ahead import Ahead
     from .sender import SendResult
     from .spool import Spool
     from .telemetry import Settings
@@ -31,8 +32,8 @@ class Delivery:
     In between, whole requests are sent when `WAITING` bytes wait. That ends with the first failure, unless the
     collector says that later will do, and in any case when half of the budget is spent: the other half is for the end.
 
-    ``spools``: the files that belong to this run now. ``owner``: this process writes them, so that they may be emptied
-    when all was accepted; an xdist controller sends what its workers write.
+    ``spools``: the files that belong to this run now. ``owner``: this process writes them, so that what was
+    accepted may be taken out; an xdist controller sends what its workers write.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Delivery:
         self.budget = budget or Budget()
         self._settings, self._spools, self._owner = settings, spools, owner
         self._process = os.getpid()
+        self._ahead: Ahead | None = None
         self._tests = self._failed = 0
         self._not_before = 0.0
         self._rejected: dict[str, int] = {}
@@ -54,8 +56,8 @@ class Delivery:
     def between_tests(self) -> None:
         """A test is over, and none runs."""
         self._tests += 1
-        if self._tests % EVERY == 0 and self._failed < TRIES and self.budget.now() >= self._not_before:
-            self._send_waiting()
+        if self._tests % EVERY == 0 and self._failed < TRIES:
+            self._look()
 
     def finish(self) -> list[str]:
         """Send the rest; the lines to print about what did not go well.
@@ -64,6 +66,8 @@ class Delivery:
         """
         from .sender import send  # noqa: PLC0415  (when there is something to send)
 
+        if self._ahead is not None:
+            self._note(self._ahead.finish())
         lines: list[str] = []
         left: list[tuple[Spool, int]] = []
         problem: str | None = None
@@ -78,27 +82,37 @@ class Delivery:
                 lines.append(f"spool {spool.problem}; {spool.lost} spans are lost")
         return [*self._remarks(), *lines, *unsent(self._settings, left, problem)]
 
-    def _send_waiting(self) -> None:
+    def _look(self) -> None:
+        """Read the answer to what was posted, if it is there; then post what waits, if that is much."""
         if os.getpid() != self._process:
             return  # a test forked, and the child came back into pytest
-        keep = self.budget.seconds / 2
-        if self.budget.left <= keep:
+        if self._ahead is not None:
+            self._note(self._ahead.answer())
+            if self._ahead.under_way or self._failed >= TRIES:
+                return
+        if self.budget.left <= self.budget.seconds / 2:
             self._failed = TRIES
             return
         spools = list(self._spools())
-        if sum(spool.waiting for spool in spools) < WAITING:
+        if self.budget.now() < self._not_before or sum(spool.waiting for spool in spools) < WAITING:
             return
-        from .sender import send_waiting  # noqa: PLC0415  (when there is something to send)
+        if self._ahead is None:
+            from .ahead import Ahead  # noqa: PLC0415  (when there is something to send)
 
-        for spool in spools:
-            result = send_waiting(self._settings, spool, self.budget, keep)
-            self._remember(spool, result)
-            if self._owner:
-                spool.shrink()
-            if result.problem is not None:
-                self._failed = TRIES if result.again_in is None else self._failed + 1
-                self._not_before = self.budget.now() + (result.again_in or 0.0)
-                return
+            self._ahead = Ahead(self._settings, self.budget)
+        self._note(self._ahead.post(spools))
+
+    def _note(self, done: tuple[Spool, SendResult] | None) -> None:
+        """What became of a request that was sent in between, if that is known."""
+        if done is None:
+            return
+        spool, result = done
+        self._remember(spool, result)
+        if self._owner:
+            spool.drop_accepted()
+        if result.problem is not None:
+            self._failed = TRIES if result.again_in is None else self._failed + 1
+            self._not_before = self.budget.now() + (result.again_in or 0.0)
 
     def _remember(self, spool: Spool, result: SendResult) -> None:
         if result.rejected:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .batches import Damaged, Request, requests
+from .bounded import NO_ANSWER, Bounded
 from .budget import Budget
 from .spool import Spool
-from .transport import Transport, open_transport
 
 if TYPE_CHECKING:
+    from .answer import Answer
     from .telemetry import Settings
-
-NO_ANSWER = "no answer in time"
-"""What is said of a collector that is silent, or too slow."""
+    from .transport import Transport
 
 _ATTEMPTS = 3
 _FIRST_PAUSE = 0.1
@@ -66,20 +65,11 @@ def send(
     spool.end_torn_line()
     if spool.settle():
         return SendResult()
-    job = _Job(settings, spool, budget, attempts=attempts, accepted=accepted)
-    waited = job.run()
+    job = Job(settings, spool, budget, attempts=attempts, accepted=accepted)
+    before = budget.spent
+    job.run(job.send)
     spool.settle()
-    return job.result(waited, spool.pending)
-
-
-def send_waiting(settings: Settings, spool: Spool, budget: Budget, keep: float = 0.0) -> SendResult:
-    """Send the whole lines of a spool that is still written to, and leave the last ``keep`` seconds of the budget.
-
-    Every request is tried once. Nothing is left open afterwards: no connection, and no thread unless one hangs in what
-    cannot be woken up, such as name resolution. ``left`` is not counted.
-    """
-    job = _Job(settings, spool, budget, attempts=1)
-    return job.result(job.run(keep), 0)
+    return job.result(spool.pending, budget.spent - before)
 
 
 def verify(settings: Settings, deadline: float = 1.0) -> str | None:
@@ -97,65 +87,16 @@ def verify(settings: Settings, deadline: float = 1.0) -> str | None:
 
     budget = Budget(deadline)
     with budget.spending():
-        trouble = _Bounded(settings, ask).run(budget)
+        trouble = Bounded(settings, ask).run(budget)
     problem = trouble or reason[0]
     return None if problem is None else settings.clean(f"{settings.describe()}: {problem}")
 
 
-class _Bounded:
-    """Work with a transport in a daemon thread: whatever hangs in it, name resolution too, is left behind."""
+class Job:
+    """Sending from one spool; when the budget is spent it changes nothing any more.
 
-    def __init__(self, settings: Settings, work: Callable[[Transport], None]) -> None:
-        self._settings, self._work = settings, work
-        self._done = threading.Event()
-        self._transport: Transport | None = None
-        self._trouble: str | None = None
-
-    def run(self, budget: Budget, give_up: Callable[[], None] = lambda: None) -> str | None:
-        """Work until the budget is spent; why that could not be done to the end, if so.
-
-        ``give_up`` is called when the work is to have no effect any more, before the thread is woken up.
-        """
-        if budget.left <= 0:
-            return NO_ANSWER
-        thread = threading.Thread(target=self._run, name="contextcore-send", daemon=True)
-        thread.start()
-        finished = False
-        try:
-            while not finished and (left := budget.left) > 0:  # while it waits, some may be given back
-                finished = self._done.wait(left)
-        finally:  # Ctrl-C too
-            if not finished:
-                give_up()
-                if self._transport is not None:
-                    self._transport.abort()
-        if finished:
-            thread.join()  # it has nothing more to do; a test that counts threads must not see it
-        return self._trouble if finished else NO_ANSWER
-
-    def _run(self) -> None:
-        try:
-            self._transport = open_transport(self._settings)
-            try:
-                self._work(self._transport)
-            finally:
-                self._transport.close()
-        except ImportError as error:
-            self._trouble = f"{self._settings.protocol} needs the package of {error.name}"
-        except Exception as error:  # noqa: BLE001  (a TLS file, the spool, or a socket that a user's plugin replaced)
-            self._trouble = _trouble(error)
-        finally:
-            self._done.set()
-
-
-def _trouble(error: Exception) -> str:
-    if not isinstance(error, OSError) or not error.strerror:
-        return type(error).__name__
-    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-
-
-class _Job:
-    """One run of sending; when the budget is spent it changes nothing any more."""
+    ``attempts``: how often a request is tried that may do later. ``accepted`` is told the spans of each accepted one.
+    """
 
     def __init__(
         self,
@@ -163,47 +104,75 @@ class _Job:
         spool: Spool,
         budget: Budget,
         *,
-        attempts: int,
+        attempts: int = 1,
         accepted: Callable[[int], None] | None = None,
     ) -> None:
         self.sent = self.rejected = self.damaged = 0
         self.problem: str | None = None
         self.rejection: str | None = None
         self.again_in: float | None = None
-        self._settings, self._spool, self._budget = settings, spool, budget
+        self.spool = spool
+        self.under_way: Request | None = None
+        """A request that was posted, and whose answer was not read yet."""
+        self._settings, self._budget = settings, budget
         self._attempts, self._accepted = attempts, accepted
         self._lock = threading.Lock()
         self._over = False
 
-    def run(self, keep: float = 0.0) -> float:
-        """Send until all is sent, the collector refuses, or the budget is spent; the seconds that it took of that."""
-        before = self._budget.spent
+    def run(
+        self, work: Callable[[Transport], bool | None], transport: Transport | None = None, keep: float = 0.0
+    ) -> Transport | None:
+        """Do one of the methods below, leaving ``keep`` seconds of the budget; the transport, if it stays open."""
+        bounded = Bounded(self._settings, work, transport)
         with self._budget.spending(keep):
-            trouble = _Bounded(self._settings, self._send).run(self._budget, self._give_up)
+            trouble = bounded.run(self._budget, self._give_up)
         if trouble and self.problem is None:
             late = trouble == NO_ANSWER and self.sent
             self.problem = self._settings.clean("time ran out" if late else trouble)
-        return self._budget.spent - before
+        return bounded.transport
 
-    def result(self, waited: float, left: int) -> SendResult:
+    def result(self, left: int = 0, waited: float = 0.0) -> SendResult:
         """What became of it."""
         return SendResult(
             self.sent, left, self.problem, self.rejected, self.damaged, waited, self.rejection, self.again_in
         )
 
-    def _give_up(self) -> None:
-        with self._lock:
-            self._over = True
+    def send(self, transport: Transport) -> None:
+        """Send until all is sent, or the collector refuses."""
+        for request in self._requests():
+            if not self._deliver(transport, request):
+                return
 
-    def _send(self, transport: Transport) -> None:
-        start = self._spool.position()
+    def post(self, transport: Transport) -> bool:
+        """Post one request; True if its answer is to come."""
+        request = next(self._requests(), None)
+        if request is None or self._over:
+            return False
         began = self._budget.now()
-        for item in requests(self._spool.lines(start), start, self._settings.protocol):
+        answer = transport.post(request.body, min(self._budget.left, self._settings.timeout))
+        if answer is None:
+            self.under_way = request
+            return True
+        self._judge(request, answer, began)
+        return False
+
+    def read_answer(self, transport: Transport) -> None:
+        """Wait for the answer to the request that was posted."""
+        request, self.under_way = self.under_way, None
+        if request is not None:
+            began = self._budget.now()
+            answer = transport.read_answer(min(self._budget.left, self._settings.timeout))
+            self._judge(request, answer, began)
+
+    def _requests(self) -> Iterator[Request]:
+        start = self.spool.position()
+        began = self._budget.now()
+        for item in requests(self.spool.lines(start), start, self._settings.protocol):
             self._give_back(self._budget.now() - began)  # reading and encoding, which no collector is to blame for
             if isinstance(item, Damaged):
                 self._put_aside(item)
-            elif not self._deliver(transport, item):
-                return
+            else:
+                yield item
             began = self._budget.now()
 
     def _deliver(self, transport: Transport, request: Request) -> bool:
@@ -215,32 +184,32 @@ class _Job:
                 return False
             began = self._budget.now()
             answer = transport.export(request.body, min(left, self._settings.timeout))
-            if answer.accepted:
-                self._give_back(min(self._budget.now() - began, self._budget.free))
-                return self._accept(request, answer.rejected, answer.problem)
             pause = answer.retry_after if answer.retry_after is not None else _FIRST_PAUSE * 2**attempt
             last = attempt == self._attempts - 1
-            if last or not answer.retryable or pause >= self._budget.left:
-                self.again_in = pause if answer.retryable else None
-                self._note(answer.problem)
-                return False
+            if answer.accepted or last or not answer.retryable or pause >= self._budget.left:
+                return self._judge(request, answer, began, pause)
             _sleep(pause)
         return False
 
-    def _give_back(self, seconds: float) -> None:
-        with self._lock:
-            if not self._over:
-                self._budget.give_back(seconds)
+    def _judge(self, request: Request, answer: Answer, began: float, pause: float = _FIRST_PAUSE) -> bool:
+        """Note what an answer says; False when sending has to stop."""
+        if answer.accepted:
+            self._give_back(min(self._budget.now() - began, self._budget.free))
+            return self._accept(request, answer)
+        if answer.retryable:
+            self.again_in = pause if answer.retry_after is None else answer.retry_after
+        self._note(answer.problem)
+        return False
 
-    def _accept(self, request: Request, rejected: int, message: str) -> bool:
+    def _accept(self, request: Request, answer: Answer) -> bool:
         with self._lock:
             if self._over:
                 return False
-            self.sent += max(0, request.spans - rejected)
-            self.rejected += rejected
-            self._spool.accepted(request.reached, request.spans)
-            if rejected and self.rejection is None:
-                self.rejection = self._settings.clean(message)
+            self.sent += max(0, request.spans - answer.rejected)
+            self.rejected += answer.rejected
+            self.spool.accepted(request.reached, request.spans)
+            if answer.rejected and self.rejection is None:
+                self.rejection = self._settings.clean(answer.problem)
         if self._accepted is not None:
             self._accepted(request.spans)
         return True
@@ -249,7 +218,16 @@ class _Job:
         with self._lock:
             if not self._over:
                 self.damaged += 1
-                self._spool.put_aside(line.data, line.reached)
+                self.spool.put_aside(line.data, line.reached)
+
+    def _give_up(self) -> None:
+        with self._lock:
+            self._over = True
+
+    def _give_back(self, seconds: float) -> None:
+        with self._lock:
+            if not self._over:
+                self._budget.give_back(seconds)
 
     def _note(self, problem: str) -> None:
         with self._lock:

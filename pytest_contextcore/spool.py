@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -199,15 +200,25 @@ class Spool:
             self._pending = 0
             return True
 
-    def shrink(self) -> None:
-        """Make the file empty if all of it was accepted; only its own writer may do that."""
+    def drop_accepted(self) -> None:
+        """Take out of the file what was accepted; only its own writer may do that.
+
+        The rest replaces the file at once. A kill before the note of the position goes does no harm: it is of another
+        beginning, and not believed.
+        """
+        aside = self.path.with_name(f"{self.path.name}.new")
         with self._lock:
-            if self._descriptor is None or not self._all_accepted():
+            position = self.position()
+            if self._descriptor is None or position.skip or not position.offset:
                 return
             try:
-                os.ftruncate(self._descriptor, 0)
+                with self.path.open("rb") as old, aside.open("wb") as new:
+                    old.seek(position.offset)
+                    shutil.copyfileobj(old, new)
+                aside.replace(self.path)
+                self._release()
+                self._opened()
                 self._sidecar.unlink(missing_ok=True)
-                self._pending = 0
             except OSError as error:
                 self._remember(error)
 
