@@ -509,23 +509,6 @@ class TestSending:
         headers = receiver.requests[0].headers
         assert (headers["x-scope"], headers["authorization"]) == ("team 1", "Basic bWU6cEBzcw==")
 
-    def test_tls_is_verified_with_the_named_certificate(
-        self, path: Path, certificate: tuple[Path, Path], protocol: str
-    ) -> None:
-        with Receiver(tls=certificate) as secure:
-            made = filled(path, spans(3))
-            untrusting = settings_for(secure, protocol)
-            assert send(untrusting, made).left == 3
-            trusting = settings_for(secure, protocol, OTEL_EXPORTER_OTLP_CERTIFICATE=str(certificate[0]))
-            assert send(trusting, made).sent == 3
-
-    def test_a_certificate_that_is_not_there_is_told(self, path: Path, receiver: Receiver, protocol: str) -> None:
-        settings = replace(settings_for(receiver, protocol), certificate="/nowhere.pem", insecure=False)
-        settings = replace(settings, endpoint=str(settings.endpoint).replace("http:", "https:"))
-        result = send(settings, filled(path, spans(1)))
-        assert result.left == 1
-        assert "No such file or directory" in str(result.problem)
-
     def test_verify_says_nothing_of_a_good_collector(self, receiver: Receiver, protocol: str) -> None:
         assert verify(settings_for(receiver, protocol)) is None
         assert [request.spans for request in receiver.requests] == [0]
@@ -554,14 +537,6 @@ class TestSending:
         took, problem = in_a_process_of_its_own(path, receiver.environ(protocol))
         assert problem == "no answer in time"
         assert took < 0.8 + SLACK
-
-    def test_a_certificate_that_is_not_trusted_is_told_with_nothing_else_on_the_terminal(
-        self, path: Path, certificate: tuple[Path, Path], protocol: str
-    ) -> None:
-        filled(path, spans(5))
-        with Receiver(tls=certificate) as secure:
-            _, problem = in_a_process_of_its_own(path, secure.environ(protocol))
-        assert "CERTIFICATE_VERIFY_FAILED" in problem
 
 
 _SEND = """
@@ -665,19 +640,6 @@ def test_work_that_hangs_outside_of_sockets_is_left_behind(
     released.set()
     assert (result.left, result.problem) == (1, "no answer in time")
     assert result.waited < 0.2 + SLACK
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    paths = folder / "cert.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", str(paths[0]), "-keyout", str(paths[1])]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    return paths
 
 
 _INSTALL = """
