@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 REQUEST_BYTES = 2_000_000
 """JSON of one request, about. As protobuf it is half of that; collectors take 4 MiB over gRPC, 20 MiB over HTTP."""
 
+_MERGED_BYTES = 250_000  # decoded, they take ten times the memory
+_SPANS, _TAIL = b'"spans":[', b"]}]}]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -81,12 +84,40 @@ def _encoded(lines: Sequence[bytes], protocol: Protocol) -> tuple[bytes, int]:
     Raises:
         ValueError: one of them is damaged.
     """
+    merged = list(_merged(lines))
     if protocol == "http/json":
-        texts = [line.decode() for line in lines]
+        texts = [line.decode() for line in merged]
         body = join_lines([text if is_ours(text) else _compact(decode_line(text)) for text in texts]).encode()
         return body, count_spans(body)
-    decoded = [decode_line(line) for line in lines]
-    return _protobuf(decoded), sum(1 for request in decoded for _ in placed_spans(request))
+    parts, spans = [], 0
+    for line in merged:  # one message after the other is one message with all of them
+        decoded = decode_line(line)
+        parts.append(_protobuf([decoded]))
+        spans += sum(1 for _ in placed_spans(decoded))
+    return b"".join(parts), spans
+
+
+def _merged(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The same spans in fewer lines: those that follow each other under one resource and scope, up to `_MERGED_BYTES`.
+
+    A run writes a line a test, and all of them begin alike.
+    """
+    parts: list[bytes] = []
+    head, size = b"", 0
+    for line in lines:
+        cut = line.find(_SPANS) + len(_SPANS)
+        single = line.endswith(_TAIL) and line.count(_SPANS) == 1  # in a text its quotes would be escaped
+        if parts and (not single or line[:cut] != head or size > _MERGED_BYTES):
+            yield head + b",".join(parts) + _TAIL
+            parts, size = [], 0
+        if not single:
+            yield line
+            continue
+        head = line[:cut]
+        parts.append(line[cut : -len(_TAIL)])
+        size += len(parts[-1])
+    if parts:
+        yield head + b",".join(parts) + _TAIL
 
 
 def _cut(data: bytes, before: Position, reached: Position, protocol: Protocol) -> Iterator[Request | Damaged]:

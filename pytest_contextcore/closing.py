@@ -1,4 +1,4 @@
-"""The end of a session, the same for one process and for an xdist controller: exit code, JUnit, sending, the table."""
+"""The end of a session, the same for one process and for an xdist controller: exit code, JUnit, the table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from . import joining, junit, sender, summary
+from . import joining, junit, summary
 from .evidence_file import NOT_WRITTEN, evidence_path
 from .model import Evidence, Status
 from .services import Services
-from .spool import Spool
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class Trace:
 
 
 def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> list[str]:
-    """Settle exit code and JUnit file and send the spans; the lines to print below the table."""
+    """Settle exit code and JUnit file; the lines to print below the table."""
     evidence = [trace.evidence for trace in traces]
     junit.add_unreported(session.config, evidence, shared.reported)
     session.exitstatus = exit_code(session.exitstatus, evidence)
@@ -32,7 +31,7 @@ def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) ->
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
             lines += _written(session.config, shared, trace.evidence)
         lines += trace.problems
-    return [*lines, *_send(shared)]
+    return lines
 
 
 def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> list[str]:
@@ -50,19 +49,6 @@ def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> lis
         sampled = shared.outbox.sampled(evidence.otel_trace_id)
         lines.append(f"go on:    TRACEPARENT={joining.header(evidence, sampled=sampled)}")
     return lines
-
-
-def _send(shared: Services) -> list[str]:
-    """Send every spool of this session, those of its workers too, within one budget of time."""
-    settings = shared.outbox.settings
-    if not settings.exporting:
-        return []
-    folder = shared.context.out / "spool"
-    spools = {path: Spool(path) for path in sorted(folder.glob(f"{shared.context.run_id}*.otlp.jsonl"))}
-    if shared.outbox.spool is not None:  # ours knows what it could not write
-        spools[shared.outbox.spool.path] = shared.outbox.spool
-    lines = sender.send_all(settings, list(spools.values()))
-    return [*lines, shared.outbox.problem] if shared.outbox.problem else lines
 
 
 def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> int | pytest.ExitCode:

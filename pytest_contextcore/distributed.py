@@ -14,8 +14,8 @@ from . import closing
 from .crashes import CrashedTests
 from .evidence_file import EvidenceFile, evidence_path
 from .model import Evidence, Status
-from .outbox import PlanSpans
 from .plan import Plan, load_plan
+from .plan_spans import PlanSpans
 from .recorder import TraceRecorder, all_of
 from .reuse import EvidenceError, load_evidence
 from .rules import Trouble
@@ -109,6 +109,9 @@ class Controller:
                 self._shared.reported.add(report.nodeid)
         else:
             self._shared.ordinary.ran = True
+            self._shared.outbox.begin_root()
+        if report.when == "teardown" and self._shared.outbox.delivery is not None:
+            self._shared.outbox.delivery.between_tests()
 
     def _is_phase(self, nodeid: str) -> bool:
         return any(plan.phase_of(nodeid) for plan in self._plans.values())
@@ -153,9 +156,13 @@ class Controller:
             return plan.fresh
         return evidence if evidence.runs == plan.fresh.runs else plan.fresh
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Before pytest writes its reports. Workers are stopped later, but all that ran a plan have said so by now."""
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        """Before pytest writes its reports; all workers that ran a plan to its end have said so by now.
+
+        Innermost around the others: after them xdist has stopped the workers that ``-x`` left running, so that what
+        they wrote last is sent too.
+        """
         shared = self._shared
         for plan in self._plans.values():
             left = self._left_behind(plan)
@@ -163,8 +170,11 @@ class Controller:
                 self._take_over(plan, None)
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
-            shared.outbox.flush()
         self._lines = closing.close(session, shared, self._traces())
+        try:
+            return (yield)
+        finally:
+            self._lines += shared.outbox.finish()
 
     def _traces(self) -> list[closing.Trace]:
         return [closing.Trace(plan.done, plan.problems) for plan in self._plans.values() if plan.done is not None]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import select
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .telemetry import Settings
 
 _MAX_ANSWER = 1 << 16
+_ERRORS = (OSError, http.client.HTTPException, ValueError)
 _RETRYABLE = (429, 502, 503, 504)  # OTLP specification, "Retryable Response Codes"
 
 
@@ -40,6 +42,7 @@ class HttpTransport:
         self._tls = _tls(settings) if self._address.scheme.lower() == "https" else None
         self._proxy = _proxy(self._address)
         self._connection: http.client.HTTPConnection | None = None
+        self._aborted = False
         self._headers = self._make_headers()
         path = f"{self._address.path or '/'}{f'?{self._address.query}' if self._address.query else ''}"
         plain_proxy = self._proxy is not None and self._tls is None
@@ -48,23 +51,46 @@ class HttpTransport:
 
     def export(self, body: bytes, timeout: float) -> Answer:
         """Post one request; a kept connection that the other side has closed meanwhile is opened again, once."""
-        headers = self._headers
-        if self._settings.compression == "gzip":
-            body = gzip.compress(body, 1)
+        body = self._packed(body)
         reused = self._connection is not None
+
+        def exchange() -> Answer:
+            self._send(body, timeout)
+            return self._receive()
+
         try:
-            return self._post(body, headers, timeout)
-        except TimeoutError:
-            self.close()
-            return Answer(accepted=False, problem="no answer in time", retryable=True)
+            return exchange()
         except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
             self.close()
-            if reused:
-                return self._export_again(body, headers, timeout)
-            return Answer(accepted=False, problem=_reason(error))
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            return self._answered_by(exchange) if reused else _failed(error)
+        except _ERRORS as error:
             self.close()
-            return Answer(accepted=False, problem=_reason(error))
+            return _failed(error)
+
+    def post(self, body: bytes, timeout: float) -> Answer | None:
+        """Send one request; `read_answer` reads what becomes of it."""
+        try:
+            self._send(self._packed(body), timeout)
+        except _ERRORS as error:
+            self.close()
+            return _failed(error)
+        return None
+
+    def answered(self) -> bool:
+        """Whether there is something to read."""
+        held = self._connection.sock if self._connection is not None else None
+        if held is None:
+            return True
+        poll = select.poll()
+        poll.register(held, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def read_answer(self, timeout: float) -> Answer:
+        """Read the answer to what was posted."""
+        if self._connection is None or self._connection.sock is None:
+            return _failed(ConnectionResetError())
+        self._connection.sock.settimeout(timeout)
+        return self._answered_by(self._receive)
 
     def close(self) -> None:
         """Close the connection."""
@@ -74,6 +100,7 @@ class HttpTransport:
 
     def abort(self) -> None:
         """Shut the connection down, so that a thread that reads from it wakes up."""
+        self._aborted = True
         held = self._connection.sock if self._connection is not None else None
         if held is not None:
             try:
@@ -81,18 +108,23 @@ class HttpTransport:
             except OSError:  # it is closed already, which is what was wanted
                 return
 
-    def _export_again(self, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
-        """The same request over a new connection."""
-        try:
-            return self._post(body, headers, timeout)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self.close()
-            return Answer(accepted=False, problem=_reason(error))
+    def _packed(self, body: bytes) -> bytes:
+        return gzip.compress(body, 1) if self._settings.compression == "gzip" else body
 
-    def _post(self, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
-        connection = self._connect(timeout)
-        connection.request("POST", self._target, body, dict(headers))
-        response = connection.getresponse()
+    def _answered_by(self, exchange: Callable[[], Answer]) -> Answer:
+        try:
+            return exchange()
+        except _ERRORS as error:
+            self.close()
+            return _failed(error)
+
+    def _send(self, body: bytes, timeout: float) -> None:
+        self._connect(timeout).request("POST", self._target, body, dict(self._headers))
+
+    def _receive(self) -> Answer:
+        if self._connection is None:
+            raise http.client.NotConnected
+        response = self._connection.getresponse()
         content = response.read(_MAX_ANSWER)
         whole = _is_whole(response, content)
         if not whole or response.will_close:
@@ -118,6 +150,8 @@ class HttpTransport:
         self._connection.timeout = timeout
         if self._connection.sock is None:
             self._connection.connect()
+            if self._aborted:  # while a name was looked up, which nothing can wake up
+                raise TimeoutError
         self._connection.sock.settimeout(timeout)
         return self._connection
 
@@ -185,9 +219,16 @@ def _retry_after(value: str | None) -> float | None:
     return max(0.0, (moment - datetime.fromtimestamp(time.time(), UTC)).total_seconds())
 
 
+def _failed(error: Exception) -> Answer:
+    """The judgement of a request that got no answer."""
+    return Answer(accepted=False, problem=_reason(error), retryable=isinstance(error, TimeoutError))
+
+
 def _reason(error: Exception) -> str:
     """What went wrong, in a few words."""
     match error:
+        case TimeoutError():
+            return "no answer in time"
         case ConnectionRefusedError():
             return "connection refused"
         case http.client.RemoteDisconnected() | ConnectionResetError() | BrokenPipeError():

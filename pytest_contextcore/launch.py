@@ -18,7 +18,8 @@ from .evidence_file import evidence_path
 from .places import portable
 from .plan import Plan, PlanError, load_plan
 from .reuse import EvidenceError, Proof, fingerprint, load_evidence, not_reusable
-from .run import OptionValue, PlanRun, RunContext, asserts_are_disabled
+from .run import OptionValue, PlanRun, asserts_are_disabled
+from .run_context import RunContext
 from .services import PHASE_OF, Services
 from .sources import source_of
 from .store import digest_file

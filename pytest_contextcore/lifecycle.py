@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from . import closing, summary
+from .delivery import BetweenTests
 from .discovery import Found
-from .launch import arrange, build_runs
-from .recorder import all_of
 from .services import Services, services
-from .session import PlanHooks
 from .settings import KEY
-from .worker import Link
+
+if TYPE_CHECKING:
+    from . import closing
+    from .worker import Link
 
 _STARTED = pytest.StashKey[bool]()
 
@@ -22,6 +24,11 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
     Raises:
         pytest.UsageError: a bad plan, or tests that do not fit it; in an xdist worker the controller is told instead.
     """
+    from . import summary  # noqa: PLC0415  (here and below: 100 ms of pydantic and plans, only with a plan)
+    from .launch import arrange, build_runs  # noqa: PLC0415
+    from .recorder import all_of  # noqa: PLC0415
+    from .session import PlanHooks  # noqa: PLC0415
+
     config = session.config
     if session.testsfailed and not config.option.continue_on_collection_errors:
         return  # pytest stops before any test; what could not be collected is no mistake in the plan
@@ -29,7 +36,7 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
     runs = build_runs(session, found, shared)
     arrange(config, items, runs)
     shared.runs = runs
-    link = Link.of(config)
+    link = _link(config)
     if config.option.collectonly or config.getoption("setuponly", False):
         return
     start(config)
@@ -49,6 +56,17 @@ def start(config: pytest.Config) -> None:
         config.pluginmanager.register(SessionEnd(config, shared), "contextcore-end")
         if config.stash[KEY].global_provider and shared.outbox.spool is not None:
             config.pluginmanager.register(_ProviderOffer(config, shared), "contextcore-provider")
+        if shared.outbox.delivery is not None:
+            config.pluginmanager.register(BetweenTests(shared.outbox.delivery), "contextcore-delivery")
+
+
+def _link(config: pytest.Config) -> Link | None:
+    """The way to the controller; None where this process is no xdist worker."""
+    if not hasattr(config, "workerinput"):
+        return None
+    from .worker import Link  # noqa: PLC0415  (only with xdist)
+
+    return Link.of(config)
 
 
 class _ProviderOffer:
@@ -78,16 +96,27 @@ class SessionEnd:
         for run in shared.runs:
             run.finish()
         shared.ordinary.finish(int(exitstatus))
-        shared.outbox.flush()
-        link = Link.of(self._config)
+        link = _link(self._config)
         if link is not None:
             link.report(shared.runs, shared.outbox.spool)
             return
-        self._lines = closing.close(session, shared, self._traces())
+        if shared.runs:
+            from . import closing  # noqa: PLC0415  (only with a plan)
+
+            self._lines += closing.close(session, shared, self._traces())
+        self._lines += shared.outbox.finish()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
-        closing.show(self._config, terminalreporter, self._traces(), self._lines)
+        if self._shared.runs:
+            from . import closing  # noqa: PLC0415  (only with a plan)
+
+            closing.show(self._config, terminalreporter, self._traces(), self._lines)
+        else:
+            for line in self._lines:
+                terminalreporter.write_line(line)
 
     def _traces(self) -> list[closing.Trace]:
+        from . import closing  # noqa: PLC0415  (only with a plan)
+
         return [closing.Trace(run.recorder.evidence, run.problems()) for run in self._shared.runs if run.started]

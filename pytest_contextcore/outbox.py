@@ -1,4 +1,4 @@
-"""Where finished spans go: the plan's own file, and the spool of what is to be sent."""
+"""Where finished spans go: the spool of what is to be sent, and from there to the collector."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import provider, telemetry
+from .delivery import Delivery
 from .ids import Remote
-from .model import GateEvidence, SpanEvidence, Status
 from .otlp import encode_line
-from .recorder import Change, TraceRecorder
 from .redact import redact
 from .span_data import Attributes, SpanData
-from .spans import parent_span, phase_spans, with_state
-from .spool import SpanWriter, Spool
+from .spool import Spool
 
 
 class Outbox:
-    """The spans of this process that are to be sent. Without an endpoint there is no spool and nothing is kept."""
+    """The spans of this process that are to be sent. Without an endpoint there is no spool and nothing is kept.
 
-    def __init__(self, settings: telemetry.Settings, spool_path: Path, remote: Remote | None) -> None:
+    ``sends``: this process sends as well; a worker of xdist does not, its controller sends for all.
+    """
+
+    def __init__(
+        self, settings: telemetry.Settings, spool_path: Path, remote: Remote | None, *, sends: bool = True
+    ) -> None:
         self.settings = settings
         self.spool = Spool(spool_path) if settings.exporting else None
         self.problem: str | None = None
+        self.delivery = Delivery(settings, self._own) if self.spool is not None and sends else None
         self._remote = remote
         self._resource: Attributes | None = None
-        self._writer = SpanWriter(self.spool, self.resource) if self.spool is not None else None
+        self._root: SpanData | None = None
 
     @property
     def resource(self) -> Attributes:
@@ -40,15 +44,46 @@ class Outbox:
         return telemetry.sampled(os.environ, self._remote, otel_trace_id)
 
     def put(self, spans: Sequence[SpanData]) -> None:
-        """Keep finished spans for sending; many small calls cost no more than a few large ones."""
-        if self._writer is not None:
-            for span in spans:
-                self._writer(span)
+        """Hand finished spans to the operating system, as one line: a kill cannot lose them any more."""
+        if self.spool is None or not spans:
+            return
+        if self._root is not None and spans[0].parent_id == self._root.span_id:
+            self.begin_root()
+        self.spool.append(encode_line(spans, self.resource), len(spans))
 
-    def flush(self) -> None:
-        """Hand what was put to the operating system, so that a kill cannot lose it."""
-        if self._writer is not None:
-            self._writer.flush()
+    def begin(self, span: SpanData) -> None:
+        """Note a span that ends later, as it is if a kill keeps it from that (see `pytest_contextcore.interrupted`)."""
+        if self.spool is not None:
+            self.spool.begin(encode_line([span], self.resource))
+
+    def expect_root(self, span: SpanData) -> None:
+        """The span of the session, which begins if there is a test below it."""
+        self._root = span
+
+    def begin_root(self) -> None:
+        """There is a test below the session's span, in this process or in a worker."""
+        if self._root is not None:
+            root, self._root = self._root, None
+            self.begin(root)
+
+    def collect_from(self, workers: Path) -> None:
+        """Send what the workers of this run write as well: all spools whose names begin like this path."""
+        if self.delivery is not None:
+            known: dict[Path, Spool] = {}
+
+            def found() -> list[Spool]:
+                paths = sorted(workers.parent.glob(f"{workers.name}-*.otlp.jsonl"))
+                return [*self._own(), *(known.setdefault(path, Spool(path)) for path in paths)]
+
+            self.delivery = Delivery(self.settings, found, owner=False, budget=self.delivery.budget)
+
+    def finish(self) -> list[str]:
+        """Send what waits, once nobody writes to the spools any more; the lines to print about it."""
+        lines = self.delivery.finish() if self.delivery is not None else []
+        return [*lines, self.problem] if self.problem else lines
+
+    def _own(self) -> list[Spool]:
+        return [self.spool] if self.spool is not None else []
 
     def offer_provider(self) -> None:
         """Let code under test trace through a provider of ours, if nobody has set one."""
@@ -58,64 +93,3 @@ class Outbox:
             provider.install_global(self.settings, self.resource, self.spool.append)
         except ValueError as error:  # the SDK refuses some settings of the environment
             self.problem = f"no tracer provider for code under test: {redact(str(error))}"
-
-
-class PlanSpans:
-    """A listener that turns ended phases into spans: ``<out>/<trace id>.otlp.jsonl`` always, the outbox if sampled.
-
-    Phases that did not start get their zero-length span at the end of the trace (contract 5). A trace that stays open,
-    since phases were deselected and nothing failed, has no end yet: its parent and those phases are emitted by the run
-    that ends it. Reused phases get a span too, unless an earlier run of this very trace has emitted it.
-    """
-
-    def __init__(self, recorder: TraceRecorder, out: Path, outbox: Outbox, *, sampled: bool) -> None:
-        self.path = out / f"{recorder.plan.trace.id}.otlp.jsonl"
-        self.problem: str | None = None
-        self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
-
-    def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
-        """Take note of a change."""
-        del gate
-        if change is Change.TRACE_STARTED:
-            self._write("w", [])
-        elif change is Change.CHILD_ENDED and span is not None:  # at once: the phase may be killed before its end
-            self._emit(self._children(span))
-        elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
-            self._emit(self._phase(span))
-        elif change is Change.TRACE_ENDED:
-            evidence = self._recorder.evidence
-            ended = evidence.ended_at is not None
-            rest = [
-                s
-                for held in evidence.spans
-                if (ended and held.status is Status.NOT_STARTED) or (held.reused and not evidence.joined)
-                for s in self._phase(held)
-            ]
-            if ended:
-                rest.append(parent_span(evidence, self._recorder.now()))
-            if rest:
-                self._emit(rest)
-
-    def _phase(self, span: SpanEvidence) -> list[SpanData]:
-        return list(phase_spans(self._recorder.evidence, span, tuple(self._children(span))))
-
-    def _children(self, span: SpanEvidence) -> list[SpanData]:
-        return self._recorder.child_spans.pop(self._recorder.plan.short_phase_id(span.span_id), [])
-
-    def _emit(self, spans: list[SpanData]) -> None:
-        remote = self._recorder.remote
-        if remote is not None:
-            spans = [with_state(span, remote.state) for span in spans]
-        self._write("a", spans)
-        if self._sampled:
-            self._outbox.put(spans)
-            self._outbox.flush()
-
-    def _write(self, mode: str, spans: list[SpanData]) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open(mode, encoding="utf-8") as file:
-                if spans:
-                    file.write(encode_line(spans, self._outbox.resource) + "\n")
-        except OSError as error:
-            self.problem = f"spans not written to {self.path}: {error.strerror or error}"

@@ -1,20 +1,25 @@
-"""``contextcore replay``: send a spool that a run could not send (contract 7)."""
+"""``contextcore replay``: send what a run could not send, in order, once (contract 7)."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TextIO
 
-from .sender import send_all
+from .budget import Budget
+from .delivery import unsent
+from .sender import SendResult, send
 from .spool import Spool
 from .telemetry import Settings
 
-DEADLINE = 60.0
+PATIENCE = 60.0
+"""Seconds without an accepted request after which a replay gives up."""
+
+_ATTEMPTS = 8  # the pauses between them double, from 0.1 s on, unless the collector names one
+_WIDTH = 30
 
 
 def command(arguments: list[str]) -> int:
@@ -23,7 +28,11 @@ def command(arguments: list[str]) -> int:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="spool file, or a plan's .otlp.jsonl file")
     parser.add_argument("--endpoint", metavar="URL", help="where to (default: OTEL_EXPORTER_OTLP_ENDPOINT)")
     parser.add_argument(
-        "--timeout", type=float, default=DEADLINE, metavar="SECONDS", help="give up after this time (default: 60)"
+        "--timeout",
+        type=float,
+        default=PATIENCE,
+        metavar="SECONDS",
+        help=f"give up after this time without progress (default: {PATIENCE:g})",
     )
     options = parser.parse_args(arguments)
     missing = [path for path in options.files if not path.is_file()]
@@ -35,23 +44,106 @@ def command(arguments: list[str]) -> int:
         why = "; ".join(settings.problems) or "no endpoint is configured"
         print(f"contextcore replay: {why}; name one with --endpoint or OTEL_EXPORTER_OTLP_ENDPOINT", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory() as folder:
-        spools = [Spool(_sendable(path, Path(folder))) for path in options.files]
-        count = sum(spool.pending for spool in spools)
-        lines = send_all(settings, spools, options.timeout)
+    spools = [_opened(path, settings) for path in dict.fromkeys(options.files)]
+    try:
+        lines = _replay(spools, settings, options.timeout)
+    except KeyboardInterrupt:
+        print("\ncontextcore replay: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 1
     for line in lines:
         print(f"contextcore replay: {line}", file=sys.stderr)
-    if not lines:
-        print(f"{count} spans sent to {settings.describe()}")
     return 1 if lines else 0
 
 
 def _environ(environ: Mapping[str, str], endpoint: str | None) -> Mapping[str, str]:
-    return {**environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint} if endpoint else environ
+    """The environment with another endpoint for all signals, which one for traces would beat."""
+    if not endpoint:
+        return environ
+    others = {name: value for name, value in environ.items() if name != "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
+    return {**others, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
 
 
-def _sendable(path: Path, folder: Path) -> Path:
-    """A spool is used up by sending; any other file, such as a plan's own, is kept: a copy is sent."""
-    if path.resolve().parent.name == "spool":
-        return path
-    return Path(shutil.copy(path, folder / path.name))
+def _opened(path: Path, settings: Settings) -> Spool:
+    """A spool is used up by sending; any other file, such as a plan's own, is kept."""
+    return Spool(path, "" if path.resolve().parent.name == "spool" else settings.describe())
+
+
+def _replay(spools: list[Spool], settings: Settings, patience: float) -> list[str]:
+    """Send all files; the lines about what did not go well."""
+    for spool in spools:
+        if not spool.claim():
+            return [spool.problem or f"{spool.path}: its run, or another replay of it, is not over"]
+    ended = _end_open_spans(spools)
+    total = sum(spool.pending for spool in spools)
+    progress = Progress(total, sys.stderr)
+    problem: str | None = None
+    lines: list[str] = []
+    left: list[tuple[Spool, int]] = []
+    sent = 0
+    for spool in spools:
+        if problem is None:
+            result = _send(settings, spool, patience, progress)
+            sent += result.sent
+            lines += _remarks(settings, spool, result)
+            problem = result.problem if result.left else None
+        if spool.pending:
+            left.append((spool, spool.pending))
+        if spool.problem:
+            lines.append(spool.problem)
+    progress.close()
+    how = f", {ended} of them ended as interrupted" if ended else ""
+    print(f"{sent} spans sent to {settings.describe()}{how}")
+    return [*lines, *unsent(settings, left, problem)]
+
+
+def _end_open_spans(spools: list[Spool]) -> int:
+    from .interrupted import end_open_spans  # noqa: PLC0415  (pydantic, only for a file that is there)
+
+    return sum(end_open_spans(spool) for spool in spools)
+
+
+def _send(settings: Settings, spool: Spool, patience: float, progress: Progress) -> SendResult:
+    budget = Budget(patience)
+
+    def accepted(spans: int) -> None:
+        budget.renew()
+        progress.add(spans)
+
+    return send(settings, spool, budget, attempts=_ATTEMPTS, accepted=accepted)
+
+
+def _remarks(settings: Settings, spool: Spool, result: SendResult) -> list[str]:
+    lines = []
+    if result.rejected:
+        lines.append(f"{result.rejected} spans rejected by {settings.describe()}: {result.rejection}")
+    if result.damaged:
+        lines.append(f"{result.damaged} damaged lines could not be sent and were put aside: {spool.aside}")
+    return lines
+
+
+class Progress:
+    """A bar on a terminal; nothing elsewhere."""
+
+    def __init__(self, total: int, stream: TextIO) -> None:
+        self._total, self._done, self._stream = total, 0, stream
+        self._shown = stream.isatty() and total > 0
+        self._show()
+
+    def add(self, spans: int) -> None:
+        """So many more were accepted."""
+        self._done += spans
+        self._show()
+
+    def close(self) -> None:
+        """Leave the line."""
+        self._write("\r\033[K")
+
+    def _show(self) -> None:
+        share = min(1.0, self._done / self._total) if self._total else 1.0
+        bar = "#" * int(share * _WIDTH)
+        self._write(f"\r[{bar:<{_WIDTH}}] {share:4.0%}  {self._done:,} of {self._total:,} spans")
+
+    def _write(self, text: str) -> None:
+        if self._shown:
+            self._stream.write(text)
+            self._stream.flush()

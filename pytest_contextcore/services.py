@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
 from . import telemetry
-from .ids import new_trace_id, remote_parent
+from .ids import Remote, new_trace_id, remote_parent
 from .outbox import Outbox
-from .run import PlanRun, RunContext
+from .run_context import RunContext
 from .settings import KEY
+from .span_data import INTERRUPTED, SpanData, error_status
 
 if TYPE_CHECKING:
     from .ordinary import OrdinaryTests
-    from .span_data import SpanData
+    from .run import PlanRun
 
 WORKER_INPUT = "contextcore"
 SERVICES = pytest.StashKey["Services"]()
@@ -61,35 +62,43 @@ def _make(config: pytest.Config) -> Services:
     )
     name = f"{context.run_id}-{given['worker_id']}" if given else context.run_id
     spool = settings.out / "spool" / f"{name}.otlp.jsonl"
-    outbox = Outbox(telemetry.Settings.from_environ(os.environ), spool, context.remote)
+    outbox = Outbox(telemetry.Settings.from_environ(os.environ), spool, context.remote, sends=not given)
     otel_trace_id = context.otel_trace_id("pytest")
     sampled = outbox.sampled(otel_trace_id)
     ordinary = OrdinaryTests(
         trace_id=otel_trace_id,
         root_span_id=context.otel_span_id("pytest"),
-        sink=_sink(outbox, at_once=bool(given)),
+        sink=(lambda span: outbox.put([span])) if outbox.spool is not None else None,
         sampled=sampled,
         is_phase=is_phase,
         remote=context.remote,
         worker=given.get("worker_id", ""),
     )
+    if sampled and not given:
+        outbox.expect_root(_unfinished_root(otel_trace_id, ordinary.root_span_id, context.remote))
+    if not given and config.getoption("dist", "no") != "no":
+        outbox.collect_from(settings.out / "spool" / context.run_id)
     return Services(context, outbox, ordinary)
 
 
-def _sink(outbox: Outbox, *, at_once: bool) -> Callable[[SpanData], None] | None:
-    """Where spans of ordinary tests go; ``at_once`` to disk in an xdist worker, whose death the session outlives."""
-    if outbox.spool is None:
-        return None
+def _unfinished_root(trace_id: str, span_id: str, remote: Remote | None) -> SpanData:
+    """The span of the session of ordinary tests, as it is if a kill keeps it from ending."""
+    now = time.time_ns()
+    return SpanData(
+        name="pytest",
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_id=remote.span_id if remote else None,
+        start=now,
+        end=now,
+        attributes={"test.suite.name": "pytest", "test.suite.run.status": "aborted"},
+        status=error_status(INTERRUPTED),
+        trace_state=remote.state if remote else "",
+        parent_remote=remote is not None,
+    )
 
-    def put(span: SpanData) -> None:
-        outbox.put([span])
-        if at_once:
-            outbox.flush()
 
-    return put
-
-
-PHASE_OF = pytest.StashKey[tuple[PlanRun, str]]()
+PHASE_OF = pytest.StashKey[tuple["PlanRun", str]]()
 """On a phase's item: its plan's run and its short id."""
 
 

@@ -17,6 +17,9 @@ class SpanStatus:
     description: str = ""
 
 
+INTERRUPTED = "interrupted: the run was killed before this ended"
+"""Why a span ended that a kill left open."""
+
 UNSET, OK = SpanStatus(), SpanStatus("ok")
 
 

@@ -1,23 +1,23 @@
 """The spool: an append-only file of OTLP/JSON lines, and how much of it a collector has accepted.
 
 Beside ``X.otlp.jsonl`` stands ``X.otlp.jsonl.sent`` while a part was accepted: the offset in bytes up to which lines
-were, and how many spans of the line that begins there. It is replaced at each accepted request, so that a kill can
-repeat one request at most, and both files go when all was accepted.
+were, how many spans of the line that begins there, and a digest of the file's beginning, so that it is not believed
+of another file. It is replaced at each accepted request, so that a kill can repeat one request at most.
+``X.otlp.jsonl.open`` has the spans that were begun and shall end later, as they are if they never do. All go when all
+was accepted.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from .otlp import encode_line
-
-if TYPE_CHECKING:
-    from .span_data import Attributes, SpanData
+from .appending import end_line, lock
 
 _SPAN_MARK = b'"startTimeUnixNano":'  # once in each span; in a text its quotes would be escaped
 
@@ -47,18 +47,26 @@ class Spool:
     """An append-only file of OTLP/JSON lines; it is made at the first line.
 
     No method raises what the file system refuses: ``problem`` says it in one line, ``lost`` counts the spans that could
-    not be kept. Threads may share one; each process needs its own.
+    not be kept. Threads may share one; each process needs its own. Whoever writes holds a shared lock on the file, so
+    that `claim` tells whether its run is over.
+
+    ``kept_for``: the file is not used up by sending, as that of a plan; what was accepted is noted for this address.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept_for: str = "") -> None:
         self.path = path
         self.problem: str | None = None
         self.lost = 0
         self.aside = path.with_name(f"{path.name}.damaged")
         """Where lines go that can never be sent."""
-        self._sidecar = path.with_name(f"{path.name}.sent")
+        self.opened = path.with_name(f"{path.name}.open")
+        """Where spans stand that were begun."""
+        self._kept = bool(kept_for)
+        suffix = f"-{hashlib.sha256(kept_for.encode()).hexdigest()[:8]}" if kept_for else ""
+        self._sidecar = path.with_name(f"{path.name}.sent{suffix}")
         self._lock = threading.Lock()
         self._descriptor: int | None = None
+        self._claim: int | None = None
         self._closed = False
         self._pending: int | None = None if path.exists() else 0
 
@@ -86,10 +94,41 @@ class Spool:
                 self._pending = self._count()
             return self._pending
 
+    def claim(self) -> bool:
+        """Take the file for sending alone; False while the run that writes it, or another replay, goes on."""
+        with self._lock:
+            try:
+                self._claim = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                return lock(self._claim, exclusive=True)
+            except OSError as error:
+                self._remember(error)
+                return False
+
+    def begin(self, line: str) -> None:
+        """Note spans that were begun, as they are if a kill keeps them from ending."""
+        try:
+            with self._lock:
+                self._opened()
+            with self.opened.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+        except OSError as error:
+            self._remember(error)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that no collector has accepted yet."""
+        try:
+            return self.path.stat().st_size - self.position().offset
+        except OSError:  # nothing was written yet
+            return 0
+
     def position(self) -> Position:
         """Where sending goes on: the beginning, if the note about it is missing or does not fit the file."""
         try:
-            offset, skip = map(int, self._sidecar.read_text(encoding="ascii").split())
+            first, second, digest = self._sidecar.read_text(encoding="ascii").split()
+            offset, skip = int(first), int(second)
+            if offset < 0 or skip < 0 or digest != self._digest():
+                return Position()
             with self.path.open("rb") as file:
                 if offset > 0:
                     file.seek(offset - 1)
@@ -97,7 +136,7 @@ class Spool:
                         return Position()
         except (OSError, ValueError):
             return Position()
-        return Position(offset, skip) if offset >= 0 and skip >= 0 else Position()
+        return Position(offset, skip)
 
     def lines(self, start: Position) -> Iterator[StoredLine]:
         """The whole lines from ``start`` on, read one by one; what follows the last newline is left out.
@@ -121,7 +160,7 @@ class Spool:
             if self._pending is not None:
                 self._pending = max(0, self._pending - spans)
             try:
-                aside.write_text(f"{position.offset} {position.skip}\n", encoding="ascii")
+                aside.write_text(f"{position.offset} {position.skip} {self._digest()}\n", encoding="ascii")
                 aside.replace(self._sidecar)
             except OSError as error:
                 self._remember(error)
@@ -138,48 +177,82 @@ class Spool:
     def end_torn_line(self) -> None:
         """Make a line of what a killed writer left behind the last newline, so that it is put aside and not kept."""
         with self._lock:
-            if self._descriptor is None and self.path.exists():
+            if not self._kept and self.path.exists():
                 try:
-                    self._descriptor = self._open()
+                    end_line(self._opened())
                 except OSError as error:
                     self._remember(error)
 
     def settle(self) -> bool:
-        """Remove both files if all was accepted; True when nothing is left. Appending may go on afterwards."""
-        position = self.position()
+        """Remove the files if all was accepted; True when nothing is left. Appending may go on afterwards."""
         with self._lock:
-            try:
-                size = self.path.stat().st_size
-            except FileNotFoundError:
+            if not self._all_accepted():
+                return False
+            if self._kept:
                 return True
-            except OSError as error:
-                self._remember(error)
-                return False
-            if position.skip or position.offset != size:
-                return False
             self._release()
             try:
-                self.path.unlink()
-                self._sidecar.unlink(missing_ok=True)
+                for path in (self.path, self._sidecar, self.opened):
+                    path.unlink(missing_ok=True)
             except OSError as error:
                 self._remember(error)
                 return False
             self._pending = 0
             return True
 
+    def drop_accepted(self) -> None:
+        """Take out of the file what was accepted; only its own writer may do that.
+
+        The rest replaces the file at once. A kill before the note of the position goes does no harm: it is of another
+        beginning, and not believed.
+        """
+        aside = self.path.with_name(f"{self.path.name}.new")
+        with self._lock:
+            position = self.position()
+            if self._descriptor is None or position.skip or not position.offset:
+                return
+            try:
+                with self.path.open("rb") as old, aside.open("wb") as new:
+                    old.seek(position.offset)
+                    shutil.copyfileobj(old, new)
+                aside.replace(self.path)
+                self._release()
+                self._opened()
+                self._sidecar.unlink(missing_ok=True)
+            except OSError as error:
+                self._remember(error)
+
     def close(self) -> None:
         """Take no more lines: what comes later, such as spans that end while the interpreter exits, is lost."""
         with self._lock:
             self._closed = True
             self._release()
+            if self._claim is not None:
+                os.close(self._claim)
+                self._claim = None
+
+    def _all_accepted(self) -> bool:
+        try:
+            size = self.path.stat().st_size
+        except FileNotFoundError:
+            if self._descriptor is not None and self._pending:
+                self.lost += self._pending
+                self.problem = f"{self.path}: it was removed while the run went on"
+            self._pending = 0
+            self._release()
+            return True
+        except OSError as error:
+            self._remember(error)
+            return False
+        position = self.position()
+        return not position.skip and position.offset == size
 
     def _write(self, data: bytes) -> bool:
         written = 0
         try:
-            if self._descriptor is None:
-                self._descriptor = self._open()
+            descriptor = self._opened()
             while written < len(data):
-                written += os.write(self._descriptor, data[written:])
+                written += os.write(descriptor, data[written:])
         except OSError as error:
             self._remember(error)
             if written and self._descriptor is not None:
@@ -187,13 +260,14 @@ class Spool:
             return False
         return True
 
-    def _open(self) -> int:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            os.write(descriptor, b"\n")  # a kill tore the last line: it must not spoil the next one too
-        return descriptor
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            lock(descriptor)
+            end_line(descriptor)
+            self._descriptor = descriptor
+        return self._descriptor
 
     def _cut_off(self, descriptor: int, written: int) -> None:
         """Take back a line of which the disk took only a part."""
@@ -211,6 +285,11 @@ class Spool:
     def _remember(self, error: OSError) -> None:
         self.problem = f"{self.path}: {error.strerror or type(error).__name__}"
 
+    def _digest(self) -> str:
+        """What tells this file from another of the same name: its beginning, whose first line has ids of its own."""
+        with self.path.open("rb") as file:
+            return hashlib.sha256(file.readline(1 << 16)).hexdigest()[:16]
+
     def _count(self) -> int:
         start = self.position()
         try:
@@ -218,29 +297,3 @@ class Spool:
         except OSError as error:
             self._remember(error)
             return 0
-
-
-class SpanWriter:
-    """The sink for the spans of a run: they reach the spool in lines of many.
-
-    A line is written when ``size`` spans wait, or the oldest of them ended ``seconds`` before the newest: a kill loses
-    no more than that.
-    """
-
-    def __init__(self, spool: Spool, resource: Attributes, *, size: int = 512, seconds: float = 0.25) -> None:
-        self._spool, self._resource = spool, resource
-        self._size, self._nanoseconds = size, int(seconds * 1e9)
-        self._waiting: list[SpanData] = []
-
-    def __call__(self, span: SpanData) -> None:
-        """Take a finished span."""
-        waiting = self._waiting
-        waiting.append(span)
-        if len(waiting) >= self._size or span.end - waiting[0].end >= self._nanoseconds:
-            self.flush()
-
-    def flush(self) -> None:
-        """Hand what waits to the operating system."""
-        if self._waiting:
-            spans, self._waiting = self._waiting, []
-            self._spool.append(encode_line(spans, self._resource), len(spans))

@@ -21,6 +21,18 @@ class Transport(Protocol):
     def export(self, body: bytes, timeout: float) -> Answer:
         """Send one encoded request and wait at most so many seconds for each step of the answer."""
 
+    def post(self, body: bytes, timeout: float) -> Answer | None:
+        """Send one encoded request and do not wait for the answer, if that can be done without threads.
+
+        None: the answer is to be read; the transport is used for nothing else until then.
+        """
+
+    def answered(self) -> bool:
+        """Whether the answer to what was posted has begun to come, or the connection ended."""
+
+    def read_answer(self, timeout: float) -> Answer:
+        """The answer to what was posted; wait at most so many seconds for each step of it."""
+
     def close(self) -> None:
         """Let go of the connection."""
 

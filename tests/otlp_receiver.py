@@ -70,9 +70,14 @@ def parse_json(text: str | bytes) -> ExportTraceServiceRequest:
 
 
 class Receiver:
-    """A collector on two ports of this machine: ``mode`` is what it does, ``script`` overrides that for a while."""
+    """A collector on two ports of this machine: ``mode`` is what it does, ``script`` overrides that for a while.
 
-    def __init__(self, mode: Mode = "ok", *, tls: tuple[Path, Path] | None = None) -> None:
+    ``tls``: certificate and key. ``client_authority``: who must have signed the certificate of whoever connects.
+    """
+
+    def __init__(
+        self, mode: Mode = "ok", *, tls: tuple[Path, Path] | None = None, client_authority: Path | None = None
+    ) -> None:
         self.mode: Mode = mode
         self.script: deque[Mode] = deque()
         self.retry_after = 1.0
@@ -86,6 +91,9 @@ class Receiver:
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
+            if client_authority is not None:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(client_authority)
             self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self._grpc = grpc.server(ThreadPoolExecutor(4))
         handler = grpc.unary_unary_rpc_method_handler(
@@ -96,7 +104,9 @@ class Receiver:
             self._grpc_port = self._grpc.add_insecure_port("127.0.0.1:0")
         else:
             pair = (tls[1].read_bytes(), tls[0].read_bytes())
-            self._grpc_port = self._grpc.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+            authority = client_authority.read_bytes() if client_authority is not None else None
+            credentials = grpc.ssl_server_credentials([pair], authority, authority is not None)
+            self._grpc_port = self._grpc.add_secure_port("127.0.0.1:0", credentials)
 
     def __enter__(self) -> Self:
         self._grpc.start()

@@ -19,12 +19,14 @@ import pytest
 from pytest_contextcore import sender, telemetry
 from pytest_contextcore.attributes import registry
 from pytest_contextcore.batches import REQUEST_BYTES
+from pytest_contextcore.budget import Budget
+from pytest_contextcore.delivery import Delivery
 from pytest_contextcore.ids import Remote, new_span_id, new_trace_id
 from pytest_contextcore.otlp import encode_line, is_ours
 from pytest_contextcore.resource import resource
-from pytest_contextcore.sender import SendResult, send, send_all, verify
+from pytest_contextcore.sender import SendResult, send, verify
 from pytest_contextcore.span_data import OK, SpanData
-from pytest_contextcore.spool import Position, SpanWriter, Spool
+from pytest_contextcore.spool import Position, Spool
 from pytest_contextcore.telemetry import Settings, sampled
 from tests.otlp_receiver import Mode, Receiver, refused_endpoint, silent_endpoint
 
@@ -340,10 +342,16 @@ class TestSpool:
         filled(path, spans(1))
         assert len(path.read_text().splitlines()) == 3
 
-    @pytest.mark.parametrize("note", ["", "rubbish", "-1 0", "5 0", "99999999 0", "0 -2"])
+    @pytest.mark.parametrize(
+        "note", ["", "rubbish", "-1 0 {}", "5 0 {}", "99999999 0 {}", "0 -2 {}", "{end} 0 0123456789abcdef", "{end} 0"]
+    )
     def test_a_note_that_does_not_fit_the_file_is_not_believed(self, path: Path, note: str) -> None:
         made = filled(path, spans(1))
-        path.with_name(f"{path.name}.sent").write_text(note)
+        made.accepted(Position(path.stat().st_size), 1)
+        sidecar = path.with_name(f"{path.name}.sent")
+        digest = sidecar.read_text().split()[2]
+        assert made.position() == Position(path.stat().st_size)
+        sidecar.write_text(note.format(digest, end=path.stat().st_size))
         assert made.position() == Position()
 
     def test_a_closed_spool_takes_nothing_more(self, path: Path) -> None:
@@ -351,21 +359,6 @@ class TestSpool:
         made.close()
         assert not made.append(encode_line(spans(1), {}))
         assert len(path.read_text().splitlines()) == 1
-
-    def test_spans_wait_for_company_but_not_for_long(self, path: Path) -> None:
-        made = Spool(path)
-        writer = SpanWriter(made, {}, size=3, seconds=1.0)
-        first, *others = spans(5)
-        for span in (first, others[0]):
-            writer(span)
-        assert made.pending == 0
-        writer(others[1])
-        assert made.pending == 3
-        writer(others[2])
-        writer(replace(others[3], end=others[2].end + 10**9))
-        assert made.pending == 5
-        writer.flush()
-        assert len(path.read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -427,7 +420,8 @@ class TestSending:
         receiver.script.append("partial")
         settings = settings_for(receiver, protocol)
         result = send(settings, made)
-        assert (result.sent, result.rejected, result.left, result.problem) == (4, 1, 0, "one is too old")
+        assert (result.sent, result.rejected, result.left) == (4, 1, 0)
+        assert (result.problem, result.rejection) == (None, "one is too old")
         assert not path.exists()
 
     def test_a_busy_collector_gets_the_pause_that_it_asks_for(
@@ -436,12 +430,12 @@ class TestSending:
         receiver.retry_after = 1.0
         receiver.script.append("busy")
         began = time.monotonic()
-        assert send(settings_for(receiver, protocol), filled(path, spans(1)), 5.0).sent == 1
+        assert send(settings_for(receiver, protocol), filled(path, spans(1)), Budget(5.0)).sent == 1
         assert time.monotonic() - began >= 1.0
 
     def test_a_pause_beyond_the_deadline_is_not_waited_for(self, path: Path, receiver: Receiver, protocol: str) -> None:
         receiver.mode, receiver.retry_after = "busy", 60.0
-        result = send(settings_for(receiver, protocol), filled(path, spans(1)), 2.0)
+        result = send(settings_for(receiver, protocol), filled(path, spans(1)), Budget(2.0))
         assert result.left == 1
         assert result.waited < 1.0 + SLACK
 
@@ -459,7 +453,7 @@ class TestSending:
         made = filled(path, spans(7))
         settings = settings_for(receiver, protocol, OTEL_EXPORTER_OTLP_HEADERS=f"authorization=Bearer {SECRET}")
         began = time.monotonic()
-        result = send(settings, made, 1.0)
+        result = send(settings, made, Budget(1.0))
         assert time.monotonic() - began < 1.0 + SLACK
         assert (result.sent, result.left) == (0, 7)
         assert result.problem is not None
@@ -480,14 +474,14 @@ class TestSending:
     ) -> None:
         with silent_endpoint() as endpoint:
             settings = replace(settings_for(receiver, protocol), endpoint=f"{endpoint}/v1/traces")
-            result = send(settings, filled(path, spans(7)), 0.5)
+            result = send(settings, filled(path, spans(7)), Budget(0.5))
         assert (result.left, result.problem) == (7, "no answer in time")
         assert result.waited < 0.5 + SLACK
 
     def test_the_timeout_of_a_request_is_kept(self, path: Path, receiver: Receiver, protocol: str) -> None:
         receiver.mode = "stall"
         settings = settings_for(receiver, protocol, OTEL_EXPORTER_OTLP_TIMEOUT="0.2")
-        result = send(settings, filled(path, spans(1)), 10.0)
+        result = send(settings, filled(path, spans(1)), Budget(10.0))
         assert (result.left, result.problem) == (1, "no answer in time")
         assert result.waited < 3.0
 
@@ -514,23 +508,6 @@ class TestSending:
         assert send(replace(settings, endpoint=address), filled(path, spans(1))).sent == 1
         headers = receiver.requests[0].headers
         assert (headers["x-scope"], headers["authorization"]) == ("team 1", "Basic bWU6cEBzcw==")
-
-    def test_tls_is_verified_with_the_named_certificate(
-        self, path: Path, certificate: tuple[Path, Path], protocol: str
-    ) -> None:
-        with Receiver(tls=certificate) as secure:
-            made = filled(path, spans(3))
-            untrusting = settings_for(secure, protocol)
-            assert send(untrusting, made).left == 3
-            trusting = settings_for(secure, protocol, OTEL_EXPORTER_OTLP_CERTIFICATE=str(certificate[0]))
-            assert send(trusting, made).sent == 3
-
-    def test_a_certificate_that_is_not_there_is_told(self, path: Path, receiver: Receiver, protocol: str) -> None:
-        settings = replace(settings_for(receiver, protocol), certificate="/nowhere.pem", insecure=False)
-        settings = replace(settings, endpoint=str(settings.endpoint).replace("http:", "https:"))
-        result = send(settings, filled(path, spans(1)))
-        assert result.left == 1
-        assert "No such file or directory" in str(result.problem)
 
     def test_verify_says_nothing_of_a_good_collector(self, receiver: Receiver, protocol: str) -> None:
         assert verify(settings_for(receiver, protocol)) is None
@@ -561,21 +538,13 @@ class TestSending:
         assert problem == "no answer in time"
         assert took < 0.8 + SLACK
 
-    def test_a_certificate_that_is_not_trusted_is_told_with_nothing_else_on_the_terminal(
-        self, path: Path, certificate: tuple[Path, Path], protocol: str
-    ) -> None:
-        filled(path, spans(5))
-        with Receiver(tls=certificate) as secure:
-            _, problem = in_a_process_of_its_own(path, secure.environ(protocol))
-        assert "CERTIFICATE_VERIFY_FAILED" in problem
-
 
 _SEND = """
 import os, sys, time
 from pathlib import Path
-from pytest_contextcore import telemetry, spool, sender
+from pytest_contextcore import budget, telemetry, spool, sender
 began = time.monotonic()
-result = sender.send(telemetry.Settings.from_environ(os.environ), spool.Spool(Path(sys.argv[1])), 0.8)
+result = sender.send(telemetry.Settings.from_environ(os.environ), spool.Spool(Path(sys.argv[1])), budget.Budget(0.8))
 print(time.monotonic() - began, result.problem)
 """
 
@@ -591,16 +560,20 @@ def in_a_process_of_its_own(path: Path, environ: dict[str, str]) -> tuple[float,
     return float(seconds), problem
 
 
-class TestSendAll:
+def finished(settings: Settings, spools: list[Spool], seconds: float = 2.0) -> list[str]:
+    return Delivery(settings, lambda: spools, budget=Budget(seconds)).finish()
+
+
+class TestTheEndOfARun:
     def test_nothing_is_said_where_all_arrived(self, tmp_path: Path, receiver: Receiver) -> None:
         made = [filled(tmp_path / f"{n}.otlp.jsonl", spans(2)) for n in range(3)]
-        assert send_all(settings_for(receiver, "http/json"), made) == []
+        assert finished(settings_for(receiver, "http/json"), made) == []
         assert len(receiver.ids()) == 6
 
     def test_one_line_tells_what_is_left_and_how_to_send_it(self, tmp_path: Path, receiver: Receiver) -> None:
         made = [filled(tmp_path / f"{n}.otlp.jsonl", spans(2)) for n in range(2)]
         settings = replace(settings_for(receiver, "http/json"), endpoint=f"{refused_endpoint()}/v1/traces")
-        (line,) = send_all(settings, made)
+        (line,) = finished(settings, made)
         assert line.startswith("4 spans not sent to http://127.0.0.1:")
         assert "connection refused" in line
         assert line.endswith(f"contextcore replay {made[0].path} {made[1].path}")
@@ -609,7 +582,7 @@ class TestSendAll:
         receiver.mode = "stall"
         made = [filled(tmp_path / f"{n}.otlp.jsonl", spans(2)) for n in range(4)]
         began = time.monotonic()
-        (line,) = send_all(settings_for(receiver, "http/json"), made, 0.5)
+        (line,) = finished(settings_for(receiver, "http/json"), made, 0.5)
         assert time.monotonic() - began < 0.5 + SLACK
         assert line.startswith("8 spans")
 
@@ -617,7 +590,7 @@ class TestSendAll:
         made = filled(tmp_path / "a.otlp.jsonl", spans(2))
         made.lost, made.problem = 3, f"{made.path}: No space left on device"
         receiver.mode = "partial"
-        rejected, lost = send_all(settings_for(receiver, "http/json"), [made])
+        rejected, lost = finished(settings_for(receiver, "http/json"), [made])
         assert rejected.startswith("1 spans rejected")
         assert lost.endswith("No space left on device; 3 spans are lost")
 
@@ -663,23 +636,10 @@ def test_work_that_hangs_outside_of_sockets_is_left_behind(
         raise OSError("too late")
 
     monkeypatch.setattr(sender, "open_transport", hangs)
-    result = send(settings_for(receiver, "http/json"), filled(path, spans(1)), 0.2)
+    result = send(settings_for(receiver, "http/json"), filled(path, spans(1)), Budget(0.2))
     released.set()
     assert (result.left, result.problem) == (1, "no answer in time")
     assert result.waited < 0.2 + SLACK
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    paths = folder / "cert.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", str(paths[0]), "-keyout", str(paths[1])]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    return paths
 
 
 _INSTALL = """

@@ -1,0 +1,101 @@
+"""Spans of a plan's phases as they end: into the plan's own file, and to the outbox."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .appending import lock
+from .model import GateEvidence, SpanEvidence, Status
+from .otlp import encode_line
+from .outbox import Outbox
+from .recorder import Change, TraceRecorder
+from .span_data import SpanData
+from .spans import parent_span, phase_spans, with_state
+
+
+class PlanSpans:
+    """A listener that turns ended phases into spans: ``<out>/<trace id>.otlp.jsonl`` always, the outbox if sampled.
+
+    Phases that did not start get their zero-length span at the end of the trace (contract 5). A trace that stays open,
+    since phases were deselected and nothing failed, has no end yet: its parent and those phases are emitted by the run
+    that ends it. Reused phases get a span too, unless an earlier run of this very trace has emitted it.
+    """
+
+    def __init__(self, recorder: TraceRecorder, out: Path, outbox: Outbox, *, sampled: bool) -> None:
+        self.path = out / f"{recorder.plan.trace.id}.otlp.jsonl"
+        self.problem: str | None = None
+        self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
+        self._lock: int | None = None
+
+    def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
+        """Take note of a change."""
+        del gate
+        if change is Change.TRACE_STARTED:
+            self._write("w", [])
+            self._hold()
+            if self._sampled:
+                self._note_parent()
+        elif change is Change.CHILD_ENDED and span is not None:  # at once: the phase may be killed before its end
+            self._emit(self._children(span))
+        elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
+            self._emit(self._phase(span))
+        elif change is Change.TRACE_ENDED:
+            evidence = self._recorder.evidence
+            ended = evidence.ended_at is not None
+            rest = [
+                s
+                for held in evidence.spans
+                if (ended and held.status is Status.NOT_STARTED) or (held.reused and not evidence.joined)
+                for s in self._phase(held)
+            ]
+            if ended:
+                rest.append(parent_span(evidence, self._recorder.now()))
+            if rest:
+                self._emit(rest)
+            self._let_go()
+
+    def _phase(self, span: SpanEvidence) -> list[SpanData]:
+        return list(phase_spans(self._recorder.evidence, span, tuple(self._children(span))))
+
+    def _children(self, span: SpanEvidence) -> list[SpanData]:
+        return self._recorder.child_spans.pop(self._recorder.plan.short_phase_id(span.span_id), [])
+
+    def _emit(self, spans: list[SpanData]) -> None:
+        remote = self._recorder.remote
+        if remote is not None:
+            spans = [with_state(span, remote.state) for span in spans]
+        if self._sampled:
+            self._outbox.put(spans)
+        # Last: what is in here but not in the spool was sent (`pytest_contextcore.interrupted`).
+        self._write("a", spans)
+
+    def _write(self, mode: str, spans: list[SpanData]) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open(mode, encoding="utf-8") as file:
+                if spans:
+                    file.write(encode_line(spans, self._outbox.resource) + "\n")
+        except OSError as error:
+            self.problem = f"spans not written to {self.path}: {error.strerror or error}"
+
+    def _note_parent(self) -> None:
+        if self._outbox.spool is not None:
+            from .interrupted import open_spans  # noqa: PLC0415  (only when exporting)
+
+            remote = self._recorder.remote
+            parent = open_spans(self._recorder.evidence)[-1]
+            self._outbox.begin(with_state(parent, remote.state if remote else ""))
+
+    def _hold(self) -> None:
+        """A lock on the file tells a replay that the run goes on."""
+        try:
+            self._lock = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            lock(self._lock)
+        except OSError:  # there is no file, as `problem` says
+            return
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
