@@ -19,7 +19,7 @@ from pathlib import Path
 from .speed import cases, pilot, profile, subjects
 from .speed.collectors import Collectors
 from .speed.environments import ROOT, Environments, source_digest
-from .speed.measure import entrants, measure
+from .speed.measure import Bench, entrants, measure
 from .speed.store import Store
 from .speed.table import markdown, replaced
 
@@ -37,7 +37,7 @@ def main() -> int:
     results = folder / "results.json"
     store = Store(results, source_digest(), resume=options.resume or options.report)
     if not options.report:
-        _measure(options, folder, store, chosen_cases, extra, them)
+        _measure(options, store, (chosen_cases, extra), them)
     text = markdown(store.data)
     results.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
     if options.page:
@@ -48,19 +48,19 @@ def main() -> int:
 
 def _measure(
     options: argparse.Namespace,
-    folder: Path,
     store: Store,
-    chosen_cases: list[cases.Case],
-    extra: list[str],
+    what: tuple[list[cases.Case], list[str]],
     them: list[subjects.Subject],
 ) -> None:
+    chosen_cases, extra = what
+    folder = options.folder.resolve()
     environments = Environments(folder / "environments", options.python)
     ours = environments.of(subjects.SUBJECTS[0])
     suites = folder / "suites"
     with Collectors(ours) as collectors:
         for case in chosen_cases:
             runs = options.runs or (min(3, case.runs) if options.quick and case.tests > 1 else case.runs)
-            measure(case, entrants(case, them, environments), collectors, store, suites, runs)
+            measure(case, entrants(case, them, environments), runs, Bench(collectors, store, suites))
         if "pilot" in extra and "pilot" not in store.data["extra"]:
             store.data["extra"]["pilot"] = pilot.measure(ours, environments.bare_for(ours), suites, options.runs or 9)
         if "profile" in extra and "profile" not in store.data["extra"]:
@@ -79,7 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, metavar="N", help="runs of each")
     parser.add_argument("--folder", type=Path, default=ROOT / ".benchmarks", help="environments, suites and results")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that environments are made with")
-    parser.add_argument("--page", type=Path, metavar="FILE", help="a page whose tables, between two markers, to rewrite")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="a page whose tables to rewrite")
     return parser.parse_args()
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import provider, telemetry
 from .ids import Remote
-from .model import GateEvidence, SpanEvidence, Status
 from .otlp import encode_line
-from .recorder import Change, TraceRecorder
 from .redact import redact
 from .span_data import Attributes, SpanData
-from .spans import parent_span, phase_spans, with_state
 from .spool import SpanWriter, Spool
+
+if TYPE_CHECKING:  # pydantic, for plans: a session that only exports does without
+    from .model import GateEvidence, SpanEvidence
+    from .recorder import Change, TraceRecorder
 
 
 class Outbox:
@@ -54,10 +56,11 @@ class Outbox:
         """Let code under test trace through a provider of ours, if nobody has set one."""
         if self.spool is None:
             return
-        try:
-            provider.install_global(self.settings, self.resource, self.spool.append)
-        except ValueError as error:  # the SDK refuses some settings of the environment
-            self.problem = f"no tracer provider for code under test: {redact(str(error))}"
+        provider.install_global(self.settings, self.resource, self.spool.append, self._no_provider)
+
+    def _no_provider(self, error: ValueError) -> None:
+        """The SDK refuses some settings of the environment."""
+        self.problem = f"no tracer provider for code under test: {redact(str(error))}"
 
 
 class PlanSpans:
@@ -73,6 +76,10 @@ class PlanSpans:
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change."""
+        from .model import Status  # noqa: PLC0415  (see above)
+        from .recorder import Change  # noqa: PLC0415
+        from .spans import parent_span  # noqa: PLC0415
+
         del gate
         if change is Change.TRACE_STARTED:
             self._write("w", [])
@@ -89,6 +96,8 @@ class PlanSpans:
             self._emit([*rest, parent_span(evidence, self._recorder.now())])
 
     def _phase(self, span: SpanEvidence) -> list[SpanData]:
+        from .spans import phase_spans  # noqa: PLC0415  (see above)
+
         phase_id = self._recorder.plan.short_phase_id(span.span_id)
         children = tuple(self._recorder.child_spans.pop(phase_id, ()))
         return list(phase_spans(self._recorder.evidence, span, children))
@@ -96,6 +105,8 @@ class PlanSpans:
     def _emit(self, spans: list[SpanData]) -> None:
         remote = self._recorder.remote
         if remote is not None:
+            from .spans import with_state  # noqa: PLC0415  (see above)
+
             spans = [with_state(span, remote.state) for span in spans]
         self._write("a", spans)
         if self._sampled:

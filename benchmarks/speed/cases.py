@@ -42,14 +42,18 @@ CASES: tuple[Case, ...] = (
     Case("http-1000", "OTLP/HTTP export, 1,000 tests", "http", 1_000, "µs CPU a test", "live", runs=9),
     Case("http-5000", "OTLP/HTTP export, 5,000 tests", "http", 5_000, "µs CPU a test", "live", target=120, runs=7),
     Case("http-20000", "OTLP/HTTP export, 20,000 tests", "http", 20_000, "µs CPU a test", "live", target=120),
-    Case("http-100000", "OTLP/HTTP export, 100,000 tests", "http", 100_000, "µs CPU a test", "live", target=120, runs=3),
+    Case(
+        "http-100000", "OTLP/HTTP export, 100,000 tests", "http", 100_000, "µs CPU a test", "live", target=120, runs=3
+    ),
     Case("grpc-startup", "active start-up, OTLP/gRPC", "grpc", 1, "ms CPU", "live", runs=21),
     Case("grpc-5000", "OTLP/gRPC export, 5,000 tests", "grpc", 5_000, "µs CPU a test", "live", target=250, runs=7),
     Case("grpc-20000", "OTLP/gRPC export, 20,000 tests", "grpc", 20_000, "µs CPU a test", "live", target=250),
     Case("refuses", "1,000 tests, the collector refuses (HTTP)", "http", 1_000, "s", "refuses", target=2, runs=3),
     Case("silent", "1,000 tests, the collector never answers (HTTP)", "http", 1_000, "s", "silent", target=2, runs=3),
     Case("grpc-refuses", "1,000 tests, the collector refuses (gRPC)", "grpc", 1_000, "s", "refuses", target=2, runs=3),
-    Case("grpc-silent", "1,000 tests, the collector never answers (gRPC)", "grpc", 1_000, "s", "silent", target=2, runs=3),
+    Case(
+        "grpc-silent", "1,000 tests, the collector never answers (gRPC)", "grpc", 1_000, "s", "silent", target=2, runs=3
+    ),
 )
 QUICK = ("installed", "traced-5000", "http-startup", "http-5000", "grpc-5000", "refuses", "silent", "pilot")
 EXTRA = ("pilot", "profile")

@@ -66,7 +66,9 @@ def measure(case: Case, them: list[Entrant], collectors: Collectors, store: Stor
             result = _turn(case, entrant, collectors, folder)
             held.append(result)
             store.save()
-            told = " ".join(f"{name}={value}" for name, value in result.items() if name not in ("cpu", "wall", "memory"))
+            told = " ".join(
+                f"{name}={value}" for name, value in result.items() if name not in ("cpu", "wall", "memory")
+            )
             print(
                 f"{case.name} {number + 1}/{runs} {entrant.name}: {result['cpu']:.3f} s CPU, {result['wall']:.3f} s {told}",
                 file=sys.stderr,

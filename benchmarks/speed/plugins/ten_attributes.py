@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Put five attributes of different types between spans and their sink."""
     ordinary = services(session.config).ordinary
-    sink = ordinary._sink  # noqa: SLF001  (see above)
+    sink = ordinary._sink
     if sink is None:
         raise pytest.UsageError("ten_attributes: no spans are exported in this session")
 
@@ -31,4 +31,4 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         span.attributes["bench.flaky"] = False
         sink(span)
 
-    ordinary._sink = with_more  # noqa: SLF001
+    ordinary._sink = with_more
