@@ -36,15 +36,14 @@ class Case:
 
 CASES: tuple[Case, ...] = (
     Case("installed", "installed, unused: start-up", "installed", 1, "ms CPU", target=10, runs=21),
+    Case("installed-5000", "installed, unused: 5,000 tests", "installed", 5_000, "µs CPU a test", runs=7),
     Case("traced-5000", "active without export, 5,000 tests", "traced", 5_000, "µs CPU a test", target=80, runs=7),
     Case("traced-20000", "active without export, 20,000 tests", "traced", 20_000, "µs CPU a test", target=80),
     Case("http-startup", "active start-up, OTLP/HTTP", "http", 1, "ms CPU", "live", target=100, runs=21),
     Case("http-1000", "OTLP/HTTP export, 1,000 tests", "http", 1_000, "µs CPU a test", "live", runs=9),
     Case("http-5000", "OTLP/HTTP export, 5,000 tests", "http", 5_000, "µs CPU a test", "live", target=120, runs=7),
     Case("http-20000", "OTLP/HTTP export, 20,000 tests", "http", 20_000, "µs CPU a test", "live", target=120),
-    Case(
-        "http-100000", "OTLP/HTTP export, 100,000 tests", "http", 100_000, "µs CPU a test", "live", target=120, runs=3
-    ),
+    Case("http-100000", "OTLP/HTTP export, 100,000 tests", "http", 100_000, "µs CPU a test", "live", 120, runs=3),
     Case("grpc-startup", "active start-up, OTLP/gRPC", "grpc", 1, "ms CPU", "live", runs=21),
     Case("grpc-5000", "OTLP/gRPC export, 5,000 tests", "grpc", 5_000, "µs CPU a test", "live", target=250, runs=7),
     Case("grpc-20000", "OTLP/gRPC export, 20,000 tests", "grpc", 20_000, "µs CPU a test", "live", target=250),
@@ -55,7 +54,17 @@ CASES: tuple[Case, ...] = (
         "grpc-silent", "1,000 tests, the collector never answers (gRPC)", "grpc", 1_000, "s", "silent", target=2, runs=3
     ),
 )
-QUICK = ("installed", "traced-5000", "http-startup", "http-5000", "grpc-5000", "refuses", "silent", "pilot")
+QUICK = (
+    "installed",
+    "installed-5000",
+    "traced-5000",
+    "http-startup",
+    "http-5000",
+    "grpc-5000",
+    "refuses",
+    "silent",
+    "pilot",
+)
 EXTRA = ("pilot", "profile")
 """Measured in other ways than beside bare pytest."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .cases import Case
-from .collectors import Collectors
+from .collectors import Collector, Collectors
 from .environments import Environment, Environments, clean_environ
 from .runs import run
 from .store import Store
@@ -52,52 +52,67 @@ def entrants(case: Case, subjects: list[Subject], environments: Environments) ->
     return list(found.values())
 
 
-def measure(case: Case, them: list[Entrant], collectors: Collectors, store: Store, folder: Path, runs: int) -> None:
+@dataclass(frozen=True)
+class Bench:
+    """What all cases use: the collectors, the results, the folder of suites."""
+
+    collectors: Collectors
+    store: Store
+    suites: Path
+
+
+def measure(case: Case, them: list[Entrant], runs: int, bench: Bench) -> None:
     """Fill the case's cells up to that many runs each; what is there already is kept."""
+    store = bench.store
     for entrant in them:
         store.data["versions"][entrant.environment.name] = entrant.environment.versions
         if len(store.runs(case.name, entrant.name)) < runs:
-            _turn(case, entrant, collectors, folder, warm_up=True)
+            _warm_up(case, entrant, bench)
     for number in range(runs):
         for entrant in them:
             held = store.runs(case.name, entrant.name)
             if len(held) > number:
                 continue
-            result = _turn(case, entrant, collectors, folder)
+            result = _turn(case, entrant, bench)
             held.append(result)
             store.save()
-            told = " ".join(
-                f"{name}={value}" for name, value in result.items() if name not in ("cpu", "wall", "memory")
-            )
-            print(
-                f"{case.name} {number + 1}/{runs} {entrant.name}: {result['cpu']:.3f} s CPU, {result['wall']:.3f} s {told}",
-                file=sys.stderr,
-                flush=True,
-            )
+            _tell(f"{case.name} {number + 1}/{runs} {entrant.name}:", result)
 
 
-def _turn(
-    case: Case, entrant: Entrant, collectors: Collectors, folder: Path, *, warm_up: bool = False
-) -> dict[str, Any]:
-    home = write_suite(folder, entrant.suite, 1 if warm_up and case.tests > 5_000 else case.tests)
-    tidy(home)
+def _tell(what: str, result: dict[str, Any]) -> None:
+    shown = {name: f"{value:.2f}" if isinstance(value, float) else value for name, value in result.items()}
+    print(what, *(f"{name}={value}" for name, value in shown.items()), file=sys.stderr, flush=True)
+
+
+def _warm_up(case: Case, entrant: Entrant, bench: Bench) -> None:
+    """Let Python and pytest write the bytecode of the plugin and of the suite: a small run, and a collection."""
+    small = write_suite(bench.suites, entrant.suite, min(case.tests, 50))
+    command, environ = _command(case, entrant, bench, "none" if case.collector == "none" else "live")
+    run(command, small, environ)
+    if case.tests > 50:
+        run([*command, "--collect-only"], write_suite(bench.suites, entrant.suite, case.tests), environ)
+
+
+def _command(case: Case, entrant: Entrant, bench: Bench, collector: Collector) -> tuple[list[str], dict[str, str]]:
     command = [str(entrant.environment.python), *PYTEST, *entrant.how.arguments]
     environ = clean_environ() | entrant.how.environ
     if "-p" in entrant.how.arguments:
         environ["PYTHONPATH"] = str(PLUGINS)
     if not entrant.bare:
-        environ |= collectors.environ("live" if warm_up and case.collector != "none" else case.collector, case.mode)
-    if warm_up:  # bytecode of the plugin and of the suite is written here
-        run(command, home, environ)
-        run([*command, "--collect-only", str(write_suite(folder, entrant.suite, case.tests))], home, environ)
-        return {}
-    collectors.reset()
-    expected = case.tests + (entrant.suite == "plan")
-    result = run(command, home, environ, expected=expected).as_json()
+        environ |= bench.collectors.environ(collector, case.mode)
+    return command, environ
+
+
+def _turn(case: Case, entrant: Entrant, bench: Bench) -> dict[str, Any]:
+    home = write_suite(bench.suites, entrant.suite, case.tests)
+    tidy(home)
+    bench.collectors.reset()
+    command, environ = _command(case, entrant, bench, case.collector)
+    result = run(command, home, environ, expected=case.tests + (entrant.suite == "plan")).as_json()
     if not entrant.bare and case.collector != "none":
-        result |= collectors.count(entrant.pattern)
+        result |= bench.collectors.count(entrant.pattern)
         if case.collector != "live" and entrant.name.startswith(OURS):
-            result["replayed"] = _replay(case, entrant, collectors, home)
+            result["replayed"] = _replay(case, entrant, bench.collectors, home)
     tidy(home)
     return result
 

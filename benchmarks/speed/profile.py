@@ -18,7 +18,7 @@ def measure(ours: Environment, collectors: Collectors) -> dict[str, Any]:
     done = subprocess.run([ours.python, script], env=environ, check=True, capture_output=True, text=True)
     collectors.reset()
     steps: list[list[Any]] = json.loads(done.stdout)
-    rows = [f"| {name} | {'' if value is None else f'{value:.1f}'} | {note} |" for name, value, note in steps]
+    rows = [f"| {name} | {value:.1f} | {note} |" for name, value, note in steps]
     return {
         "steps": steps,
         "markdown": "#### where the time of a span goes\n\n| step | µs a span | |\n|---|---|---|\n" + "\n".join(rows),

@@ -57,8 +57,7 @@ def run(command: list[str], folder: Path, environ: dict[str, str], *, expected: 
     found = _OUTCOME.search(text)
     passed = int(found[1]) if found else 0
     if process.returncode or (expected is not None and passed != expected):
-        raise RuntimeError(
-            f"{' '.join(command)} in {folder}: exit {process.returncode}, {passed} passed, expected {expected}\n{text[-3000:]}"
-        )
+        said = f"exit {process.returncode}, {passed} passed, expected {expected}"
+        raise RuntimeError(f"{' '.join(command)} in {folder}: {said}\n{text[-3000:]}")
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes there, kilobytes on Linux
     return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / unit, passed)

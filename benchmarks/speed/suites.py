@@ -70,9 +70,8 @@ def write_suite(folder: Path, kind: str, tests: int) -> Path:
     for number in range(files):
         share = tests // files + (number < tests % files)
         ids = [f"f{number:02d}n{index:04d}" for index in range(share)]
-        values = [
-            f"pytest.param({i}, marks=pytest.mark.order({i}))" if kind == "ordered" else str(i) for i in range(share)
-        ]
+        value = "pytest.param({0}, marks=pytest.mark.order({0}))" if kind == "ordered" else "{0}"
+        values = [value.format(index) for index in range(share)]
         text = _PLAIN.format(values=", ".join(values), ids=", ".join(f'"{name}"' for name in ids))
         (home / f"test_f{number:02d}.py").write_text(text.lstrip(), encoding="utf-8")
     if kind == "plan":

@@ -93,7 +93,7 @@ def _overview_rows(data: dict[str, Any]) -> Iterator[list[str]]:
             f"**{_number(ours.median)}** {case.unit}",
             "" if case.target is None else "yes" if ours.median <= case.target else "**no**",
             f"{_number(peers[best].median)} ({best})" if best else "",
-            f"{peers[best].median / ours.median:.1f} ×" if best and ours.median > 0 else "",
+            f"{peers[best].median / ours.median:.1f}" if best and ours.median > 0 else "",
         ]
     if "pilot" in data["extra"]:
         yield data["extra"]["pilot"]["row"]
