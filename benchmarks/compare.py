@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from .speed import cases, pilot, profile, subjects
@@ -26,7 +27,7 @@ from .speed.table import markdown, replaced
 
 def main() -> int:
     """The command line."""
-    options = _options()
+    options = read_options()
     try:
         chosen_cases, extra = cases.chosen(options.case, quick=options.quick)
         them = subjects.chosen(options.subject, everything=options.all)
@@ -68,7 +69,8 @@ def _measure(
     store.save()
 
 
-def _options() -> argparse.Namespace:
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer cases, at most 3 runs of each longer one")
     parser.add_argument("--resume", action="store_true", help="keep what was measured, and measure what is missing")
@@ -80,7 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=ROOT / ".benchmarks", help="environments, suites and results")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that environments are made with")
     parser.add_argument("--page", type=Path, metavar="FILE", help="a page whose tables to rewrite")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ CASES: tuple[Case, ...] = (
     Case("http-20000", "OTLP/HTTP export, 20,000 tests", "http", 20_000, "µs CPU a test", "live", target=120),
     Case("http-100000", "OTLP/HTTP export, 100,000 tests", "http", 100_000, "µs CPU a test", "live", 120, runs=3),
     Case("grpc-startup", "active start-up, OTLP/gRPC", "grpc", 1, "ms CPU", "live", runs=21),
+    Case("grpc-1000", "OTLP/gRPC export, 1,000 tests", "grpc", 1_000, "µs CPU a test", "live", runs=9),
     Case("grpc-5000", "OTLP/gRPC export, 5,000 tests", "grpc", 5_000, "µs CPU a test", "live", target=250, runs=7),
     Case("grpc-20000", "OTLP/gRPC export, 20,000 tests", "grpc", 20_000, "µs CPU a test", "live", target=250),
     Case("refuses", "1,000 tests, the collector refuses (HTTP)", "http", 1_000, "s", "refuses", target=2, runs=3),

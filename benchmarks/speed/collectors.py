@@ -41,6 +41,8 @@ class Collectors:
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.wait(10)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def environ(self, collector: Collector, mode: str) -> dict[str, str]:
         """The variables that point a process at a collector."""
