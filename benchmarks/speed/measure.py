@@ -111,6 +111,8 @@ def _turn(case: Case, entrant: Entrant, bench: Bench) -> dict[str, Any]:
     result = run(command, home, environ, expected=case.tests + (entrant.suite == "plan")).as_json()
     if not entrant.bare and case.collector != "none":
         result |= bench.collectors.count(entrant.pattern)
+        if case.collector == "live" and not result["requests"]:
+            raise RuntimeError(f"{case.name}: nothing at all arrived from {entrant.name}; is it told where to send to?")
         if case.collector != "live" and entrant.name.startswith(OURS):
             result["replayed"] = _replay(case, entrant, bench.collectors, home)
     tidy(home)

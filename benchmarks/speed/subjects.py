@@ -92,10 +92,10 @@ SUBJECTS: tuple[Subject, ...] = (
         {
             "installed": How(),
             "traced": How(),
-            "http": How(("--export-traces",), _HTTP),
+            "http": How(("--export-traces",), _HTTP | {"OTEL_TRACES_EXPORTER": "otlp_proto_http"}),
             "grpc": How(("--export-traces",), _GRPC),
         },
-        note="traces whenever it is installed; an option makes it export",
+        note="traces whenever it is installed; an option makes it export, by gRPC unless an exporter is named",
     ),
     Subject(
         "pytest-otel",
