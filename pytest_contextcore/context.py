@@ -28,14 +28,15 @@ class SpanContexts:
 
     def __init__(self, trace_id: str, *, sampled: bool = True, state: str = "") -> None:
         self._trace_id, self._sampled = trace_id, sampled
+        self._number = int(trace_id, 16)
+        self._flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
         self._state = TraceState.from_header([state]) if state else TraceState()
         self._outermost: tuple[str, Entered] | None = None
 
     def enter(self, span_id: str) -> Entered:
         """Make this span (16 hex digits) the current one; what is returned leaves it again."""
-        flags = TraceFlags(TraceFlags.SAMPLED if self._sampled else TraceFlags.DEFAULT)
         context = SpanContext(
-            int(self._trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=flags, trace_state=self._state
+            self._number, int(span_id, 16), is_remote=False, trace_flags=self._flags, trace_state=self._state
         )
         return otel_context.attach(set_span_in_context(NonRecordingSpan(context)))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from json.encoder import encode_basestring_ascii as _ascii
@@ -194,7 +194,7 @@ def _attributes(attributes: Mapping[str, Any]) -> str:
         [
             f'{_key(name)}{{"stringValue":{_quoted(value)}}}}}'
             if type(value) is str
-            else f"{_key(name)}{_value(value)}}}"
+            else f"{_key(name)}{_VALUES.get(type(value), _value)(value)}}}"
             for name, value in attributes.items()
         ]
     )
@@ -230,6 +230,10 @@ def _scalar(value: object) -> str:
                 f'{{"doubleValue":{float(value)!r}}}' if math.isfinite(value) else f'{{"doubleValue":"{_odd(value)}"}}'
             )
     return f'{{"stringValue":{_quoted(str(value))}}}'
+
+
+_VALUES: dict[type, Callable[[Any], str]] = {bool: _scalar, int: _scalar, float: _scalar}
+"""Types that need no look at the abstract ones, which costs more than the writing."""
 
 
 def _odd(value: float) -> str:

@@ -89,7 +89,8 @@ class Outbox:
         """Let code under test trace through a provider of ours, if nobody has set one."""
         if self.spool is None:
             return
-        try:
-            provider.install_global(self.settings, self.resource, self.spool.append)
-        except ValueError as error:  # the SDK refuses some settings of the environment
-            self.problem = f"no tracer provider for code under test: {redact(str(error))}"
+        provider.install_global(self.settings, self.resource, self.spool.append, self._no_provider)
+
+    def _no_provider(self, error: ValueError) -> None:
+        """The SDK refuses some settings of the environment."""
+        self.problem = f"no tracer provider for code under test: {redact(str(error))}"

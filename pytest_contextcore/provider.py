@@ -1,7 +1,13 @@
-"""A tracer provider for code under test: its spans reach the spool like the plugin's own."""
+"""A tracer provider for code under test: its spans reach the spool like the plugin's own.
+
+The SDK costs more time than all else that a session imports to export, and most suites make no spans of their own: it
+is imported when somebody asks the provider for anything.
+"""
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,15 +20,26 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.sampling import Sampler
+    from opentelemetry.trace import TracerProvider as ApiProvider
 
     from .span_data import Attributes
     from .telemetry import Settings
 
 
-def install_global(settings: Settings, attributes: Attributes, sink: Callable[[str], object]) -> bool:
+def _raise(error: ValueError) -> None:
+    raise error
+
+
+def install_global(
+    settings: Settings,
+    attributes: Attributes,
+    sink: Callable[[str], object],
+    refused: Callable[[ValueError], None] = _raise,
+) -> bool:
     """Give code under test a tracer provider whose spans reach ``sink`` as OTLP/JSON lines; True if that was done.
 
-    Only when exporting, and only where nobody set a provider before: one that is set stays (contract 7).
+    Only when exporting, and only where nobody set a provider before: one that is set stays (contract 7). The SDK may
+    refuse some settings of the environment; ``refused`` is told, at once or when the provider is first used.
     """
     if not settings.exporting:
         return False
@@ -30,9 +47,52 @@ def install_global(settings: Settings, attributes: Attributes, sink: Callable[[s
 
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return False
-    provider = _provider(settings, attributes, sink)
+    provider: trace.TracerProvider
+    if "opentelemetry.sdk.trace" in sys.modules:
+        try:
+            provider = _provider(settings, attributes, sink)
+        except ValueError as error:
+            refused(error)
+            return False
+    else:
+        provider = _on_demand(lambda: _provider(settings, attributes, sink), refused)
     trace.set_tracer_provider(provider)
     return trace.get_tracer_provider() is provider  # somebody may have been faster
+
+
+def _on_demand(make: Callable[[], TracerProvider], refused: Callable[[ValueError], None]) -> ApiProvider:
+    """A provider that is made when it is first used, and then is in all respects the one that was made."""
+    from opentelemetry import trace  # noqa: PLC0415  (only when exporting)
+
+    class OnDemand(trace.TracerProvider):
+        """Stands for the SDK's provider, whose class it claims to have for those who ask with ``isinstance``."""
+
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+            self._made: trace.TracerProvider | None = None
+
+        def get_tracer(self, *arguments: Any, **named: Any) -> trace.Tracer:
+            """A tracer of the SDK's provider."""
+            return _real(self).get_tracer(*arguments, **named)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(_real(self), name)
+
+        @property  # type: ignore[misc]
+        def __class__(self) -> type[trace.TracerProvider]:  # type: ignore[override]  # what `isinstance` asks
+            return type(_real(self))
+
+    def _real(held: OnDemand) -> trace.TracerProvider:
+        with held._lock:
+            if held._made is None:
+                try:
+                    held._made = make()
+                except ValueError as error:
+                    held._made = trace.NoOpTracerProvider()
+                    refused(error)
+            return held._made
+
+    return OnDemand()
 
 
 def _provider(settings: Settings, attributes: Attributes, sink: Callable[[str], object]) -> TracerProvider:

@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from .otlp_receiver import refused_endpoint
+
 PACKAGE = Path(__file__).parent.parent / "pytest_contextcore"
 
 
@@ -40,3 +44,18 @@ def test_installation_alone_imports_nothing_heavy() -> None:
 def test_no_module_has_outgrown_one_reason_to_change() -> None:
     long = {p.name: n for p in PACKAGE.rglob("*.py") if (n := len(p.read_text(encoding="utf-8").splitlines())) > 350}
     assert long == {}
+
+
+def test_a_session_that_only_exports_imports_neither_pydantic_nor_the_sdk(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    pytester.makeconftest(
+        "import sys\n"
+        "def pytest_unconfigure():\n"
+        "    heavy = {'pydantic', 'yaml', 'grpc', 'requests', 'opentelemetry.sdk', 'pytest_contextcore.model'}\n"
+        "    assert 'pytest_contextcore.ordinary' in sys.modules\n"
+        "    print('heavy:', sorted(heavy & set(sys.modules)))\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
+        result = pytester.runpytest_subprocess("-p", "no:randomly")
+    result.stdout.fnmatch_lines(["heavy: []*"])
