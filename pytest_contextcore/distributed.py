@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 
 from . import closing
 from .evidence_file import EvidenceFile, evidence_path
-from .model import Evidence, Status
+from .model import Evidence, Result, SpanEvidence, Status
 from .outbox import PlanSpans
 from .plan import Plan, load_plan
+from .progress import GateLine, Shown, label, open_progress
 from .recorder import TraceRecorder, all_of
 from .reuse import EvidenceError, load_evidence
 from .rules import Trouble
@@ -53,6 +55,8 @@ class Controller:
         self._said: dict[str, dict[str, Any]] = {}
         self._plans: dict[str, _RemotePlan] = {}
         self._lines: list[str] = []
+        self._gates: deque[GateLine] = deque()
+        self._progress = Shown()
 
     @property
     def _shared(self) -> Services:
@@ -63,12 +67,20 @@ class Controller:
         channel = node.gateway.newchannel()
         node.workerinput[CHANNEL] = channel
         worker = node.gateway.id
-        channel.setcallback(lambda text: self._said.setdefault(worker, {}).update(json.loads(text)))
+        channel.setcallback(lambda text: self._hear(worker, json.loads(text)))
         node.workerinput[WORKER_INPUT] = {
             "run_id": self._shared.context.run_id,
             "worker_id": worker,
             "replaces": "yes" if self._plans else "",
         }
+
+    def _hear(self, worker: str, message: dict[str, Any]) -> None:
+        """What a worker says; called by a thread that receives."""
+        if "gate" in message:
+            gate_id, result, reason = message["gate"]
+            self._gates.append(GateLine(gate_id, Result(result), reason))
+        else:
+            self._said.setdefault(worker, {}).update(message)
 
     def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
         """A worker has collected; what it said of the plans is here already.
@@ -84,6 +96,8 @@ class Controller:
             if fresh.trace_id not in self._plans:
                 plan = load_plan(Path(entry["path"]))
                 self._plans[fresh.trace_id] = _RemotePlan(plan, entry["indices"], fresh)
+                if not self._progress.listeners:
+                    self._progress = open_progress(self._config)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_xdist_make_scheduler(self) -> Generator[None, Scheduling, Scheduling]:
@@ -94,8 +108,29 @@ class Controller:
         del collection  # the workers gave the indices
         return [plan.indices for plan in self._plans.values() if plan.indices]
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A worker starts a test; if it is a phase, it is shown."""
+        if self._progress.phases is not None and (span := self._span_of(nodeid)) is not None:
+            self._progress.phases.begin(label(span))
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """A worker is done with a test."""
+        if self._progress.phases is not None and (span := self._span_of(nodeid)) is not None:
+            self._progress.phases.end(label(span))
+
+    def _span_of(self, nodeid: str) -> SpanEvidence | None:
+        return next((span for plan in self._plans.values() for span in plan.fresh.spans if span.nodeid == nodeid), None)
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Which phases got a report, and whether there are ordinary tests beside them."""
+        """Which phases got a report, and whether there are ordinary tests beside them.
+
+        Gates that were decided meanwhile are printed first.
+        """
+        while self._gates:
+            gate = self._gates.popleft()
+            if self._progress.gates is not None:
+                self._progress.gates.show(gate)
         if any(plan.phase_of(report.nodeid) for plan in self._plans.values()):
             if report.when in ("teardown", "???"):  # the latter is what xdist says of a test whose worker crashed
                 self._shared.reported.add(report.nodeid)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from . import closing, summary
+from . import closing
 from .discovery import Found
 from .launch import arrange, build_runs
+from .progress import open_progress
 from .recorder import all_of
 from .services import Services, services
 from .session import PlanHooks
@@ -34,10 +35,9 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
         return
     start(config)
     config.pluginmanager.register(PlanHooks(runs, shared.reported), "contextcore-plans")
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if config.get_verbosity() > 0 and reporter is not None and link is None:
-        for run in runs:
-            run.recorder.listener = all_of(run.recorder.listener, summary.GateLines(config, reporter))
+    listeners = open_progress(config).listeners if link is None else [link.tell_of_gate]
+    for run in runs:
+        run.recorder.listener = all_of(run.recorder.listener, *listeners)
 
 
 def start(config: pytest.Config) -> None:
