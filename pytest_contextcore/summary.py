@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 
 from .model import Evidence, Kind, Result, SpanEvidence, Status
-from .rules import DESELECTED, Outcome
+from .rules import DESELECTED, Outcome, blocking_gates
 from .text import ASCII_MARKS, MARKS, can_encode, duration
 
 WIDTH = 80
@@ -35,16 +35,17 @@ def held_reason(outcome: Outcome) -> str:
 
 def stopped_message(span: SpanEvidence, outcome: Outcome, places: Mapping[str, str | None]) -> str:
     """The failure that pytest shows for a phase that is blocked or failed by its gates."""
-    lines = [f"{span.span_id} {span.phase} is {outcome.status.value}"]
-    failed = [gate for gate in span.gates if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY]
+    lines = [f"{span.span_id} {span.phase} is {outcome.status.value}: {outcome.reason}"]
+    failed = blocking_gates(span)
     for gate in failed:
-        lines.append(f"{gate.gate_id} ({gate.kind.value}): {gate.reason}")
+        if len(failed) > 1:
+            lines.append(f"{gate.gate_id} ({gate.kind.value}): {gate.reason}")
         if place := places.get(gate.gate_id):
             lines.append(f"  at {place}")
         if gate.next_action:
             lines.append(f"  next: {gate.next_action}")
     if not failed:
-        lines += [outcome.reason or "", f"  next: {outcome.next_action}"]
+        lines.append(f"  next: {outcome.next_action}")
     return "\n".join(lines)
 
 

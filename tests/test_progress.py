@@ -181,3 +181,20 @@ def _in_terminal(folder: Path, *, until: str, **environ: str) -> str:
     for number in (ours, reading, writing):
         os.close(number)
     return seen
+
+
+def test_a_failure_shows_the_users_lines_and_none_of_the_plugins(suite: Suite) -> None:
+    suite.replace("    rows = phase.receive(Rows)\n", "    phase.run(['/there/is/no/such/program'])\n")
+    text = suite.run().stdout.str()
+    assert "phase.run(['/there/is/no/such/program'])" in text
+    assert "FileNotFoundError: [Errno 2] No such file or directory: '/there/is/no/such/program'" in text
+    assert "subprocesses.py" not in text
+    assert "environ" not in text
+    assert "subprocesses.py" in suite.run("--full-trace").stdout.str()
+
+
+def test_the_short_summary_says_why_a_phase_is_blocked(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")  # where pytest does not cut its lines
+    suite.replace("assert rows.count == 3", "assert rows.count == 4, 'a row is lost'")
+    why = "LOAD-7-T TRANSFORM is blocked: C1: a row is lost"
+    suite.run().stdout.fnmatch_lines([f"FAILED *::test_transform - Failed: {why}"])
