@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from . import closing
@@ -9,6 +11,7 @@ from .discovery import Found
 from .launch import arrange, build_runs
 from .progress import open_progress
 from .recorder import all_of
+from .run import PlanRun
 from .services import Services, services
 from .session import PlanHooks
 from .settings import KEY
@@ -38,6 +41,28 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
     listeners = open_progress(config).listeners if link is None else [link.tell_of_gate]
     for run in runs:
         run.recorder.listener = all_of(run.recorder.listener, *listeners)
+    if timed := [run for run in runs if any(phase.timeout for phase in run.plan.phases)]:
+        _watch_deadlines(config, shared, timed)
+
+
+def _watch_deadlines(config: pytest.Config, shared: Services, runs: list[PlanRun]) -> None:
+    from .deadlines import Deadlines  # noqa: PLC0415  (only where a phase has a timeout)
+
+    def leave(reason: str) -> None:
+        """The process is about to end: what is known goes to disk, and the reason to the terminal."""
+        for run in shared.runs:
+            run.finish()
+        shared.outbox.flush()
+        if (capture := config.pluginmanager.get_plugin("capturemanager")) is not None:
+            capture.suspend_global_capture(in_=True)
+        evidence = " ".join(str(run.file.path) for run in shared.runs if run.started)
+        sys.stderr.write(f"\ncontextcore: {reason}\nevidence: {evidence}\n")
+        sys.stderr.flush()
+
+    deadlines = Deadlines(leave)
+    config.pluginmanager.register(deadlines, "contextcore-deadlines")
+    for run in runs:
+        run.recorder.listener = all_of(deadlines.listener(run), run.recorder.listener)
 
 
 def start(config: pytest.Config) -> None:

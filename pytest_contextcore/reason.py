@@ -46,8 +46,13 @@ def location(error: BaseException) -> str | None:
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return None
-    path = Path(frames[0].filename)
-    return f"{path.relative_to(_START) if path.is_relative_to(_START) else path}:{frames[0].lineno}"
+    return f"{shown_path(frames[0].filename)}:{frames[0].lineno}"
+
+
+def shown_path(filename: str) -> str:
+    """A source file as a user would name it: relative to where the run began, if it lies below."""
+    path = Path(filename)
+    return str(path.relative_to(_START) if path.is_relative_to(_START) else path)
 
 
 def _source_line(error: BaseException) -> str | None:

@@ -27,6 +27,7 @@ from .model import (
     Status,
 )
 from .plan import PhasePlan, Plan, fill
+from .redact import redact
 from .rules import Outcome, Trouble
 from .span_data import SpanData
 from .waivers import Waivers
@@ -75,6 +76,7 @@ class TraceRecorder:
         self.waivers = waivers or Waivers()
         self.remote = remote
         self.trouble: dict[str, list[Trouble]] = {}
+        self._last_raised: BaseException | None = None
         self.sealed: set[str] = set()
         """Phases whose test has been called: no gate of theirs can be checked any more."""
         self.partial = False
@@ -202,15 +204,22 @@ class TraceRecorder:
             positions[item.path] = len(inputs)
             inputs.append(item)
 
-    def add_trouble(self, phase_id: str, trouble: Trouble, exception: BaseException | None = None) -> None:
-        """Something was raised in a phase that is no gate's verdict."""
+    def add_trouble(
+        self, phase_id: str, trouble: Trouble, exception: BaseException | None = None, *, stack: str = ""
+    ) -> None:
+        """Something was raised in a phase that is no gate's verdict; each exception counts once."""
+        if exception is not None and exception is self._last_raised:
+            return
+        self._last_raised = exception
         self.trouble.setdefault(phase_id, []).append(trouble)
         if exception is not None:
-            self.add_event(
-                phase_id,
-                "exception",
-                {"exception.type": type(exception).__qualname__, "exception.message": trouble.reason},
-            )
+            attributes: Attributes = {
+                "exception.type": type(exception).__qualname__,
+                "exception.message": trouble.reason,
+            }
+            if stack:
+                attributes["exception.stacktrace"] = redact(stack)
+            self.add_event(phase_id, "exception", attributes)
 
     def outcome(self, phase_id: str) -> Outcome:
         """How the phase stands now."""
