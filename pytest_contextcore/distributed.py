@@ -13,6 +13,7 @@ import pytest
 
 from . import closing
 from .evidence_file import EvidenceFile, evidence_path
+from .lifecycle import hold
 from .model import Evidence, Result, SpanEvidence, Status
 from .outbox import PlanSpans
 from .plan import Plan, load_plan
@@ -96,6 +97,7 @@ class Controller:
             if fresh.trace_id not in self._plans:
                 plan = load_plan(Path(entry["path"]))
                 self._plans[fresh.trace_id] = _RemotePlan(plan, entry["indices"], fresh)
+                hold(self._config, self._shared, plan)
                 if not self._progress.listeners:
                     self._progress = open_progress(self._config)
 
@@ -160,7 +162,7 @@ class Controller:
             recorder, shared.context.out, shared.outbox, sampled=shared.outbox.sampled(evidence.otel_trace_id)
         )
         file = EvidenceFile(recorder, shared.context.out)
-        recorder.listener = all_of(file, spans)
+        recorder.listener = all_of(spans, file)
         if evidence.started_at is None:
             recorder.start()
         if phase_id is not None:

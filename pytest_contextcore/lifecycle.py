@@ -9,6 +9,8 @@ import pytest
 from . import closing
 from .discovery import Found
 from .launch import arrange, build_runs
+from .lock import InUse, RunLock
+from .plan import Plan
 from .progress import open_progress
 from .recorder import all_of
 from .run import PlanRun
@@ -36,6 +38,9 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
     link = Link.of(config)
     if config.option.collectonly or config.getoption("setuponly", False):
         return
+    if link is None:
+        for run in runs:
+            hold(config, shared, run.plan)
     start(config)
     config.pluginmanager.register(PlanHooks(runs, shared.reported), "contextcore-plans")
     listeners = open_progress(config).listeners if link is None else [link.tell_of_gate]
@@ -63,6 +68,24 @@ def _watch_deadlines(config: pytest.Config, shared: Services, runs: list[PlanRun
     config.pluginmanager.register(deadlines, "contextcore-deadlines")
     for run in runs:
         run.recorder.listener = all_of(deadlines.listener(run), run.recorder.listener)
+
+
+def hold(config: pytest.Config, shared: Services, plan: Plan) -> None:
+    """Keep other runs from writing this plan's evidence into the same folder until this session is over.
+
+    Raises:
+        pytest.UsageError: another run is doing that now.
+    """
+    out = shared.context.out
+    try:
+        lock = RunLock.take(out, plan.trace.id)
+    except InUse as error:
+        raise pytest.UsageError(
+            f"{error} is running the trace {plan.trace.id} with its evidence in {out}; "
+            "wait until it has ended, or name another folder with --contextcore-out"
+        ) from None
+    if lock is not None:
+        config.add_cleanup(lock.close)
 
 
 def start(config: pytest.Config) -> None:

@@ -87,7 +87,7 @@ class PlanRun:
         )
         self.file = EvidenceFile(self.recorder, context.out)
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
-        self.recorder.listener = all_of(self.file, self.plan_spans)
+        self.recorder.listener = all_of(self.plan_spans, self.file)
         self.started = self.finished = False
 
     def start(self) -> None:
