@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import closing
+from .beginning import hold
 from .crashes import CrashedTests
 from .evidence_file import EvidenceFile, evidence_path
-from .model import Evidence, Status
+from .model import Evidence, Result, SpanEvidence, Status
 from .plan import Plan, load_plan
 from .plan_spans import PlanSpans
+from .progress import GateLine, Shown, label, open_progress
 from .recorder import TraceRecorder, all_of
 from .reuse import EvidenceError, load_evidence
 from .rules import Trouble
@@ -54,6 +57,8 @@ class Controller:
         self._said: dict[str, dict[str, Any]] = {}
         self._plans: dict[str, _RemotePlan] = {}
         self._lines: list[str] = []
+        self._gates: deque[GateLine] = deque()
+        self._progress = Shown()
 
     def pytest_sessionstart(self) -> None:
         """Spans of tests that end with their worker are the controller's; nobody wants them without an export."""
@@ -71,12 +76,20 @@ class Controller:
         channel = node.gateway.newchannel()
         node.workerinput[CHANNEL] = channel
         worker = node.gateway.id
-        channel.setcallback(lambda text: self._said.setdefault(worker, {}).update(json.loads(text)))
+        channel.setcallback(lambda text: self._hear(worker, json.loads(text)))
         node.workerinput[WORKER_INPUT] = {
             "run_id": self._shared.context.run_id,
             "worker_id": worker,
             "replaces": "yes" if self._plans else "",
         }
+
+    def _hear(self, worker: str, message: dict[str, Any]) -> None:
+        """What a worker says; called by a thread that receives."""
+        if "gate" in message:
+            gate_id, result, reason = message["gate"]
+            self._gates.append(GateLine(gate_id, Result(result), reason))
+        else:
+            self._said.setdefault(worker, {}).update(message)
 
     def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
         """A worker has collected; what it said of the plans is here already.
@@ -92,6 +105,9 @@ class Controller:
             if fresh.trace_id not in self._plans:
                 plan = load_plan(Path(entry["path"]))
                 self._plans[fresh.trace_id] = _RemotePlan(plan, entry["indices"], fresh)
+                hold(self._config, self._shared, plan)
+                if not self._progress.listeners:
+                    self._progress = open_progress(self._config)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_xdist_make_scheduler(self) -> Generator[None, Scheduling, Scheduling]:
@@ -102,8 +118,29 @@ class Controller:
         del collection  # the workers gave the indices
         return [plan.indices for plan in self._plans.values() if plan.indices]
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A worker starts a test; if it is a phase, it is shown."""
+        if self._progress.phases is not None and (span := self._span_of(nodeid)) is not None:
+            self._progress.phases.begin(label(span))
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """A worker is done with a test."""
+        if self._progress.phases is not None and (span := self._span_of(nodeid)) is not None:
+            self._progress.phases.end(label(span))
+
+    def _span_of(self, nodeid: str) -> SpanEvidence | None:
+        return next((span for plan in self._plans.values() for span in plan.fresh.spans if span.nodeid == nodeid), None)
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Which phases got a report, and whether there are ordinary tests beside them."""
+        """Which phases got a report, and whether there are ordinary tests beside them.
+
+        Gates that were decided meanwhile are printed first.
+        """
+        while self._gates:
+            gate = self._gates.popleft()
+            if self._progress.gates is not None:
+                self._progress.gates.show(gate)
         if self._is_phase(report.nodeid):
             if report.when in ("teardown", "???"):  # the latter is what xdist says of a test whose worker crashed
                 self._shared.reported.add(report.nodeid)
@@ -139,7 +176,7 @@ class Controller:
             recorder, shared.context.out, shared.outbox, sampled=shared.outbox.sampled(evidence.otel_trace_id)
         )
         file = EvidenceFile(recorder, shared.context.out)
-        recorder.listener = all_of(file, spans)
+        recorder.listener = all_of(spans, file)
         if evidence is plan.fresh:
             recorder.start()
         if phase_id is not None:

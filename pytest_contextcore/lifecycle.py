@@ -1,4 +1,4 @@
-"""Beginning and end of a traced session in one process: where the plans start, and where everything is closed."""
+"""Start and end of a traced session in one process, with or without a plan (`beginning` is for those with one)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .delivery import BetweenTests
-from .discovery import Found
 from .services import Services, services
 from .settings import KEY
 
@@ -16,35 +15,6 @@ if TYPE_CHECKING:
     from .worker import Link
 
 _STARTED = pytest.StashKey[bool]()
-
-
-def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found]) -> None:
-    """Tests were collected and a plan is among them.
-
-    Raises:
-        pytest.UsageError: a bad plan, or tests that do not fit it; in an xdist worker the controller is told instead.
-    """
-    from . import summary  # noqa: PLC0415  (here and below: 100 ms of pydantic and plans, only with a plan)
-    from .launch import arrange, build_runs  # noqa: PLC0415
-    from .recorder import all_of  # noqa: PLC0415
-    from .session import PlanHooks  # noqa: PLC0415
-
-    config = session.config
-    if session.testsfailed and not config.option.continue_on_collection_errors:
-        return  # pytest stops before any test; what could not be collected is no mistake in the plan
-    shared = services(config)
-    runs = build_runs(session, found, shared)
-    arrange(config, items, runs)
-    shared.runs = runs
-    link = _link(config)
-    if config.option.collectonly or config.getoption("setuponly", False):
-        return
-    start(config)
-    config.pluginmanager.register(PlanHooks(runs, shared.reported), "contextcore-plans")
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if config.get_verbosity() > 0 and reporter is not None and link is None:
-        for run in runs:
-            run.recorder.listener = all_of(run.recorder.listener, summary.GateLines(config, reporter))
 
 
 def start(config: pytest.Config) -> None:
@@ -60,7 +30,7 @@ def start(config: pytest.Config) -> None:
             config.pluginmanager.register(BetweenTests(shared.outbox.delivery), "contextcore-delivery")
 
 
-def _link(config: pytest.Config) -> Link | None:
+def link_of(config: pytest.Config) -> Link | None:
     """The way to the controller; None where this process is no xdist worker."""
     if not hasattr(config, "workerinput"):
         return None
@@ -96,7 +66,7 @@ class SessionEnd:
         for run in shared.runs:
             run.finish()
         shared.ordinary.finish(int(exitstatus))
-        link = _link(self._config)
+        link = link_of(self._config)
         if link is not None:
             link.report(shared.runs, shared.outbox.spool)
             return

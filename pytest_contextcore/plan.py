@@ -59,7 +59,8 @@ class GatePlan(_Frozen):
 class PhasePlan(_Frozen):
     """One phase: one span, exactly one test.
 
-    ``depends_on`` defaults to the phase before; ``options`` names the pytest options (``dest``) that the phase reads.
+    ``depends_on`` defaults to the phase before; ``options`` names the pytest options (``dest``) that the phase reads;
+    ``timeout`` is in seconds, from setup to teardown.
     """
 
     id: Id
@@ -69,6 +70,7 @@ class PhasePlan(_Frozen):
     gates: Annotated[tuple[GatePlan, ...], Field(min_length=1)]
     depends_on: tuple[Id, ...] | None = None
     options: tuple[Text, ...] = ()
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _every_criterion_has_a_gate(self) -> Self:

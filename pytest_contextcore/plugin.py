@@ -84,9 +84,9 @@ class _Listener:
             found = discovery.look(session, items)
             yield
             if found:
-                from . import lifecycle  # noqa: PLC0415  (only with a plan)
+                from . import beginning  # noqa: PLC0415  (only with a plan)
 
-                lifecycle.begin(session, items, found)
+                beginning.begin(session, items, found)
         except pytest.UsageError as error:
             if not worker:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import traceback
 from pathlib import Path
+from types import TracebackType
 
 import pytest
 
@@ -46,8 +47,13 @@ def location(error: BaseException) -> str | None:
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return None
-    path = Path(frames[0].filename)
-    return f"{path.relative_to(_START) if path.is_relative_to(_START) else path}:{frames[0].lineno}"
+    return f"{shown_path(frames[0].filename)}:{frames[0].lineno}"
+
+
+def shown_path(filename: str) -> str:
+    """A source file as a user would name it: relative to where the run began, if it lies below."""
+    path = Path(filename)
+    return str(path.relative_to(_START) if path.is_relative_to(_START) else path)
 
 
 def _source_line(error: BaseException) -> str | None:
@@ -55,3 +61,25 @@ def _source_line(error: BaseException) -> str | None:
     if not frames or frames[-1].lineno is None:
         return None
     return linecache.getline(frames[-1].filename, frames[-1].lineno).strip() or None
+
+
+def end_at_caller(error: BaseException) -> None:
+    """End an exception's traceback at the line that called us: what lies below it is no matter of who reads it.
+
+    Pytest would print our lines and their arguments, such as the whole environment of a program that was not found.
+    """
+    entry = error.__traceback__
+    while entry is not None and _package(entry) in _RUNNERS:  # from the hook that called the test down to it
+        entry = entry.tb_next
+    while entry is not None:
+        if entry.tb_next is not None and _package(entry.tb_next) == __package__:
+            entry.tb_next = None
+        entry = entry.tb_next
+
+
+_RUNNERS = frozenset({__package__, "pluggy", "_pytest"})
+
+
+def _package(entry: TracebackType) -> str:
+    """The package whose module a frame belongs to; ours is this one without those below it."""
+    return str(entry.tb_frame.f_globals.get("__package__") or "")

@@ -79,6 +79,7 @@ class TraceRecorder:
         self.waivers = waivers or Waivers()
         self.remote = remote
         self.trouble: dict[str, list[Trouble]] = {}
+        self._last_raised: BaseException | None = None
         self.sealed: set[str] = set()
         """Phases whose test has been called: no gate of theirs can be checked any more."""
         self.partial = False
@@ -226,14 +227,22 @@ class TraceRecorder:
             positions[item.path] = len(inputs)
             inputs.append(item)
 
-    def add_trouble(self, phase_id: str, trouble: Trouble, exception: BaseException | None = None) -> None:
-        """Something was raised in a phase that is no gate's verdict."""
+    def add_trouble(
+        self, phase_id: str, trouble: Trouble, exception: BaseException | None = None, *, stack: str = ""
+    ) -> None:
+        """Something was raised in a phase that is no gate's verdict; each exception counts once."""
+        if exception is not None and exception is self._last_raised:
+            return
+        self._last_raised = exception
         self.trouble.setdefault(phase_id, []).append(trouble)
         if exception is not None:
-            message = redact(exception_text(exception))
-            self.add_event(
-                phase_id, "exception", {"exception.type": exception_type(exception), "exception.message": message}
-            )
+            attributes: Attributes = {
+                "exception.type": exception_type(exception),
+                "exception.message": redact(exception_text(exception)),
+            }
+            if stack:
+                attributes["exception.stacktrace"] = redact(stack)
+            self.add_event(phase_id, "exception", attributes)
 
     def add_child(self, phase_id: str, child: SpanData) -> None:
         """A span within a phase ended that is no gate's: a program, a subtest."""

@@ -61,7 +61,7 @@ class PlanRun:
         )
         self.file = EvidenceFile(self.recorder, context.out)
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
-        self.recorder.listener = all_of(self.file, self.plan_spans)
+        self.recorder.listener = all_of(self.plan_spans, self.file)
         self.subtests: SubtestSpans | None = None
         """Of the phase that runs."""
         self.started = self.finished = False

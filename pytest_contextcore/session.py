@@ -10,7 +10,7 @@ from . import dependency, junit, rules, summary
 from .handoff import HandoffRefused
 from .model import Result, Status
 from .plugin import RUNNING
-from .reason import exception_reason
+from .reason import end_at_caller, exception_reason
 from .redact import redact
 from .rules import Outcome, Trouble
 from .run import PlanRun
@@ -93,6 +93,8 @@ class PlanHooks:
         except BaseException as error:
             stop = self._stop(run, phase_id, error)
             if stop is error:
+                if not item.config.getoption("fulltrace"):
+                    end_at_caller(error)
                 raise
             raise stop from None
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -62,7 +63,20 @@ def write_atomic(path: Path, data: bytes, *, durable: bool) -> None:
             if durable:
                 os.fsync(file.fileno())
         os.replace(name, path)  # noqa: PTH105  (the name is a str from mkstemp)
+        if durable:
+            _sync_folder(path.parent)  # the new name, too
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)  # noqa: PTH108
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems cannot do that for folders
+            raise
+    finally:
+        os.close(descriptor)

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from .model import Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
-from .recorder import Change
-from .rules import DESELECTED, Outcome
+from .model import Evidence, Kind, Result, SpanEvidence, Status
+from .rules import DESELECTED, Outcome, blocking_gates
+from .text import ASCII_MARKS, MARKS, can_encode, duration
 
 WIDTH = 80
 _EVIDENCE_SHOWN = 4
 
-_MARKS = {
-    Status.COMPLETED: "✓",
-    Status.BLOCKED: "✗",
-    Status.FAILED: "!",
-    Status.NOT_STARTED: "·",
-    Status.IN_PROGRESS: "…",
-}
-_ASCII_MARKS = {
-    Status.COMPLETED: "+",
-    Status.BLOCKED: "x",
-    Status.FAILED: "!",
-    Status.NOT_STARTED: ".",
-    Status.IN_PROGRESS: "~",
-}
 _COLOURS = {
     Status.COMPLETED: "green",
     Status.BLOCKED: "red",
@@ -50,16 +35,17 @@ def held_reason(outcome: Outcome) -> str:
 
 def stopped_message(span: SpanEvidence, outcome: Outcome, places: Mapping[str, str | None]) -> str:
     """The failure that pytest shows for a phase that is blocked or failed by its gates."""
-    lines = [f"{span.span_id} {span.phase} is {outcome.status.value}"]
-    failed = [gate for gate in span.gates if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY]
+    lines = [f"{span.span_id} {span.phase} is {outcome.status.value}: {outcome.reason}"]
+    failed = blocking_gates(span)
     for gate in failed:
-        lines.append(f"{gate.gate_id} ({gate.kind.value}): {gate.reason}")
+        if len(failed) > 1:
+            lines.append(f"{gate.gate_id} ({gate.kind.value}): {gate.reason}")
         if place := places.get(gate.gate_id):
             lines.append(f"  at {place}")
         if gate.next_action:
             lines.append(f"  next: {gate.next_action}")
     if not failed:
-        lines += [outcome.reason or "", f"  next: {outcome.next_action}"]
+        lines.append(f"  next: {outcome.next_action}")
     return "\n".join(lines)
 
 
@@ -68,12 +54,12 @@ def table(evidence: Evidence, *, width: int = WIDTH, ascii_only: bool = False) -
     name = min(max(len(span.phase) for span in evidence.spans), max(width - 50, 12))
     ident = max(len(_short(evidence, span.span_id)) for span in evidence.spans)
     state = max(12, *(len(_state(span)) for span in evidence.spans))
-    marks = _ASCII_MARKS if ascii_only else _MARKS
+    marks = ASCII_MARKS if ascii_only else MARKS
     for span in evidence.spans:
-        duration = _duration(span.started_at, span.ended_at)
+        took = duration(span.started_at, span.ended_at)
         line = (
             f" {marks[span.status]} {_short(evidence, span.span_id):<{ident}}  {_cut(span.phase, name):<{name}}  "
-            f"{_state(span):<{state}} {duration:>8}  {_gates(evidence, span)}"
+            f"{_state(span):<{state}} {took:>8}  {_gates(evidence, span)}"
         )
         yield line.rstrip(), _COLOURS[span.status]
         if span.status in (Status.BLOCKED, Status.FAILED):
@@ -109,8 +95,8 @@ def _warnings(span: SpanEvidence, width: int) -> Iterator[Line]:
 def _verdict(evidence: Evidence, width: int) -> Iterator[Line]:
     phases = evidence.summary.phases
     counts = ", ".join(f"{phases[status]} {status.value}" for status in _COUNTED if phases[status])
-    duration = _duration(evidence.started_at, evidence.ended_at)
-    line = f"{evidence.trace_id} {evidence.status.value}: {counts}{f' in {duration}' if duration else ''}"
+    took = duration(evidence.started_at, evidence.ended_at)
+    line = f"{evidence.trace_id} {evidence.status.value}: {counts}{f' in {took}' if took else ''}"
     for part in textwrap.wrap(line, width, subsequent_indent="  "):
         yield part, _COLOURS[evidence.status]
     if evidence.blocked_on_span_id is None and evidence.blocked_reason:
@@ -162,17 +148,6 @@ def _gates(evidence: Evidence, span: SpanEvidence) -> str:
     return f"{good}/{len(span.gates)} gates"
 
 
-def _duration(start: int | None, end: int | None) -> str:
-    if start is None or end is None:
-        return ""
-    seconds = (end - start) / 1e9
-    if seconds < 60:
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
-
-
 def _short(evidence: Evidence, span_id: str) -> str:
     return span_id.removeprefix(f"{evidence.trace_id}-")
 
@@ -180,7 +155,7 @@ def _short(evidence: Evidence, span_id: str) -> str:
 def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, traces: Sequence[Evidence]) -> None:
     """Print the closing tables; with ``-q`` only those of traces that did not complete."""
     writer = config.get_terminal_writer()
-    ascii_only = not _can_encode(getattr(getattr(writer, "_file", None), "encoding", None))
+    ascii_only = not can_encode(writer)
     width = min(max(writer.fullwidth, 40), 120)
     for evidence in traces:
         if config.get_verbosity() < 0 and evidence.status is Status.COMPLETED:
@@ -193,30 +168,3 @@ def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, trace
 def _write(reporter: pytest.TerminalReporter, line: str, colour: str | None, *, ascii_only: bool) -> None:
     text = line.encode("ascii", "replace").decode() if ascii_only else line
     reporter.write_line(text, **({colour: True} if colour else {}))
-
-
-def _can_encode(encoding: str | None) -> bool:
-    try:
-        "".join(_MARKS.values()).encode(encoding or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-class GateLines:
-    """A listener of the recorder: with ``-v``, a line for each gate as it is decided."""
-
-    def __init__(self, config: pytest.Config, reporter: pytest.TerminalReporter) -> None:
-        self._reporter = reporter
-        self._capture = config.pluginmanager.get_plugin("capturemanager")
-
-    def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
-        """Print a decided gate, past the capturing of the test's own output."""
-        del span
-        if change is not Change.GATE_ENDED or gate is None:
-            return
-        reason = f": {gate.reason.splitlines()[0]}" if gate.reason else ""
-        colour = {Result.PASS: "green", Result.FAIL: "red"}.get(gate.result, "yellow")
-        with self._capture.global_and_fixture_disabled() if self._capture else contextlib.nullcontext():
-            self._reporter.ensure_newline()
-            self._reporter.write_line(f"    {gate.gate_id} {gate.result.value}{reason}", **{colour: True})

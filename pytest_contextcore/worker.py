@@ -10,6 +10,8 @@ import pytest
 from .services import PHASE_OF, SERVICES, WORKER_INPUT
 
 if TYPE_CHECKING:
+    from .model import GateEvidence, SpanEvidence
+    from .recorder import Change
     from .run import PlanRun
     from .spool import Spool
 
@@ -41,6 +43,12 @@ class Link:
         """This session cannot run: a usage error."""
         if (link := cls.of(config)) is not None:
             link._channel.send(json.dumps({"error": message}))
+
+    def tell_of_gate(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
+        """A listener of the recorder: gates are shown when they are decided, not when their test is over."""
+        del span
+        if change.name == "GATE_ENDED" and gate is not None and self._config.get_verbosity() > 0:
+            self._channel.send(json.dumps({"gate": [gate.gate_id, gate.result.value, gate.reason]}))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

@@ -44,6 +44,7 @@ SUBCOMMANDS = {
     "a2a-diagnose": Subcommand(
         "ask the Three Questions about a pipeline's output", "pytest_contextcore.pilot.diagnose:command"
     ),
+    "a2a-pilot": Subcommand("run the pilot PI-101-002", "pytest_contextcore.pilot.run_pilot:command"),
 }
 
 

@@ -1,0 +1,82 @@
+"""The beginning of a session that has a plan: who runs, who listens, who else is kept out."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from .deadlines import Deadlines
+from .discovery import Found
+from .launch import arrange, build_runs
+from .lifecycle import link_of, start
+from .lock import InUse, RunLock
+from .plan import Plan
+from .progress import open_progress
+from .recorder import all_of
+from .run import PlanRun
+from .services import Services, services
+from .session import PlanHooks
+
+
+def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found]) -> None:
+    """Tests were collected and a plan is among them.
+
+    Raises:
+        pytest.UsageError: a bad plan, or tests that do not fit it; in an xdist worker the controller is told instead.
+    """
+    config = session.config
+    if session.testsfailed and not config.option.continue_on_collection_errors:
+        return  # pytest stops before any test; what could not be collected is no mistake in the plan
+    shared = services(config)
+    runs = build_runs(session, found, shared)
+    arrange(config, items, runs)
+    shared.runs = runs
+    link = link_of(config)
+    if config.option.collectonly or config.getoption("setuponly", False):
+        return
+    if link is None:
+        for run in runs:
+            hold(config, shared, run.plan)
+    start(config)
+    config.pluginmanager.register(PlanHooks(runs, shared.reported), "contextcore-plans")
+    listeners = open_progress(config).listeners if link is None else [link.tell_of_gate]
+    for run in runs:
+        run.recorder.listener = all_of(run.recorder.listener, *listeners)
+    if timed := [run for run in runs if any(phase.timeout for phase in run.plan.phases)]:
+        _watch_deadlines(config, shared, timed)
+
+
+def hold(config: pytest.Config, shared: Services, plan: Plan) -> None:
+    """Keep other runs from writing this plan's evidence into the same folder until this session is over.
+
+    Raises:
+        pytest.UsageError: another run is doing that now.
+    """
+    out = shared.context.out
+    try:
+        lock = RunLock.take(out, plan.trace.id)
+    except InUse as error:
+        raise pytest.UsageError(
+            f"{error} is running the trace {plan.trace.id} with its evidence in {out}; "
+            "wait until it has ended, or name another folder with --contextcore-out"
+        ) from None
+    if lock is not None:
+        config.add_cleanup(lock.close)
+
+
+def _watch_deadlines(config: pytest.Config, shared: Services, runs: list[PlanRun]) -> None:
+    def leave(reason: str) -> None:
+        """The process is about to end: what is known goes to disk, and the reason to the terminal."""
+        for run in shared.runs:
+            run.finish()
+        if (capture := config.pluginmanager.get_plugin("capturemanager")) is not None:
+            capture.suspend_global_capture(in_=True)
+        evidence = " ".join(str(run.file.path) for run in shared.runs if run.started)
+        sys.stderr.write(f"\ncontextcore: {reason}\nevidence: {evidence}\n")
+        sys.stderr.flush()
+
+    deadlines = Deadlines(leave)
+    config.pluginmanager.register(deadlines, "contextcore-deadlines")
+    for run in runs:
+        run.recorder.listener = all_of(deadlines.listener(run), run.recorder.listener)

@@ -1,0 +1,121 @@
+"""``contextcore contract a2a-pilot``: the pilot's suite as a command, from an installed package or a checkout.
+
+The suite runs in a pytest process of its own, with the folder of the caller as its root and without that folder's
+configuration: what it finds there, or in the environment, must not change what the pilot checks.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..store import write_atomic
+from .commands import Parser, UsageError
+from .findings import clean
+from .plugin import PLAN_ID
+from .suite_path import suite_folder
+
+NAME = "a2a-pilot"
+_VALUES = {
+    "workspace": ("DIR", "check this workspace instead of building the embedded one"),
+    "source-checksum": ("VALUE", "inject: the source checksum that the export records"),
+    "drop-feature": ("ID", "inject: that gap's feature is lost (repeatable)"),
+    "test-failures": ("N", "inject: break N generated artifacts before validation"),
+    "review-blockers": ("N", "inject: N blocking review findings"),
+    "min-coverage": ("PERCENT", "S2's coverage threshold (default: 80)"),
+    "scan-existing": ("DIR", "S2 counts artifacts found in DIR, too"),
+    "contextcore-html": ("FILE", "also write the trace as a page"),
+    "junitxml": ("FILE", "also write a JUnit report"),
+}
+_USAGE, _NOT_RUN = 4, 5  # pytest's exit codes
+
+
+def command(arguments: list[str]) -> int:
+    """The command line: exit code 0 if the trace completed, 1 if it is blocked or failed.
+
+    Raises:
+        UsageError: the command line cannot be followed, or the evidence cannot be written where ``--output`` says.
+    """
+    options = _parser().parse_args(arguments)
+    if options.output is not None and not options.output.strip():
+        raise UsageError("--output: the value is empty; name a file")
+    if not options.contextcore_out.strip():
+        raise UsageError("--contextcore-out: the value is empty; name a folder")
+    out = Path.cwd() / options.contextcore_out
+    evidence = out / f"{PLAN_ID}.json"
+    before = _written_at(evidence)
+    code = _run(_pytest_arguments(options, out), quiet=options.format == "json")
+    if _written_at(evidence) == before:  # nothing ran; pytest has said why
+        return 2 if code in (_USAGE, _NOT_RUN) else 1
+    content = evidence.read_bytes()
+    if options.output is not None:
+        _write(options.output, content)
+    if options.format == "json":
+        sys.stdout.write(f"{content.decode().rstrip()}\n")
+    return 0 if code == 0 else 1
+
+
+def _parser() -> Parser:
+    made = Parser(
+        prog=f"contextcore contract {NAME}",
+        description="Run the pilot PI-101-002: ten phases, S1 to S10, as one trace.",
+        allow_abbrev=False,
+    )
+    for name, (metavar, text) in _VALUES.items():
+        made.add_argument(f"--{name}", metavar=metavar, action="append", help=text)
+    made.add_argument("--contextcore-out", metavar="DIR", default="out", help="where evidence goes (default: out)")
+    made.add_argument("--contextcore-resume", action="store_true", help="do not run again what the evidence proves")
+    made.add_argument("--output", metavar="FILE", help="also write the evidence to this file")
+    made.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
+    made.add_argument("--fail-on-block", action="store_true", help="accepted; a blocked trace is always exit code 1")
+    return made
+
+
+def _pytest_arguments(options: Namespace, out: Path) -> list[str]:
+    given = [f"--{name}={value}" for name in _VALUES for value in getattr(options, name.replace("-", "_")) or ()]
+    return [
+        str(suite_folder()),
+        f"--rootdir={Path.cwd()}",
+        f"--config-file={os.devnull}",
+        "--no-header",
+        "-p",
+        "no:cacheprovider",
+        f"--contextcore-out={out}",
+        *(["--contextcore-resume"] if options.contextcore_resume else []),
+        *given,
+    ]
+
+
+def _run(arguments: Sequence[str], *, quiet: bool) -> int:
+    """Run pytest; its exit code. ``quiet``: only what it has to say about a run that did not take place."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if quiet else None,
+        stderr=None,
+        check=False,
+    )
+    return process.returncode
+
+
+def _written_at(path: Path) -> tuple[int, int] | None:
+    """What tells one version of the evidence from another: each is a new file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _write(output: str, content: bytes) -> None:
+    try:
+        write_atomic(Path(output), content, durable=False)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(f"--output: {clean(output)} cannot be written: {why}") from None
