@@ -13,6 +13,7 @@ from . import rules
 from .attempts import remember_attempt
 from .attributes import RECORDABLE
 from .failures import exception_text, exception_type
+from .fresh import fresh_evidence, fresh_span
 from .ids import Remote, new_span_id, new_trace_id
 from .model import (
     SEVERITY_OF,
@@ -28,7 +29,7 @@ from .model import (
     SpanEvidence,
     Status,
 )
-from .plan import PhasePlan, Plan, fill
+from .plan import Plan, fill
 from .redact import redact
 from .rules import Outcome, Trouble
 from .span_data import SpanData
@@ -90,18 +91,13 @@ class TraceRecorder:
         self._clock = clock
         self._last_time = 0
         self.listener: Listener = listener or (lambda _change, _span, _gate: None)
-        self.evidence = Evidence(
-            trace_id=plan.trace.id,
+        self.evidence = fresh_evidence(
+            plan,
             otel_trace_id=remote.trace_id if remote else otel_trace_id or new_trace_id(),
             otel_span_id=otel_span_id or new_span_id(),
             otel_parent_span_id=remote.span_id if remote else None,
-            project_id=plan.trace.project_id,
-            title=plan.trace.title,
-            type=plan.trace.type,
             workspace=workspace,
-            options=dict(options or {}),
-            plan_digest=plan.digest,
-            spans=[_fresh_span(plan, phase) for phase in plan.phases],
+            options=options or {},
         )
         self._gates = {gate.gate_id: gate for span in self.evidence.spans for gate in span.gates}
         self._position = {phase.id: index for index, phase in enumerate(plan.phases)}
@@ -152,7 +148,7 @@ class TraceRecorder:
     def begin_phase(self, phase_id: str, nodeid: str, attributes: Attributes | None = None) -> None:
         """A phase's test starts, or starts anew: of an earlier attempt only is kept that it was, and how it ended."""
         before = self.span(phase_id)
-        span = _fresh_span(self.plan, self.plan.by_id[phase_id])
+        span = fresh_span(self.plan, self.plan.by_id[phase_id])
         span.nodeid, span.fingerprint = nodeid, before.fingerprint
         span.attributes = dict(attributes or {})
         span.status, span.started_at = Status.IN_PROGRESS, self.now()
@@ -337,16 +333,3 @@ _NEVER_REACHED = Outcome(Status.NOT_STARTED, "the session ended before this phas
 
 def _gate_ids(span: SpanEvidence) -> set[str]:
     return {gate.gate_id for gate in span.gates}
-
-
-def _fresh_span(plan: Plan, phase: PhasePlan) -> SpanEvidence:
-    return SpanEvidence(
-        span_id=plan.span_id(phase.id),
-        otel_span_id=new_span_id(),
-        parent_id=plan.trace.id,
-        phase=phase.name,
-        gates=[
-            GateEvidence(gate_id=plan.gate_id(phase.id, gate.id), otel_span_id=new_span_id(), kind=gate.kind)
-            for gate in phase.gates
-        ],
-    )

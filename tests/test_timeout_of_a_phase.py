@@ -46,7 +46,7 @@ def test_a_hang_fails_its_phase_and_nothing_downstream_starts(
     line = re.search(r"timed out after 0.25 s at test_load.py:(\d+)", found["spans"][1]["blocked_reason"])
     assert line is not None
     (event,) = [event for event in found["spans"][1]["events"] if event["name"] == "exception"]
-    assert event["attributes"]["exception.type"] == "PhaseTimeout"
+    assert event["attributes"]["exception.type"].endswith("PhaseTimeout")
     stack = event["attributes"]["exception.stacktrace"]
     assert "test_load.py" in stack.splitlines()[0]
     assert "threading.Event().wait()" in stack
