@@ -14,9 +14,11 @@ from .lock import InUse, RunLock
 from .plan import Plan
 from .progress import open_progress
 from .recorder import all_of
+from .resume import KeptPhases, KeptWords
 from .run import PlanRun
 from .services import Services, services
 from .session import PlanHooks
+from .settings import KEY
 
 
 def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found]) -> None:
@@ -39,6 +41,10 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
         for run in runs:
             hold(config, shared, run.plan)
     start(config)
+    if config.stash[KEY].resume:
+        config.pluginmanager.register(KeptPhases(), "contextcore-kept")
+        if link is None:
+            config.pluginmanager.register(KeptWords(), "contextcore-kept-words")
     config.pluginmanager.register(PlanHooks(runs, shared.reported), "contextcore-plans")
     listeners = open_progress(config).listeners if link is None else [link.tell_of_gate]
     for run in runs:

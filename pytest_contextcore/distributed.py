@@ -20,10 +20,12 @@ from .plan import Plan, load_plan
 from .plan_spans import PlanSpans
 from .progress import GateLine, Shown, label, open_progress
 from .recorder import TraceRecorder, all_of
+from .resume import KeptWords
 from .reuse import EvidenceError, load_evidence
 from .rules import Trouble
 from .scheduler import PinnedScheduler
 from .services import WORKER_INPUT, Services, services
+from .settings import KEY
 from .worker import CHANNEL
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ class Controller:
 
     def pytest_sessionstart(self) -> None:
         """Spans of tests that end with their worker are the controller's; nobody wants them without an export."""
+        if self._config.stash[KEY].resume:
+            self._config.pluginmanager.register(KeptWords(), "contextcore-kept-words")
         if self._shared.outbox.settings.exporting:
             self._config.pluginmanager.register(
                 CrashedTests(self._shared.ordinary, self._is_phase), "contextcore-crashes"

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import unittest
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from . import joining
-from .collection import CollectedPlan, CollectionError, PhaseTest, assign, in_plan_order, unproven_upstreams
+from .collection import CollectedPlan, CollectionError, PhaseTest, assign, in_plan_order
 from .dependency import mark_phase
 from .discovery import Found, collected_whole
-from .evidence_file import evidence_path
-from .places import portable
 from .plan import Plan, PlanError, load_plan
-from .reuse import EvidenceError, Proof, fingerprint, load_evidence, not_reusable
+from .resume import keep
 from .run import OptionValue, PlanRun, asserts_are_disabled
-from .run_context import RunContext
+from .selection import fingerprints_of, select
 from .services import PHASE_OF, Services
+from .settings import KEY
 from .sources import source_of
-from .store import digest_file
 from .waivers import Waivers, load_waivers
 
 
@@ -89,96 +84,6 @@ def _plain(value: object) -> OptionValue:
     return [str(part) for part in value] if isinstance(value, list | tuple) else str(value)
 
 
-def fingerprints_of(
-    plan: Plan,
-    nodeids: Mapping[str, str],
-    context: RunContext,
-    options: Mapping[str, object],
-    workspace: str | None,
-) -> dict[str, str]:
-    """The fingerprint of each phase whose test's source can be read; paths inside the rootdir count from there."""
-    here = {name: portable(value, context.root) for name, value in options.items()}
-    place = str(portable(workspace, context.root)) if workspace else None
-    found = {}
-    for phase_id, nodeid in nodeids.items():
-        source = source_of(context.root, nodeid)
-        if source is not None:
-            found[phase_id] = fingerprint(plan, phase_id, source=source, options=here, workspace=place)
-    return found
-
-
-def select(run: PlanRun, selected: set[str], whole: str) -> None:
-    """Take over the phases that a deselection left out and that the last evidence proves; join its trace if asked to.
-
-    ``whole`` is the command that runs the plan whole, for the message.
-
-    Raises:
-        pytest.UsageError: a selected phase needs one that was deselected and that nothing proves, or the trace that
-            ``TRACEPARENT`` names cannot be joined.
-    """
-    proof = prove(run, selected)
-    needed = unproven_upstreams(run.plan, selected, proof.proven)
-    if needed:
-        upstream, phase_id = next(iter(needed.items()))
-        raise pytest.UsageError(
-            f"phase {phase_id} is selected but needs {upstream}, which is deselected and not proven by the last "
-            f"evidence: {proof.refused[upstream]}; run the plan whole: {whole}"
-        )
-    joined = _join(run, proof)
-    left_out = set(run.plan.by_id) - selected
-    run.recorder.partial = bool(left_out - set(proof.proven) if joined else left_out)
-    for phase_id in run.plan.by_id:
-        if phase_id in proof.proven:
-            run.recorder.adopt(phase_id, proof.proven[phase_id])
-        elif phase_id in left_out:
-            run.recorder.leave_out(phase_id)
-    run.handoffs.take_back(proof.proven.values())
-
-
-def prove(run: PlanRun, running: set[str]) -> Proof:
-    """What the last evidence proves where ``running`` are the phases that are to run (the rule of resume)."""
-    plan, context = run.plan, run.context
-    if len(running) == len(plan.phases) and context.remote is None:
-        return Proof(None, {}, {})  # nothing to take over, and no trace to join
-    try:
-        last = load_evidence(evidence_path(context.out, plan.trace.id), unaltered=True)
-    except EvidenceError as error:
-        return Proof(None, {}, dict.fromkeys(plan.by_id, str(error)))
-    spans = {plan.short_phase_id(span.span_id): span for span in last.spans}
-    recorded = run.recorder.evidence
-    nodeids = {
-        **{phase_id: span.nodeid for phase_id, span in spans.items() if span.nodeid},
-        **run.collected.nodeids,
-    }
-    fingerprints = fingerprints_of(plan, nodeids, context, recorded.options, recorded.workspace)
-    refused = not_reusable(plan, last, running, fingerprints, lambda path: _digest(context.root / path))
-    return Proof(last, {phase_id: spans[phase_id] for phase_id in plan.by_id if phase_id not in refused}, refused)
-
-
-def _join(run: PlanRun, proof: Proof) -> bool:
-    """Go on with the trace of the last evidence, if ``TRACEPARENT`` says so."""
-    try:
-        joined = joining.joins(run.plan, proof, os.environ.get("TRACEPARENT"), run.context.remote)
-    except joining.JoinRefused as error:
-        raise pytest.UsageError(str(error)) from error
-    if proof.last is None:
-        return False
-    if joined:
-        run.recorder.join(proof.last)
-    elif proof.proven and joining.is_open(proof.last):
-        run.remarks.append(
-            f"note: a trace of its own; that of the last evidence ({proof.last.otel_trace_id}) is not finished by it"
-        )
-    return joined
-
-
-def _digest(path: Path) -> str | None:
-    try:
-        return digest_file(path)
-    except OSError:
-        return None
-
-
 _SELECTING = ("-k", "-m", "--deselect", "--lf", "--last-failed", "--ff", "--failed-first", "--sw", "--stepwise")
 
 
@@ -218,7 +123,10 @@ def arrange(config: pytest.Config, items: list[pytest.Item], runs: list[PlanRun]
     for run in runs:
         phases = [(item, item.stash[PHASE_OF][1]) for item in items if item.stash.get(PHASE_OF, (None,))[0] is run]
         selected = {phase_id for _, phase_id in phases}
+        reused: set[str] = set()
         if selected and not run.context.replacement:
-            select(run, selected, _whole_command(config, run.plan))
+            reused = select(run, selected, _whole_command(config, run.plan), resume=config.stash[KEY].resume)
         for item, phase_id in phases:
-            mark_phase(item, run.plan, phase_id, left_out=set(run.plan.by_id) - selected)
+            mark_phase(item, run.plan, phase_id, left_out=set(run.plan.by_id) - selected | reused)
+            if phase_id in reused:
+                keep(item)

@@ -184,6 +184,13 @@ class Attempt(_Record):
     next_action: str | None = None
 
 
+class SpanReference(_Record):
+    """A span of another trace."""
+
+    otel_trace_id: str
+    otel_span_id: str
+
+
 class SpanEvidence(_Record):
     """One phase: one span, exactly one pytest test."""
 
@@ -200,6 +207,7 @@ class SpanEvidence(_Record):
     blocked_on_span_id: str | None = None
     next_action: str | None = None
     reused: bool = False
+    reused_from: SpanReference | None = None
     inputs: list[Input] = Field(default_factory=list)
     gates: list[GateEvidence] = Field(default_factory=list)
     events: list[Event] = Field(default_factory=list)

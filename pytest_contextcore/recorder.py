@@ -27,6 +27,7 @@ from .model import (
     Kind,
     Result,
     SpanEvidence,
+    SpanReference,
     Status,
 )
 from .plan import Plan, fill
@@ -271,10 +272,13 @@ class TraceRecorder:
         """A phase was deselected, and nothing proves it."""
         self.span(phase_id).blocked_reason = rules.DESELECTED
 
-    def adopt(self, phase_id: str, proven: SpanEvidence) -> None:
+    def adopt(self, phase_id: str, proven: SpanEvidence, last: Evidence) -> None:
         """A phase is not run, since the last evidence proves it; in a joined trace it keeps the span it had there."""
-        span_id = proven.otel_span_id if self.evidence.joined else new_span_id()
-        span = proven.model_copy(deep=True, update={"reused": True, "otel_span_id": span_id})
+        update: dict[str, object] = {"reused": True}
+        if not self.evidence.joined:
+            proof = SpanReference(otel_trace_id=last.otel_trace_id, otel_span_id=proven.otel_span_id)
+            update |= {"otel_span_id": new_span_id(), "reused_from": proof}
+        span = proven.model_copy(deep=True, update=update)
         self.evidence.spans[self._position[phase_id]] = span
         self._gates.update((gate.gate_id, gate) for gate in span.gates)
 

@@ -12,6 +12,7 @@ from .model import Result, Status
 from .plugin import RUNNING
 from .reason import end_at_caller, exception_reason
 from .redact import redact
+from .resume import is_kept
 from .rules import Outcome, Trouble
 from .run import PlanRun
 from .services import PHASE_OF
@@ -53,6 +54,9 @@ class PlanHooks:
         if found is None:
             return
         run, phase_id = found
+        if is_kept(item):
+            run.start()
+            return
         if _is_final(run, phase_id):  # a plugin repeats tests, and did not ask whether it may repeat this one
             item.stash[_REFUSED] = True
             raise _stopped(run, phase_id, run.recorder.outcome(phase_id))
@@ -78,7 +82,7 @@ class PlanHooks:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Innermost: turns failed gates into the test's failure, before anybody looks at it."""
         found = item.stash.get(PHASE_OF, None)
-        if found is None:
+        if found is None or is_kept(item):
             return (yield)
         run, phase_id = found
         item.stash[_IN_CALL] = True

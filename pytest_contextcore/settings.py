@@ -15,11 +15,13 @@ class Settings:
     Attributes:
         plan: the plan's file, or None for the nearest ``plan.toml`` of each test.
         out: absolute folder for evidence.
+        resume: whether phases that the last evidence proves are not to run again.
         global_provider: whether our tracer provider may become the global one when spans are exported.
     """
 
     plan: Path | None
     out: Path
+    resume: bool
     global_provider: bool
 
 
@@ -31,6 +33,11 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("contextcore", "contextcore: a plan's phases as one trace")
     group.addoption("--contextcore-plan", metavar="FILE", help="the plan (default: the nearest plan.toml of each test)")
     group.addoption("--contextcore-out", metavar="DIR", help="where evidence goes (default: out/ in the rootdir)")
+    group.addoption(
+        "--contextcore-resume",
+        action="store_true",
+        help="do not run phases again that the last evidence shows completed and whose inputs are unchanged",
+    )
     parser.addini("contextcore_plan", "the plan, relative to the rootdir")
     parser.addini("contextcore_out", "where evidence goes, relative to the rootdir")
     parser.addini(
@@ -54,7 +61,12 @@ def read_settings(config: pytest.Config) -> Settings:
     existing = next(folder for folder in (out, *out.parents) if folder.exists())
     if not existing.is_dir():
         raise pytest.UsageError(f"--contextcore-out: {existing} is not a folder")
-    return Settings(plan=plan, out=out, global_provider=bool(config.getini("contextcore_global_provider")))
+    return Settings(
+        plan=plan,
+        out=out,
+        resume=bool(config.getoption("contextcore_resume")),
+        global_provider=bool(config.getini("contextcore_global_provider")),
+    )
 
 
 def _path(config: pytest.Config, name: str, option: str) -> Path | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .attributes import RECORDABLE
-from .model import Event, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
+from .model import Attempt, Event, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
 from .rules import last_values
 from .span_data import OK, UNSET, Attributes, Link, SpanData, SpanEvent, SpanStatus, error_status
 
@@ -54,9 +54,16 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
         end=span.ended_at or moment,
         attributes=attributes,
         events=_events(span.events),
-        links=tuple(Link(evidence.otel_trace_id, attempt.otel_span_id) for attempt in earlier),
+        links=_links(evidence, span, earlier),
         status=_span_status(span.status, span.blocked_reason),
     )
+
+
+def _links(evidence: Evidence, span: SpanEvidence, earlier: Sequence[Attempt]) -> tuple[Link, ...]:
+    """To the span that proves a reused phase, and to earlier attempts."""
+    proof = span.reused_from
+    found = [Link(proof.otel_trace_id, proof.otel_span_id)] if proof is not None else []
+    return (*found, *(Link(evidence.otel_trace_id, attempt.otel_span_id) for attempt in earlier))
 
 
 def parent_span(evidence: Evidence, now: int, trace_state: str = "") -> SpanData:

@@ -405,7 +405,7 @@ def test_another_machines_clock_cannot_turn_the_parent_around(plan: Plan, unfini
     """The second machine's clock is behind: the parent begins before its phases all the same, and ends after them."""
     recorder = TraceRecorder(plan, clock=lambda: 1_000)
     recorder.join(unfinished)
-    recorder.adopt("E", unfinished.spans[0])
+    recorder.adopt("E", unfinished.spans[0], unfinished)
     recorder.start()
     recorder.finish()
     assert recorder.evidence.started_at == 1_000
