@@ -289,6 +289,7 @@ def renamed(route: str) -> Edit:
 UNKNOWN = "a route that nobody knows, by an override"
 MANUAL = holds("route-override.json", '{"route": "manual", "reason": "x", "approved_by": "y"}')
 add(G, "route_mismatch", UNKNOWN, both(renamed("manual"), MANUAL), also=("S5-G2",))
+add(G, "route_mismatch", "traceability of the artisan route", at("trace", "route", "artisan"), variant="prime")
 add(G, "route_mismatch", "artisan seeds by the name of prime", renamed("prime"))
 add(G, "route_mismatch", "prime seeds by the name of artisan", renamed("artisan"), variant="prime")
 
