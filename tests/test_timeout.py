@@ -17,7 +17,7 @@ pytest.importorskip("pytest_timeout")
 Read = Callable[..., dict[str, Any]]
 
 SLOW = 'check(phase, "C1")\nimport time\ntime.sleep(60)'
-MARK = "@pytest.mark.timeout(0.3)"
+MARK = "@pytest.mark.timeout(2)"  # long enough for what must happen before, on a busy machine
 
 
 def test_by_signal_the_phase_has_failed_and_the_session_goes_on(
@@ -42,7 +42,7 @@ def test_by_signal_the_phase_has_failed_and_the_session_goes_on(
 
 def test_by_signal_an_ordinary_test_has_failed(suite: Suite, exporting: Receiver) -> None:
     suite.write("import time\n\ndef test_slow():\n    time.sleep(60)\n", "test_other.py")
-    assert run(suite, "--timeout=0.3", "--timeout-method=signal", "test_other.py").ret == 1
+    assert run(suite, "--timeout=2", "--timeout-method=signal", "test_other.py").ret == 1
     found = one(sent(exporting), "test_other.py::test_slow")
     assert (found.status, found.attributes["test.case.result.status"]) == ("error", "fail")
     assert "Timeout" in found.description
@@ -75,8 +75,9 @@ def test_by_thread_in_a_worker_the_controller_says_what_happened(
 ) -> None:
     pytest.importorskip("xdist")
     suite.write(transform(SLOW, decorator=MARK))
-    suite.write("import time\n\ndef test_one():\n    pass\n\ndef test_slow():\n    time.sleep(60)\n", "test_other.py")
-    result = run(suite, "-n2", "--timeout=2", "--timeout-method=thread")
+    slow = f"import pytest, time\n\ndef test_one():\n    pass\n\n{MARK}\ndef test_slow():\n    time.sleep(60)\n"
+    suite.write(slow, "test_other.py")
+    result = run(suite, "-n2", "--timeout-method=thread")
     assert result.ret == 1
     document = evidence()
     assert statuses(document) == FAILED
