@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 
-from . import sender
+from . import junit, sender, summary
+from .evidence_file import NOT_WRITTEN, evidence_path
+from .model import Evidence, Status
 from .services import Services
 from .spool import Spool
-
-if TYPE_CHECKING:  # pydantic, for plans: a session that only exports does without
-    from .model import Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +24,6 @@ class Trace:
 
 def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> list[str]:
     """Settle exit code and JUnit file and send the spans; the lines to print below the table."""
-    return [*(_settle(session, shared, traces) if traces else []), *_send(shared)]
-
-
-def _settle(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> list[str]:
-    from . import junit  # noqa: PLC0415  (only with a plan)
-    from .evidence_file import NOT_WRITTEN  # noqa: PLC0415
-
     evidence = [trace.evidence for trace in traces]
     junit.add_unreported(session.config, evidence, shared.reported)
     session.exitstatus = exit_code(session.exitstatus, evidence)
@@ -41,14 +32,11 @@ def _settle(session: pytest.Session, shared: Services, traces: Sequence[Trace]) 
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
             lines += _written(session.config, shared, trace.evidence)
         lines += trace.problems
-    return lines
+    return [*lines, *_send(shared)]
 
 
 def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> list[str]:
     """Where evidence and spans stand; with ``-q`` only for a trace that did not complete."""
-    from .evidence_file import evidence_path  # noqa: PLC0415  (only with a plan)
-    from .model import Status  # noqa: PLC0415
-
     if config.get_verbosity() < 0 and evidence.status is Status.COMPLETED:
         return []
     path = evidence_path(shared.context.out, evidence.trace_id)
@@ -75,8 +63,6 @@ def _send(shared: Services) -> list[str]:
 
 def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> int | pytest.ExitCode:
     """A trace that did not complete is no success, even if every test of the session passed (contract 2)."""
-    from .model import Status  # noqa: PLC0415  (only with a plan)
-
     stopped = any(trace.status in (Status.BLOCKED, Status.FAILED) for trace in traces)
     return pytest.ExitCode.TESTS_FAILED if stopped and exitstatus == pytest.ExitCode.OK else exitstatus
 
@@ -85,9 +71,6 @@ def show(
     config: pytest.Config, reporter: pytest.TerminalReporter, traces: Sequence[Trace], lines: Sequence[str]
 ) -> None:
     """Print the tables and what was written where."""
-    if traces:
-        from . import summary  # noqa: PLC0415  (only with a plan)
-
-        summary.print_tables(config, reporter, [trace.evidence for trace in traces])
+    summary.print_tables(config, reporter, [trace.evidence for trace in traces])
     for line in lines:
         reporter.write_line(line)

@@ -1,21 +1,17 @@
-"""Beginning and end of a traced session in one process: where the plans start, and where everything is closed.
-
-What plans need is imported where one was found: pydantic alone would double the start of a session that only exports.
-"""
+"""Beginning and end of a traced session in one process: where the plans start, and where everything is closed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from . import closing
+from . import closing, summary
+from .discovery import Found
+from .launch import arrange, build_runs
+from .recorder import all_of
 from .services import Services, services
+from .session import PlanHooks
 from .settings import KEY
-
-if TYPE_CHECKING:
-    from .discovery import Found
-    from .worker import Link
+from .worker import Link
 
 _STARTED = pytest.StashKey[bool]()
 
@@ -29,23 +25,17 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
     config = session.config
     if session.testsfailed and not config.option.continue_on_collection_errors:
         return  # pytest stops before any test; what could not be collected is no mistake in the plan
-    from .launch import arrange, build_runs  # noqa: PLC0415  (only with a plan)
-    from .session import PlanHooks  # noqa: PLC0415
-
     shared = services(config)
     runs = build_runs(session, found, shared)
     arrange(config, items, runs)
     shared.runs = runs
-    link = _link(config)
+    link = Link.of(config)
     if config.option.collectonly or config.getoption("setuponly", False):
         return
     start(config)
     config.pluginmanager.register(PlanHooks(runs, shared.reported), "contextcore-plans")
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if config.get_verbosity() > 0 and reporter is not None and link is None:
-        from . import summary  # noqa: PLC0415  (only with a plan)
-        from .recorder import all_of  # noqa: PLC0415
-
         for run in runs:
             run.recorder.listener = all_of(run.recorder.listener, summary.GateLines(config, reporter))
 
@@ -59,15 +49,6 @@ def start(config: pytest.Config) -> None:
         config.pluginmanager.register(SessionEnd(config, shared), "contextcore-end")
         if config.stash[KEY].global_provider and shared.outbox.spool is not None:
             config.pluginmanager.register(_ProviderOffer(config, shared), "contextcore-provider")
-
-
-def _link(config: pytest.Config) -> Link | None:
-    """The way to the controller; None where this is no xdist worker."""
-    if not hasattr(config, "workerinput"):
-        return None
-    from .worker import Link  # noqa: PLC0415  (only with xdist)
-
-    return Link.of(config)
 
 
 class _ProviderOffer:
@@ -98,7 +79,7 @@ class SessionEnd:
             run.finish()
         shared.ordinary.finish(int(exitstatus))
         shared.outbox.flush()
-        link = _link(self._config)
+        link = Link.of(self._config)
         if link is not None:
             link.report(shared.runs, shared.outbox.spool)
             return

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import provider, telemetry
 from .ids import Remote
+from .model import GateEvidence, SpanEvidence, Status
 from .otlp import encode_line
+from .recorder import Change, TraceRecorder
 from .redact import redact
 from .span_data import Attributes, SpanData
+from .spans import parent_span, phase_spans, with_state
 from .spool import SpanWriter, Spool
-
-if TYPE_CHECKING:  # pydantic, for plans: a session that only exports does without
-    from .model import GateEvidence, SpanEvidence
-    from .recorder import Change, TraceRecorder
 
 
 class Outbox:
@@ -76,10 +74,6 @@ class PlanSpans:
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change."""
-        from .model import Status  # noqa: PLC0415  (see above)
-        from .recorder import Change  # noqa: PLC0415
-        from .spans import parent_span  # noqa: PLC0415
-
         del gate
         if change is Change.TRACE_STARTED:
             self._write("w", [])
@@ -96,8 +90,6 @@ class PlanSpans:
             self._emit([*rest, parent_span(evidence, self._recorder.now())])
 
     def _phase(self, span: SpanEvidence) -> list[SpanData]:
-        from .spans import phase_spans  # noqa: PLC0415  (see above)
-
         phase_id = self._recorder.plan.short_phase_id(span.span_id)
         children = tuple(self._recorder.child_spans.pop(phase_id, ()))
         return list(phase_spans(self._recorder.evidence, span, children))
@@ -105,8 +97,6 @@ class PlanSpans:
     def _emit(self, spans: list[SpanData]) -> None:
         remote = self._recorder.remote
         if remote is not None:
-            from .spans import with_state  # noqa: PLC0415  (see above)
-
             spans = [with_state(span, remote.state) for span in spans]
         self._write("a", spans)
         if self._sampled:

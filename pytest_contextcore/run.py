@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .collection import CollectedPlan
@@ -11,15 +13,42 @@ from .context import SpanContexts
 from .evidence_file import EvidenceFile
 from .handle import Phase
 from .handoff_store import HandoffStore
+from .ids import Remote, new_trace_id
 from .model import Attributes
 from .outbox import Outbox, PlanSpans
 from .recorder import TraceRecorder, all_of
-from .run_context import RunContext
 from .waivers import Waivers
 
-__all__ = ["OptionValue", "PlanRun", "RunContext", "asserts_are_disabled"]
-
 OptionValue = str | int | float | bool | list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What all processes of a session share.
+
+    Attributes:
+        out: absolute folder for evidence.
+        root: pytest's rootdir; paths in the evidence are relative to it.
+        run_id: names this session; trace ids are derived from it, so that every process knows them.
+        remote: the parent that the environment names.
+        replacement: this xdist worker replaces one that died, so that the evidence on disk is this session's own.
+    """
+
+    out: Path
+    root: Path
+    run_id: str = field(default_factory=new_trace_id)
+    remote: Remote | None = None
+    replacement: bool = False
+
+    def otel_trace_id(self, name: str) -> str:
+        """The OpenTelemetry trace id of a plan, or of the ordinary tests (``pytest``), in this session."""
+        if self.remote is not None:
+            return self.remote.trace_id
+        return hashlib.sha256(f"{self.run_id} trace {name}".encode()).hexdigest()[:32]
+
+    def otel_span_id(self, name: str) -> str:
+        """The id of a trace's parent span in this session; it tells this session's evidence from an older one."""
+        return hashlib.sha256(f"{self.run_id} span {name}".encode()).hexdigest()[:16]
 
 
 class PlanRun:

@@ -11,12 +11,11 @@ import pytest
 from . import telemetry
 from .ids import new_trace_id, remote_parent
 from .outbox import Outbox
-from .run_context import RunContext
+from .run import PlanRun, RunContext
 from .settings import KEY
 
 if TYPE_CHECKING:
     from .ordinary import OrdinaryTests
-    from .run import PlanRun
 
 WORKER_INPUT = "contextcore"
 SERVICES = pytest.StashKey["Services"]()
@@ -75,7 +74,7 @@ def _make(config: pytest.Config) -> Services:
     return Services(context, outbox, ordinary)
 
 
-PHASE_OF = pytest.StashKey["tuple[PlanRun, str]"]()
+PHASE_OF = pytest.StashKey[tuple[PlanRun, str]]()
 """On a phase's item: its plan's run and its short id."""
 
 

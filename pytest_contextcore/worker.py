@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from .evidence_file import dump
+from .run import PlanRun
 from .services import PHASE_OF, SERVICES, WORKER_INPUT
-
-if TYPE_CHECKING:
-    from .run import PlanRun
-    from .spool import Spool
+from .spool import Spool
 
 _LINK = pytest.StashKey["Link"]()
 CHANNEL = "contextcore_channel"
@@ -51,8 +50,6 @@ class Link:
         self._channel.send(json.dumps({"plans": plans}))
 
     def _plan(self, session: pytest.Session, run: PlanRun) -> dict[str, Any]:
-        from .evidence_file import dump  # noqa: PLC0415  (only with a plan)
-
         phases = [(index, *item.stash[PHASE_OF]) for index, item in enumerate(session.items) if PHASE_OF in item.stash]
         return {
             "path": str(run.plan.path),
@@ -63,13 +60,9 @@ class Link:
     def report(self, runs: list[PlanRun], spool: Spool | None) -> None:
         """The session is over in this worker: the evidence of what it ran, and what could not be written."""
         lost = [f"spool {spool.problem}; {spool.lost} spans are lost"] if spool is not None and spool.problem else []
-        done = []
-        if any(run.started for run in runs):
-            from .evidence_file import dump  # noqa: PLC0415  (only with a plan)
-
-            done = [
-                {"evidence": dump(run.recorder.evidence).decode(), "problems": [*run.problems(), *lost]}
-                for run in runs
-                if run.started
-            ]
+        done = [
+            {"evidence": dump(run.recorder.evidence).decode(), "problems": [*run.problems(), *lost]}
+            for run in runs
+            if run.started
+        ]
         self._config.workeroutput[WORKER_INPUT] = json.dumps(done)  # type: ignore[attr-defined]  # set by xdist
