@@ -311,3 +311,24 @@ def test_secrets_of_the_export_appear_nowhere(suite: Suite, monkeypatch: pytest.
     written = "".join([*(path.read_text(encoding="utf-8") for path in files), *result.outlines, *result.errlines])
     assert "pa55word-of-mine" not in written
     assert "t0ken-of-mine" not in written
+
+
+def test_the_sdk_is_imported_when_code_under_test_traces_and_its_provider_is_the_sdks(
+    suite: Suite, receiver: Receiver, export: Export
+) -> None:
+    export()
+    suite.pytester.makepyfile(
+        test_shop=(
+            "import sys\nfrom opentelemetry import trace\n"
+            "def test_lazy():\n"
+            "    assert 'opentelemetry.sdk.trace' not in sys.modules\n"
+            "    with trace.get_tracer('shop').start_as_current_span('order'):\n        pass\n"
+            "    from opentelemetry.sdk.trace import TracerProvider\n"
+            "    assert isinstance(trace.get_tracer_provider(), TracerProvider)\n"
+            "    assert trace.get_tracer_provider().force_flush()\n"
+        )
+    )
+    result = suite.run("test_shop.py")
+    result.assert_outcomes(passed=1)
+    spans = by_name(receiver.spans)
+    assert spans["order"].parent_span_id == spans["test_shop.py::test_lazy"].span_id

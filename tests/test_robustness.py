@@ -421,6 +421,10 @@ def test_a_refused_limit_of_the_sdk_costs_the_provider_and_nothing_else(
 ) -> None:
     monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-5")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
+    suite.pytester.makeconftest(  # code under test that traces: the SDK is asked for nothing before that
+        "from opentelemetry import trace\n"
+        "def pytest_runtest_call():\n    trace.get_tracer('shop').start_span('order').end()\n"
+    )
     result = run_apart(suite)
     assert result.ret == 0
     result.assert_outcomes(passed=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,10 @@ def _turn(case: Case, entrant: Entrant, bench: Bench) -> dict[str, Any]:
     tidy(home)
     bench.collectors.reset()
     command, environ = _command(case, entrant, bench, case.collector)
-    result = run(command, home, environ, expected=case.tests + (entrant.suite == "plan")).as_json()
+    load = os.getloadavg()[0]
+    result: dict[str, Any] = {"load": load} | run(
+        command, home, environ, expected=case.tests + (entrant.suite == "plan")
+    ).as_json()
     if not entrant.bare and case.collector != "none":
         result |= bench.collectors.count(entrant.pattern)
         if case.collector == "live" and not result["requests"]:

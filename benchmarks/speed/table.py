@@ -66,8 +66,16 @@ def _head(data: dict[str, Any]) -> str:
     return (
         f"{about['platform']}, {about['cores']} cores; Python {ours.get('python', '?')}; pytest {' and '.join(bare)}; "
         f"OpenTelemetry SDK {ours.get('opentelemetry-sdk', '?')}; {', '.join(names)}. "
-        f"Sources: digest `{about['sources']}`."
+        f"Sources: digest `{about['sources']}`.{_load(data)}"
     )
+
+
+def _load(data: dict[str, Any]) -> str:
+    """How busy the machine was: beyond one per core, figures are those of a machine that does other things too."""
+    runs = [run["load"] for cell in data["cells"].values() for held in cell.values() for run in held if "load" in run]
+    if not runs:
+        return ""
+    return f" Load average before the runs: median {statistics.median(runs):.1f}, at most {max(runs):.1f}."
 
 
 def _overview(data: dict[str, Any]) -> str:
