@@ -15,11 +15,13 @@ class Settings:
     Attributes:
         plan: the plan's file, or None for the nearest ``plan.toml`` of each test.
         out: absolute folder for evidence.
+        html: absolute path of the page to write, or None for none.
         global_provider: whether our tracer provider may become the global one when spans are exported.
     """
 
     plan: Path | None
     out: Path
+    html: Path | None
     global_provider: bool
 
 
@@ -31,6 +33,7 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("contextcore", "contextcore: a plan's phases as one trace")
     group.addoption("--contextcore-plan", metavar="FILE", help="the plan (default: the nearest plan.toml of each test)")
     group.addoption("--contextcore-out", metavar="DIR", help="where evidence goes (default: out/ in the rootdir)")
+    group.addoption("--contextcore-html", metavar="FILE", help="also write the traces as a self-contained page")
     parser.addini("contextcore_plan", "the plan, relative to the rootdir")
     parser.addini("contextcore_out", "where evidence goes, relative to the rootdir")
     parser.addini(
@@ -45,7 +48,8 @@ def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run.
 
     Raises:
-        pytest.UsageError: an option is empty, or names a plan that is not there or a folder that is a file.
+        pytest.UsageError: an option is empty, or names a plan that is not there, a folder that is a file, or a file
+            that is a folder.
     """
     plan = _path(config, "contextcore_plan", "--contextcore-plan")
     if plan is not None and not plan.is_file():
@@ -54,7 +58,25 @@ def read_settings(config: pytest.Config) -> Settings:
     existing = next(folder for folder in (out, *out.parents) if folder.exists())
     if not existing.is_dir():
         raise pytest.UsageError(f"--contextcore-out: {existing} is not a folder")
-    return Settings(plan=plan, out=out, global_provider=bool(config.getini("contextcore_global_provider")))
+    return Settings(
+        plan=plan, out=out, html=_html(config), global_provider=bool(config.getini("contextcore_global_provider"))
+    )
+
+
+def _html(config: pytest.Config) -> Path | None:
+    """The page's file: refused at once where it can be seen that it cannot be written."""
+    given = config.getoption("contextcore_html")
+    if given is None:
+        return None
+    if not str(given).strip():
+        raise pytest.UsageError("--contextcore-html: the value is empty; name a file, such as trace.html")
+    path = config.invocation_params.dir / str(given)
+    if path.is_dir() or str(given).endswith("/"):
+        raise pytest.UsageError(f"--contextcore-html: {path} is a folder; name a file in it")
+    existing = next(folder for folder in path.parents if folder.exists())
+    if not existing.is_dir():
+        raise pytest.UsageError(f"--contextcore-html: {existing} is not a folder; name a file in a folder")
+    return path
 
 
 def _path(config: pytest.Config, name: str, option: str) -> Path | None:
