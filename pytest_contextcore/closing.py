@@ -1,4 +1,4 @@
-"""The end of a session, the same for one process and for an xdist controller: exit code, JUnit, the table."""
+"""The end of a session, the same for one process and for an xdist controller: exit code, JUnit, page, table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from . import joining, junit, summary
 from .evidence_file import NOT_WRITTEN, evidence_path
 from .model import Evidence, Status
 from .services import Services
+from .settings import KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Trace:
 
 
 def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> list[str]:
-    """Settle exit code and JUnit file; the lines to print below the table."""
+    """Settle exit code and JUnit file and write the page; the lines to print below the table."""
     evidence = [trace.evidence for trace in traces]
     junit.add_unreported(session.config, evidence, shared.reported)
     session.exitstatus = exit_code(session.exitstatus, evidence)
@@ -31,7 +32,7 @@ def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) ->
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
             lines += _written(session.config, shared, trace.evidence)
         lines += trace.problems
-    return lines
+    return [*lines, *_page(session.config, evidence)]
 
 
 def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> list[str]:
@@ -51,6 +52,16 @@ def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> lis
     return lines
 
 
+def _page(config: pytest.Config, traces: Sequence[Evidence]) -> list[str]:
+    """The page, where one was asked for."""
+    path = config.stash[KEY].html
+    if path is None or config.option.collectonly:
+        return []
+    from .html_file import write_page  # noqa: PLC0415  (only when a page is asked for)
+
+    return write_page(path, traces, here=config.invocation_params.dir, quiet=config.get_verbosity() < 0)
+
+
 def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> int | pytest.ExitCode:
     """A trace that did not complete is no success, even if every test of the session passed (contract 2)."""
     stopped = any(trace.status in (Status.BLOCKED, Status.FAILED) for trace in traces)
@@ -63,4 +74,4 @@ def show(
     """Print the tables and what was written where."""
     summary.print_tables(config, reporter, [trace.evidence for trace in traces])
     for line in lines:
-        reporter.write_line(line)
+        reporter.write_line(line, **({"red": True, "bold": True} if line.startswith("ERROR: ") else {}))

@@ -95,6 +95,16 @@ class _Listener:
             Link.tell_controller(config, str(error))
             items.clear()
 
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Where nothing was traced nobody else says that the page that was asked for is missing."""
+        plugins, path = self._config.pluginmanager, self._config.stash[settings.KEY].html
+        traced = plugins.has_plugin("contextcore-end") or plugins.has_plugin("contextcore-controller")
+        if path is not None and not traced and not self._config.option.collectonly:
+            from .html_file import write_page  # noqa: PLC0415  (only when a page is asked for)
+
+            for line in write_page(path, [], here=path.parent):
+                terminalreporter.write_line(line, red=True, bold=True)
+
 
 @pytest.fixture
 def phase(request: pytest.FixtureRequest) -> Phase | None:

@@ -16,12 +16,14 @@ class Settings:
         plan: the plan's file, or None for the nearest ``plan.toml`` of each test.
         out: absolute folder for evidence.
         resume: whether phases that the last evidence proves are not to run again.
+        html: absolute path of the page to write, or None for none.
         global_provider: whether our tracer provider may become the global one when spans are exported.
     """
 
     plan: Path | None
     out: Path
     resume: bool
+    html: Path | None
     global_provider: bool
 
 
@@ -38,6 +40,7 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="do not run phases again that the last evidence shows completed and whose inputs are unchanged",
     )
+    group.addoption("--contextcore-html", metavar="FILE", help="also write the traces as a self-contained page")
     parser.addini("contextcore_plan", "the plan, relative to the rootdir")
     parser.addini("contextcore_out", "where evidence goes, relative to the rootdir")
     parser.addini(
@@ -52,7 +55,8 @@ def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run.
 
     Raises:
-        pytest.UsageError: an option is empty, or names a plan that is not there or a folder that is a file.
+        pytest.UsageError: an option is empty, or names a plan that is not there, a folder that is a file, or a file
+            that is a folder.
     """
     plan = _path(config, "contextcore_plan", "--contextcore-plan")
     if plan is not None and not plan.is_file():
@@ -65,8 +69,25 @@ def read_settings(config: pytest.Config) -> Settings:
         plan=plan,
         out=out,
         resume=bool(config.getoption("contextcore_resume")),
+        html=_html(config),
         global_provider=bool(config.getini("contextcore_global_provider")),
     )
+
+
+def _html(config: pytest.Config) -> Path | None:
+    """The page's file: refused at once where it can be seen that it cannot be written."""
+    given = config.getoption("contextcore_html")
+    if given is None:
+        return None
+    if not str(given).strip():
+        raise pytest.UsageError("--contextcore-html: the value is empty; name a file, such as trace.html")
+    path = config.invocation_params.dir / str(given)
+    if path.is_dir() or str(given).endswith("/"):
+        raise pytest.UsageError(f"--contextcore-html: {path} is a folder; name a file in it")
+    existing = next(folder for folder in path.parents if folder.exists())
+    if not existing.is_dir():
+        raise pytest.UsageError(f"--contextcore-html: {existing} is not a folder; name a file in a folder")
+    return path
 
 
 def _path(config: pytest.Config, name: str, option: str) -> Path | None:
