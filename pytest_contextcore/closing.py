@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from . import junit, sender, summary
+from . import logxml, sender, summary
 from .evidence_file import NOT_WRITTEN, evidence_path
 from .model import Evidence, Status
 from .services import Services
@@ -25,9 +25,8 @@ class Trace:
 def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> list[str]:
     """Settle exit code and JUnit file and send the spans; the lines to print below the table."""
     evidence = [trace.evidence for trace in traces]
-    junit.add_unreported(session.config, evidence, shared.reported)
     session.exitstatus = exit_code(session.exitstatus, evidence)
-    lines: list[str] = []
+    lines = logxml.complete(session.config, evidence)
     for trace in traces:
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
             lines += _written(session.config, shared, trace.evidence)

@@ -120,9 +120,13 @@ class HandoffRecord(_Record):
 
 
 class GateEvidence(_Record):
-    """One gate: one check of an exit criterion, one child span of its phase."""
+    """One gate: one check of an exit criterion, one child span of its phase.
+
+    ``purpose`` is the plan's; empty in evidence that was written before it was recorded.
+    """
 
     gate_id: str
+    purpose: str = ""
     otel_span_id: str
     kind: Kind
     result: Result = Result.NOT_CHECKED

@@ -302,7 +302,12 @@ def _fresh_span(plan: Plan, phase: PhasePlan) -> SpanEvidence:
         parent_id=plan.trace.id,
         phase=phase.name,
         gates=[
-            GateEvidence(gate_id=plan.gate_id(phase.id, gate.id), otel_span_id=new_span_id(), kind=gate.kind)
+            GateEvidence(
+                gate_id=plan.gate_id(phase.id, gate.id),
+                purpose=gate.purpose,
+                otel_span_id=new_span_id(),
+                kind=gate.kind,
+            )
             for gate in phase.gates
         ],
     )

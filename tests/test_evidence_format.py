@@ -57,6 +57,7 @@ SPAN = {
 }
 GATE = {
     "gate_id": TEXT,
+    "purpose": TEXT,
     "otel_span_id": TEXT,
     "kind": TEXT,
     "result": TEXT,
