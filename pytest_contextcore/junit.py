@@ -1,6 +1,7 @@
 """Phases and gates as JUnit test cases: XML elements out of evidence (contract 5).
 
-Pure; ``logxml`` puts them into the file. A phase's case is what pytest made of its reports, brought in line with the evidence; a gate's case is made here.
+Pure; ``logxml`` puts them into the file. A phase's case is what pytest made of its reports, brought in line with the
+evidence; a gate's case is made here.
 """
 
 from __future__ import annotations
@@ -107,14 +108,16 @@ def _one_outcome(span: SpanEvidence, found: Sequence[ET.Element]) -> ET.Element 
     if span.status is Status.NOT_STARTED:
         reason = not_started(span)
         return next((child for child in found if child.tag == "skipped"), _element("skipped", reason, message=reason))
+    said = f"{span.span_id} {span.phase} is {span.status.value}: {span.blocked_reason}\nnext: {span.next_action}"
     failed = [child for child in found if child.tag != "skipped"]
     if not failed:
-        text = f"{span.span_id} {span.phase} is {span.status.value}: {span.blocked_reason}\nnext: {span.next_action}"
-        return _element("failure", text, message=span.blocked_reason or "")
+        return _element("failure", said, message=span.blocked_reason or "")
     first = next((child for child in failed if child.tag == "failure"), failed[0])
-    others = [child.text or child.get("message") or "" for child in failed if child is not first]
-    if others:
-        first.text = "\n\n".join([first.text or "", *others])
+    texts = [first, *(child for child in failed if child is not first)]
+    pieces = [child.text or child.get("message") or "" for child in texts]
+    if span.status is not Status.BLOCKED:  # a blocked one's message is ours and says all that
+        pieces.append(_legal(said))
+    first.text = "\n\n".join(pieces)
     return first
 
 

@@ -111,6 +111,7 @@ def _same_phase(case: Case, span: Document) -> None:
     if span["status"] in ("blocked", "failed"):
         reasons = [gate["reason"] for gate in span["gates"] if _blocks(gate)] or [span["blocked_reason"]]
         assert all(reason in case.says for reason in reasons)
+        assert span["next_action"] in case.says
     if not span["reused"] and span["started_at"]:
         took = datetime.fromisoformat(span["ended_at"]) - datetime.fromisoformat(span["started_at"])
         assert case.time <= took.total_seconds() + 0.001
@@ -136,4 +137,4 @@ def _same_gate(case: Case, span: Document, gate: Document) -> None:
 
 
 def _blocks(gate: Document) -> bool:
-    return gate["result"] == "fail" and gate["kind"] != "advisory"
+    return bool(gate["result"] == "fail" and gate["kind"] != "advisory")
