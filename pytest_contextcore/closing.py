@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
 
-from . import logxml, sender, summary
+from . import ci, logxml, sender, summary
 from .evidence_file import NOT_WRITTEN, evidence_path
 from .model import Evidence, Status
 from .services import Services
@@ -23,7 +24,7 @@ class Trace:
 
 
 def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> list[str]:
-    """Settle exit code and JUnit file and send the spans; the lines to print below the table."""
+    """Settle exit code, JUnit file and CI's summary and send the spans; the lines to print below the table."""
     evidence = [trace.evidence for trace in traces]
     session.exitstatus = exit_code(session.exitstatus, evidence)
     lines = logxml.complete(session.config, evidence)
@@ -31,7 +32,8 @@ def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) ->
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
             lines += _written(session.config, shared, trace.evidence)
         lines += trace.problems
-    return [*lines, *_send(shared)]
+    lines = [ci.harmless(line) for line in [*lines, *_send(shared)]]
+    return [*lines, *ci.report(evidence, session.config.rootpath, os.environ)]
 
 
 def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> list[str]:
