@@ -17,8 +17,9 @@ from .plans import PASSING, WAREHOUSE, Suite, warehouse
 
 ON = {"GITHUB_ACTIONS": "true"}
 HOSTILE = (
-    "::error::evil\n  ::add-mask::x ##[error]y <img src=x onerror=alert(1)> </code></td><script>1</script> | a\n"
-    "# head [link](http://evil) ![i](http://evil) **bold** `tick` ~~gone~~ &lt; \\| @octocat http://evil \x1b[31m\u202eend"
+    "::error::evil\n  ::add-mask::x ##[error]y <img src=x onerror=alert(1)> </code><i>1</i> | a\n"
+    "# head [link](http://evil) ![i](http://evil) **bold** `tick` ~~gone~~ &lt; \\| @octocat "
+    "http://evil \x1b[31m\u202eend"
 )
 
 
