@@ -175,7 +175,7 @@ def _stop(evidence: Evidence, span: SpanEvidence) -> dict[str, list[str]]:
 
 
 def _details(title: str, rows: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    yield f"| {_plain(title)} | |\n|---|---|\n"
+    yield f"| stopped | {_plain(title)} |\n|---|---|\n"
     for name, texts in rows.items():
         if texts:
             yield f"| {name} | {'<br>'.join(_code(text) for text in texts)} |\n"
