@@ -95,11 +95,8 @@ class Controller:
         return [plan.indices for plan in self._plans.values() if plan.indices]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Which phases got a report, and whether there are ordinary tests beside them."""
-        if any(plan.phase_of(report.nodeid) for plan in self._plans.values()):
-            if report.when in ("teardown", "???"):  # the latter is what xdist says of a test whose worker crashed
-                self._shared.reported.add(report.nodeid)
-        else:
+        """Whether there are ordinary tests beside the phases."""
+        if not any(plan.phase_of(report.nodeid) for plan in self._plans.values()):
             self._shared.ordinary.ran = True
 
     def pytest_testnodedown(self, node: WorkerController) -> None:

@@ -33,7 +33,7 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
     if config.option.collectonly or config.getoption("setuponly", False):
         return
     start(config)
-    config.pluginmanager.register(PlanHooks(runs, shared.reported), "contextcore-plans")
+    config.pluginmanager.register(PlanHooks(runs), "contextcore-plans")
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if config.get_verbosity() > 0 and reporter is not None and link is None:
         for run in runs:
