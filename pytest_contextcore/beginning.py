@@ -45,7 +45,7 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
         config.pluginmanager.register(KeptPhases(), "contextcore-kept")
         if link is None:
             config.pluginmanager.register(KeptWords(), "contextcore-kept-words")
-    config.pluginmanager.register(PlanHooks(runs, shared.reported), "contextcore-plans")
+    config.pluginmanager.register(PlanHooks(runs), "contextcore-plans")
     listeners = open_progress(config).listeners if link is None else [link.tell_of_gate]
     for run in runs:
         run.recorder.listener = all_of(run.recorder.listener, *listeners)

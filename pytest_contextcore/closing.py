@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
 
-from . import joining, junit, summary
+from . import ci, joining, logxml, summary
 from .evidence_file import NOT_WRITTEN, evidence_path
 from .model import Evidence, Status
 from .services import Services
@@ -23,16 +24,16 @@ class Trace:
 
 
 def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> list[str]:
-    """Settle exit code and JUnit file and write the page; the lines to print below the table."""
+    """Settle exit code and JUnit file, write the page and CI's summary; the lines to print below the table."""
     evidence = [trace.evidence for trace in traces]
-    junit.add_unreported(session.config, evidence, shared.reported)
     session.exitstatus = exit_code(session.exitstatus, evidence)
-    lines: list[str] = []
+    lines = logxml.complete(session.config, evidence)
     for trace in traces:
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
             lines += _written(session.config, shared, trace.evidence)
         lines += trace.problems
-    return [*lines, *_page(session.config, evidence)]
+    lines = [ci.harmless(line) for line in [*lines, *_page(session.config, evidence)]]
+    return [*lines, *ci.report(evidence, session.config.rootpath, os.environ)]
 
 
 def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> list[str]:

@@ -137,7 +137,7 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Which phases got a report, and whether there are ordinary tests beside them.
+        """Whether there are ordinary tests beside the phases.
 
         Gates that were decided meanwhile are printed first.
         """
@@ -145,10 +145,7 @@ class Controller:
             gate = self._gates.popleft()
             if self._progress.gates is not None:
                 self._progress.gates.show(gate)
-        if self._is_phase(report.nodeid):
-            if report.when in ("teardown", "???"):  # the latter is what xdist says of a test whose worker crashed
-                self._shared.reported.add(report.nodeid)
-        else:
+        if not self._is_phase(report.nodeid):
             self._shared.ordinary.ran = True
             self._shared.outbox.begin_root()
         if report.when == "teardown" and self._shared.outbox.delivery is not None:

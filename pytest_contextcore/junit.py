@@ -1,24 +1,29 @@
-"""The JUnit report: properties of phases, and test cases for phases that got no report (contract 5)."""
+"""Phases and gates as JUnit test cases: XML elements out of evidence (contract 5).
+
+Pure; ``logxml`` puts them into the file. A phase's case is what pytest made of its reports, brought in line with the
+evidence; a gate's case is made here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Literal
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import pytest
-
-from .model import Evidence, SpanEvidence, Status
+from .model import Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
 from .rules import DESELECTED, Outcome
 from .spans import phase_spans
 from .summary import held_reason
 
-if TYPE_CHECKING:
-    from _pytest.junitxml import LogXML
+Properties = list[tuple[str, object]]
 
 _SHOWN = ("task.", "input.", "quality.", "routing.", "output.")
+_EVIDENCE_SHOWN = 50
+_OUTCOMES = ("error", "failure", "skipped")
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2, and DEL
 
 
-def phase_properties(evidence: Evidence, span: SpanEvidence) -> list[tuple[str, object]]:
+def phase_properties(evidence: Evidence, span: SpanEvidence) -> Properties:
     """Trace and span id (hex), and what the span says of task, inputs, quality, routing and output."""
     *_, phase = phase_spans(evidence, span)
     shown = [(name, str(value)) for name, value in phase.attributes.items() if name.startswith(_SHOWN)]
@@ -26,67 +31,192 @@ def phase_properties(evidence: Evidence, span: SpanEvidence) -> list[tuple[str, 
     return [("otel_trace_id", phase.trace_id), ("otel_span_id", phase.span_id), *shown, *waived]
 
 
-def add_unreported(config: pytest.Config, traces: Collection[Evidence], reported: Collection[str]) -> None:
-    """Give the JUnit file the phases that no test report stands for.
+def gate_properties(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Properties:
+    """Trace and span id (hex), whose gate it is, its kind and its result; a gate that did not start has no span."""
+    found: Properties = [("otel_trace_id", evidence.otel_trace_id)]
+    if gate.started_at is not None:
+        found.append(("otel_span_id", gate.otel_span_id))
+    found += [("task.id", gate.gate_id), ("task.parent_id", span.span_id), ("task.phase", span.phase)]
+    found += [("gate.kind", gate.kind.value), ("gate.result", gate.result.value)]
+    optional = {"gate.severity": gate.severity, "gate.reason": gate.reason, "gate.waived": gate.waived}
+    found += [(name, str(value)) for name, value in optional.items() if value]
+    return [*found, ("task.reused", True)] if span.reused else found
 
-    Not started ones, for example after ``-x``, are skipped with the blocking span; interrupted ones failed; reused ones
-    passed. They are given to the JUnit plugin alone: a hook call would change other plugins' counts. Deselected ones
-    are left out, as everywhere in pytest.
+
+def trace_cases(evidence: Evidence, phases: Iterable[ET.Element], *, prefix: str | None) -> Iterator[ET.Element]:
+    """The cases of a trace in the plan's order, each phase's gates behind it.
+
+    ``phases`` are the cases of those phases that were not deselected, in order. An unmet definition of done fails the
+    run although every phase completed, so it is a failing case of its own, under the trace's id.
     """
-    xml = _log_xml(config)
-    if xml is None:
-        return
-    for evidence in traces:
-        for span in evidence.spans:
-            if span.nodeid is not None and span.nodeid not in reported and span.blocked_reason != DESELECTED:
-                for report in _reports(evidence, span):
-                    xml.pytest_runtest_logreport(report)
+    shown = [span for span in evidence.spans if is_shown(span)]
+    for span, case in zip(shown, phases, strict=True):
+        yield case
+        for gate in span.gates:
+            yield gate_case(evidence, span, gate, case, prefix=prefix)
+    if evidence.status is Status.BLOCKED and evidence.blocked_on_span_id is None:
+        attributes = {"classname": _dotted(prefix, evidence.trace_id), "name": "definition of done", "time": "0.000"}
+        case = ET.Element("testcase", attributes)
+        case.append(_properties([("otel_trace_id", evidence.otel_trace_id), ("otel_span_id", evidence.otel_span_id)]))
+        text = f"{evidence.blocked_reason}\nnext: {evidence.next_action}"
+        case.append(_element("failure", text, message=evidence.blocked_reason or ""))
+        yield case
 
 
-def _log_xml(config: pytest.Config) -> LogXML | None:
-    if not config.getoption("xmlpath", None):
+def is_shown(span: SpanEvidence) -> bool:
+    """Whether a phase has a case; deselected ones are left out, as everywhere in pytest."""
+    return span.nodeid is not None and span.blocked_reason != DESELECTED
+
+
+def phase_case(
+    evidence: Evidence, span: SpanEvidence, drafts: Sequence[ET.Element], address: Mapping[str, str]
+) -> ET.Element:
+    """One case for a phase, with one outcome at most.
+
+    ``drafts`` are what pytest made of the phase's reports: none after ``-x`` or where it is reused, two where its call
+    and its teardown failed, several outcomes in one where subtests failed. ``address`` are the attributes of a case
+    without a draft. The time is pytest's, bounded by the evidence's: pytest counts subtests and earlier attempts twice.
+    """
+    attributes = {**address, **(drafts[-1].attrib if drafts else {})}
+    ours = phase_properties(evidence, span)
+    names = {name for name, _ in ours}
+    theirs = [
+        (found.get("name", ""), found.get("value", ""))
+        for draft in drafts
+        for found in draft.iter("property")
+        if found.get("name") not in names
+    ]
+    case = ET.Element("testcase", {**attributes, "time": f"{_phase_time(span, drafts):.3f}"})
+    case.append(_properties([*ours, *theirs]))
+    children = [child for draft in drafts for child in draft if child.tag != "properties"]
+    outcomes = [child for child in children if child.tag in _OUTCOMES]
+    if (outcome := _one_outcome(span, outcomes)) is not None:
+        case.append(outcome)
+    case.extend(child for child in children if child.tag not in _OUTCOMES)
+    return case
+
+
+def _phase_time(span: SpanEvidence, drafts: Sequence[ET.Element]) -> float:
+    took = 0.0 if span.reused else _seconds(span.started_at, span.ended_at)
+    return min(took, sum(float(draft.get("time", 0)) for draft in drafts)) if drafts else took
+
+
+def _one_outcome(span: SpanEvidence, found: Sequence[ET.Element]) -> ET.Element | None:
+    """What pytest said, its pieces in one element; where it said nothing or something else, what the evidence says."""
+    if span.status is Status.COMPLETED:
         return None
-    from _pytest.junitxml import xml_key  # noqa: PLC0415  (where pytest itself keeps its JUnit plugin)
-
-    return config.stash.get(xml_key, None)
-
-
-_OUTCOMES: dict[Status, Literal["passed", "failed", "skipped"]] = {
-    Status.COMPLETED: "passed",
-    Status.NOT_STARTED: "skipped",
-    Status.BLOCKED: "failed",
-    Status.FAILED: "failed",
-    Status.IN_PROGRESS: "failed",
-}
-
-
-def _longrepr(span: SpanEvidence, path: str, line: int) -> str | tuple[str, int, str] | None:
     if span.status is Status.NOT_STARTED:
-        outcome = Outcome(span.status, span.blocked_reason, span.next_action, span.blocked_on_span_id)
-        return path, line, f"Skipped: {held_reason(outcome)}"
-    return None if span.status is Status.COMPLETED else f"{span.span_id} {span.phase}: {span.blocked_reason}"
+        reason = not_started(span)
+        return next((child for child in found if child.tag == "skipped"), _element("skipped", reason, message=reason))
+    said = f"{span.span_id} {span.phase} is {span.status.value}: {span.blocked_reason}\nnext: {span.next_action}"
+    failed = [child for child in found if child.tag != "skipped"]
+    if not failed:
+        return _element("failure", said, message=span.blocked_reason or "")
+    first = next((child for child in failed if child.tag == "failure"), failed[0])
+    texts = [first, *(child for child in failed if child is not first)]
+    pieces = [child.text or child.get("message") or "" for child in texts]
+    if span.status is not Status.BLOCKED:  # a blocked one's message is ours and says all that
+        pieces.append(_legal(said))
+    first.text = "\n\n".join(pieces)
+    return first
 
 
-def _reports(evidence: Evidence, span: SpanEvidence) -> list[pytest.TestReport]:
-    nodeid = span.nodeid or span.span_id
-    path, _, name = nodeid.partition("::")
-    line = span.attributes.get("code.line.number", 0)
-    place = (path, line if isinstance(line, int) else 0, name)
-    first = pytest.TestReport(
-        nodeid=nodeid,
-        location=place,
-        keywords={},
-        outcome=_OUTCOMES[span.status],
-        longrepr=_longrepr(span, path, place[1]),
-        when="setup" if span.status is Status.NOT_STARTED else "call",
-    )
-    last = pytest.TestReport(
-        nodeid=nodeid,
-        location=place,
-        keywords={},
-        outcome="passed",
-        longrepr=None,
-        when="teardown",
-        user_properties=phase_properties(evidence, span),
-    )
-    return [first, last]
+def not_started(span: SpanEvidence) -> str:
+    """Why a phase did not start; names the span that blocks it."""
+    return held_reason(Outcome(span.status, span.blocked_reason, span.next_action, span.blocked_on_span_id))
+
+
+def gate_case(
+    evidence: Evidence, span: SpanEvidence, gate: GateEvidence, phase: ET.Element, *, prefix: str | None
+) -> ET.Element:
+    """The case of a gate: failed only where its failure blocks; skipped where it was not checked.
+
+    A gate that passed with a remark (advisory and failed, waived, not applicable) passes, and says so in properties and
+    in its output: an advisory failure fails no run, so it must not fail a case either.
+    """
+    took = 0.0 if span.reused else _seconds(gate.started_at, gate.ended_at)
+    attributes: dict[str, str] = {
+        "classname": _dotted(prefix, span.span_id),
+        "name": _legal(f"{gate.gate_id} {' '.join(gate.purpose.split())}".rstrip()),
+    }
+    attributes.update((name, value) for name, value in phase.attrib.items() if name in ("file", "line"))  # of xunit1
+    attributes["time"] = f"{min(took, float(phase.get('time', 0))):.3f}"  # lies inside its phase's
+    case = ET.Element("testcase", attributes)
+    case.append(_properties(gate_properties(evidence, span, gate)))
+    if (said := _gate_says(span, gate)) is not None:
+        case.append(said)
+    return case
+
+
+def _gate_says(span: SpanEvidence, gate: GateEvidence) -> ET.Element | None:
+    if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY:
+        return _element("failure", _findings(gate), message=gate.reason or "", type=gate.kind.value)
+    if gate.result is Result.NOT_CHECKED:
+        why = _not_checked(span, gate)
+        return _element("skipped", why, message=why)
+    if gate.result is Result.FAIL:
+        return _element("system-out", f"warning: {_findings(gate)}")
+    if gate.result is Result.WAIVED:
+        return _element("system-out", f"waived by {gate.waived}: {_findings(gate)}")
+    if gate.result is Result.NOT_APPLICABLE:
+        return _element("system-out", f"not applicable: {gate.reason}")
+    return None
+
+
+def _not_checked(span: SpanEvidence, gate: GateEvidence) -> str:
+    if span.status is Status.NOT_STARTED:
+        return not_started(span)
+    if gate.reason:
+        return f"not checked: {gate.reason}"
+    return f"not checked: {span.span_id} is {span.status.value}: {(span.blocked_reason or '').partition(chr(10))[0]}"
+
+
+def _findings(gate: GateEvidence) -> str:
+    """Reason, evidence and next action of a gate that failed."""
+    lines = [gate.reason or ""]
+    for item in gate.evidence[:_EVIDENCE_SHOWN]:
+        more = "" if not item.description or item.description in lines[0] else f" ({item.description})"
+        lines.append(f"evidence: {item.type}: {item.ref}{more}")
+    if len(gate.evidence) > _EVIDENCE_SHOWN:
+        lines.append(f"evidence: {len(gate.evidence) - _EVIDENCE_SHOWN} more")
+    if gate.next_action:
+        lines.append(f"next: {gate.next_action}")
+    return "\n".join(lines)
+
+
+def counts(cases: Iterable[ET.Element]) -> dict[str, int]:
+    """How many cases passed, failed, had an error, were skipped: every case counts once, under the first that applies.
+
+    pytest itself counts reports, so that a test with three subtests counts four times.
+    """
+    found = dict.fromkeys(("passed", *_OUTCOMES), 0)
+    for case in cases:
+        tags = {child.tag for child in case}
+        found[next((tag for tag in _OUTCOMES if tag in tags), "passed")] += 1
+    return found
+
+
+def _seconds(start: int | None, end: int | None) -> float:
+    return (end - start) / 1e9 if start is not None and end is not None else 0.0
+
+
+def _dotted(prefix: str | None, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _properties(given: Properties) -> ET.Element:
+    element = ET.Element("properties")
+    for name, value in given:
+        ET.SubElement(element, "property", name=_legal(name), value=_legal(str(value)))
+    return element
+
+
+def _element(tag: str, text: str, **attributes: str) -> ET.Element:
+    element = ET.Element(tag, {name: _legal(value) for name, value in attributes.items()})
+    element.text = _legal(text)
+    return element
+
+
+def _legal(text: str) -> str:
+    """The text with what XML cannot hold shown as an escape."""
+    return _NOT_IN_XML.sub(lambda found: found.group().encode("unicode_escape").decode(), text)

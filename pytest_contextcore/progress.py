@@ -18,6 +18,7 @@ from io import UnsupportedOperation
 
 import pytest
 
+from .ci import harmless
 from .model import GateEvidence, Result, SpanEvidence
 from .recorder import Change, Listener
 from .text import ASCII_MARKS, MARKS, STATUS_OF, can_encode, shown_seconds
@@ -54,7 +55,7 @@ def gate_text(line: GateLine, width: int, *, ascii_only: bool = False) -> str:
     marks = ASCII_MARKS if ascii_only else MARKS
     mark = marks[STATUS_OF[line.result]]
     reason = f": {line.reason.splitlines()[0]}" if line.reason else ""
-    text = f"  {mark} {line.gate_id} {line.result.value}{reason}"
+    text = harmless(f"  {mark} {line.gate_id} {line.result.value}{reason}")
     return "\n".join(textwrap.wrap(text, max(width, 40), subsequent_indent="      ", break_on_hyphens=False))
 
 

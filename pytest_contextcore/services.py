@@ -26,13 +26,12 @@ SERVICES = pytest.StashKey["Services"]()
 
 @dataclass(slots=True)
 class Services:
-    """The session's context, outgoing spans, plans, and the node ids of the phases that pytest reported on."""
+    """The session's context, outgoing spans and plans."""
 
     context: RunContext
     outbox: Outbox
     ordinary: OrdinaryTests
     runs: list[PlanRun] = field(default_factory=list)
-    reported: set[str] = field(default_factory=set)
 
 
 def services(config: pytest.Config) -> Services:

@@ -27,8 +27,8 @@ _REFUSED = pytest.StashKey[bool]()
 class PlanHooks:
     """Runs phases: their spans, their outcome before their call report is made, their properties for JUnit."""
 
-    def __init__(self, runs: list[PlanRun], reported: set[str]) -> None:
-        self._runs, self._reported = runs, reported
+    def __init__(self, runs: list[PlanRun]) -> None:
+        self._runs = runs
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -162,7 +162,6 @@ class PlanHooks:
         elif not _refuse_excuses(run, phase_id, report):
             _take_note_of_failure(run, phase_id, report, call)
         if call.when == "teardown":
-            self._reported.add(item.nodeid)
             _close(run, phase_id)
             report.user_properties.extend(junit.phase_properties(run.recorder.evidence, run.recorder.span(phase_id)))
         dependency.repeat_under_user_names(item, report)

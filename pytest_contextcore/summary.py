@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
+from .ci import harmless
 from .model import Evidence, Kind, Result, SpanEvidence, Status
 from .rules import DESELECTED, Outcome, blocking_gates
 from .text import ASCII_MARKS, MARKS, can_encode, duration
@@ -46,7 +47,7 @@ def stopped_message(span: SpanEvidence, outcome: Outcome, places: Mapping[str, s
             lines.append(f"  next: {gate.next_action}")
     if not failed:
         lines.append(f"  next: {outcome.next_action}")
-    return "\n".join(lines)
+    return harmless("\n".join(lines))
 
 
 def table(evidence: Evidence, *, width: int = WIDTH, ascii_only: bool = False) -> Iterator[Line]:
@@ -167,4 +168,4 @@ def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, trace
 
 def _write(reporter: pytest.TerminalReporter, line: str, colour: str | None, *, ascii_only: bool) -> None:
     text = line.encode("ascii", "replace").decode() if ascii_only else line
-    reporter.write_line(text, **({colour: True} if colour else {}))
+    reporter.write_line(harmless(text), **({colour: True} if colour else {}))

@@ -19,11 +19,16 @@ Evidence = dict[str, Any]
 
 @pytest.fixture(autouse=True)
 def _no_telemetry_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests decide themselves where spans go."""
+    """The tests decide themselves where spans go, and what CI they run in."""
     import os
 
     for name in list(os.environ):
-        if name.startswith("OTEL_") or name in ("TRACEPARENT", "TRACESTATE", "PYTEST_ADDOPTS", "PYTHONOPTIMIZE"):
+        if name.startswith(("OTEL_", "GITHUB_")) or name in (
+            "TRACEPARENT",
+            "TRACESTATE",
+            "PYTEST_ADDOPTS",
+            "PYTHONOPTIMIZE",
+        ):
             monkeypatch.delenv(name)
 
 

@@ -66,7 +66,13 @@ def run(command: str, folder: Path) -> str:
 def _environ() -> dict[str, str]:
     import os
 
-    other = ("PYTEST_", "OTEL_", "CI", "BUILD_NUMBER")  # with CI pytest repeats whole messages in its summary
+    other = (
+        "PYTEST_",
+        "OTEL_",
+        "CI",
+        "BUILD_NUMBER",
+        "GITHUB_",
+    )  # with CI pytest repeats whole messages in its summary
     return {name: value for name, value in os.environ.items() if not name.startswith(other)}
 
 

@@ -142,7 +142,7 @@ def test_junit_counts_a_blocked_phase_as_failure_and_what_did_not_start_as_skipp
 ) -> None:
     suite.write(BLOCKED)
     junit = JUnit(suite)
-    assert junit.counts() == {"tests": 3, "failures": 1, "errors": 0, "skipped": 2}
+    assert junit.counts() == {"tests": 8, "failures": 2, "errors": 0, "skipped": 6}  # with their five gates
     assert "no answer" in junit.says("test_extract", "failure")
     assert "Start the source." in junit.says("test_extract", "failure")
     assert "LOAD-7-E" in junit.says("test_transform", "skipped")
@@ -178,8 +178,8 @@ def test_junit_names_the_blocking_span_as_a_property_of_what_did_not_start(suite
 def test_junit_has_the_phases_that_got_no_report_because_of_x(suite: Suite, more: list[str]) -> None:
     suite.write(BLOCKED)
     junit = JUnit(suite, "-x", *more, in_process=not more)
-    assert set(junit.cases) == {"test_extract", "test_transform", "test_publish"}
-    assert junit.counts() == {"tests": 3, "failures": 1, "errors": 0, "skipped": 2}
+    assert {"test_extract", "test_transform", "test_publish"} <= set(junit.cases)
+    assert junit.counts() == {"tests": 8, "failures": 2, "errors": 0, "skipped": 6}
     assert "LOAD-7-E" in junit.says("test_publish", "skipped")
     assert junit.properties("test_publish")["task.blocked_on_span_id"] == "LOAD-7-E"
     assert junit.properties("test_publish")["task.status"] == "not_started"

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
-PLUMBING = ("OTEL_", "TRACEPARENT", "TRACESTATE", "PYTEST_", "PYTHONOPTIMIZE")
+PLUMBING = ("OTEL_", "TRACEPARENT", "TRACESTATE", "PYTEST_", "PYTHONOPTIMIZE", "GITHUB_")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,140 @@
+"""A JUnit file read with an independent parser, and compared case by case with the evidence."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from junitparser import xunit2
+
+from .xunit2 import violations
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test case: ``outcome`` is passed, failure, error or skipped; ``says`` the message and text of a bad one."""
+
+    classname: str
+    name: str
+    outcome: str
+    says: str
+    message: str
+    output: str
+    time: float
+    properties: dict[str, str]
+
+
+class JUnitFile:
+    """What a consumer sees of a file, and whether it is valid and adds up."""
+
+    def __init__(self, path: Path, *, family: str = "xunit2") -> None:
+        root = ET.parse(path).getroot()
+        if family == "xunit2":
+            assert violations(root) == []
+        [suite] = list(xunit2.JUnitXml.fromfile(str(path)))
+        self.suite = suite
+        self.cases = [_read(case) for case in suite]
+        self._adds_up(root[0])
+
+    def _adds_up(self, suite: ET.Element) -> None:
+        counted = [sum(case.outcome == outcome for case in self.cases) for outcome in ("failure", "error", "skipped")]
+        assert [self.suite.tests, self.suite.failures, self.suite.errors, self.suite.skipped] == [
+            len(self.cases), *counted,
+        ]  # fmt: skip
+        assert all(case.time <= float(suite.attrib["time"]) + 0.001 for case in self.cases)
+
+    def case(self, name: str) -> Case:
+        """The only case whose name starts so, as a word."""
+        [found] = [case for case in self.cases if case.name.split(" ")[0] == name]
+        return found
+
+    def agrees_with(self, evidence: Document) -> None:
+        """Every phase and gate that was not deselected, in the plan's order, says what the evidence says."""
+        ids = {span["span_id"] for span in evidence["spans"]}
+        nodeids = [span["nodeid"] for span in evidence["spans"]]
+        seen = [case for case in self.cases if case.classname in ids or _of_phase(case, nodeids)]
+        expected = []
+        for span in evidence["spans"]:
+            if span["blocked_reason"] == "deselected in this run" or span["nodeid"] is None:
+                continue
+            expected += [(span, None), *((span, gate) for gate in span["gates"])]
+        assert len(seen) == len(expected)
+        phase = seen[0] if seen else None
+        for case, (span, gate) in zip(seen, expected, strict=True):
+            assert case.properties["otel_trace_id"] == evidence["otel_trace_id"]
+            assert ("task.reused" in case.properties) == span["reused"]
+            if gate is None:
+                phase = case
+                _same_phase(case, span)
+            else:
+                assert phase is not None
+                assert case.time <= phase.time
+                _same_gate(case, span, gate)
+
+
+def _of_phase(case: Case, nodeids: list[str | None]) -> bool:
+    return any(f"{case.classname.replace('.', '/')}.py::{case.name}" == nodeid for nodeid in nodeids)
+
+
+def _read(case: Any) -> Case:
+    outcome, says, message = "passed", "", ""
+    assert len(case.result) <= 1
+    for result in case.result:
+        outcome = type(result).__name__.lower()
+        message = result.message or ""
+        says = f"{message}\n{result.text or ''}"
+    properties = {found.name: found.value for found in case.properties()}
+    return Case(case.classname, case.name, outcome, says, message, case.system_out or "", case.time, properties)
+
+
+OUTCOMES = {"completed": {"passed"}, "not_started": {"skipped"}, "blocked": {"failure"}, "failed": {"failure", "error"}}
+
+
+def _same_phase(case: Case, span: Document) -> None:
+    assert case.outcome in OUTCOMES[span["status"]]
+    assert case.properties["otel_span_id"] == span["otel_span_id"]
+    assert case.properties["task.id"] == span["span_id"]
+    assert case.properties["task.status"] == span["status"]
+    for name, value in span["attributes"].items():
+        if name.startswith(("quality.", "routing.", "output.", "input.")):
+            assert case.properties[name] == str(value)
+    if span["status"] in ("blocked", "not_started"):
+        assert case.properties["task.blocked_reason"] == span["blocked_reason"]
+        assert case.properties["task.next_action"] == span["next_action"]
+    if span["status"] != "completed":
+        assert (span["blocked_on_span_id"] or "") in case.says
+    if span["status"] in ("blocked", "failed"):
+        reasons = [gate["reason"] for gate in span["gates"] if _blocks(gate)] or [span["blocked_reason"]]
+        assert all(reason in case.says for reason in reasons)
+        assert span["next_action"] in case.says
+    if not span["reused"] and span["started_at"]:
+        took = datetime.fromisoformat(span["ended_at"]) - datetime.fromisoformat(span["started_at"])
+        assert case.time <= took.total_seconds() + 0.001
+
+
+def _same_gate(case: Case, span: Document, gate: Document) -> None:
+    assert case.classname == span["span_id"]
+    assert case.name == f"{gate['gate_id']} {gate['purpose']}"
+    assert case.properties["gate.result"] == gate["result"]
+    assert case.properties["gate.kind"] == gate["kind"]
+    assert case.properties.get("otel_span_id") == (gate["otel_span_id"] if gate["started_at"] else None)
+    blocks = _blocks(gate)
+    assert case.outcome == ("failure" if blocks else "skipped" if gate["result"] == "not_checked" else "passed")
+    if blocks:
+        assert case.message == gate["reason"]
+        assert gate["next_action"] in case.says
+        assert all(item["ref"] in case.says for item in gate["evidence"][:50])
+    elif gate["result"] in ("fail", "waived", "not_applicable"):
+        assert gate["reason"] in case.output
+        assert gate["reason"] == case.properties["gate.reason"]
+    if gate["result"] == "not_checked":
+        assert (span["blocked_on_span_id"] or "not checked") in case.says
+
+
+def _blocks(gate: Document) -> bool:
+    return bool(gate["result"] == "fail" and gate["kind"] != "advisory")
