@@ -10,7 +10,7 @@ from pytest_contextcore.attributes import AttributeRefused, checked, registry
 from pytest_contextcore.reference import attribute_page
 
 ROOT = Path(__file__).parent.parent
-EVENTS = {"gate.check.started", "gate.check.passed", "gate.check.failed"}
+EVENTS = {"gate.check.started", "gate.check.passed", "gate.check.failed", "task.status.changed", "task.commented"}
 
 SEED = [
     "project.id", "task.id", "task.parent_id", "task.phase", "task.status", "input.source_checksum",
@@ -81,8 +81,8 @@ def test_every_attribute_that_the_code_names_is_declared() -> None:
     name = re.compile(
         r'"((?:project|task|gate|handoff|test|code|process|exception|cicd|vcs|telemetry|service)\.[a-z_.]+)"'
     )
-    named = {
-        found for path in (ROOT / "pytest_contextcore").glob("*.py") for found in name.findall(path.read_text("utf-8"))
-    }
+    package = ROOT / "pytest_contextcore"
+    sources = [*package.glob("*.py"), *package.glob("tasks/*.py")]
+    named = {found for path in sources for found in name.findall(path.read_text("utf-8"))}
     assert {found for found in named if not found.endswith(".")} <= {*registry(), *EVENTS}
     assert len(named) > len(SEED)

@@ -121,7 +121,7 @@ def test_a_plan_is_described_without_tests(tmp_path: Path) -> None:
 def test_the_commands_are_listed(arguments: list[str], code: int, capsys: Captured) -> None:
     assert main(arguments) == code
     captured = capsys.readouterr()
-    assert "commands: contract, install, plan, replay" in captured.out + captured.err
+    assert "commands: contract, install, plan, replay, task" in captured.out + captured.err
 
 
 def test_python_dash_m_is_the_same_program() -> None:
