@@ -36,7 +36,9 @@ def _check_id(value: object) -> object:
 
 
 Text = Annotated[str, Field(min_length=1)]
-Id = Annotated[str, BeforeValidator(_check_id), Field(max_length=MAX_ID)]
+Id = Annotated[
+    str, BeforeValidator(_check_id), Field(max_length=MAX_ID, json_schema_extra={"pattern": f"^{ID.pattern}$"})
+]
 
 
 class _Frozen(BaseModel):

@@ -123,11 +123,12 @@ def test_a_blocked_task_only_goes_on_when_it_is_unblocked(book: Book) -> None:
     blocked = rules.block(book, task_of(book, CHILD), "no schema", blocker=ROOT, now=30)
     assert (blocked.blocked_reason, blocked.blocked_on) == ("no schema", ROOT)
     assert blocked.next_action == f"Complete {ROOT}, then unblock {CHILD}."
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: rules.complete(book, blocked, by=None, now=40),
         lambda: rules.update(book, blocked, "in_progress", reason=None, by=None, now=40),
         lambda: rules.block(book, blocked, "again", now=40),
-    ):
+    )
+    for change in changes:
         with pytest.raises(Refused, match=f"next: contextcore task unblock --id {CHILD}"):
             change()
     free = rules.unblock(blocked, by="ines", now=40)

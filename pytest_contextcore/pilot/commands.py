@@ -44,6 +44,9 @@ SUBCOMMANDS = {
     "a2a-diagnose": Subcommand(
         "ask the Three Questions about a pipeline's output", "pytest_contextcore.pilot.diagnose:command"
     ),
+    "a2a-validate": Subcommand(
+        "check a file of evidence, a plan or waivers against its schema", "pytest_contextcore.pilot.validate:command"
+    ),
 }
 
 
