@@ -252,6 +252,13 @@ def test_a_span_that_was_written_before_a_kill_is_not_written_again() -> None:
     assert list(spooled()) == ["A", "B"]
 
 
+def test_what_a_killed_command_left_behind_is_cleared_away() -> None:
+    task("start", "--id", "A")
+    (STATE.parent / f".{STATE.name}.x1y2z3").write_text('{"half')
+    task("start", "--id", "B")
+    assert sorted(path.name for path in STATE.parent.iterdir()) == ["lock", "tasks.json"]
+
+
 def test_a_span_that_could_not_be_written_is_written_by_the_next_command(capsys: Captured) -> None:
     task("start", "--id", "A")
     Path("out/spool").write_text("in the way")

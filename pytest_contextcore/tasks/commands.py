@@ -62,7 +62,7 @@ def _change(store: Store, options: argparse.Namespace) -> int:
         store.write(book)  # first, so that a span that was handed on is never one of a task that did not end
         after = hand_on_finished(store, book, wanted=not _off(settings))
         if after is not book:
-            store.write(after)
+            store.write(after, durable=False)  # it only notes what the spool shows
     print(_said(task, options))
     for problem in settings.problems:
         print(f"{PROGRAM}: {printable(problem, _MAX_LINE)}", file=sys.stderr)

@@ -20,7 +20,7 @@ from ..store import write_atomic
 from .model import STATUSES, Book, Task, TaskEvent
 
 VERSION = "v1"
-LOCK_SECONDS = 10.0
+LOCK_SECONDS = 30.0
 """How long a command waits for others; each holds the lock for a few milliseconds."""
 
 _PAUSE = 0.005
@@ -62,15 +62,17 @@ class Store:
                 "next: put it right, move it away, or give another folder with --state"
             ) from error
 
-    def write(self, book: Book) -> None:
-        """Replace the tasks; only under the lock.
+    def write(self, book: Book, *, durable: bool = True) -> None:
+        """Replace the tasks; only under the lock. ``durable`` waits until they are on the disk.
 
         Raises:
             StateError: the old file stands.
         """
         document = {"schema_version": VERSION, "tasks": [asdict(task) for task in book]}
         try:
-            write_atomic(self.path, json.dumps(document, indent=1).encode() + b"\n", durable=True)
+            for torn in self.path.parent.glob(f".{self.path.name}.*"):  # what killed commands left behind
+                torn.unlink(missing_ok=True)
+            write_atomic(self.path, json.dumps(document, indent=1).encode() + b"\n", durable=durable)
         except OSError as error:
             raise self._unwritable(error) from error
 
