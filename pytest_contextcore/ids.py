@@ -8,6 +8,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""What an id that a person gives looks like: of a trace, a phase, a gate, a task."""
+
+ID_RULE = "an id starts with a letter or digit and has only letters, digits and . _ -"
+MAX_ID = 80
+
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 

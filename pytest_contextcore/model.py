@@ -10,7 +10,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.config import JsonDict
 
 SCHEMA_VERSION: Final = "v1"
 
@@ -77,15 +86,32 @@ Time = Annotated[
     int,
     BeforeValidator(_parse_time, json_schema_input_type=str),
     PlainSerializer(format_time, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
+        }
+    ),
 ]
 """Nanoseconds since the epoch in memory, RFC 3339 UTC in files."""
+
+# What the JSON Schema says of a text beyond its type; writing and reading evidence does not depend on it.
+TraceId = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{32}$"})]
+SpanId = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{16}$"})]
+Sha256 = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})]
 
 AttributeValue = bool | int | float | str | list[str]
 Attributes = dict[str, AttributeValue]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="ignore", validate_assignment=False, ser_json_inf_nan="null")
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_assignment=False,
+        ser_json_inf_nan="null",
+        json_schema_serialization_defaults_required=True,  # a file that was written has every key
+    )
 
 
 class Event(_Record):
@@ -108,7 +134,7 @@ class Input(_Record):
     """A file that a phase relied on, and the digest of its bytes when it did (64 hex characters)."""
 
     path: str
-    sha256: str
+    sha256: Sha256
 
 
 class HandoffRecord(_Record):
@@ -116,7 +142,7 @@ class HandoffRecord(_Record):
 
     name: str
     direction: Literal["emitted", "validated", "rejected"]
-    digest: str
+    digest: Sha256
 
 
 class ProgramEvidence(_Record):
@@ -125,7 +151,7 @@ class ProgramEvidence(_Record):
     ``exit_code`` is null for a program that could not be started or was killed at its deadline; ``end`` says which.
     """
 
-    otel_span_id: str
+    otel_span_id: SpanId
     args: list[str]
     exit_code: int | None = None
     end: str = ""
@@ -143,7 +169,7 @@ class GateEvidence(_Record):
 
     gate_id: str
     purpose: str = ""
-    otel_span_id: str
+    otel_span_id: SpanId
     kind: Kind
     result: Result = Result.NOT_CHECKED
     severity: Severity | None = None
@@ -180,7 +206,7 @@ class Attempt(_Record):
     Nothing else of it is left in the evidence: the phase's own fields are those of the last attempt.
     """
 
-    otel_span_id: str
+    otel_span_id: SpanId
     status: Status
     started_at: Time | None = None
     ended_at: Time | None = None
@@ -191,15 +217,29 @@ class Attempt(_Record):
 class SpanReference(_Record):
     """A span of another trace."""
 
-    otel_trace_id: str
-    otel_span_id: str
+    otel_trace_id: TraceId
+    otel_span_id: SpanId
+
+
+_SAYS_WHY: JsonDict = {
+    "if": {"properties": {"status": {"const": "blocked"}}, "required": ["status"]},
+    "then": {
+        "properties": {
+            "blocked_reason": {"type": "string", "minLength": 1},
+            "next_action": {"type": "string", "minLength": 1},
+        }
+    },
+}
+"""`_blocked_says_why` as JSON Schema."""
 
 
 class SpanEvidence(_Record):
     """One phase: one span, exactly one pytest test."""
 
+    model_config = ConfigDict(json_schema_extra=_SAYS_WHY)
+
     span_id: str
-    otel_span_id: str
+    otel_span_id: SpanId
     parent_id: str
     phase: str
     status: Status = Status.NOT_STARTED
@@ -226,8 +266,12 @@ class SpanEvidence(_Record):
 class Summary(_Record):
     """How many phases have which status and how many gates which result; zeros included."""
 
-    phases: dict[Status, int] = Field(default_factory=lambda: dict.fromkeys(Status, 0))
-    gates: dict[Result, int] = Field(default_factory=lambda: dict.fromkeys(Result, 0))
+    phases: dict[Status, int] = Field(
+        default_factory=lambda: dict.fromkeys(Status, 0), json_schema_extra={"required": [*Status]}
+    )
+    gates: dict[Result, int] = Field(
+        default_factory=lambda: dict.fromkeys(Result, 0), json_schema_extra={"required": [*Result]}
+    )
 
 
 class Condition(_Record):
@@ -247,11 +291,13 @@ class Evidence(_Record):
     the SHA-256 of the file with an empty one (``evidence_file.dump``).
     """
 
+    model_config = ConfigDict(json_schema_extra=_SAYS_WHY)
+
     schema_version: Literal["v1"] = SCHEMA_VERSION
     trace_id: str
-    otel_trace_id: str
-    otel_span_id: str
-    otel_parent_span_id: str | None = None
+    otel_trace_id: TraceId
+    otel_span_id: SpanId
+    otel_parent_span_id: SpanId | None = None
     project_id: str
     title: str
     type: str
@@ -263,7 +309,7 @@ class Evidence(_Record):
     next_action: str | None = None
     workspace: str | None = None
     options: dict[str, str | int | float | bool | list[str] | None] = Field(default_factory=dict)
-    plan_digest: str
+    plan_digest: Sha256
     attributes: Attributes = Field(default_factory=dict)
     summary: Summary = Field(default_factory=Summary)
     definition_of_done: list[Condition] = Field(default_factory=list)

@@ -17,11 +17,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from .attributes import Attribute, AttributeType, registry
+from .ids import ID, ID_RULE, MAX_ID
 from .model import Kind
 
 MAX_PLAN_BYTES = 4 * 1024 * 1024
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
@@ -30,13 +30,15 @@ class PlanError(Exception):
 
 
 def _check_id(value: object) -> object:
-    if isinstance(value, str) and not _ID.fullmatch(value):
-        raise ValueError("an id starts with a letter or digit and has only letters, digits and . _ -")
+    if isinstance(value, str) and not ID.fullmatch(value):
+        raise ValueError(ID_RULE)
     return value
 
 
 Text = Annotated[str, Field(min_length=1)]
-Id = Annotated[str, BeforeValidator(_check_id), Field(max_length=80)]
+Id = Annotated[
+    str, BeforeValidator(_check_id), Field(max_length=MAX_ID, json_schema_extra={"pattern": f"^{ID.pattern}$"})
+]
 
 
 class _Frozen(BaseModel):

@@ -39,14 +39,16 @@ class Waiver(BaseModel):
     gate: _Text
     reason: _Text
     approver: _Text
-    expires: date
+    expires: Annotated[date, Field(json_schema_extra={"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})]
     evidence: _Text | None = None
 
     def __str__(self) -> str:
         return f"{self.approver}: {self.reason} (until {self.expires.isoformat()})"
 
 
-class _File(BaseModel):
+class WaiverFile(BaseModel):
+    """The whole file."""
+
     model_config = ConfigDict(extra="forbid")
 
     waivers: Annotated[tuple[Waiver, ...], Field(min_length=1)]
@@ -89,19 +91,19 @@ class Waivers:
         return lines
 
 
-def load_waivers(plan: Plan, today: date | None = None) -> Waivers:
-    """The waivers beside a plan; none where there is no such file.
+def load_waivers(plan: Plan, today: date | None = None, path: Path | None = None) -> Waivers:
+    """The waivers beside a plan, or in the file at ``path``; none where there is no such file.
 
     Raises:
         PlanError: the file is malformed, or a waiver is for a gate that the plan lacks or that cannot be waived.
     """
-    path = plan.path.parent / WAIVER_FILE
+    path = path or plan.path.parent / WAIVER_FILE
     if not path.exists():
         return Waivers()
     try:
         with path.open("rb") as file:
             document = tomllib.loads(file.read(MAX_PLAN_BYTES).decode("utf-8"))
-        found = _File.model_validate(document).waivers
+        found = WaiverFile.model_validate(document).waivers
     except OSError as error:
         raise PlanError(f"waivers {path}: cannot be read: {error.strerror or error}") from error
     except ValidationError as error:

@@ -121,7 +121,8 @@ def test_a_plan_is_described_without_tests(tmp_path: Path) -> None:
 def test_the_commands_are_listed(arguments: list[str], code: int, capsys: Captured) -> None:
     assert main(arguments) == code
     captured = capsys.readouterr()
-    assert "commands: contract, diff, install, plan, queries, replay, show, traceparent" in captured.out + captured.err
+    expected = "commands: contract, diff, install, plan, queries, replay, show, task, traceparent"
+    assert expected in captured.out + captured.err
 
 
 def test_python_dash_m_is_the_same_program() -> None:

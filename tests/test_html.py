@@ -171,16 +171,16 @@ def test_phases_and_gates_stand_in_the_plans_order_also_those_that_did_not_start
 
 def test_a_field_that_the_page_has_no_place_for_is_listed_all_the_same() -> None:
     class Newer(SpanEvidence):
-        programs: list[dict[str, object]]
+        tools: list[dict[str, object]]
         remark: str = ""
 
     evidence = samples.completed()
     evidence.spans[0] = Newer(
-        **evidence.spans[0].model_dump(), programs=[{"args": ["tool", "--fast"], "exit_code": 3}], remark="<b>new</b>"
+        **evidence.spans[0].model_dump(), tools=[{"args": ["tool", "--fast"], "exit_code": 3}], remark="<b>new</b>"
     )
     said = words(evidence)
     assert "Also recorded" in said
-    assert "programs" in said
+    assert "tools" in said
     assert "--fast" in said
     assert "exit_code" in said
     assert "<b>new</b>" in said

@@ -54,7 +54,7 @@ def deliver(name: str, target: Target, threshold: Threshold, questions: Sequence
     """
     diagnosis = ask(load_plan(suite_folder() / PLAN_FILE), target, threshold, questions)
     written = json.dumps(document(name, diagnosis), indent=2)
-    _say([written] if output.form == "json" else text(diagnosis))
+    say([written] if output.form == "json" else text(diagnosis))
     if output.report is not None:
         try:
             write_atomic(Path(output.report), f"{written}\n".encode(), durable=False)
@@ -64,7 +64,7 @@ def deliver(name: str, target: Target, threshold: Threshold, questions: Sequence
     return 0 if diagnosis.healthy else 1
 
 
-def _say(lines: Sequence[str] | Iterator[str]) -> None:
+def say(lines: Sequence[str] | Iterator[str]) -> None:
     """Print, whatever the output can encode."""
     encoding = sys.stdout.encoding or "utf-8"
     for line in lines:
@@ -133,7 +133,7 @@ def text(diagnosis: Diagnosis) -> Iterator[str]:
         yield ""
         yield f"{answer.question.id}. {answer.question.text} {_REPLIES[answer.reply]}"
         if answer.reply is Reply.NOT_ASKED:
-            yield from _wrapped("   ", answer.reason)
+            yield from wrapped("   ", answer.reason)
         for verdict in answer.verdicts:
             yield from _verdict(verdict)
     yield ""
@@ -153,7 +153,7 @@ def _header(diagnosis: Diagnosis) -> Iterator[str]:
 
 
 def _verdict(verdict: Verdict) -> Iterator[str]:
-    yield from _wrapped(f"   {_MARKS[verdict.outcome]:<8} {verdict.gate_id:<8}", verdict.purpose)
+    yield from wrapped(f"   {_MARKS[verdict.outcome]:<8} {verdict.gate_id:<8}", verdict.purpose)
     if verdict.outcome is Outcome.NOT_APPLICABLE:
         yield from _labelled("why", verdict.reason or "")
     for finding in verdict.findings[:SHOWN]:
@@ -174,21 +174,21 @@ def _conclusion(diagnosis: Diagnosis) -> Iterator[str]:
     start = diagnosis.start_at
     if start is not None:
         answer, verdict = start
-        yield from _wrapped("", f"NOT HEALTHY, question {answer.question.id}: {answer.reason}")
-        yield from _wrapped("", f"start at {verdict.gate_id} {verdict.phase}: {verdict.next_action}")
+        yield from wrapped("", f"NOT HEALTHY, question {answer.question.id}: {answer.reason}")
+        yield from wrapped("", f"start at {verdict.gate_id} {verdict.phase}: {verdict.next_action}")
         return
     gates = counted([verdict for answer in diagnosis.answers for verdict in answer.verdicts])
     silent = [str(answer.question.id) for answer in diagnosis.answers if answer.reply is Reply.NOT_ASKED]
     asked = f" as far as it was asked (not asked: {' and '.join(silent)})" if silent else ""
-    yield from _wrapped("", f"healthy{asked}: {gates}")
+    yield from wrapped("", f"healthy{asked}: {gates}")
 
 
 def _labelled(label: str, said: str) -> Iterator[str]:
     """Show a detail under its label, in columns that leave room for a whole SHA-256."""
-    yield from _wrapped(f"      {label:<10}", said)
+    yield from wrapped(f"      {label:<10}", said)
 
 
-def _wrapped(lead: str, said: str) -> Iterator[str]:
+def wrapped(lead: str, said: str) -> Iterator[str]:
     """Wrap a text under its lead; paths, ids and options stay whole, so that they can be copied."""
     lines = textwrap.wrap(said, WIDTH - len(lead), break_long_words=False, break_on_hyphens=False) or [""]
     for index, line in enumerate(lines):

@@ -45,6 +45,9 @@ SUBCOMMANDS = {
         "ask the Three Questions about a pipeline's output", "pytest_contextcore.pilot.diagnose:command"
     ),
     "a2a-pilot": Subcommand("run the pilot PI-101-002", "pytest_contextcore.pilot.run_pilot:command"),
+    "a2a-validate": Subcommand(
+        "check a file of evidence, a plan or waivers against its schema", "pytest_contextcore.pilot.validate:command"
+    ),
 }
 
 

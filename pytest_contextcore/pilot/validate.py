@@ -1,0 +1,131 @@
+"""``contextcore contract a2a-validate``: is a file as its schema says, and what has to be done if not."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from ..schemas import KINDS, VERSION, file_name, schema
+from ..schemas.check import Fault, faults
+from ..schemas.rules import broken_rules
+from .answers import say, wrapped
+from .commands import Parser, UsageError
+from .findings import clean
+from .parsing import MAX_DEPTH, Malformed, decode, parse_json
+
+MAX_BYTES = 64 * 1024 * 1024
+
+_LONG = 300
+_SHOWN = 50  # errors that the text shows; the JSON document has them all
+_AGAIN = "Run the plan again: a run writes this file anew, and nobody edits it by hand."
+_OTHER_VERSION = "Read it with the version of pytest-contextcore that wrote it."
+
+
+def command(arguments: list[str]) -> int:
+    """The command line: exit code 0 if the file is valid, 1 if not.
+
+    Raises:
+        UsageError: the command line cannot be followed, or the file cannot be read.
+    """
+    parser = Parser(
+        prog="contextcore contract a2a-validate", description="Check a file against its schema.", allow_abbrev=False
+    )
+    parser.add_argument("kind", metavar="KIND", help=f"what it is: {', '.join(KINDS)}")
+    parser.add_argument("file", metavar="FILE", help="the file")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
+    options = parser.parse_args(arguments)
+    if options.kind not in KINDS:
+        raise UsageError(f"there is no kind {clean(repr(options.kind))}; there are {', '.join(KINDS)}")
+    path = Path(options.file)
+    found = [_told(options.kind, fault) for fault in _errors(options.kind, _read(path), path)]
+    say([json.dumps(document(options.kind, path, found), indent=2)] if options.format == "json" else
+        text(options.kind, path, found))  # fmt: skip
+    return 1 if found else 0
+
+
+def document(kind: str, path: Path, found: list[Fault]) -> dict[str, Any]:
+    """The answer as a JSON document."""
+    return {
+        "schema_version": VERSION,
+        "command": "a2a-validate",
+        "kind": kind,
+        "file": clean(str(path), 4096),
+        "schema": file_name(kind),
+        "valid": not found,
+        "errors": [asdict(fault) for fault in found],
+    }
+
+
+def text(kind: str, path: Path, found: list[Fault]) -> Iterator[str]:
+    """The answer as lines of at most 80 columns, where texts can be broken."""
+    for fault in found[:_SHOWN]:
+        yield fault.path or "the whole file"
+        yield from wrapped("   observed  ", fault.observed)
+        yield from wrapped("   expected  ", fault.expected)
+        yield from wrapped("   next      ", fault.next_action)
+    if len(found) > _SHOWN:
+        yield f"… and {len(found) - _SHOWN} more; --format json has all of them"
+    about = f"{clean(str(path), _LONG)}: {kind} by {file_name(kind)}"
+    errors = "1 error" if len(found) == 1 else f"{len(found)} errors"
+    yield f"NOT VALID {about}: {errors}" if found else f"valid     {about}"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(f"{clean(str(path), _LONG)} cannot be read: {why}") from None
+    if len(data) > MAX_BYTES:
+        raise UsageError(f"{clean(str(path), _LONG)} has more than {MAX_BYTES} bytes")
+    return data
+
+
+def _errors(kind: str, data: bytes, path: Path) -> list[Fault]:
+    try:
+        parsed = parse_json(data) if kind == "evidence" else _toml(data)
+    except Malformed as error:
+        return [Fault("", f"{error.message}: {error.observed}", error.expected, "Correct the file.")]
+    return faults(schema(kind), parsed) or broken_rules(kind, parsed, path)
+
+
+def _toml(data: bytes) -> Any:
+    """A TOML document in JSON's types."""
+    try:
+        return _plain(tomllib.loads(decode(data)), 0)
+    except tomllib.TOMLDecodeError as error:
+        raise Malformed("is not valid TOML", str(error), "a TOML document") from None
+    except RecursionError:
+        raise Malformed("is nested too deeply", "the parser's limit", f"at most {MAX_DEPTH} levels") from None
+
+
+def _plain(value: Any, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise Malformed("is nested too deeply", f"over {MAX_DEPTH} levels", f"at most {MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        return {name: _plain(item, depth + 1) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, depth + 1) for item in value]
+    return value.isoformat() if isinstance(value, date | datetime | time) else value
+
+
+def _told(kind: str, fault: Fault) -> Fault:
+    """The error, safe to print, with what a person is to do about it."""
+    action = f"{fault.next_action[:1].upper()}{fault.next_action[1:]}".rstrip(".") + "."
+    if kind == "evidence":
+        action = _AGAIN
+    if fault.path == "schema_version":
+        action = _OTHER_VERSION
+    return replace(
+        fault,
+        path=clean(fault.path, _LONG),
+        observed=clean(fault.observed, _LONG),
+        expected=clean(fault.expected, _LONG),
+        next_action=clean(action, _LONG),
+    )

@@ -1,0 +1,44 @@
+"""The schemas, made anew from the models: ``python -m pytest_contextcore.schemas.generate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..model import Evidence
+from ..plan import Plan
+from ..waivers import WaiverFile
+from . import KINDS, VERSION, file_name
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_TITLES = {
+    "evidence": "Evidence: the recorded result of one execution of a plan",
+    "plan": "Plan: a declared trace (plan.toml)",
+    "waivers": "Waivers: permissions to go on past failed gates (waivers.toml)",
+}
+
+
+def generate(kind: str) -> dict[str, Any]:
+    """The schema of a kind of file, from its model: of what is written for evidence, of what is read for the others."""
+    match kind:
+        case "evidence":
+            made = Evidence.model_json_schema(mode="serialization")
+        case "plan":
+            made = Plan.model_json_schema(mode="validation")
+            del made["properties"]["path"]  # known from where the plan was found, not from what it says
+            made["required"].remove("path")
+        case _:
+            made = WaiverFile.model_json_schema(mode="validation")
+    head = {"$schema": _DIALECT, "$id": f"urn:pytest-contextcore:schema:{kind}:{VERSION}", "title": _TITLES[kind]}
+    return {**head, **{name: value for name, value in made.items() if name != "title"}}
+
+
+def text(kind: str) -> str:
+    """The schema as it is shipped."""
+    return json.dumps(generate(kind), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    for each in KINDS:
+        (Path(__file__).parent / file_name(each)).write_text(text(each), encoding="utf-8")

@@ -1,0 +1,55 @@
+"""Spans out of tasks, with the names and attributes of a pilot's spans (contract 6). Pure.
+
+A root task looks like a trace's parent span, a task below it like a phase, one further down like a gate: so the same
+queries find the tree that a person draws and the one that a run records.
+"""
+
+from __future__ import annotations
+
+from ..span_data import OK, UNSET, Attributes, SpanData, SpanEvent, SpanStatus, error_status
+from .model import COMPLETED, FAILED, Book, Task
+
+_MAX_PHASE = 80
+
+
+def task_span(book: Book, task: Task) -> SpanData:
+    """The finished span of a task that has ended."""
+    path = [*reversed(book.ancestors(task)), task]
+    phase = phase_name(path[1].title) if len(path) > 1 else ""
+    attributes: Attributes = {"project.id": task.project, "task.id": task.id}
+    if task.parent_id:
+        attributes["task.parent_id"] = task.parent_id
+    if phase:
+        attributes["task.phase"] = phase
+    attributes |= {"task.type": task.type, "task.title": task.title, "task.status": task.status}
+    blocked = {
+        "task.blocked_reason": task.blocked_reason,
+        "task.blocked_on_span_id": task.blocked_on,
+        "task.next_action": task.next_action,
+    }
+    attributes |= {name: value for name, value in blocked.items() if value}
+    return SpanData(
+        name=f"{task.id} {phase}" if phase and len(path) == 2 else task.id,
+        trace_id=task.trace_id,
+        span_id=task.span_id,
+        parent_id=task.parent_span_id,
+        start=task.started_at,
+        end=task.ended_at or task.started_at,
+        attributes=attributes,
+        events=tuple(SpanEvent(event.name, event.time, dict(event.attributes)) for event in task.events),
+        status=_status(task),
+        trace_state=task.trace_state,
+        parent_remote=task.remote,
+    )
+
+
+def phase_name(title: str) -> str:
+    """A title in the form of a phase's name: ``Init baseline`` is ``INIT_BASELINE``; empty if nothing is left."""
+    words = "".join(letter if letter.isalnum() else " " for letter in title.upper()).split()
+    return "_".join(words)[:_MAX_PHASE].rstrip("_")
+
+
+def _status(task: Task) -> SpanStatus:
+    if task.status == COMPLETED:
+        return OK
+    return error_status(task.reason or "") if task.status == FAILED else UNSET
