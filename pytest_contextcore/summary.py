@@ -36,8 +36,9 @@ def held_reason(outcome: Outcome) -> str:
 
 def stopped_message(span: SpanEvidence, outcome: Outcome, places: Mapping[str, str | None]) -> str:
     """The failure that pytest shows for a phase that is blocked or failed by its gates."""
-    lines = [f"{span.span_id} {span.phase} is {outcome.status.value}: {outcome.reason}"]
+    first, *more = (outcome.reason or "").split("\n")
     failed = blocking_gates(span)
+    lines = [f"{span.span_id} {span.phase} is {outcome.status.value}: {first}", *(more if len(failed) < 2 else ())]
     for gate in failed:
         if len(failed) > 1:
             lines.append(f"{gate.gate_id} ({gate.kind.value}): {gate.reason}")

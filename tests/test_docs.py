@@ -76,9 +76,9 @@ def _environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(other)}
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/writing-a-plan.md", "docs/tasks.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/writing-a-plan.md", "docs/tasks.md", "docs/resume.md"])
 def test_what_a_page_shows_is_what_happens(name: str, tmp_path: Path) -> None:
-    if name == "README.md":
+    if name in ("README.md", "docs/resume.md"):
         shutil.copytree(ROOT / "pilot_tests", tmp_path / "pilot_tests", ignore=shutil.ignore_patterns("__pycache__"))
     commands = 0
     for block in blocks(ROOT / name):
