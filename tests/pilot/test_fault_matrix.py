@@ -20,7 +20,7 @@ from pytest_contextcore.pilot.workspace import Memo, Workspace
 from . import phases
 from .edits import Fault, at
 from .faults import FAULTS
-from .variants import VARIANTS, Files
+from .variants import VARIANTS, Files, sha
 
 Base = Callable[[str], Path]
 
@@ -122,6 +122,8 @@ def test_a_rollup_names_what_is_missing_in_its_chain_and_holds_the_rest(base: Ba
     chain = finalize.rollup(Workspace(root))
     assert [link.role for link in chain.links] == ["artifact_manifest", "handoff", "artifact", "artifact"]
     assert [finding.type for finding in chain.missing] == ["missing_file"] * 3
+    assert chain.text == "".join(f"{sha((root / link.path).read_bytes())}  {link.path}\n" for link in chain.links)
+    assert chain.digest == sha(chain.text.encode())
     shutil.copy(files.manifest, files.export / "other-artifact-manifest.yaml")
     chain = finalize.rollup(Workspace(root))
     assert [link.role for link in chain.links] == ["handoff"]
