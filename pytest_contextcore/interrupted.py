@@ -18,6 +18,7 @@ from .model import Evidence, Status
 from .otlp import decode_line, encode_line, spans_of
 from .resource import resource
 from .reuse import EvidenceError, load_evidence
+from .rules import DESELECTED
 from .span_data import INTERRUPTED, SpanData
 from .spans import parent_span, phase_spans, with_state
 from .spool import Position, Spool
@@ -52,8 +53,11 @@ def open_spans(evidence: Evidence) -> list[SpanData]:
 
     Those that had ended are as they were. What was open ended at the last moment that the evidence knows of.
     """
-    if not _was_cut_off(evidence):
-        return []
+    return as_interrupted(evidence) if _was_cut_off(evidence) else []
+
+
+def as_interrupted(evidence: Evidence) -> list[SpanData]:
+    """The spans of a trace that has begun, as they are if nothing more happens; the parent last."""
     evidence = evidence.model_copy(deep=True)
     last = max(_times(evidence))
     marked = {evidence.otel_span_id}
@@ -85,10 +89,9 @@ def _was_cut_off(evidence: Evidence) -> bool:
     """Whether its run was killed; one that left phases out on purpose said so of each, and may be gone on with."""
     if evidence.started_at is None or evidence.ended_at is not None:
         return False
-    return any(
-        span.status is Status.IN_PROGRESS or (span.status is Status.NOT_STARTED and span.blocked_reason is None)
-        for span in evidence.spans
-    )
+    waiting = [span.blocked_reason for span in evidence.spans if span.status is Status.NOT_STARTED]
+    running = any(span.status is Status.IN_PROGRESS for span in evidence.spans)
+    return running or None in waiting or DESELECTED not in waiting
 
 
 def _times(evidence: Evidence) -> Iterator[int]:

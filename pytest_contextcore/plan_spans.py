@@ -81,10 +81,10 @@ class PlanSpans:
 
     def _note_parent(self) -> None:
         if self._outbox.spool is not None:
-            from .interrupted import open_spans  # noqa: PLC0415  (only when exporting)
+            from .interrupted import as_interrupted  # noqa: PLC0415  (only when exporting)
 
             remote = self._recorder.remote
-            parent = open_spans(self._recorder.evidence)[-1]
+            parent = as_interrupted(self._recorder.evidence)[-1]
             self._outbox.begin(with_state(parent, remote.state if remote else ""))
 
     def _hold(self) -> None:

@@ -1,0 +1,211 @@
+"""Killed at any moment, the pilot leaves the truth (issue: stop, kill, resume).
+
+``CONTEXTCORE_KILLS=200`` tries so many random moments and every transition; the suite tries a few of both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_contextcore.evidence_file import evidence_path
+from pytest_contextcore.model import Evidence, Status
+from pytest_contextcore.reuse import load_evidence
+from pytest_contextcore.rules import CHECKED
+
+from ..otlp_receiver import refused_endpoint
+
+ROOT = Path(__file__).parents[2]
+TRACE = "PI-101-002"
+RANDOM_MOMENTS = int(os.environ.get("CONTEXTCORE_KILLS", "10"))
+EVERY = 1 if "CONTEXTCORE_KILLS" in os.environ else 9
+
+
+class Runs:
+    """Runs of the pilot in processes that can be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "OTEL_"))}
+        self._server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("killing.py"))],
+            cwd=ROOT,
+            env={**environ, "OTEL_EXPORTER_OTLP_ENDPOINT": refused_endpoint()},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def out(self) -> Path:
+        """A new evidence folder."""
+        self._count += 1
+        return self._folder / f"out-{self._count}"
+
+    def start(self, out: Path, *options: str, moment: int | None = None) -> int:
+        """Start a run; its process id."""
+        arguments = [
+            "pilot_tests", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:hypothesispytest",
+            f"--config-file={os.devnull}", f"--rootdir={ROOT}", f"--contextcore-out={out}", *options,
+        ]  # fmt: skip
+        request = {"arguments": arguments, "log": str(self._folder / "log"), "moment": moment}
+        assert self._server.stdin is not None
+        self._server.stdin.write(f"{json.dumps(request)}\n")
+        self._server.stdin.flush()
+        return int(self._line())
+
+    def end(self) -> dict[str, int]:
+        """How the run that was started last has ended."""
+        found: dict[str, int] = json.loads(self._line())
+        return found
+
+    def stop(self) -> None:
+        """No more runs."""
+        self._server.communicate()
+
+    def _line(self) -> str:
+        assert self._server.stdout is not None
+        line = self._server.stdout.readline()
+        assert line, "the server of the runs has ended"
+        return line
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """The server, for all tests of this module."""
+    made = Runs(tmp_path_factory.mktemp("kills"))
+    yield made
+    made.stop()
+
+
+def spans_in(path: Path) -> set[str]:
+    """The ids of the spans in a file; its last line may be torn, no other."""
+    if not path.exists():
+        return set()
+    *whole, last = path.read_bytes().split(b"\n")
+    found: set[str] = set()
+    for line in [*whole, *([last] if last.endswith(b"}") and _parses(last) else [])]:
+        for resource in json.loads(line)["resourceSpans"]:
+            found |= {span["spanId"] for scope in resource["scopeSpans"] for span in scope["spans"]}
+    return found
+
+
+def _parses(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def assert_truth(out: Path) -> str:
+    """What stands on disk is true; how far the run had come, for the reader."""
+    path = evidence_path(out, TRACE)
+    kept = spans_in(out / f"{TRACE}.otlp.jsonl")
+    if not path.exists():
+        assert kept == set()
+        return "nothing"
+    evidence = load_evidence(path, unaltered=True)
+    states = [span.status for span in evidence.spans]
+    done = states.count(Status.COMPLETED)
+    running = states[done : done + 1] == [Status.IN_PROGRESS]
+    assert states == [Status.COMPLETED] * done + [Status.IN_PROGRESS] * running + [Status.NOT_STARTED] * (
+        10 - done - running
+    )
+    assert evidence.status is (Status.COMPLETED if evidence.ended_at else Status.IN_PROGRESS)
+    spooled = set().union(*map(spans_in, (out / "spool").glob("*.otlp.jsonl")))
+    for span in evidence.spans[:done]:
+        assert all(gate.result in CHECKED for gate in span.gates)
+        assert span.ended_at is not None
+        ended = {span.otel_span_id, *(gate.otel_span_id for gate in span.gates)}
+        assert ended <= kept
+        assert ended <= spooled
+    _assert_current(evidence, out)
+    return f"{done} completed"
+
+
+def _assert_current(evidence: Evidence, out: Path) -> None:
+    """No phase has its span on disk while the evidence says that it has not begun."""
+    kept = spans_in(out / f"{TRACE}.otlp.jsonl")
+    begun = [span for span in evidence.spans if span.status is not Status.NOT_STARTED]
+    if evidence.ended_at is None and evidence.status is Status.IN_PROGRESS:
+        late = [span.span_id for span in evidence.spans if span.otel_span_id in kept and span not in begun]
+        assert late == [] or len(begun) == 10
+
+
+def test_every_transition_leaves_the_truth(runs: Runs) -> None:
+    out = runs.out()
+    runs.start(out)
+    whole = runs.end()
+    assert whole["code"] == 0
+    assert whole["moments"] > 60
+    seen: dict[str, int] = {}
+    for moment in range(0, whole["moments"], EVERY):
+        out = runs.out()
+        runs.start(out, moment=moment)
+        assert runs.end()["code"] == -signal.SIGKILL
+        truth = assert_truth(out)
+        seen[truth] = seen.get(truth, 0) + 1
+    print(f"transitions of {whole['moments']}: {seen}")
+    assert len(seen) > 3
+
+
+def test_random_moments_leave_the_truth_and_can_be_resumed(runs: Runs) -> None:
+    chance = random.Random(20)
+    out = runs.out()
+    runs.start(out)
+    runs.end()
+    evidence = load_evidence(evidence_path(out, TRACE))
+    took = ((evidence.ended_at or 0) - (evidence.started_at or 0)) / 1e9
+    seen: dict[str, int] = {}
+    for number in range(RANDOM_MOMENTS):
+        out = runs.out()
+        process = runs.start(out)
+        _wait_for_first_write(out, process)
+        _kill_after(process, chance.uniform(0, took))
+        code = runs.end()["code"]
+        assert code in (0, -signal.SIGKILL)
+        truth = assert_truth(out) if code else "came to its end"
+        seen[truth] = seen.get(truth, 0) + 1
+        if number % 5 == 0:
+            runs.start(out, "--contextcore-resume")
+            assert runs.end()["code"] == 0
+            assert load_evidence(evidence_path(out, TRACE)).status is Status.COMPLETED
+    print(f"random moments: {seen}")
+    assert len(seen) > 1
+
+
+def _wait_for_first_write(out: Path, process: int) -> None:
+    """Until the trace has begun: before that there is nothing to be true."""
+    import time
+
+    end = time.monotonic() + 30
+    while not evidence_path(out, TRACE).exists() and _lives(process) and time.monotonic() < end:
+        os.sched_yield()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _kill_after(process: int, seconds: float) -> None:
+    """Kill it then; the waiting is what is tested, not a way to wait for something."""
+    import threading
+
+    threading.Event().wait(seconds)
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return
