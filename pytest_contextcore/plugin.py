@@ -7,7 +7,9 @@ to be exported.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     The listener is registered here so that its wrapper around ``pytest_collection_modifyitems`` comes after, and so
     encloses, that of pytest's last-failed plugin, which is registered in an earlier ``pytest_configure``.
     """
+    _put_back_modules()
     config.addinivalue_line("markers", "phase(id): this test is the phase with that id of the nearest plan.toml")
     if not config.pluginmanager.has_plugin("dependency"):  # we add its markers to phases, whether it is loaded or not
         config.addinivalue_line("markers", "dependency(name, depends, scope): of pytest-dependency")
@@ -64,6 +67,18 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     from .header import header_lines  # noqa: PLC0415  (only in a session that is traced)
 
     return header_lines(config, plans)
+
+
+def _put_back_modules() -> None:
+    """Have each module of ours once in a process, though pytest's tool for testing plugins runs several sessions in it.
+
+    After each it takes out of ``sys.modules`` what the session imported; the package still has it as an attribute. With
+    modules imported when they are needed, the next session would get some of them anew, with enums of their own.
+    """
+    package = __name__.rpartition(".")[0]
+    for name, module in list(vars(sys.modules[package]).items()):
+        if isinstance(module, ModuleType) and module.__name__ == f"{package}.{name}":
+            sys.modules.setdefault(module.__name__, module)
 
 
 def _exporting() -> bool:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .batches import Damaged, Request, requests
 from .bounded import NO_ANSWER, Bounded
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 3
 _FIRST_PAUSE = 0.1
+T = TypeVar("T")
 _sleep = time.sleep  # a test may replace the one in `time`
 
 
@@ -118,14 +119,20 @@ class Job:
         self._attempts, self._accepted = attempts, accepted
         self._lock = threading.Lock()
         self._over = False
+        self._waited = 0.0
+        self._took = 0.0
 
     def run(
         self, work: Callable[[Transport], bool | None], transport: Transport | None = None, keep: float = 0.0
     ) -> Transport | None:
         """Do one of the methods below, leaving ``keep`` seconds of the budget; the transport, if it stays open."""
         bounded = Bounded(self._settings, work, transport)
+        before = self._budget.spent
         with self._budget.spending(keep):
             trouble = bounded.run(self._budget, self._give_up)
+            if not self._over:  # threads that start late on a loaded machine are not the collector's either
+                self._budget.give_back(max(0.0, self._budget.spent - before - self._waited))
+                self._waited = 0.0
         if trouble and self.problem is None:
             late = trouble == NO_ANSWER and self.sent
             self.problem = self._settings.clean("time ran out" if late else trouble)
@@ -148,21 +155,19 @@ class Job:
         request = next(self._requests(), None)
         if request is None or self._over:
             return False
-        began = self._budget.now()
-        answer = transport.post(request.body, min(self._budget.left, self._settings.timeout))
+        answer = self._timed(lambda: transport.post(request.body, self._patience))
         if answer is None:
             self.under_way = request
             return True
-        self._judge(request, answer, began)
+        self._judge(request, answer)
         return False
 
     def read_answer(self, transport: Transport) -> None:
         """Wait for the answer to the request that was posted."""
         request, self.under_way = self.under_way, None
         if request is not None:
-            began = self._budget.now()
-            answer = transport.read_answer(min(self._budget.left, self._settings.timeout))
-            self._judge(request, answer, began)
+            answer = self._timed(lambda: transport.read_answer(self._patience))
+            self._judge(request, answer)
 
     def _requests(self) -> Iterator[Request]:
         start = self.spool.position()
@@ -178,23 +183,38 @@ class Job:
     def _deliver(self, transport: Transport, request: Request) -> bool:
         """Send one request until it is accepted; False when sending has to stop."""
         for attempt in range(self._attempts):
-            left = self._budget.left
-            if self._over or left <= 0:
+            if self._over or self._budget.left <= 0:
                 self._note(NO_ANSWER)
                 return False
-            began = self._budget.now()
-            answer = transport.export(request.body, min(left, self._settings.timeout))
+            answer = self._timed(lambda: transport.export(request.body, self._patience))
             pause = answer.retry_after if answer.retry_after is not None else _FIRST_PAUSE * 2**attempt
             last = attempt == self._attempts - 1
             if answer.accepted or last or not answer.retryable or pause >= self._budget.left:
-                return self._judge(request, answer, began, pause)
-            _sleep(pause)
+                return self._judge(request, answer, pause)
+            self._timed(lambda: _sleep(pause))  # noqa: B023  (called at once)
         return False
 
-    def _judge(self, request: Request, answer: Answer, began: float, pause: float = _FIRST_PAUSE) -> bool:
+    @property
+    def _patience(self) -> float:
+        return min(self._budget.left, self._settings.timeout)
+
+    def _timed(self, wait: Callable[[], T]) -> T:
+        """Wait for the collector."""
+        began = self._budget.now()
+        try:
+            return wait()
+        finally:
+            seconds = self._budget.now() - began
+            self._waited += seconds
+            self._took += seconds
+
+    def _judge(self, request: Request, answer: Answer, pause: float = _FIRST_PAUSE) -> bool:
         """Note what an answer says; False when sending has to stop."""
+        took, self._took = self._took, 0.0
         if answer.accepted:
-            self._give_back(min(self._budget.now() - began, self._budget.free))
+            free = min(took, self._budget.free)
+            self._waited -= free
+            self._give_back(free)
             return self._accept(request, answer)
         if answer.retryable:
             self.again_in = pause if answer.retry_after is None else answer.retry_after
