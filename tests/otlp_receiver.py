@@ -5,6 +5,7 @@ It reads JSON in a way of its own, through protobuf's ``json_format``, so that i
 
 from __future__ import annotations
 
+import atexit
 import gzip
 import json
 import socket
@@ -266,10 +267,11 @@ def _json(body: ExportTraceServiceResponse) -> bytes:
 
 
 def refused_endpoint() -> str:
-    """An address at which nobody listens."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{found.getsockname()[1]}"
+    """An address at which nobody listens, and nobody else can begin to while this process lives."""
+    held = socket.socket()
+    atexit.register(held.close)
+    held.bind(("127.0.0.1", 0))
+    return f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 @contextmanager
