@@ -15,6 +15,7 @@ from . import closing
 from .beginning import hold
 from .crashes import CrashedTests
 from .evidence_file import EvidenceFile, evidence_path
+from .interrupted import emitted
 from .model import Evidence, Result, SpanEvidence, Status
 from .plan import Plan, load_plan
 from .plan_spans import PlanSpans
@@ -173,8 +174,13 @@ class Controller:
         shared = self._shared
         evidence = self._left_behind(plan)
         recorder = TraceRecorder.take_over(plan.plan, evidence)
+        context = shared.context
         spans = PlanSpans(
-            recorder, shared.context.out, shared.outbox, sampled=shared.outbox.sampled(evidence.otel_trace_id)
+            recorder,
+            context.out,
+            shared.outbox,
+            sampled=shared.outbox.sampled(evidence.otel_trace_id),
+            emitted=emitted(context.out, evidence.trace_id, context.run_id) if evidence is not plan.fresh else (),
         )
         file = EvidenceFile(recorder, shared.context.out)
         recorder.listener = all_of(spans, file)
@@ -202,9 +208,11 @@ class Controller:
         they wrote last is sent too.
         """
         shared = self._shared
-        for plan in self._plans.values():
-            left = self._left_behind(plan)
-            if plan.done is None and left is not plan.fresh:
+        unfinished = [plan for plan in self._plans.values() if plan.done is None]
+        if any(self._left_behind(plan) is not plan.fresh for plan in unfinished):
+            self._stop_workers()
+        for plan in unfinished:
+            if self._left_behind(plan) is not plan.fresh:
                 self._take_over(plan, None)
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
@@ -213,6 +221,12 @@ class Controller:
             return (yield)
         finally:
             self._lines += shared.outbox.finish()
+
+    def _stop_workers(self) -> None:
+        """After Ctrl-C and ``-x`` they may still write; what they leave must be final before it is gone on from."""
+        session = self._config.pluginmanager.get_plugin("dsession")
+        if (nodes := getattr(session, "nodemanager", None)) is not None:
+            nodes.teardown_nodes()
 
     def _traces(self) -> list[closing.Trace]:
         return [closing.Trace(plan.done, plan.problems) for plan in self._plans.values() if plan.done is not None]

@@ -155,6 +155,12 @@ def _evidence(path: Path) -> Evidence | None:
     return evidence if evidence.started_at is not None and evidence.ended_at is None else None
 
 
+def emitted(out: Path, trace_id: str, run_id: str) -> set[str]:
+    """The ids of the spans that a trace's own file and the spools of a run hold: what must not be emitted again."""
+    files = [out / f"{trace_id}{SUFFIX}", *sorted((out / "spool").glob(f"{run_id}*{SUFFIX}"))]
+    return {found.decode() for path in files for line in _lines(path) for found in _ID.findall(line)}
+
+
 def _scan(files: Iterable[Path], wanted: Collection[str]) -> tuple[set[str], int]:
     """Which of these span ids the files hold, and the last end of a span in them."""
     found: set[str] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -15,8 +16,8 @@ class InUse(Exception):  # noqa: N818  (says what is the case)
 class RunLock:
     """Holds a trace's lock file until it is closed or the process ends, however it ends."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self._path, self._descriptor = path, descriptor
+    def __init__(self, path: Path, descriptor: int, made: Sequence[Path]) -> None:
+        self._path, self._descriptor, self._made = path, descriptor, made
 
     @classmethod
     def take(cls, out: Path, trace_id: str) -> RunLock | None:
@@ -28,6 +29,7 @@ class RunLock:
             InUse: another run holds it.
         """
         path = out / f".{trace_id}.lock"
+        made = [folder for folder in (out, *out.parents) if not folder.exists()]
         try:
             out.mkdir(parents=True, exist_ok=True)
             while not _is_file_at(path, descriptor := _open_locked(path)):
@@ -40,12 +42,14 @@ class RunLock:
         for left in out.iterdir():
             if left.name.startswith((f".{trace_id}.json.", f".{trace_id}.handoffs.json.")):
                 left.unlink(missing_ok=True)
-        return cls(path, descriptor)
+        return cls(path, descriptor, made)
 
     def close(self) -> None:
-        """Let go of it."""
-        with contextlib.suppress(OSError):  # the folder may be gone; the lock goes with the descriptor
+        """Let go of it; folders that were made for it and are still empty go, too: a run may write nothing."""
+        with contextlib.suppress(OSError):  # they may be gone, or full; the lock goes with the descriptor
             self._path.unlink()
+            for folder in self._made:
+                folder.rmdir()
         os.close(self._descriptor)
 
 

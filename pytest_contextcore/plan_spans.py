@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from .appending import lock
@@ -20,12 +21,23 @@ class PlanSpans:
     Phases that did not start get their zero-length span at the end of the trace (contract 5). A trace that stays open,
     since phases were deselected and nothing failed, has no end yet: its parent and those phases are emitted by the run
     that ends it. Reused phases get a span too, unless an earlier run of this very trace has emitted it.
+
+    ``emitted``: ids of spans that a process which died had written already, though not yet into the evidence.
     """
 
-    def __init__(self, recorder: TraceRecorder, out: Path, outbox: Outbox, *, sampled: bool) -> None:
+    def __init__(
+        self,
+        recorder: TraceRecorder,
+        out: Path,
+        outbox: Outbox,
+        *,
+        sampled: bool,
+        emitted: Collection[str] = (),
+    ) -> None:
         self.path = out / f"{recorder.plan.trace.id}.otlp.jsonl"
         self.problem: str | None = None
         self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
+        self._emitted = emitted
         self._lock: int | None = None
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
@@ -62,6 +74,7 @@ class PlanSpans:
         return self._recorder.child_spans.pop(self._recorder.plan.short_phase_id(span.span_id), [])
 
     def _emit(self, spans: list[SpanData]) -> None:
+        spans = [span for span in spans if span.span_id not in self._emitted]
         remote = self._recorder.remote
         if remote is not None:
             spans = [with_state(span, remote.state) for span in spans]

@@ -21,7 +21,7 @@ from pytest_contextcore import ordinary, spans
 from pytest_contextcore.attributes import registry
 
 from .otlp_receiver import Receiver
-from .plans import WAREHOUSE
+from .plans import PASSING, WAREHOUSE
 from .traces import transform
 
 ROOT = Path(__file__).parent.parent
@@ -100,6 +100,10 @@ Found = set[tuple[str, str, str]]
 """Name, type and place of each attribute that was emitted."""
 
 
+TOLD = {"phase.attempt": "attempt", "task.status.changed": "change"}
+"""Events that tell what a span said of itself at that moment, by its own attributes."""
+
+
 def place(span: Span) -> str:
     own = {pair.key for pair in span.attributes}
     if "gate.kind" in own:
@@ -108,6 +112,8 @@ def place(span: Span) -> str:
         return "program"
     if "test.suite.name" in own:
         return "trace" if "task.id" in own else "root"
+    if "task.id" in own and "task.phase" not in own:
+        return "trace"  # a task that was drawn by hand
     return "phase" if "task.phase" in own else "test"
 
 
@@ -118,11 +124,7 @@ def emitted(resources: list[ResourceSpans]) -> Found:
         for scope in resource.scope_spans:
             for span in scope.spans:
                 pairs += [(pair, place(span)) for pair in span.attributes]
-                pairs += [
-                    (pair, "attempt" if event.name == "phase.attempt" else "event")
-                    for event in span.events
-                    for pair in event.attributes
-                ]
+                pairs += [(pair, TOLD.get(event.name, "event")) for event in span.events for pair in event.attributes]
         found |= {(pair.key, KINDS[pair.value.WhichOneof("value") or ""], where) for pair, where in pairs}
     return found
 
@@ -149,7 +151,34 @@ def everything(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixture
         assert _run(folder, *common, "--reruns=1", "test_load.py", "test_other.py") == 1
         assert _run(folder, *common, "-k", "test_transform", "test_load.py") == 0  # the first phase is reused
         assert _run(folder, *common, "--contextcore-out=pilot-out", "pilot") == 0
+        _rarely(folder, common)
         yield emitted([resource for request in receiver.accepted for resource in request.resource_spans])
+
+
+def _rarely(folder: Path, common: list[str]) -> None:
+    """What is emitted only of a phase that hangs, after a kill, and of tasks that are drawn by hand."""
+    for name, hang in (("hanging", "threading.Event().wait()"), ("killed", "os.kill(os.getpid(), 9)")):
+        (folder / name).mkdir()
+        timed = WAREHOUSE.replace('name = "TRANSFORM"\n', 'name = "TRANSFORM"\ntimeout = 0.2\n')
+        (folder / name / "plan.toml").write_text(timed)
+        received = "    rows = phase.receive(Rows)\n"
+        (folder / name / "test_load.py").write_text(
+            "import os, threading\n" + PASSING.replace(received, f"{received}    {hang}\n")
+        )
+        assert _run(folder, *common, f"--contextcore-out={name}-out", name) in (1, -9)
+    (spool,) = (folder / "killed-out" / "spool").glob("*.otlp.jsonl")
+    _contextcore(folder, "replay", str(spool))
+    _contextcore(folder, "task", "start", "--id", "T-1", "--title", "by hand", "--type", "story", "--project", "p")
+    _contextcore(folder, "task", "comment", "--id", "T-1", "--by", "me", "--reason", "a word", "--project", "p")
+    _contextcore(folder, "task", "block", "--id", "T-1", "--reason", "it waits", "--project", "p")
+    _contextcore(folder, "task", "unblock", "--id", "T-1", "--project", "p")
+    _contextcore(folder, "task", "cancel", "--id", "T-1", "--reason", "not needed", "--project", "p")
+
+
+def _contextcore(folder: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "pytest_contextcore", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _run(folder: Path, *arguments: str) -> int:
@@ -198,7 +227,7 @@ def test_each_attribute_stands_where_its_level_says(everything: Found) -> None:
     assert {
         (name, where)
         for name, _, where in everything
-        if name != OF_THE_PLAN and where != "attempt" and where not in PLACES[registry()[name].level]
+        if name != OF_THE_PLAN and where not in ("attempt", "change") and where not in PLACES[registry()[name].level]
     } == set()
 
 

@@ -79,10 +79,11 @@ def test_a_reused_phase_says_nothing_of_the_attempts_of_the_trace_that_proved_it
 ) -> None:
     suite.write(transform(SECOND, before=COUNT))
     assert run(suite, "--reruns=1").ret == 0
+    proof = phase(evidence())["otel_span_id"]
     exporting.accepted.clear()
     assert run(suite, "-k", "test_publish").ret == 0
     reused = one(sent(exporting), T)
-    assert (reused.links, "task.attempt" in reused.attributes) == ([], False)
+    assert (reused.links, "task.attempt" in reused.attributes) == ([proof], False)
     assert len(phase(evidence())["attempts"]) == 1
 
 

@@ -33,6 +33,9 @@ def test_a_run_that_goes_on_where_the_last_one_failed(
     assert phase(document, "E")["reused"]
     assert statuses(document)["T"] == "completed"
     assert document["status"] == "in_progress"
+    assert ("LOAD-7" in {span.name for span in exporting.spans}) is (option == "--sw")  # with --lf the trace goes on
+    if option == "--lf":
+        return
     spans = sent(exporting)
     reused = one(spans, "LOAD-7-E EXTRACT")
     assert reused.attributes["task.reused"] is True

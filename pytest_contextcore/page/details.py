@@ -20,7 +20,17 @@ _DIRECTIONS = {
 }
 _PLACED = {
     Evidence: frozenset(
-        {"schema_version", "trace_id", "otel_trace_id", "otel_span_id", "otel_parent_span_id", "project_id", "title"}
+        {
+            "seal",
+            "runs",
+            "schema_version",
+            "trace_id",
+            "otel_trace_id",
+            "otel_span_id",
+            "otel_parent_span_id",
+            "project_id",
+            "title",
+        }
         | {
             "type",
             "status",
