@@ -272,14 +272,18 @@ def test_the_session_of_ordinary_tests_is_ended_too(
 def test_the_workers_spools_of_a_killed_session_are_completed_once(
     suite: Suite, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    suite.write(
-        PASSING.replace(
-            "phase.record(row_count=rows.count)", f"import os; os.kill(os.getppid(), {signal.SIGKILL:d}); {KILL}"
-        )
-    )
+    stop = "open('reached', 'w').close(); import threading; threading.Event().wait(60)"
+    suite.write(PASSING.replace("phase.record(row_count=rows.count)", stop))
     suite.write("import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_many(n): pass\n", "test_a.py")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
-    suite.run("-n", "1")
+    arguments = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-n", "1"]
+    with subprocess.Popen(
+        arguments, cwd=suite.pytester.path, start_new_session=True, stdout=subprocess.DEVNULL
+    ) as session:
+        while not (suite.pytester.path / "reached").exists():
+            assert session.poll() is None
+            threading.Event().wait(0.01)
+        os.killpg(session.pid, signal.SIGKILL)  # the controller and its worker
     spools = sorted((suite.pytester.path / "out" / "spool").glob("*.otlp.jsonl"))
     for spool in spools:
         code, _, err = replayed(spool, endpoint=receiver.http_endpoint)
