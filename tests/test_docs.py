@@ -76,13 +76,17 @@ def _environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(other)}
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/writing-a-plan.md", "docs/tasks.md", "docs/resume.md"])
+PLAYED = ["README.md", "docs/writing-a-plan.md", "docs/tasks.md", "docs/resume.md", "docs/how-to.md"]
+
+
+@pytest.mark.parametrize("name", PLAYED)
 def test_what_a_page_shows_is_what_happens(name: str, tmp_path: Path) -> None:
     if name in ("README.md", "docs/resume.md"):
         shutil.copytree(ROOT / "pilot_tests", tmp_path / "pilot_tests", ignore=shutil.ignore_patterns("__pycache__"))
     commands = 0
     for block in blocks(ROOT / name):
         if block.title is not None:
+            (tmp_path / block.title).parent.mkdir(exist_ok=True)
             (tmp_path / block.title).write_text(block.body, encoding="utf-8")
         elif block.language == "console":
             command, _, expected = block.body.removeprefix("$ ").partition("\n")
