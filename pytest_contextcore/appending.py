@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from pathlib import Path
 
 
 def lock(descriptor: int, *, exclusive: bool = False) -> bool:
@@ -25,3 +26,34 @@ def end_line(descriptor: int) -> None:
     size = os.fstat(descriptor).st_size
     if size and os.pread(descriptor, 1, size - 1) != b"\n":
         os.write(descriptor, b"\n")
+
+
+def append_whole(descriptor: int, data: bytes) -> None:
+    """Add lines to a file opened for appending, all of them or nothing: what the disk took of a part is taken back.
+
+    Raises:
+        OSError: they could not be written. If not even that could be undone, `TornLine`.
+    """
+    written = 0
+    try:
+        while written < len(data):
+            written += os.write(descriptor, data[written:])
+    except OSError as error:
+        if written:
+            try:
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+            except OSError:
+                raise TornLine(error.errno, error.strerror) from error
+        raise
+
+
+class TornLine(OSError):  # noqa: N818  (says what is the case)
+    """A part of a line stands at the end of the file; `end_line` makes a line of it."""
+
+
+def is_file_at(path: Path, descriptor: int) -> bool:
+    """Whether an open file is still the one that stands there."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -8,6 +8,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from .appending import is_file_at
+
 
 class InUse(Exception):  # noqa: N818  (says what is the case)
     """Another run holds the lock; the message says which process."""
@@ -32,7 +34,7 @@ class RunLock:
         made = [folder for folder in (out, *out.parents) if not folder.exists()]
         try:
             out.mkdir(parents=True, exist_ok=True)
-            while not _is_file_at(path, descriptor := _open_locked(path)):
+            while not is_file_at(path, descriptor := _open_locked(path)):
                 os.close(descriptor)  # its holder removed the file while we waited to open it
         except OSError:  # no right to write, or a file system without locks
             return None
@@ -65,10 +67,3 @@ def _open_locked(path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _is_file_at(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(follow_symlinks=False), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False

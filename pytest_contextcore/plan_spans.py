@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from .appending import lock
+from .appending import append_whole, end_line, is_file_at, lock
 from .model import GateEvidence, SpanEvidence, Status
 from .otlp import encode_line
 from .outbox import Outbox
@@ -38,14 +38,13 @@ class PlanSpans:
         self.problem: str | None = None
         self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
         self._emitted = emitted
-        self._lock: int | None = None
+        self._held: int | None = None
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change."""
         del gate
         if change is Change.TRACE_STARTED:
-            self._write("w", [])
-            self._hold()
+            self._begin()
             if self._sampled:
                 self._note_parent()
         elif change is Change.CHILD_ENDED and span is not None:  # at once: the phase may be killed before its end
@@ -81,16 +80,37 @@ class PlanSpans:
         if self._sampled:
             self._outbox.put(spans)
         # Last: what is in here but not in the spool was sent (`pytest_contextcore.interrupted`).
-        self._write("a", spans)
+        self._append(spans)
 
-    def _write(self, mode: str, spans: list[SpanData]) -> None:
+    def _begin(self) -> None:
+        """An empty file for this run."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open(mode, encoding="utf-8") as file:
-                if spans:
-                    file.write(encode_line(spans, self._outbox.resource) + "\n")
+            self._hold(os.O_TRUNC)
         except OSError as error:
-            self.problem = f"spans not written to {self.path}: {error.strerror or error}"
+            self._remember(error)
+
+    def _append(self, spans: list[SpanData]) -> None:
+        """All of these spans, or none of them where the disk refuses."""
+        try:
+            if self._held is not None and not is_file_at(self.path, self._held):
+                self._let_go()
+                self.problem = f"spans: {self.path} was removed while the run went on; it has those that came later"
+            if self._held is None:
+                self._hold()
+            if self._held is not None:
+                end_line(self._held)
+                append_whole(self._held, f"{encode_line(spans, self._outbox.resource)}\n".encode())
+        except OSError as error:
+            self._remember(error)
+
+    def _remember(self, error: OSError) -> None:
+        self.problem = f"spans not written to {self.path}: {error.strerror or error}"
+
+    def _hold(self, flags: int = 0) -> None:
+        """Open the file; a lock on it tells a replay that the run goes on."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._held = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | flags, 0o666)
+        lock(self._held)
 
     def _note_parent(self) -> None:
         if self._outbox.spool is not None:
@@ -100,15 +120,7 @@ class PlanSpans:
             parent = as_interrupted(self._recorder.evidence)[-1]
             self._outbox.begin(with_state(parent, remote.state if remote else ""))
 
-    def _hold(self) -> None:
-        """A lock on the file tells a replay that the run goes on."""
-        try:
-            self._lock = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            lock(self._lock)
-        except OSError:  # there is no file, as `problem` says
-            return
-
     def _let_go(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .appending import end_line, lock
+from .appending import TornLine, append_whole, end_line, lock
 
 _SPAN_MARK = b'"startTimeUnixNano":'  # once in each span; in a text its quotes would be escaped
 
@@ -248,15 +248,12 @@ class Spool:
         return not position.skip and position.offset == size
 
     def _write(self, data: bytes) -> bool:
-        written = 0
         try:
-            descriptor = self._opened()
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
+            append_whole(self._opened(), data)
         except OSError as error:
             self._remember(error)
-            if written and self._descriptor is not None:
-                self._cut_off(self._descriptor, written)
+            if isinstance(error, TornLine):
+                self._release()  # opening it again ends the torn line
             return False
         return True
 
@@ -268,14 +265,6 @@ class Spool:
             end_line(descriptor)
             self._descriptor = descriptor
         return self._descriptor
-
-    def _cut_off(self, descriptor: int, written: int) -> None:
-        """Take back a line of which the disk took only a part."""
-        try:
-            os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
-        except OSError as error:
-            self._remember(error)
-            self._release()  # opening it again ends the torn line
 
     def _release(self) -> None:
         if self._descriptor is not None:

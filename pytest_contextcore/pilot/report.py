@@ -55,7 +55,11 @@ def rollup(gate: Gate, workspace: Workspace) -> None:
 
 
 def hand_on(phase: Phase, workspace: Workspace, kind: type[WorkspaceHandoff] | None) -> None:
-    """Record what the phase observed and the files that it relied on; hand them on if its gates hold."""
+    """Record what the phase observed and every file that it read; hand on those it vouches for if its gates hold.
+
+    The inputs are more than what it vouches for: a later phase may not write to the latter, while a phase whose verdict
+    shall hold in a resumed run must have been told of each file that it rests on.
+    """
     position = int(phase.short_id.removeprefix("S"))
     phase.record(**observe(workspace, position))
     files: dict[str, str] = {}
@@ -64,6 +68,7 @@ def hand_on(phase: Phase, workspace: Workspace, kind: type[WorkspaceHandoff] | N
             files[path] = workspace.digest(path)
         except Unreadable:
             continue  # absent or unreadable: the gate that is about this file says so
-        phase.input(workspace.root / path, sha256=files[path])
+    for path, digest in (files | workspace.digests).items():
+        phase.input(workspace.root / path, sha256=digest)
     if kind is not None and not phase.failed_gates:
         phase.handoff(kind(root=str(workspace.root), files=files))

@@ -111,6 +111,11 @@ class Workspace:
         """Give the name under which a path below the root is known, where its folder is mounted under another."""
         return self._tree.canonical(path)
 
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """Every file that was read so far, with the SHA-256 of its bytes: what a verdict about it rests on."""
+        return self._digests
+
     def size(self, path: str) -> int:
         """Give a regular file's size in bytes."""
         with self._tree.file(path) as (_, size):

@@ -52,7 +52,7 @@ def run(request: dict[str, Any], counted: int) -> int:
     os.dup2(output, 2)
     moments = Moments(request["moment"])
     os.replace = moments.around(os.replace)
-    plan_spans.PlanSpans._write = moments.around(plan_spans.PlanSpans._write)  # type: ignore[method-assign]
+    plan_spans.PlanSpans._append = moments.around(plan_spans.PlanSpans._append)  # type: ignore[method-assign]
     spool.Spool.append = moments.around(spool.Spool.append)  # type: ignore[method-assign]
     code = int(pytest.main(request["arguments"]))
     os.write(counted, str(moments.passed).encode())
