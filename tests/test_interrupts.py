@@ -27,6 +27,7 @@ def interrupt(suite: Suite, *arguments: str) -> tuple[int, str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:hypothesispytest", *arguments],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  (ignored in the background)
     )  # fmt: skip
     _await(folder / "running", process)
     process.send_signal(signal.SIGINT)
