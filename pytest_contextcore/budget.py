@@ -16,8 +16,8 @@ FREE = 0.1
 class Budget:
     """Seconds that sending may still take.
 
-    It is spent while `spending` is open, and given back what was no waiting for the collector: the work of encoding,
-    and up to ``free`` seconds of each answer that accepted something. So a collector that is well gets a session of any
+    It is spent while `spending` is open. What is no waiting for the collector does not count: the work of encoding,
+    and up to ``free`` seconds of each request that was accepted. So a collector that is well gets a session of any
     size, and one that is not costs ``seconds`` at most, however the requests are spread over the run.
 
     The clock is bound when this module is imported: a test may replace the one in ``time``.
@@ -29,6 +29,7 @@ class Budget:
         self.seconds, self.free, self._clock = seconds, free, clock
         self._spent = 0.0
         self._since: float | None = None
+        self._paused: float | None = None
         self._kept = 0.0
 
     @property
@@ -39,8 +40,10 @@ class Budget:
     @property
     def spent(self) -> float:
         """Seconds spent until now."""
-        since = self._since  # another thread may be asking
-        return self._spent + (self._clock() - since if since is not None else 0.0)
+        since, paused = self._since, self._paused  # another thread may be asking
+        if since is None:
+            return self._spent
+        return self._spent + (self._clock() if paused is None else paused) - since
 
     @contextmanager
     def spending(self, keep: float = 0.0) -> Iterator[None]:
@@ -49,11 +52,21 @@ class Budget:
         try:
             yield
         finally:
-            self._spent, self._since, self._kept = self.spent, None, 0.0
+            self._spent, self._since, self._paused, self._kept = self.spent, None, None, 0.0
+
+    def pause(self) -> None:
+        """What follows is no waiting, and does not count however long it takes."""
+        self._paused = self._clock()
+
+    def resume(self) -> None:
+        """The clock goes on; nothing happens if it was not paused, or `spending` is over."""
+        since, paused, self._paused = self._since, self._paused, None
+        if since is not None and paused is not None:
+            self._since = since + self._clock() - paused
 
     def renew(self) -> None:
         """Start anew: there was progress."""
-        self._spent, self._since = 0.0, self._clock()
+        self._spent, self._since, self._paused = 0.0, self._clock(), None
 
     def now(self) -> float:
         """The clock, to measure what is given back."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -93,6 +95,21 @@ def verify(settings: Settings, deadline: float = 1.0) -> str | None:
     return None if problem is None else settings.clean(f"{settings.describe()}: {problem}")
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector still: what is decoded has no cycles, but is so much that it would look at everything.
+
+    With the 100,000 tests of a session in memory that takes longer than a run may wait.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 class Job:
     """Sending from one spool; when the budget is spent it changes nothing any more.
 
@@ -128,7 +145,7 @@ class Job:
         """Do one of the methods below, leaving ``keep`` seconds of the budget; the transport, if it stays open."""
         bounded = Bounded(self._settings, work, transport)
         before = self._budget.spent
-        with self._budget.spending(keep):
+        with _no_collection(), self._budget.spending(keep):
             trouble = bounded.run(self._budget, self._give_up)
             if not self._over:  # threads that start late on a loaded machine are not the collector's either
                 self._budget.give_back(max(0.0, self._budget.spent - before - self._waited))
@@ -171,14 +188,24 @@ class Job:
 
     def _requests(self) -> Iterator[Request]:
         start = self.spool.position()
-        began = self._budget.now()
-        for item in requests(self.spool.lines(start), start, self._settings.protocol):
-            self._give_back(self._budget.now() - began)  # reading and encoding, which no collector is to blame for
+        items = requests(self.spool.lines(start), start, self._settings.protocol)
+        while (item := self._next(items)) is not None:
             if isinstance(item, Damaged):
                 self._put_aside(item)
             else:
                 yield item
-            began = self._budget.now()
+
+    def _next(self, items: Iterator[Request | Damaged]) -> Request | Damaged | None:
+        """Read and encode, for which no collector is to blame."""
+        with self._lock:
+            if not self._over:
+                self._budget.pause()
+        try:
+            return next(items, None)
+        finally:
+            with self._lock:
+                if not self._over:
+                    self._budget.resume()
 
     def _deliver(self, transport: Transport, request: Request) -> bool:
         """Send one request until it is accepted; False when sending has to stop."""

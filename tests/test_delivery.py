@@ -71,6 +71,18 @@ class TestBudget:
             budget.give_back(1.0)
         assert budget.spent == pytest.approx(0.5)
 
+    def test_work_does_not_count_while_it_lasts_or_afterwards(self, budget: Budget, clock: Clock) -> None:
+        with budget.spending():
+            clock.now += 0.5
+            budget.pause()
+            clock.now += 50
+            assert budget.left == pytest.approx(1.5)
+            budget.resume()
+            clock.now += 0.5
+            assert budget.left == pytest.approx(1.0)
+        budget.resume()
+        assert budget.left == pytest.approx(1.0)
+
     def test_a_part_is_kept_for_the_end(self, budget: Budget, clock: Clock) -> None:
         with budget.spending(keep=1.0):
             clock.now += 0.75
