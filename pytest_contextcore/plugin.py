@@ -45,10 +45,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", "dependency(name, depends, scope): of pytest-dependency")
     config.stash[settings.KEY] = settings.read_settings(config)
     config.pluginmanager.register(_Listener(config), "contextcore-listener")
-    if config.pluginmanager.has_plugin("pytester"):
-        # A session inside of this one drops from `sys.modules` what it imported; of modules that are imported late,
-        # the next one would then hold two versions.
-        from . import beginning, closing  # noqa: F401, PLC0415  (only where plugins are tested)
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         from .distributed import Controller  # noqa: PLC0415  (only with xdist)
 
