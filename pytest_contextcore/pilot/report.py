@@ -68,7 +68,7 @@ def hand_on(phase: Phase, workspace: Workspace, kind: type[WorkspaceHandoff] | N
             files[path] = workspace.digest(path)
         except Unreadable:
             continue  # absent or unreadable: the gate that is about this file says so
-    for path, digest in (files | workspace.digests).items():
+    for path, digest in {**files, **workspace.digests}.items():
         phase.input(workspace.root / path, sha256=digest)
     if kind is not None and not phase.failed_gates:
         phase.handoff(kind(root=str(workspace.root), files=files))
