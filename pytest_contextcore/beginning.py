@@ -16,7 +16,7 @@ from .progress import open_progress
 from .recorder import all_of
 from .resume import KeptPhases, KeptWords
 from .run import PlanRun
-from .services import Services, services
+from .services import PHASE_OF, Services, services
 from .session import PlanHooks
 from .settings import KEY
 
@@ -38,8 +38,10 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
     if config.option.collectonly or config.getoption("setuponly", False):
         return
     if link is None:
+        reached = {item.stash[PHASE_OF][0].plan.trace.id for item in items if PHASE_OF in item.stash}
         for run in runs:
-            hold(config, shared, run.plan)
+            if run.plan.trace.id in reached:  # else nothing is written for it
+                hold(config, shared, run.plan)
     start(config)
     if config.stash[KEY].resume:
         config.pluginmanager.register(KeptPhases(), "contextcore-kept")

@@ -110,7 +110,8 @@ class Controller:
             if fresh.trace_id not in self._plans:
                 plan = load_plan(Path(entry["path"]))
                 self._plans[fresh.trace_id] = _RemotePlan(plan, entry["indices"], fresh)
-                hold(self._config, self._shared, plan)
+                if entry["indices"]:
+                    hold(self._config, self._shared, plan)
                 if not self._progress.listeners:
                     self._progress = open_progress(self._config)
 

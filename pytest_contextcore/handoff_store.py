@@ -61,13 +61,24 @@ class HandoffStore:
         What is not taken is missing for the phase that wants to receive it, which says so.
         """
         recorded = {(h.name, h.digest) for span in spans for h in span.handoffs if h.direction == "emitted"}
-        for name, entry in self._read().items():
-            try:
-                emitted = Emitted(**entry)
-            except TypeError:
-                continue  # not written by us: as good as absent
+        for name, emitted in self._on_disk().items():
             if (name, emitted.digest) in recorded:
                 self._known[name] = emitted
+
+    def lost(self, span: SpanEvidence) -> str | None:
+        """The name of a handoff that this phase of an earlier run emitted and that cannot be taken back, if any."""
+        kept = {(name, emitted.digest) for name, emitted in self._on_disk().items()}
+        last = {h.name: h.digest for h in span.handoffs if h.direction == "emitted"}
+        return next((name for name, digest in last.items() if (name, digest) not in kept), None)
+
+    def _on_disk(self) -> dict[str, Emitted]:
+        found = {}
+        for name, entry in self._read().items():
+            try:
+                found[name] = Emitted(**entry)
+            except TypeError:
+                continue  # not written by us: as good as absent
+        return found
 
     def _read(self) -> dict[str, dict[str, str]]:
         try:

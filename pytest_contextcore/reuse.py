@@ -75,11 +75,14 @@ def not_reusable(
     running: Collection[str],
     fingerprints: Mapping[str, str],
     digest: Callable[[str], str | None],
+    *,
+    lost: Callable[[SpanEvidence], str | None] = lambda _span: None,
 ) -> dict[str, str]:
     """Phase id → why it may not be reused; a phase that is absent here may be.
 
     ``running`` are the phases that run now, so that nothing after them may be reused. ``digest`` gives the SHA-256 of
-    an input by its recorded path, or None where it cannot be read.
+    an input by its recorded path, or None where it cannot be read; ``lost`` names a handoff of a phase that nobody can
+    receive any more.
     """
     refused: dict[str, str] = {}
     spans = {span.span_id: span for span in last.spans}
@@ -92,6 +95,8 @@ def not_reusable(
             why = "it runs now"
         else:
             why = _changed(span, fingerprints.get(phase.id), digest)
+            if not why and span is not None and (name := lost(span)):
+                why = f"its handoff {name} is not in the file of handoffs, and phases after it may need it"
         if why:
             refused[phase.id] = why
             earlier = earlier or f"{phase.id}, a phase before it, may not be reused: {why}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def select(run: PlanRun, selected: set[str], whole: str, *, resume: bool) -> set
         pytest.UsageError: a selected phase needs one that was deselected and that nothing proves, the evidence to
             resume from cannot be used, or the trace that ``TRACEPARENT`` names cannot be joined.
     """
-    proof = prove(run, set() if resume else selected)
+    proof = prove(run, set() if resume else selected, resume=resume)
     if resume:
         run.remarks.append(_resumed(run, proof))
     needed = unproven_upstreams(run.plan, selected, proof.proven)
@@ -89,8 +90,11 @@ def _resumed(run: PlanRun, proof: Proof) -> str:
     return f"resume:   {reused or 'nothing can be reused'}; {first} runs: {why}"
 
 
-def prove(run: PlanRun, running: set[str]) -> Proof:
-    """What the last evidence proves where ``running`` are the phases that are to run (the rule of resume)."""
+def prove(run: PlanRun, running: set[str], *, resume: bool) -> Proof:
+    """What the last evidence proves where ``running`` are the phases that are to run (the rule of resume).
+
+    With ``resume`` a phase whose handoffs are lost runs again, rather than that the next one misses them.
+    """
     plan, context = run.plan, run.context
     if len(running) == len(plan.phases) and context.remote is None:
         return Proof(None, {}, {})  # nothing to take over, and no trace to join
@@ -108,7 +112,10 @@ def prove(run: PlanRun, running: set[str]) -> Proof:
         **run.collected.nodeids,
     }
     fingerprints = fingerprints_of(plan, nodeids, context, recorded.options, recorded.workspace)
-    refused = not_reusable(plan, last, running, fingerprints, lambda path: _digest(context.root / path))
+    judge = partial(not_reusable, plan, last, running, fingerprints, lambda path: _digest(context.root / path))
+    refused = judge()
+    if resume and refused:  # where nothing runs, nobody receives anything
+        refused = judge(lost=run.handoffs.lost)
     return Proof(last, {phase_id: spans[phase_id] for phase_id in plan.by_id if phase_id not in refused}, refused)
 
 

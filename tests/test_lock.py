@@ -76,3 +76,10 @@ def test_a_second_run_in_the_same_folder_is_refused(
         first.communicate(b"x")
     assert first.returncode == 0
     assert evidence()["status"] == "completed"
+
+
+def test_a_session_that_reaches_no_phase_takes_no_lock_and_makes_no_folder(suite: Suite) -> None:
+    suite.write(f"{PASSING}\n\ndef test_ordinary():\n    pass\n")
+    for workers in ((), ("-n", "1")):
+        assert suite.run("-k", "ordinary", *workers).ret == 0
+        assert not (suite.pytester.path / "out").exists()

@@ -187,3 +187,50 @@ def test_a_handoff_of_a_reused_phase_is_received(loaded: Suite, evidence: Read) 
     (loaded.pytester.path / "rows.csv").write_text("2\n", encoding="utf-8")
     loaded.run(RESUME)
     assert [handoff["direction"] for handoff in evidence()["spans"][1]["handoffs"]] == ["validated"]
+
+
+def test_a_phase_whose_handoff_is_lost_runs_again_if_phases_after_it_run(loaded: Suite, evidence: Read) -> None:
+    handoffs = loaded.pytester.path / "out/LOAD-7.handoffs.json"
+    handoffs.unlink()
+    assert loaded.run(RESUME).ret == 0
+    assert reused(evidence()) == ["E", "T", "P"]
+    (loaded.pytester.path / "rows.csv").write_text("2\n", encoding="utf-8")
+    result = loaded.run(RESUME)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["resume:   nothing can be reused; E runs: its handoff Rows is not in the file *"])
+    assert evidence()["status"] == "completed"
+    assert handoffs.exists()
+
+
+def test_a_deleted_input_behind_a_link_runs_its_phase(loaded: Suite, evidence: Read) -> None:
+    folder = loaded.pytester.path
+    for name in ("data", "other"):
+        (folder / name).mkdir()
+        for file in ("a.csv", "b.csv"):
+            (folder / name / file).write_text("1\n", encoding="utf-8")
+    (folder / "in").symlink_to("data")
+    both = "    phase.input('in/a.csv')\n    phase.input('in/b.csv')\n    print('transform runs')\n"
+    loaded.write(WITH_INPUT.replace("    print('transform runs')\n", both))
+    assert loaded.run().ret == 0
+    (folder / "in").unlink()
+    (folder / "in").symlink_to("other")
+    assert loaded.run(RESUME).ret == 0
+    assert reused(evidence()) == ["E", "T", "P"]  # the same bytes
+    (folder / "other/b.csv").unlink()
+    result = loaded.run(RESUME)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*T runs: its input in/b.csv changed"])
+    assert reused(evidence()) == ["E"]
+
+
+def test_a_resumed_run_after_a_worker_died_takes_over_what_had_ended(suite: Suite, evidence: Read) -> None:
+    die = "    import os\n    from pathlib import Path\n    if Path('die').exists():\n        os._exit(3)\n"
+    suite.replace("def test_publish(phase):\n", f"def test_publish(phase):\n{die}")
+    (suite.pytester.path / "die").touch()
+    assert suite.run("-n", "1").ret == 1
+    resumed = suite.run("-n", "1", RESUME)  # it dies again, in a run that has taken phases over
+    assert resumed.ret == 1
+    assert [span["status"] for span in evidence()["spans"]] == ["completed", "completed", "failed"]
+    (suite.pytester.path / "die").unlink()
+    assert suite.run("-n", "1", RESUME).ret == 0
+    assert (reused(evidence()), evidence()["status"]) == (["E", "T"], "completed")

@@ -115,3 +115,11 @@ def test_evidence_that_cannot_be_written_where_asked_is_said(pilot: Pilot) -> No
     assert done.returncode == 2
     assert "--output: " in done.stderr
     assert "cannot be written" in done.stderr
+
+
+def test_it_resumes_from_the_installed_package(pilot: Pilot) -> None:
+    assert pilot.run("--test-failures", "1").returncode == 1
+    done = pilot.run("--contextcore-resume")
+    assert (done.returncode, done.stderr) == (0, "")
+    evidence = json.loads((pilot.folder / "out/PI-101-002.json").read_text(encoding="utf-8"))
+    assert [span["reused"] for span in evidence["spans"]] == [True] * 6 + [False] * 4

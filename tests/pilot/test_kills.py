@@ -151,7 +151,11 @@ def test_every_transition_leaves_the_truth(runs: Runs) -> None:
     for moment in range(0, whole["moments"], EVERY):
         out = runs.out()
         runs.start(out, moment=moment)
-        assert runs.end()["code"] == -signal.SIGKILL
+        ended = runs.end()
+        if ended["code"] == 0:  # gates' results are written together or not, as time goes: this run had fewer moments
+            assert ended["moments"] <= moment
+            continue
+        assert ended["code"] == -signal.SIGKILL
         truth = assert_truth(out)
         seen[truth] = seen.get(truth, 0) + 1
     print(f"transitions of {whole['moments']}: {seen}")

@@ -35,15 +35,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the pipeline writes if nothing goes wrong (``whole``), and with a badly generated artifact (``faulty``)."""
     folder = tmp_path_factory.mktemp("made")
     for name, options in (("whole", []), ("faulty", ["--test-failures=1"])):
-        command = [sys.executable, "-m", "pytest", "pilot_tests", "-q", f"--contextcore-out={folder / name}", *options]
+        command = [sys.executable, "-m", "pytest", "pilot_tests", "-q", f"--contextcore-out={folder / 'out'}", *options]
         subprocess.run([*command, "-p", "no:cacheprovider"], cwd=ROOT, capture_output=True, check=not options)
+        shutil.move(folder / "out/workspace", folder / name)  # both were written at the same place: records name it
     return folder
 
 
 @pytest.fixture
 def whole(made: Path) -> Path:
     """What the pipeline writes if nothing goes wrong."""
-    return made / "whole/workspace"
+    return made / "whole"
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def run(pilot: Pilot, whole: Path, tmp_path: Path) -> Run:
 def broken(run: Run, made: Path, tmp_path: Path) -> Path:
     """The workspace as it stands when an artifact was generated badly and its tests say so; what comes later is not."""
     for path in (ARTIFACT, *RECORDS):
-        shutil.copy(made / "faulty/workspace" / path, tmp_path / "ws" / path)
+        shutil.copy(made / "faulty" / path, tmp_path / "ws" / path)
     for path in LATER:
         (tmp_path / "ws" / path).unlink()
     blocked = run()
