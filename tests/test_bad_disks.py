@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -308,7 +309,9 @@ def test_a_torn_last_line_is_not_sent_by_a_replay(suite: Suite) -> None:
     with path.open("ab") as file:
         file.write(last[: len(last) // 2])
     with Receiver() as receiver:
-        done = suite.pytester.run("contextcore", "replay", path, "--endpoint", receiver.http_endpoint)
+        done = suite.pytester.run(
+            sys.executable, "-m", "pytest_contextcore", "replay", path, "--endpoint", receiver.http_endpoint
+        )
         assert done.ret == 0, said_of(done)
         assert sorted(span.name for span in receiver.spans) == sorted(whole)
         assert set(receiver.ids().values()) == {1}
