@@ -59,6 +59,8 @@ class Controller:
         self._config = config
         self._said: dict[str, dict[str, Any]] = {}
         self._plans: dict[str, _RemotePlan] = {}
+        self._phases: dict[str, SpanEvidence] = {}
+        """By node id; asked at each report of each test."""
         self._lines: list[str] = []
         self._gates: deque[GateLine] = deque()
         self._progress = Shown()
@@ -110,6 +112,7 @@ class Controller:
             if fresh.trace_id not in self._plans:
                 plan = load_plan(Path(entry["path"]))
                 self._plans[fresh.trace_id] = _RemotePlan(plan, entry["indices"], fresh)
+                self._phases.update((span.nodeid, span) for span in fresh.spans if span.nodeid is not None)
                 if entry["indices"]:
                     hold(self._config, self._shared, plan)
                 if not self._progress.listeners:
@@ -126,16 +129,13 @@ class Controller:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A worker starts a test; if it is a phase, it is shown."""
-        if self._progress.phases is not None and (span := self._span_of(nodeid)) is not None:
+        if self._progress.phases is not None and (span := self._phases.get(nodeid)) is not None:
             self._progress.phases.begin(label(span))
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """A worker is done with a test."""
-        if self._progress.phases is not None and (span := self._span_of(nodeid)) is not None:
+        if self._progress.phases is not None and (span := self._phases.get(nodeid)) is not None:
             self._progress.phases.end(label(span))
-
-    def _span_of(self, nodeid: str) -> SpanEvidence | None:
-        return next((span for plan in self._plans.values() for span in plan.fresh.spans if span.nodeid == nodeid), None)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -154,7 +154,7 @@ class Controller:
             self._shared.outbox.delivery.between_tests()
 
     def _is_phase(self, nodeid: str) -> bool:
-        return any(plan.phase_of(nodeid) for plan in self._plans.values())
+        return nodeid in self._phases
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """A worker is done: the evidence of the plans that it ran."""

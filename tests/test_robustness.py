@@ -15,45 +15,17 @@ import pytest
 
 from .otlp_receiver import refused_endpoint
 from .plans import WAREHOUSE, Suite
+from .traces import GOOD, transform
+from .traces import run as run_apart
 
 Read = Callable[..., dict[str, Any]]
 
-HELPERS = """
-import pytest
-
-def check(phase, *names):
-    for name in names:
-        with phase.gate(name):
-            pass
-
-@pytest.mark.phase("E")
-def test_extract(phase):
-    check(phase, "C1")
-"""
-LAST = """
-@pytest.mark.phase("P")
-def test_publish(phase):
-    check(phase, "C1")
-    phase.record(row_count=3)
-"""
-GOOD = 'check(phase, "C1", "C2", "C3")'
 LOST = 'with phase.gate("C1"):\n    assert False, "row 7 is lost"'
-
-
-def transform(body: str = GOOD, arguments: str = "phase", before: str = "") -> str:
-    """Tests of which the first and the last pass, and the second is what a test is about."""
-    lines = "\n".join(f"    {line}" for line in body.splitlines())
-    return f'{HELPERS}\n{before}\n@pytest.mark.phase("T")\ndef test_transform({arguments}):\n{lines}\n{LAST}'
 
 
 def run(suite: Suite, *arguments: str) -> pytest.RunResult:
     """Run pytest in this process."""
     return suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *arguments)
-
-
-def run_apart(suite: Suite, *arguments: str) -> pytest.RunResult:
-    """Run pytest in a process of its own."""
-    return suite.run("-p", "no:hypothesispytest", *arguments)
 
 
 def statuses(document: dict[str, Any]) -> dict[str, str]:
