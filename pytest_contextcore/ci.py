@@ -13,13 +13,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from .model import Evidence, Kind, Result, SpanEvidence, Status
-from .rules import DESELECTED, blocking_gates
+from .rules import DESELECTED, blocking_gates, good_gates
 
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes of a step's summary; GitHub refuses a longer one whole."""
 
 _STOPPED = (Status.BLOCKED, Status.FAILED)
-_GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 _TEXT_SHOWN = 1500
 _EVIDENCE_SHOWN = 10
 _MARKS = {
@@ -216,7 +215,7 @@ def _took(span: SpanEvidence) -> str:
 
 
 def _gates(span: SpanEvidence) -> str:
-    good = sum(gate.result in _GOOD for gate in span.gates)
+    good = good_gates(span)
     return "" if span.status is Status.NOT_STARTED else f"{good}/{len(span.gates)}"
 
 

@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator, Sequence
 
 from .diff import Change, Difference, Value
-from .model import Result, SpanEvidence, Status
+from .model import SpanEvidence, Status
+from .rules import good_gates
 
-_GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 _REPEATED = ("attribute", "input", "handoff")
 _DIGESTS = ("input", "handoff", "plan", "definition")
 _TEXTS = ("reason", "evidence", "waived")
@@ -76,7 +76,7 @@ def _ran_once(found: Difference, old: SpanEvidence | None, new: SpanEvidence | N
     if len(ran) != 1:
         return ""
     side, span = ran[0]
-    good = sum(gate.result in _GOOD for gate in span.gates)
+    good = good_gates(span)
     other = new if side == "A" else old
     blocker = other.blocked_on_span_id if other is not None else None
     held = f"; in {'B' if side == 'A' else 'A'} blocked on {_short(found, blocker)}" if blocker else ""

@@ -15,6 +15,8 @@ DESELECTED = "deselected in this run"
 """The reason of a phase that was not selected and that nothing proves."""
 
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
+GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
+"""Results of a gate that is as it should be: these are counted in reports."""
 
 
 _ALSO_SHOWN = 5
@@ -44,6 +46,11 @@ class Outcome:
     def __post_init__(self) -> None:
         if self.status is Status.BLOCKED and not (self.reason and self.next_action):
             raise ValueError("a blocked span needs a reason and a next action")
+
+
+def good_gates(span: SpanEvidence) -> int:
+    """How many gates of a phase are as they should be."""
+    return sum(gate.result in GOOD for gate in span.gates)
 
 
 def blocking_gates(span: SpanEvidence) -> list[GateEvidence]:

@@ -9,7 +9,7 @@ import pytest
 
 from .ci import harmless
 from .model import Evidence, Kind, Result, SpanEvidence, Status
-from .rules import DESELECTED, Outcome, blocking_gates
+from .rules import DESELECTED, Outcome, blocking_gates, good_gates
 from .text import ASCII_MARKS, MARKS, can_encode, duration
 
 WIDTH = 80
@@ -146,7 +146,7 @@ def _gates(evidence: Evidence, span: SpanEvidence) -> str:
     """How many gates are as they should be, of how many; of a phase that did not start, what it waits for."""
     if span.status is Status.NOT_STARTED:
         return f"blocked on {_short(evidence, span.blocked_on_span_id)}" if span.blocked_on_span_id else ""
-    good = sum(gate.result in (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE) for gate in span.gates)
+    good = good_gates(span)
     return f"{good}/{len(span.gates)} gates"
 
 

@@ -11,8 +11,6 @@ from .elements import Html, element
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,199}")
 
-GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
-
 
 class View:
     """A trace and what is derived from it once.

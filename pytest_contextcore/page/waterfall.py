@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..model import Kind, Result, SpanEvidence, Status
+from ..rules import GOOD, good_gates
 from .elements import Html, Node, element, markup
 from .marks import REUSED, Look, gate_look, mark, phase_look, status_look
 from .text import brief, duration, lasted
-from .view import GOOD, View
+from .view import View
 
 _DOTS = 6
 """So many gates are drawn as a mark each beside their phase; of more, only those that are not as they should be."""
@@ -100,7 +101,7 @@ def _gates(span: SpanEvidence) -> Node:
     """How many gates are as they should be, and a mark for each where there is room."""
     if not span.gates or (span.status is Status.NOT_STARTED and not span.reused):
         return None
-    good = sum(gate.result in GOOD for gate in span.gates)
+    good = good_gates(span)
     drawn = span.gates if len(span.gates) <= _DOTS else [gate for gate in span.gates if gate.result not in GOOD][:_DOTS]
     dots = [mark(gate_look(gate), 12) for gate in drawn]
     return [element("span", f"{good}/{len(span.gates)}", class_="count"), element("span", dots, class_="dots")]
