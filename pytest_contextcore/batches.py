@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .otlp import decode_line, is_ours, join_lines, placed_spans
 from .spool import Position, StoredLine, count_spans
@@ -21,8 +20,7 @@ _MERGED_BYTES = 250_000  # decoded, they take ten times the memory
 _SPANS, _TAIL = b'"spans":[', b"]}]}]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """An encoded request, the spans in it, and the position that is reached when it is accepted."""
 
     body: bytes
@@ -30,8 +28,7 @@ class Request:
     reached: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Damaged:
+class Damaged(NamedTuple):
     """A line that is no OTLP request, and the position behind it."""
 
     data: bytes
@@ -84,17 +81,22 @@ def _encoded(lines: Sequence[bytes], protocol: Protocol) -> tuple[bytes, int]:
     Raises:
         ValueError: one of them is damaged.
     """
-    merged = list(_merged(lines))
     if protocol == "http/json":
-        texts = [line.decode() for line in merged]
+        texts = [line.decode() for line in _merged(lines)]
         body = join_lines([text if is_ours(text) else _compact(decode_line(text)) for text in texts]).encode()
         return body, count_spans(body)
-    parts, spans = [], 0
-    for line in merged:  # one message after the other is one message with all of them
-        decoded = decode_line(line)
-        parts.append(_protobuf([decoded]))
-        spans += sum(1 for _ in placed_spans(decoded))
-    return b"".join(parts), spans
+    from .transcode import NotPlain, Wire  # noqa: PLC0415  (not needed for JSON)
+
+    wire, spans = Wire(), 0
+    for line in lines:
+        try:
+            wire.add(line)
+            spans += 1
+        except NotPlain:
+            decoded = decode_line(line)
+            wire.add_message(_protobuf([decoded]))
+            spans += sum(1 for _ in placed_spans(decoded))
+    return wire.request(), spans
 
 
 def _merged(lines: Iterable[bytes]) -> Iterator[bytes]:
