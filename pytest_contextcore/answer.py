@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a collector made of one request.
 
     ``problem`` is raw text of one kind of trouble, not yet cleaned of secrets. ``rejected``: spans that it took and

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, NamedTuple
 
 AttributeType = Literal["string", "int", "double", "bool", "string[]"]
 Level = Literal["resource", "trace", "phase", "gate", "test", "event"]
 Value = bool | int | float | str | list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """A declared attribute: its full name, type, the level at which it stands, its meaning and where that is said."""
 
     name: str

@@ -17,7 +17,7 @@ from .recorder import all_of
 from .resume import KeptPhases, KeptWords
 from .run import PlanRun
 from .services import PHASE_OF, Services, services
-from .session import PlanHooks
+from .session import PhaseRunner, PlanHooks
 from .settings import KEY
 
 
@@ -42,17 +42,19 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
         for run in runs:
             if run.plan.trace.id in reached:  # else nothing is written for it
                 hold(config, shared, run.plan)
-    start(config)
+    around = start(config)
+    of_phases: dict[str, object] = {}
     if config.stash[KEY].resume:
-        config.pluginmanager.register(KeptPhases(), "contextcore-kept")
+        of_phases["contextcore-kept"] = KeptPhases()
         if link is None:
             config.pluginmanager.register(KeptWords(), "contextcore-kept-words")
-    config.pluginmanager.register(PlanHooks(runs), "contextcore-plans")
+    of_phases["contextcore-plans"] = PlanHooks(runs)
     listeners = open_progress(config).listeners if link is None else [link.tell_of_gate]
     for run in runs:
         run.recorder.listener = all_of(run.recorder.listener, *listeners)
     if timed := [run for run in runs if any(phase.timeout for phase in run.plan.phases)]:
-        _watch_deadlines(config, shared, timed)
+        of_phases["contextcore-deadlines"] = _watch_deadlines(config, shared, timed)
+    around.phases = PhaseRunner(config.pluginmanager, of_phases)
 
 
 def hold(config: pytest.Config, shared: Services, plan: Plan) -> None:
@@ -73,7 +75,7 @@ def hold(config: pytest.Config, shared: Services, plan: Plan) -> None:
         config.add_cleanup(lock.close)
 
 
-def _watch_deadlines(config: pytest.Config, shared: Services, runs: list[PlanRun]) -> None:
+def _watch_deadlines(config: pytest.Config, shared: Services, runs: list[PlanRun]) -> Deadlines:
     def leave(reason: str) -> None:
         """The process is about to end: what is known goes to disk, and the reason to the terminal."""
         for run in shared.runs:
@@ -85,6 +87,6 @@ def _watch_deadlines(config: pytest.Config, shared: Services, runs: list[PlanRun
         sys.stderr.flush()
 
     deadlines = Deadlines(leave)
-    config.pluginmanager.register(deadlines, "contextcore-deadlines")
     for run in runs:
         run.recorder.listener = all_of(deadlines.listener(run), run.recorder.listener)
+    return deadlines

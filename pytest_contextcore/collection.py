@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from .discovery import PLAN_FILE
 from .plan import PhasePlan, Plan
@@ -19,8 +18,7 @@ class CollectionError(Exception):
     """Tests and plan do not fit together; the message names the culprit."""
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseTest:
+class PhaseTest(NamedTuple):
     """A collected test that is marked as a phase: its node id, the marker's argument and its source text."""
 
     nodeid: str
@@ -28,8 +26,7 @@ class PhaseTest:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CollectedPlan:
+class CollectedPlan(NamedTuple):
     """A plan and the tests that were found for it: phase id → node id."""
 
     plan: Plan

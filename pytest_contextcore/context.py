@@ -20,11 +20,25 @@ from .ids import traceparent
 Entered = Token[Context]
 
 
-class SpanContexts:
-    """Makes spans of one trace OpenTelemetry's current span, in whichever thread or task it is asked to.
+class _RecordedSpan(NonRecordingSpan):
+    """A span that is not recording, since what it carries is kept by the recorder, and only children are to find it.
 
-    The spans are not recording: what they carry is kept by the recorder, and only children are to find them.
+    Its context is made when somebody asks for it: most tests have no code that does.
     """
+
+    def __init__(self, contexts: SpanContexts, span_id: str) -> None:
+        self._contexts, self._id = contexts, span_id
+
+    def get_span_context(self) -> SpanContext:
+        """What its children need to know."""
+        return self._contexts.of(self._id)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.get_span_context()!r})"
+
+
+class SpanContexts:
+    """Makes spans of one trace OpenTelemetry's current span, in whichever thread or task it is asked to."""
 
     def __init__(self, trace_id: str, *, sampled: bool = True, state: str = "") -> None:
         self._trace_id, self._sampled = trace_id, sampled
@@ -35,10 +49,13 @@ class SpanContexts:
 
     def enter(self, span_id: str) -> Entered:
         """Make this span (16 hex digits) the current one; what is returned leaves it again."""
-        context = SpanContext(
+        return otel_context.attach(set_span_in_context(_RecordedSpan(self, span_id)))
+
+    def of(self, span_id: str) -> SpanContext:
+        """The context of a span (16 hex digits) of this trace."""
+        return SpanContext(
             self._number, int(span_id, 16), is_remote=False, trace_flags=self._flags, trace_state=self._state
         )
-        return otel_context.attach(set_span_in_context(NonRecordingSpan(context)))
 
     def leave(self, entered: Entered) -> None:
         """Make the span from before the current one again."""

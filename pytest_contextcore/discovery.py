@@ -30,10 +30,10 @@ def look(session: pytest.Session, items: list[pytest.Item]) -> list[Found]:
     """
     settings = session.config.stash[KEY]
     nearest = _Nearest(settings)
+    inherited = _Inherited()
     found: dict[Path, Found] = {}
     for item in items:
-        marker = item.get_closest_marker(MARKER)
-        if marker is not None:
+        if inherited.may_have(item) and (marker := item.get_closest_marker(MARKER)) is not None:
             path = nearest.plan(item.path.parent)
             if path is None:
                 raise pytest.UsageError(
@@ -51,6 +51,22 @@ def plans_at_start(config: pytest.Config, settings: Settings) -> list[Path]:
     nearest = _Nearest(settings)
     paths = [nearest.plan(folder) for folder in _argument_folders(config)]
     return list(dict.fromkeys(path for path in paths if path is not None))
+
+
+class _Inherited:
+    """Whether an item may have the marker; each of its parents is looked at once, not once an item."""
+
+    def __init__(self) -> None:
+        self._known: dict[pytest.Collector | None, bool] = {None: False}
+
+    def may_have(self, item: pytest.Item) -> bool:
+        return any(mark.name == MARKER for mark in item.own_markers) or self._of(item.parent)
+
+    def _of(self, node: pytest.Collector | None) -> bool:
+        if node not in self._known:
+            marked = node is not None and any(mark.name == MARKER for mark in node.own_markers)
+            self._known[node] = marked or (node is not None and self._of(node.parent))
+        return self._known[node]
 
 
 class _Nearest:

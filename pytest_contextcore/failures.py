@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 
@@ -12,8 +12,7 @@ from .span_data import SpanEvent
 _MAX_LINE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """A failure: a line for the span's status, and the exception, if it is known; ``time`` in nanoseconds."""
 
     line: str

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """What an id that a person gives looks like: of a trace, a phase, a gate, a task."""
@@ -17,8 +17,7 @@ MAX_ID = 80
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(NamedTuple):
     """The span that the environment names as parent: ids in lower-case hex, flags, vendor state."""
 
     trace_id: str
@@ -60,7 +59,7 @@ def traceparent(trace_id: str, span_id: str, *, sampled: bool) -> str:
 
 
 def _random_hex(size: int) -> str:
-    while True:
-        value = os.urandom(size)
-        if any(value):
-            return value.hex()
+    zero = bytes(size)
+    while (value := os.urandom(size)) == zero:
+        pass
+    return value.hex()

@@ -11,7 +11,6 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from .model import Evidence, Status
@@ -80,7 +79,7 @@ def as_interrupted(evidence: Evidence) -> list[SpanData]:
     ]
     spans.append(parent_span(evidence, last))
     return [
-        replace(span, attributes={**span.attributes, "task.interrupted": True}) if span.span_id in marked else span
+        span._replace(attributes={**span.attributes, "task.interrupted": True}) if span.span_id in marked else span
         for span in spans
     ]
 

@@ -20,7 +20,7 @@ Properties = list[tuple[str, object]]
 _SHOWN = ("task.", "input.", "quality.", "routing.", "output.")
 _EVIDENCE_SHOWN = 50
 _OUTCOMES = ("error", "failure", "skipped")
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2, and DEL
+_NOT_IN_XML = "[^\t\n\r\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # XML 1.0, 2.2, and DEL
 
 
 def phase_properties(evidence: Evidence, span: SpanEvidence) -> Properties:
@@ -219,4 +219,6 @@ def _element(tag: str, text: str, **attributes: str) -> ET.Element:
 
 def _legal(text: str) -> str:
     """The text with what XML cannot hold shown as an escape."""
-    return _NOT_IN_XML.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+    if text.isascii() and text.isprintable():  # most of them; compiling the pattern takes milliseconds
+        return text
+    return re.sub(_NOT_IN_XML, lambda found: found.group().encode("unicode_escape").decode(), text)

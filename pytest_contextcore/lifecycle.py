@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .around import AroundTests
 from .delivery import BetweenTests
 from .services import Services, services
 from .settings import KEY
@@ -14,20 +15,23 @@ if TYPE_CHECKING:
     from . import closing
     from .worker import Link
 
-_STARTED = pytest.StashKey[bool]()
+_AROUND = pytest.StashKey[AroundTests]()
 
 
-def start(config: pytest.Config) -> None:
+def start(config: pytest.Config) -> AroundTests:
     """Spans are to be made: every test gets one from now on, and the session's end closes what is open."""
-    if not config.stash.get(_STARTED, False):
-        config.stash[_STARTED] = True
+    if _AROUND not in config.stash:
         shared = services(config)
-        config.pluginmanager.register(shared.ordinary, "contextcore-ordinary")
+        config.stash[_AROUND] = around = AroundTests(shared.ordinary)
+        if shared.ordinary.records:
+            config.pluginmanager.register(shared.ordinary, "contextcore-ordinary")
+        config.pluginmanager.register(around, "contextcore-around")
         config.pluginmanager.register(SessionEnd(config, shared), "contextcore-end")
         if config.stash[KEY].global_provider and shared.outbox.spool is not None:
             config.pluginmanager.register(_ProviderOffer(config, shared), "contextcore-provider")
         if shared.outbox.delivery is not None:
             config.pluginmanager.register(BetweenTests(shared.outbox.delivery), "contextcore-delivery")
+    return config.stash[_AROUND]
 
 
 def link_of(config: pytest.Config) -> Link | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,35 +27,26 @@ _RUN_STATUS = {
 """``test.suite.run.status`` by exit code (semantic conventions, test); every other one is ``aborted``."""
 
 
-@dataclass(slots=True)
 class _Attempt:
-    """A test that runs: what its span is made of when it ends."""
+    """A test that runs: what its span is made of when it ends. Made for each test, hence no dataclass."""
 
-    item: pytest.Item
-    nodeid: str
-    span_id: str
-    start: int
-    passed: bool = False
-    failed: bool = False
-    skipped: bool = False
-    interrupted: bool = False
-    failures: list[Failure] = field(default_factory=list)
+    passed = failed = skipped = interrupted = False
+    failures: tuple[Failure, ...] = ()
 
-
-def _no_phase(item: pytest.Item) -> bool:
-    del item
-    return False
+    def __init__(self, item: pytest.Item, span_id: str) -> None:
+        self.item, self.nodeid, self.span_id, self.start = item, item.nodeid, span_id, time.time_ns()
 
 
 class OrdinaryTests:
-    """A pytest plugin object that makes each test, other than a phase, a span and OpenTelemetry's current context.
+    """Makes each test that is no phase a span, and OpenTelemetry's current context.
+
+    A runner for `pytest_contextcore.around`; a pytest plugin object as well, where it `records`.
 
     Args:
         trace_id: 32 hex digits.
         root_span_id: 16 hex digits; the parent of every test's span.
         sink: takes each finished span; None where none are wanted: then ids and context are all that is made.
         sampled: whether the trace is; without it nothing goes to ``sink``.
-        is_phase: which tests to leave alone.
         remote: the parent of the session's span, from ``TRACEPARENT``.
         worker: the id of the xdist worker that this is; then `finish` emits nothing, since the controller does it, and
             ids of spans are such that the controller can tell those of tests in which the worker dies.
@@ -69,13 +59,11 @@ class OrdinaryTests:
         sink: Callable[[SpanData], None] | None,
         *,
         sampled: bool = True,
-        is_phase: Callable[[pytest.Item], bool] = _no_phase,
         remote: Remote | None = None,
         worker: str = "",
     ) -> None:
         self.trace_id, self.root_span_id = trace_id, root_span_id
         self._sink = sink if sampled else None
-        self._is_phase = is_phase
         self._remote, self._worker = remote, worker
         self._state = remote.state if remote else ""
         self._stack = SpanContexts(trace_id, sampled=sampled, state=self._state)
@@ -87,21 +75,29 @@ class OrdinaryTests:
         self.ran = False
         """Whether there was any such test; an xdist controller sets it, since it runs none itself."""
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Open the test's first attempt; close what an exception, such as Ctrl-C, left open."""
-        if self._is_phase(item):
-            return (yield)
+    @property
+    def records(self) -> bool:
+        """Whether spans are made; otherwise nothing needs to be known of a test but that it runs."""
+        return self._sink is not None
+
+    def begin(self, item: pytest.Item) -> None:
+        """Open the test's first attempt."""
         self._item, self._attempts = item, 0
         self._begin(item)
-        try:
-            return (yield)
-        except BaseException as error:
-            self._interrupt(error)
-            raise
-        finally:
-            self._end()
-            self._item = None
+
+    def interrupt(self, item: pytest.Item, error: BaseException) -> None:
+        """The attempt has no result, and its span says why."""
+        del item
+        if (attempt := self._attempt) is not None and self._sink is not None:
+            failure = failure_of(error, time.time_ns())
+            attempt.interrupted = True
+            attempt.failures = (*attempt.failures, failure._replace(line=f"interrupted: {failure.line}"))
+
+    def end(self, item: pytest.Item) -> None:
+        """Close what is still open."""
+        del item
+        self._end()
+        self._item = None
 
     def pytest_runtest_logstart(self) -> None:
         """A plugin that repeats tests starts another attempt: a span of its own."""
@@ -130,7 +126,7 @@ class OrdinaryTests:
             case _:
                 attempt.failed = True
                 if self._sink is not None and not attempt.failures:
-                    attempt.failures.append(failure_in(report))
+                    attempt.failures = (failure_in(report),)
 
     def pytest_exception_interact(
         self,
@@ -146,10 +142,11 @@ class OrdinaryTests:
             self._subtests.explain(report, call.excinfo.value)
             return
         failure = failure_of(call.excinfo.value, int(call.stop * 1e9))
-        if attempt.failures and attempt.failures[0].type == "":
-            attempt.failures[0] = failure  # the same failure, better known
+        known = attempt.failures
+        if known and known[0].type == "":
+            attempt.failures = (failure, *known[1:])  # the same failure, better known
         else:
-            attempt.failures.append(failure)
+            attempt.failures = (*known, failure)
 
     def finish(self, exitstatus: int) -> None:
         """Emit the session's span, if it has children; in an xdist worker nothing is left to do."""
@@ -170,13 +167,6 @@ class OrdinaryTests:
                 parent_remote=self._remote is not None,
             )
         )
-
-    def _interrupt(self, error: BaseException) -> None:
-        """Ctrl-C, ``pytest.exit``, or a plugin that broke: the test has no result, and its span says why."""
-        if (attempt := self._attempt) is not None and self._sink is not None:
-            failure = failure_of(error, time.time_ns())
-            attempt.interrupted = True
-            attempt.failures.append(replace(failure, line=f"interrupted: {failure.line}"))
 
     def crashed(
         self,
@@ -220,7 +210,7 @@ class OrdinaryTests:
         self._attempts += 1
         span_id = self._derived(item.nodeid, self._worker, self._attempts) if self._worker else new_span_id()
         self.ran = True
-        self._attempt = _Attempt(item, item.nodeid, span_id, time.time_ns())
+        self._attempt = _Attempt(item, span_id)
         self._stack.open(span_id)
 
     def _end(self) -> None:

@@ -9,25 +9,29 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from json.encoder import encode_basestring_ascii as _ascii
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .otlp_spans import EventLike, ForeignSpan, LinkLike, SpanLike, from_readable
+from .otlp_spans import ForeignSpan, from_readable
+
+if TYPE_CHECKING:
+    from .otlp_spans import EventLike, LinkLike, SpanLike
 
 __all__ = [
     "KIND_INTERNAL",
     "SCOPE_NAME",
     "ForeignSpan",
-    "SpanLike",
     "decode_line",
     "encode_foreign",
     "encode_line",
     "from_readable",
+    "head_of",
     "is_ours",
     "join_lines",
+    "line_of",
     "package_version",
     "placed_spans",
     "spans_of",
@@ -49,8 +53,17 @@ def encode_line(spans: Sequence[SpanLike], resource: Mapping[str, Any]) -> str:
     Text that no UTF-8 can express (lone surrogates) becomes question marks; numbers that are not finite and integers
     beyond 64 bits become what OTLP/JSON has for them, text.
     """
-    head = _head(resource, SCOPE_NAME, package_version())
-    return f"{_REQUEST_START}{head}{','.join(map(_span, spans))}]}}]}}{_REQUEST_END}"
+    return line_of(spans, head_of(resource))
+
+
+def head_of(resource: Mapping[str, Any]) -> str:
+    """What stands in a line before its spans; for `line_of`, where many lines have the same resource."""
+    return f"{_REQUEST_START}{_head(resource, SCOPE_NAME, package_version())}"
+
+
+def line_of(spans: Sequence[SpanLike], head: str) -> str:
+    """A line as `encode_line` makes it, behind a head of `head_of`."""
+    return f"{head}{','.join([_span(span) for span in spans])}]}}]}}{_REQUEST_END}"
 
 
 def encode_foreign(spans: Sequence[ForeignSpan]) -> str:
@@ -148,29 +161,27 @@ def _made_head(frozen: _Frozen, scope_name: str, scope_version: str) -> str:
 
 
 def _span(span: SpanLike) -> str:
-    parts = [
+    text = (
         f'{{"traceId":"{span.trace_id}","spanId":"{span.span_id}","name":{_quoted(span.name)}'
-        f',"kind":{getattr(span, "kind", KIND_INTERNAL)}'
+        f',"kind":{span.kind if isinstance(span, ForeignSpan) else KIND_INTERNAL}'
         f',"startTimeUnixNano":"{span.start}","endTimeUnixNano":"{span.end}"'
-    ]
+    )
     if span.parent_id:
-        parts.append(f',"parentSpanId":"{span.parent_id}"')
+        text += f',"parentSpanId":"{span.parent_id}"'
     if span.trace_state:
-        parts.append(f',"traceState":{_quoted(span.trace_state)}')
+        text += f',"traceState":{_quoted(span.trace_state)}'
     if span.attributes:
-        parts.append(f',"attributes":[{_attributes(span.attributes)}]')
+        text += f',"attributes":[{_attributes(span.attributes)}]'
     if span.events:
-        parts.append(f',"events":[{",".join(map(_event, span.events))}]')
+        text += f',"events":[{",".join(map(_event, span.events))}]'
     if span.links:
-        parts.append(f',"links":[{",".join(map(_link, span.links))}]')
+        text += f',"links":[{",".join(map(_link, span.links))}]'
     if isinstance(span, ForeignSpan) and any(span.dropped):
         names = ("droppedAttributesCount", "droppedEventsCount", "droppedLinksCount")
-        parts += [f',"{name}":{count}' for name, count in zip(names, span.dropped, strict=True)]
-    status = span.status
-    code = status.code
-    text = _STATUS[code] if code != "error" else f'{{"code":2,"message":{_quoted(status.description)}}}'
-    parts.append(f',"status":{text},"flags":{_flags(getattr(span, "parent_remote", False))}}}')
-    return "".join(parts)
+        text += "".join(f',"{name}":{count}' for name, count in zip(names, span.dropped, strict=True))
+    code = span.status.code
+    status = _STATUS[code] if code != "error" else f'{{"code":2,"message":{_quoted(span.status.description)}}}'
+    return f'{text},"status":{status},"flags":{_flags(getattr(span, "parent_remote", False))}}}'
 
 
 def _flags(remote: bool) -> int:
@@ -192,17 +203,20 @@ def _link(link: LinkLike) -> str:
 def _attributes(attributes: Mapping[str, Any]) -> str:
     return ",".join(
         [
-            f'{_key(name)}{{"stringValue":{_quoted(value)}}}}}'
-            if type(value) is str
-            else f"{_key(name)}{_VALUES.get(type(value), _value)(value)}}}"
+            _known_attribute(name, value) if type(value) in _SCALARS else _attribute(name, value)
             for name, value in attributes.items()
         ]
     )
 
 
-@lru_cache(maxsize=1024)
-def _key(name: str) -> str:
-    return f'{{"key":{_quoted(name)},"value":'
+def _attribute(name: str, value: object) -> str:
+    return f'{{"key":{_quoted(name)},"value":{_value(value)}}}'
+
+
+@lru_cache(maxsize=512, typed=True)  # typed: 1, 1.0 and True are equal
+def _known_attribute(name: str, value: str | bool | int | float) -> str:
+    """Most attributes of a test's span are those of the test before it."""
+    return f'{{"key":{_quoted(name)},"value":{_scalar(value)}}}'
 
 
 def _value(value: object) -> str:
@@ -220,6 +234,8 @@ def _value(value: object) -> str:
 
 
 def _scalar(value: object) -> str:
+    if type(value) is str:
+        return f'{{"stringValue":{_quoted(value)}}}'
     match value:
         case bool():
             return '{"boolValue":true}' if value else '{"boolValue":false}'
@@ -232,7 +248,7 @@ def _scalar(value: object) -> str:
     return f'{{"stringValue":{_quoted(str(value))}}}'
 
 
-_VALUES: dict[type, Callable[[Any], str]] = {bool: _scalar, int: _scalar, float: _scalar}
+_SCALARS = frozenset((str, bool, int, float))
 """Types that need no look at the abstract ones, which costs more than the writing."""
 
 

@@ -3,115 +3,108 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import SpanContext
 
+    class StatusLike(Protocol):
+        """Whether the span went well."""
 
-class StatusLike(Protocol):
-    """Whether the span went well."""
+        @property
+        def code(self) -> Literal["unset", "ok", "error"]:
+            """As OTel names it."""
 
-    @property
-    def code(self) -> Literal["unset", "ok", "error"]:
-        """As OTel names it."""
+        @property
+        def description(self) -> str:
+            """Only an error has one."""
 
-    @property
-    def description(self) -> str:
-        """Only an error has one."""
+    class EventLike(Protocol):
+        """A moment on a span."""
 
+        @property
+        def name(self) -> str:
+            """Its name."""
 
-class EventLike(Protocol):
-    """A moment on a span."""
+        @property
+        def time(self) -> int:
+            """Nanoseconds since the epoch."""
 
-    @property
-    def name(self) -> str:
-        """Its name."""
+        @property
+        def attributes(self) -> Mapping[str, Any]:
+            """Name → value."""
 
-    @property
-    def time(self) -> int:
-        """Nanoseconds since the epoch."""
+    class LinkLike(Protocol):
+        """A link to a span of another trace."""
 
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Name → value."""
+        @property
+        def trace_id(self) -> str:
+            """32 hex digits."""
 
+        @property
+        def span_id(self) -> str:
+            """16 hex digits."""
 
-class LinkLike(Protocol):
-    """A link to a span of another trace."""
+    class SpanLike(Protocol):
+        """What a line is made of; `pytest_contextcore.spans.SpanData` and `ForeignSpan` are examples.
 
-    @property
-    def trace_id(self) -> str:
-        """32 hex digits."""
+        Read as well where there is one: ``kind`` (an OTLP number; internal without it) and ``parent_remote`` (False).
+        """
 
-    @property
-    def span_id(self) -> str:
-        """16 hex digits."""
+        @property
+        def name(self) -> str:
+            """The span's name."""
 
+        @property
+        def trace_id(self) -> str:
+            """32 hex digits."""
 
-class SpanLike(Protocol):
-    """What a line is made of; `pytest_contextcore.spans.SpanData` and `ForeignSpan` are examples.
+        @property
+        def span_id(self) -> str:
+            """16 hex digits."""
 
-    Read as well where there is one: ``kind`` (an OTLP number; internal without it) and ``parent_remote`` (False).
-    """
+        @property
+        def parent_id(self) -> str | None:
+            """16 hex digits."""
 
-    @property
-    def name(self) -> str:
-        """The span's name."""
+        @property
+        def start(self) -> int:
+            """Nanoseconds since the epoch."""
 
-    @property
-    def trace_id(self) -> str:
-        """32 hex digits."""
+        @property
+        def end(self) -> int:
+            """Nanoseconds since the epoch."""
 
-    @property
-    def span_id(self) -> str:
-        """16 hex digits."""
+        @property
+        def attributes(self) -> Mapping[str, Any]:
+            """Name → value."""
 
-    @property
-    def parent_id(self) -> str | None:
-        """16 hex digits."""
+        @property
+        def events(self) -> Sequence[EventLike]:
+            """Moments on the span."""
 
-    @property
-    def start(self) -> int:
-        """Nanoseconds since the epoch."""
+        @property
+        def links(self) -> Sequence[LinkLike]:
+            """Links to spans of other traces."""
 
-    @property
-    def end(self) -> int:
-        """Nanoseconds since the epoch."""
+        @property
+        def status(self) -> StatusLike:
+            """Only an error has a description."""
 
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Name → value."""
-
-    @property
-    def events(self) -> Sequence[EventLike]:
-        """Moments on the span."""
-
-    @property
-    def links(self) -> Sequence[LinkLike]:
-        """Links to spans of other traces."""
-
-    @property
-    def status(self) -> StatusLike:
-        """Only an error has a description."""
-
-    @property
-    def trace_state(self) -> str:
-        """W3C ``tracestate``."""
+        @property
+        def trace_state(self) -> str:
+            """W3C ``tracestate``."""
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignStatus:
+class ForeignStatus(NamedTuple):
     """The status of a span that the SDK made."""
 
     code: Literal["unset", "ok", "error"] = "unset"
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignEvent:
+class ForeignEvent(NamedTuple):
     """A moment on a span that the SDK made: nanoseconds since the epoch."""
 
     name: str
@@ -119,8 +112,7 @@ class ForeignEvent:
     attributes: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignLink:
+class ForeignLink(NamedTuple):
     """A link of a span that the SDK made (hex ids)."""
 
     trace_id: str
@@ -129,8 +121,7 @@ class ForeignLink:
     parent_remote: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignSpan:
+class ForeignSpan(NamedTuple):
     """A finished span of instrumented code under test, with the resource and the scope that it was made with."""
 
     name: str

@@ -9,7 +9,7 @@ from pathlib import Path
 from . import provider, telemetry
 from .delivery import Delivery
 from .ids import Remote
-from .otlp import encode_line
+from .otlp import encode_line, head_of, line_of
 from .redact import redact
 from .span_data import Attributes, SpanData
 from .spool import Spool
@@ -30,6 +30,7 @@ class Outbox:
         self.delivery = Delivery(settings, self._own) if self.spool is not None and sends else None
         self._remote = remote
         self._resource: Attributes | None = None
+        self._head = ""
         self._root: SpanData | None = None
 
     @property
@@ -49,7 +50,8 @@ class Outbox:
             return
         if self._root is not None and spans[0].parent_id == self._root.span_id:
             self.begin_root()
-        self.spool.append(encode_line(spans, self.resource), len(spans))
+        self._head = self._head or head_of(self.resource)
+        self.spool.append(line_of(spans, self._head), len(spans))
 
     def begin(self, span: SpanData) -> None:
         """Note a span that ends later, as it is if a kill keeps it from that (see `pytest_contextcore.interrupted`)."""

@@ -13,8 +13,8 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from io import UnsupportedOperation
+from typing import NamedTuple
 
 import pytest
 
@@ -36,8 +36,7 @@ _ROOM = 24
 _RESULT_COLOURS = {Result.PASS: "green", Result.FAIL: "red"}
 
 
-@dataclass(frozen=True, slots=True)
-class GateLine:
+class GateLine(NamedTuple):
     """A decided gate, as it travels from an xdist worker to the controller."""
 
     gate_id: str
@@ -223,8 +222,7 @@ class Progress:
         return writer.fullwidth - writer.width_of_current_line
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """What a session shows while it runs; nothing of it with ``-q``, gates only with ``-v``."""
 
     gates: GateLines | None = None

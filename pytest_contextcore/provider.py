@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .otlp import encode_foreign, from_readable
@@ -173,12 +172,11 @@ def redacted(span: ForeignSpan) -> ForeignSpan:
 
 def _with_texts(span: ForeignSpan, change: Callable[[str], str]) -> ForeignSpan:
     """The span with every text changed, always in the same order."""
-    return replace(
-        span,
+    return span._replace(
         name=change(span.name),
         attributes=_changed(span.attributes, change),
-        events=tuple(replace(event, attributes=_changed(event.attributes, change)) for event in span.events),
-        links=tuple(replace(link, attributes=_changed(link.attributes, change)) for link in span.links),
+        events=tuple(event._replace(attributes=_changed(event.attributes, change)) for event in span.events),
+        links=tuple(link._replace(attributes=_changed(link.attributes, change)) for link in span.links),
         status=ForeignStatus(span.status.code, change(span.status.description)),
     )
 

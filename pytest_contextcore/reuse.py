@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -57,8 +57,7 @@ def fingerprint(plan: Plan, phase_id: str, *, source: str, options: Mapping[str,
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """What the last evidence proves for a run: phase id → its evidence there, or why it may not be reused.
 
     ``last`` is None where there is no evidence that can be used; ``refused`` then says why, for every phase.

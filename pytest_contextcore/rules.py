@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .model import Attributes, Condition, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
 from .plan import DonePlan, Plan
@@ -22,8 +23,7 @@ GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 _ALSO_SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """Something that stops a phase and is no gate's verdict: an exception, a refused handoff, a skip.
 
     ``blocks`` is true for a refused handoff, which blocks the phase; everything else makes it failed.

@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from .batches import Damaged, Request, requests
 from .bounded import NO_ANSWER, Bounded
@@ -26,8 +25,7 @@ T = TypeVar("T")
 _sleep = time.sleep  # a test may replace the one in `time`
 
 
-@dataclass(frozen=True, slots=True)
-class SendResult:
+class SendResult(NamedTuple):
     """What became of a spool.
 
     ``sent`` spans were accepted, ``rejected`` ones were thrown away by the collector (partial success) and must not be

@@ -69,7 +69,6 @@ def _make(config: pytest.Config) -> Services:
         root_span_id=context.otel_span_id("pytest"),
         sink=(lambda span: outbox.put([span])) if outbox.spool is not None else None,
         sampled=sampled,
-        is_phase=is_phase,
         remote=context.remote,
         worker=given.get("worker_id", ""),
     )

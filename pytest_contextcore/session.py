@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 import pytest
 
@@ -24,25 +24,43 @@ _REFUSED = pytest.StashKey[bool]()
 """On a phase's item: it was to be run again, and was not."""
 
 
+class PhaseRunner:
+    """Has the plugin objects that concern phases registered while a phase runs: other tests are not to pay for them.
+
+    Args:
+        manager: where to register them.
+        plugins: the objects by name; the last one's wrappers are the outermost.
+    """
+
+    def __init__(self, manager: pytest.PytestPluginManager, plugins: Mapping[str, object]) -> None:
+        self._manager, self._plugins = manager, plugins
+
+    def begin(self, item: pytest.Item) -> None:
+        """A phase's test is about to run."""
+        del item
+        for name, plugin in self._plugins.items():
+            self._manager.register(plugin, name)
+
+    def interrupt(self, item: pytest.Item, error: BaseException) -> None:
+        """It ended without a result."""
+        _interrupt(*item.stash[PHASE_OF], error)
+
+    def end(self, item: pytest.Item) -> None:
+        """It is over: if it began as a phase, that has ended now."""
+        _close(*item.stash[PHASE_OF])
+        item.stash[RUNNING] = None
+        for name in self._plugins:
+            self._manager.unregister(name=name)
+
+
 class PlanHooks:
-    """Runs phases: their spans, their outcome before their call report is made, their properties for JUnit."""
+    """Runs phases: their spans, their outcome before their call report is made, their properties for JUnit.
+
+    Registered while a phase runs.
+    """
 
     def __init__(self, runs: list[PlanRun]) -> None:
         self._runs = runs
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Whatever happens in between, a phase that began has ended afterwards."""
-        try:
-            return (yield)
-        except BaseException as error:
-            if (found := item.stash.get(PHASE_OF, None)) is not None:
-                _interrupt(*found, error)
-            raise
-        finally:
-            if (found := item.stash.get(PHASE_OF, None)) is not None:
-                _close(*found)
-                item.stash[RUNNING] = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -50,10 +68,7 @@ class PlanHooks:
 
         No wrapper: raised there, the skip would keep pytest's logging plugin from its own setup.
         """
-        found = item.stash.get(PHASE_OF, None)
-        if found is None:
-            return
-        run, phase_id = found
+        run, phase_id = item.stash[PHASE_OF]
         if is_kept(item):
             run.start()
             return
@@ -72,8 +87,8 @@ class PlanHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """Before pytest-rerunfailures prepares another attempt: a failed integrity gate is final (contract 2)."""
-        found = item.stash.get(PHASE_OF, None)
-        if found is not None and rules.is_final(found[0].recorder.span(found[1])):
+        run, phase_id = item.stash[PHASE_OF]
+        if rules.is_final(run.recorder.span(phase_id)):
             errors = getattr(item, "_terminal_errors", None)  # its note of errors after which a test is not repeated
             if isinstance(errors, dict):
                 errors["contextcore"] = True
@@ -81,10 +96,9 @@ class PlanHooks:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Innermost: turns failed gates into the test's failure, before anybody looks at it."""
-        found = item.stash.get(PHASE_OF, None)
-        if found is None or is_kept(item):
+        if is_kept(item):
             return (yield)
-        run, phase_id = found
+        run, phase_id = item.stash[PHASE_OF]
         item.stash[_IN_CALL] = True
         try:
             result = yield
@@ -134,9 +148,9 @@ class PlanHooks:
     ) -> None:
         """The exception of a failed subtest: only here are its type and its whole message at hand."""
         if isinstance(report, pytest.SubtestReport) and call.excinfo is not None:
-            found = node.stash.get(PHASE_OF, None)
-            if found is not None and found[0].subtests is not None:
-                found[0].subtests.explain(report, call.excinfo.value)
+            run, _ = node.stash[PHASE_OF]
+            if run.subtests is not None:
+                run.subtests.explain(report, call.excinfo.value)
 
     def _running(self, nodeid: str) -> tuple[PlanRun, str] | None:
         for run in self._runs:
@@ -151,10 +165,9 @@ class PlanHooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Outside pytest's skipping plugin, inside pytest-dependency: no skip or xfail makes a phase green."""
         report = yield
-        found = item.stash.get(PHASE_OF, None)
-        if found is None or item.stash.get(_IN_CALL, False):  # a subtest's report, made while the test still runs
+        if item.stash.get(_IN_CALL, False):  # a subtest's report, made while the test still runs
             return report
-        run, phase_id = found
+        run, phase_id = item.stash[PHASE_OF]
         if (hold := item.stash.get(_HELD, None)) is not None:
             _show_held(item, report, hold)
         elif item.stash.get(_REFUSED, False):

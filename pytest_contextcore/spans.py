@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from .attributes import RECORDABLE
 from .model import Attempt, Event, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
@@ -97,7 +96,7 @@ def parent_span(evidence: Evidence, now: int, trace_state: str = "") -> SpanData
 
 def with_state(span: SpanData, trace_state: str) -> SpanData:
     """The span with the vendor state of its trace."""
-    return replace(span, trace_state=trace_state) if trace_state else span
+    return span._replace(trace_state=trace_state) if trace_state else span
 
 
 def _events(events: list[Event]) -> tuple[SpanEvent, ...]:

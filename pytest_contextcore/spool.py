@@ -14,24 +14,22 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .appending import TornLine, append_whole, end_line, lock
 
 _SPAN_MARK = b'"startTimeUnixNano":'  # once in each span; in a text its quotes would be escaped
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """How much was accepted: all lines before ``offset`` (bytes), and ``skip`` spans of the line there."""
 
     offset: int = 0
     skip: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StoredLine:
+class StoredLine(NamedTuple):
     """A whole line of the spool, without its newline, and the offset behind it."""
 
     data: bytes

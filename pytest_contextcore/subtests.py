@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 
@@ -14,8 +14,7 @@ from .redact import redact
 from .span_data import OK, UNSET, Attributes, SpanData, error_status
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(NamedTuple):
     """A failed subtest whose exception pytest is about to show."""
 
     report: pytest.SubtestReport

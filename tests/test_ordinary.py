@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from opentelemetry import trace
 
+from pytest_contextcore.around import AroundTests
 from pytest_contextcore.ids import Remote, new_span_id, new_trace_id
 from pytest_contextcore.ordinary import OrdinaryTests
 from pytest_contextcore.span_data import SpanData
@@ -27,16 +28,21 @@ def run(pytester: pytest.Pytester) -> Run:
 
     def start_all(source: str, *arguments: str, name: str, **more: object) -> list[SpanData]:
         pytester.path.joinpath(name).write_text(source)
-        return run_plugin(pytester, *arguments, **more)
+        return run_plugin(pytester, *arguments, **more)  # type: ignore[arg-type]
 
     return start
 
 
-def run_plugin(pytester: pytest.Pytester, *arguments: str, **more: object) -> list[SpanData]:
+def run_plugin(
+    pytester: pytest.Pytester,
+    *arguments: str,
+    is_phase: Callable[[pytest.Item], bool] = lambda _: False,
+    **more: object,
+) -> list[SpanData]:
     spans: list[SpanData] = []
     options: dict[str, object] = {"sink": spans.append, **more}
     plugin = OrdinaryTests(TRACE, ROOT, **options)  # type: ignore[arg-type]
-    result = pytester.inline_run("-p", "no:randomly", *arguments, plugins=[plugin])
+    result = pytester.inline_run("-p", "no:randomly", *arguments, plugins=[plugin, AroundTests(plugin, is_phase)])
     plugin.finish(int(result.ret or 0))
     return spans
 
@@ -178,7 +184,7 @@ def test_code_under_test_finds_the_test_as_its_parent(pytester: pytest.Pytester)
     )
     spans: list[SpanData] = []
     plugin = OrdinaryTests(TRACE, ROOT, spans.append)
-    result = pytester.inline_run("-p", "no:randomly", plugins=[plugin])
+    result = pytester.inline_run("-p", "no:randomly", plugins=[plugin, AroundTests(plugin)])
     reports = result.getreports("pytest_runtest_logreport")
     told = [value for report in reports if report.when == "call" for _, value in report.user_properties]
     assert told == [f"{TRACE} {span.span_id} 1" for span in spans]
@@ -242,7 +248,7 @@ def test_an_interrupted_test_is_a_span_too(pytester: pytest.Pytester) -> None:
     spans: list[SpanData] = []
     plugin = OrdinaryTests(TRACE, ROOT, spans.append)
     with pytest.raises(KeyboardInterrupt):
-        pytester.inline_run(plugins=[plugin])
+        pytester.inline_run(plugins=[plugin, AroundTests(plugin)])
     (span,) = spans
     assert span.name == "test_it.py::test_it"
     assert "test.case.result.status" not in span.attributes

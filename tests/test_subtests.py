@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_contextcore.around import AroundTests
 from pytest_contextcore.ids import new_span_id, new_trace_id
 from pytest_contextcore.ordinary import OrdinaryTests
 from pytest_contextcore.span_data import SpanData
@@ -24,7 +25,8 @@ def spans_of(pytester: pytest.Pytester, source: str, *arguments: str) -> list[Sp
     """The spans of an ordinary test file, without the session's."""
     pytester.makepyfile(test_it=source)
     spans: list[SpanData] = []
-    pytester.inline_run("-p", "no:randomly", *arguments, plugins=[OrdinaryTests(TRACE, ROOT, spans.append)])
+    plugin = OrdinaryTests(TRACE, ROOT, spans.append)
+    pytester.inline_run("-p", "no:randomly", *arguments, plugins=[plugin, AroundTests(plugin)])
     return spans
 
 
@@ -156,7 +158,7 @@ def test_secrets_in_a_subtests_parameters_are_hidden(
 
 def test_without_a_sink_subtests_are_pytests_own_affair(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=MIXED)
-    result = pytester.inline_run(plugins=[OrdinaryTests(TRACE, ROOT, None)])
+    result = pytester.inline_run(plugins=[AroundTests(OrdinaryTests(TRACE, ROOT, None))])
     result.assertoutcome(passed=1, skipped=2, failed=2)
 
 
