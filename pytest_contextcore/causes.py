@@ -61,14 +61,29 @@ class Cause:
         return f"{said}{also}"
 
     @property
-    def findings(self) -> list[str]:
-        """Each file and what is wrong with it, as lines with labels."""
+    def title(self) -> str:
+        """A line that begins what ``findings`` go on with: the one finding, or the gate and the first of its files."""
+        first, files = self.about[0], self.files
+        if not (self.is_several and files):
+            return ": ".join(part for part in (self.name, first.sentences[0]) if part)
+        more = f" and {len(files) - 1} more file{'s' if len(files) > 2 else ''}" if len(files) > 1 else ""
+        return f"{self.name} ({files[0]}{more})"
+
+    def findings(self, *, below_title: bool = True) -> list[str]:
+        """Each file and what is wrong with it, as lines with labels; below its title without what that says."""
+        said = below_title and not (self.is_several and self.files)
         lines = []
         for about in self.about:
             first, *more = about.sentences
-            lines += [f"where:  {about.file}"] if about.file else []
-            lines += [f"reason: {first}", *(f"        {line}" for line in more)]
+            lines += [f"where: {about.file}"] if about.file else []
+            lines += [] if said else [f"reason: {first}"]
+            lines += more if said else [f"        {line}" for line in more]
         return lines
+
+    @property
+    def is_several(self) -> bool:
+        """Whether it says more than one sentence."""
+        return len(self.about) > 1 or len(self.about[0].sentences) > 1
 
 
 def causes(span: SpanEvidence) -> list[Cause]:

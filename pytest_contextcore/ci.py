@@ -89,10 +89,10 @@ def stop_annotations(traces: Iterable[Evidence], root: Path, workspace: Path | N
 def _phase_annotations(evidence: Evidence, root: Path, workspace: Path | None) -> Iterator[str]:
     for span in evidence.spans:
         if span.status in _STOPPED:
-            texts = [line for cause in causes(span) for line in (cause.name, *_findings(cause)) if line]
+            texts = [line for cause in causes(span) for line in _findings(cause)]
             texts += [f"evidence: {item}" for item in _found(span)]
-            texts += [f"next: {action}" for action in _actions(span)]
             texts += [f"did not run: {', '.join(names)}" for names in [_held(evidence, span)] if names]
+            texts += [f"next: {action}" for action in _actions(span)]
             title = f"{span.span_id} {span.phase} is {span.status.value}"
             yield error_command("\n".join(texts), **_place(span, root, workspace), title=title)
 
@@ -179,7 +179,11 @@ def _stop(evidence: Evidence, span: SpanEvidence) -> dict[str, list[str]]:
 
 
 def _findings(cause: Cause) -> list[str]:
-    return [": ".join(part for part in (about.file, said) if part) for about in cause.about for said in about.sentences]
+    """The gate, and a line for each finding, its file in front."""
+    said = [": ".join(part for part in (about.file, line) if part) for about in cause.about for line in about.sentences]
+    if cause.name and not cause.files:
+        return [f"{cause.name}: {said[0]}", *said[1:]]
+    return [cause.name, *said] if cause.name else said
 
 
 def _actions(span: SpanEvidence) -> list[str]:

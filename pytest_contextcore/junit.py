@@ -174,8 +174,10 @@ def _not_checked(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> 
 
 
 def _findings(span: SpanEvidence, cause: causes.Cause) -> str:
-    """The gate, reasons by file, evidence, next action and test of a gate that failed."""
-    lines = [cause.name, *cause.findings]
+    """The gate, reasons by file, test, evidence and next action of a gate that failed."""
+    lines = [cause.title, *cause.findings()]
+    if test := causes.place(span):
+        lines.append(f"test: {test}")
     items = cause.gate.evidence if cause.gate is not None else []
     found: dict[str, None] = {}
     for item in items[:_EVIDENCE_SHOWN]:
@@ -187,9 +189,7 @@ def _findings(span: SpanEvidence, cause: causes.Cause) -> str:
     if len(items) > _EVIDENCE_SHOWN:
         lines.append(f"evidence: {len(items) - _EVIDENCE_SHOWN} more")
     if cause.next_action:
-        lines.append(f"next:   {cause.next_action}")
-    if test := causes.place(span):
-        lines.append(f"test:   {test}")
+        lines.append(f"next: {cause.next_action}")
     return "\n".join(lines)
 
 

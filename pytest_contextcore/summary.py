@@ -39,19 +39,17 @@ def stopped_message(span: SpanEvidence, outcome: Outcome, places: Mapping[str, s
     """
     gates = blocking_gates(span)
     found = causes(span) if gates else [raised(outcome.reason or "", outcome.next_action or "")]
-    names = "; ".join(cause.name or cause.headline for cause in found)
-    lines = [f"{span.span_id} {span.phase} is {outcome.status.value}: {names}"]
-    for cause in found:
-        if len(found) > 1 and cause.kind is not None:
-            lines.append(f"{cause.name} ({cause.kind.value})")
-        if cause.name:
-            lines += [f"  {line}" for line in cause.findings]
-        else:  # the first line says the first of it
-            lines += [f"  {line}" for line in cause.about[0].sentences[1:]]
-        if cause.next_action:
-            lines.append(f"  next:   {cause.next_action}")
-    if test := place(span):
-        lines.append(f"  test:   {test}{_checked_at(test, gates, places)}")
+    test = [f"  test: {at}{_checked_at(at, gates, places)}" for at in [place(span)] if at]
+    blocked = f"{span.span_id} {span.phase} is {outcome.status.value}"
+    if len(found) > 1:
+        lines = [f"{blocked}: {'; '.join(cause.name for cause in found)}", *test]
+        for cause in found:
+            lines.append(f"{cause.name} ({cause.kind.value if cause.kind else outcome.status.value})")
+            lines += [f"  {line}" for line in (*cause.findings(below_title=False), f"next: {cause.next_action}")]
+    else:
+        (cause,) = found
+        lines = [f"{blocked}: {cause.title}", *(f"  {line}" for line in cause.findings()), *test]
+        lines += [f"  next: {cause.next_action}"] if cause.next_action else []
     return harmless("\n".join(lines))
 
 
