@@ -11,11 +11,14 @@ from pytest_contextcore import causes, ci, junit
 from pytest_contextcore.html import render
 from pytest_contextcore.model import Evidence, Result, SpanEvidence
 from pytest_contextcore.page.text import rich
+from pytest_contextcore.plan import load_plan
+from pytest_contextcore.plancheck import describe
 from pytest_contextcore.progress import GateLine
 from pytest_contextcore.rules import Outcome
 from pytest_contextcore.summary import stopped_message, table
 
 from . import page_samples as samples
+from .plans import Suite
 
 DIGEST = "838099834df9ad646ea5545673b1214fe51cb62aff718ff4f927e3429e096a2c"
 ORDERS = "export/orders.json: 2 rows lost\nexport/sums.json: not the sum\nexport/orders.json: no header"
@@ -270,3 +273,17 @@ def test_a_gate_that_fails_is_shown_with_its_purpose_while_the_run_goes_on(span:
     assert line.reason is not None
     assert line.reason.startswith("Row counts: export/orders.json: 2 rows lost\n")
     assert GateLine.of(span.gates[1]).reason is None
+
+
+def test_a_terminal_without_unicode_gets_dots_it_can_show(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    suite = Suite(pytester)
+    suite.replace("assert rows.count == 3", f"assert False, 'rows.csv: {DIGEST} is not it'")
+    suite.run().stdout.fnmatch_lines(["     reason:   C1 No row lost: 838099834df9... is not it"])
+
+
+def test_what_a_plan_check_prints_has_no_backticks() -> None:
+    plan = load_plan(Path(__file__).parent.parent / "pilot_tests" / "plan.toml")
+    assert not [line for line in describe(plan, {}) if "`" in line]

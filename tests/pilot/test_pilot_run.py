@@ -103,6 +103,11 @@ def test_an_injected_fault_blocks_where_the_seed_says_in_terminal_junit_and_evid
     assert all(file in failures[0] for file in files)
 
 
+def test_what_to_do_about_a_negative_review_is_more_than_to_review_again(pilot: Pilot) -> None:
+    _, triaged = pilot("--review-blockers", "1").span("S9")["gates"]
+    assert triaged["next_action"].startswith("Mend the files of the tasks whose review is negative")
+
+
 @pytest.mark.parametrize("number", ["1", "2", "3"])
 def test_each_number_of_broken_artifacts_is_found_at_validation(pilot: Pilot, number: str) -> None:
     assert pilot("--test-failures", number).statuses == blocked_at(8)
