@@ -151,6 +151,9 @@ def test_test_validate(phase: Phase, workspace: Workspace, pipeline: Steps) -> N
     with phase.gate("G2") as gate:
         report.require(gate, validation.validators(workspace))
     with phase.gate("G3") as gate:
+        nothing_to_parse = validation.no_promql(workspace)
+        if nothing_to_parse is not None:
+            gate.not_applicable(nothing_to_parse)
         report.require(gate, validation.promql_checked(workspace))
     report.hand_on(phase, workspace, handoffs.ValidationHandoff)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from .causes import Cause, causes, files, held, place, plain, remark, short
 from .model import Evidence, Kind, Result, SpanEvidence, Status
 from .rules import DESELECTED, blocking_gates, good_gates
 
@@ -88,16 +89,18 @@ def stop_annotations(traces: Iterable[Evidence], root: Path, workspace: Path | N
 def _phase_annotations(evidence: Evidence, root: Path, workspace: Path | None) -> Iterator[str]:
     for span in evidence.spans:
         if span.status in _STOPPED:
-            texts = [span.blocked_reason or "", *(f"evidence: {item}" for item in _found(span))]
-            text = "\n".join([*texts, f"next: {span.next_action}"])
+            texts = [line for cause in causes(span) for line in _findings(cause)]
+            texts += [f"evidence: {item}" for item in _found(span)]
+            texts += [f"did not run: {', '.join(names)}" for names in [_held(evidence, span)] if names]
+            texts += [f"next: {action}" for action in _actions(span)]
             title = f"{span.span_id} {span.phase} is {span.status.value}"
-            yield error_command(text, **_place(span, root, workspace), title=title)
+            yield error_command("\n".join(texts), **_place(span, root, workspace), title=title)
 
 
 def _trace_annotation(evidence: Evidence) -> list[str]:
     if evidence.status not in _STOPPED:
         return []
-    text = f"{evidence.blocked_reason}\nnext: {evidence.next_action}"
+    text = f"{short(evidence.blocked_reason or '')}\nnext: {plain(evidence.next_action or '')}"
     return [error_command(text, title=f"{evidence.trace_id} is {evidence.status.value}")]
 
 
@@ -152,7 +155,7 @@ def _markdown(evidence: Evidence) -> Iterator[str]:
         if span.status in _STOPPED:
             yield from _details(f"{span.span_id} {span.phase} is {span.status.value}", _stop(evidence, span))
     if evidence.status in _STOPPED and evidence.blocked_on_span_id is None:
-        rows = {"why": [evidence.blocked_reason or ""], "next": [evidence.next_action or ""]}
+        rows = {"why": [short(evidence.blocked_reason or "")], "next": [plain(evidence.next_action or "")]}
         yield from _details(f"{evidence.trace_id} is {evidence.status.value}", rows)
     yield "| | phase | status | duration | gates |\n|---|---|---|---:|---:|\n"
     for span in evidence.spans:
@@ -164,13 +167,32 @@ def _markdown(evidence: Evidence) -> Iterator[str]:
 
 
 def _stop(evidence: Evidence, span: SpanEvidence) -> dict[str, list[str]]:
-    held = [_short(evidence, other.span_id) for other in evidence.spans if other.blocked_on_span_id == span.span_id]
+    found, held_back = causes(span), _held(evidence, span)
     return {
-        "why": [span.blocked_reason or ""],
+        "what broke": [f"{cause.name} ({cause.kind.value})" for cause in found if cause.kind],
+        "where": [*files(span), *([f"test {place(span)}"] if place(span) else [])],
+        "why": [line for cause in found for line in _findings(cause)],
         "evidence": _found(span),
-        "next": [span.next_action or ""],
-        "did not run": [", ".join(held)] if held else [],
+        "next": _actions(span),
+        "did not run": [", ".join(held_back)] if held_back else [],
     }
+
+
+def _findings(cause: Cause) -> list[str]:
+    """The gate, and a line for each finding, its file in front."""
+    said = [": ".join(part for part in (about.file, line) if part) for about in cause.about for line in about.sentences]
+    if cause.name and not cause.files:
+        return [f"{cause.name}: {said[0]}", *said[1:]]
+    return [cause.name, *said] if cause.name else said
+
+
+def _actions(span: SpanEvidence) -> list[str]:
+    """What to do next, each thing once."""
+    return list(dict.fromkeys(cause.next_action for cause in causes(span) if cause.next_action))
+
+
+def _held(evidence: Evidence, span: SpanEvidence) -> list[str]:
+    return [_short(evidence, other.span_id) for other in held(evidence, span)]
 
 
 def _details(title: str, rows: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -185,16 +207,16 @@ def _remarks(evidence: Evidence) -> Iterator[str]:
     """Advisory gates that failed, and waivers."""
     for span in evidence.spans:
         for gate in span.gates:
+            phase = _plain(_short(evidence, span.span_id))
             if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY:
-                yield f"⚠️ {_plain(_short(evidence, gate.gate_id))} warns: {_code(gate.reason or '')}\n\n"
+                yield f"⚠️ {phase} warns: {_code(remark(span, gate))}\n\n"
             elif gate.waived:
-                name, waived = _plain(_short(evidence, gate.gate_id)), _code(gate.waived)
-                yield f"⚠️ {name} is waived: {_code(gate.reason or '')} by {waived}\n\n"
+                yield f"⚠️ {phase}, waived: {_code(remark(span, gate))} by {_code(gate.waived)}\n\n"
 
 
 def _found(span: SpanEvidence) -> list[str]:
     """What the failed gates of a phase found, each thing once."""
-    items = {f"{item.type}: {item.ref}": None for gate in blocking_gates(span) for item in gate.evidence}
+    items = {f"{item.type}: {short(item.ref)}": None for gate in blocking_gates(span) for item in gate.evidence}
     more = [f"and {len(items) - _EVIDENCE_SHOWN} more"] if len(items) > _EVIDENCE_SHOWN else []
     return [*list(items)[:_EVIDENCE_SHOWN], *more]
 

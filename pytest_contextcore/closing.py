@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -39,10 +40,11 @@ def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> lis
     """Where evidence and spans stand; with ``-q`` only for a trace that did not complete."""
     if config.get_verbosity() < 0 and evidence.status is Status.COMPLETED:
         return []
-    path = evidence_path(shared.context.out, evidence.trace_id)
     here = config.invocation_params.dir
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    lines = [
+    shown = _relative(evidence_path(shared.context.out, evidence.trace_id), here)
+    stopped = evidence.status in (Status.BLOCKED, Status.FAILED)
+    lines = [f"workspace: {_relative(Path(evidence.workspace), here)}"] if stopped and evidence.workspace else []
+    lines += [
         f"evidence: {shown}",
         f"spans:    {shown.with_suffix('.otlp.jsonl')} (trace {evidence.otel_trace_id})",
     ]
@@ -50,6 +52,10 @@ def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> lis
         sampled = shared.outbox.sampled(evidence.otel_trace_id)
         lines.append(f"go on:    TRACEPARENT={joining.header(evidence, sampled=sampled)}")
     return lines
+
+
+def _relative(path: Path, folder: Path) -> Path:
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def _page(config: pytest.Config, traces: Sequence[Evidence]) -> list[str]:

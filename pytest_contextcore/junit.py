@@ -10,10 +10,11 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from . import causes
 from .model import Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
 from .rules import DESELECTED, Outcome
 from .spans import phase_spans
-from .summary import held_reason
+from .summary import stopped_message
 
 Properties = list[tuple[str, object]]
 
@@ -58,7 +59,7 @@ def trace_cases(evidence: Evidence, phases: Iterable[ET.Element], *, prefix: str
         attributes = {"classname": _dotted(prefix, evidence.trace_id), "name": "definition of done", "time": "0.000"}
         case = ET.Element("testcase", attributes)
         case.append(_properties([("otel_trace_id", evidence.otel_trace_id), ("otel_span_id", evidence.otel_span_id)]))
-        text = f"{evidence.blocked_reason}\nnext: {evidence.next_action}"
+        text = f"{evidence.blocked_reason}\nnext: {causes.plain(evidence.next_action or '')}"
         case.append(_element("failure", text, message=evidence.blocked_reason or ""))
         yield case
 
@@ -90,7 +91,7 @@ def phase_case(
     case.append(_properties([*ours, *theirs]))
     children = [child for draft in drafts for child in draft if child.tag != "properties"]
     outcomes = [child for child in children if child.tag in _OUTCOMES]
-    if (outcome := _one_outcome(span, outcomes)) is not None:
+    if (outcome := _one_outcome(evidence, span, outcomes)) is not None:
         case.append(outcome)
     case.extend(child for child in children if child.tag not in _OUTCOMES)
     return case
@@ -101,29 +102,31 @@ def _phase_time(span: SpanEvidence, drafts: Sequence[ET.Element]) -> float:
     return min(took, sum(float(draft.get("time", 0)) for draft in drafts)) if drafts else took
 
 
-def _one_outcome(span: SpanEvidence, found: Sequence[ET.Element]) -> ET.Element | None:
+def _one_outcome(evidence: Evidence, span: SpanEvidence, found: Sequence[ET.Element]) -> ET.Element | None:
     """What pytest said, its pieces in one element; where it said nothing or something else, what the evidence says."""
     if span.status is Status.COMPLETED:
         return None
     if span.status is Status.NOT_STARTED:
-        reason = not_started(span)
+        reason = not_started(evidence, span)
         return next((child for child in found if child.tag == "skipped"), _element("skipped", reason, message=reason))
-    said = f"{span.span_id} {span.phase} is {span.status.value}: {span.blocked_reason}\nnext: {span.next_action}"
+    said = stopped_message(span, Outcome(span.status, span.blocked_reason, span.next_action), {})
     failed = [child for child in found if child.tag != "skipped"]
     if not failed:
-        return _element("failure", said, message=span.blocked_reason or "")
+        return _element("failure", said, message=causes.headline(span))
     first = next((child for child in failed if child.tag == "failure"), failed[0])
     texts = [first, *(child for child in failed if child is not first)]
     pieces = [child.text or child.get("message") or "" for child in texts]
-    if span.status is not Status.BLOCKED:  # a blocked one's message is ours and says all that
+    if span.status is Status.BLOCKED:  # the text is ours and says all that; pytest's message is all of it, too
+        first.set("message", _legal(causes.headline(span)))
+    else:
         pieces.append(_legal(said))
     first.text = "\n\n".join(pieces)
     return first
 
 
-def not_started(span: SpanEvidence) -> str:
+def not_started(evidence: Evidence, span: SpanEvidence) -> str:
     """Why a phase did not start; names the span that blocks it."""
-    return held_reason(Outcome(span.status, span.blocked_reason, span.next_action, span.blocked_on_span_id))
+    return causes.not_started(evidence, span.blocked_reason, span.blocked_on_span_id)
 
 
 def gate_case(
@@ -143,44 +146,50 @@ def gate_case(
     attributes["time"] = f"{min(took, float(phase.get('time', 0))):.3f}"  # lies inside its phase's
     case = ET.Element("testcase", attributes)
     case.append(_properties(gate_properties(evidence, span, gate)))
-    if (said := _gate_says(span, gate)) is not None:
+    if (said := _gate_says(evidence, span, gate)) is not None:
         case.append(said)
     return case
 
 
-def _gate_says(span: SpanEvidence, gate: GateEvidence) -> ET.Element | None:
+def _gate_says(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> ET.Element | None:
+    cause = causes.of_gate(span, gate)
     if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY:
-        return _element("failure", _findings(gate), message=gate.reason or "", type=gate.kind.value)
+        return _element("failure", _findings(span, cause), message=cause.headline, type=gate.kind.value)
     if gate.result is Result.NOT_CHECKED:
-        why = _not_checked(span, gate)
+        why = _not_checked(evidence, span, gate)
         return _element("skipped", why, message=why)
     if gate.result is Result.FAIL:
-        return _element("system-out", f"warning: {_findings(gate)}")
+        return _element("system-out", f"warning: {_findings(span, cause)}")
     if gate.result is Result.WAIVED:
-        return _element("system-out", f"waived by {gate.waived}: {_findings(gate)}")
+        return _element("system-out", f"waived by {gate.waived}: {_findings(span, cause)}")
     if gate.result is Result.NOT_APPLICABLE:
         return _element("system-out", f"not applicable: {gate.reason}")
     return None
 
 
-def _not_checked(span: SpanEvidence, gate: GateEvidence) -> str:
+def _not_checked(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> str:
     if span.status is Status.NOT_STARTED:
-        return not_started(span)
-    if gate.reason:
-        return f"not checked: {gate.reason}"
-    return f"not checked: {span.span_id} is {span.status.value}: {(span.blocked_reason or '').partition(chr(10))[0]}"
+        return not_started(evidence, span)
+    return f"not checked: {gate.reason or causes.stopped(span)}"
 
 
-def _findings(gate: GateEvidence) -> str:
-    """Reason, evidence and next action of a gate that failed."""
-    lines = [gate.reason or ""]
-    for item in gate.evidence[:_EVIDENCE_SHOWN]:
-        more = "" if not item.description or item.description in lines[0] else f" ({item.description})"
-        lines.append(f"evidence: {item.type}: {item.ref}{more}")
-    if len(gate.evidence) > _EVIDENCE_SHOWN:
-        lines.append(f"evidence: {len(gate.evidence) - _EVIDENCE_SHOWN} more")
-    if gate.next_action:
-        lines.append(f"next: {gate.next_action}")
+def _findings(span: SpanEvidence, cause: causes.Cause) -> str:
+    """The gate, reasons by file, test, evidence and next action of a gate that failed."""
+    lines = [cause.title, *cause.findings()]
+    if test := causes.place(span):
+        lines.append(f"test: {test}")
+    items = cause.gate.evidence if cause.gate is not None else []
+    found: dict[str, None] = {}
+    for item in items[:_EVIDENCE_SHOWN]:
+        description = causes.short(item.description)
+        told = any(description.endswith(sentence) for about in cause.about for sentence in about.sentences)
+        more = "" if told or not description else f" ({description})"
+        found[f"evidence: {item.type}: {causes.short(item.ref)}{more}"] = None
+    lines += found
+    if len(items) > _EVIDENCE_SHOWN:
+        lines.append(f"evidence: {len(items) - _EVIDENCE_SHOWN} more")
+    if cause.next_action:
+        lines.append(f"next: {cause.next_action}")
     return "\n".join(lines)
 
 

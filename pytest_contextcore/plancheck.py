@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from .causes import plain
 from .collection import CollectionError, PhaseTest, assign, find_plan
 from .collector import TARGET
 from .discovery import PLAN_FILE
@@ -78,7 +79,7 @@ def describe(plan: Plan, found: dict[str, str]) -> list[str]:
     for position, phase in enumerate(plan.phases, start=1):
         upstream = ", ".join(plan.upstream[phase.id]) or "nothing"
         lines.append(f"{position:>3}. {phase.id} {phase.name}  (after {upstream})")
-        lines += [f"       {gate.id:<4} {gate.kind.value:<9} {gate.purpose}" for gate in phase.gates]
+        lines += [f"       {gate.id:<4} {gate.kind.value:<9} {plain(gate.purpose)}" for gate in phase.gates]
         lines.append(
             f"       test {found.get(phase.id) or 'MISSING: mark one with @pytest.mark.phase(' + repr(phase.id) + ')'}"
         )

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
+from .causes import purpose, short
 from .ci import harmless
 from .model import GateEvidence, Result, SpanEvidence
 from .recorder import Change, Listener
@@ -45,8 +46,10 @@ class GateLine(NamedTuple):
 
     @classmethod
     def of(cls, gate: GateEvidence) -> GateLine:
-        """What is said of a gate while the run goes on."""
-        return cls(gate.gate_id, gate.result, gate.reason)
+        """What is said of a gate while the run goes on; of one that failed also what it is for."""
+        reason = short(gate.reason) if gate.reason else None
+        named = gate.result is Result.FAIL and gate.purpose
+        return cls(gate.gate_id, gate.result, f"{purpose(gate)}: {reason}" if named else reason)
 
 
 def gate_text(line: GateLine, width: int, *, ascii_only: bool = False) -> str:

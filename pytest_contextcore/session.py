@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 
 import pytest
 
-from . import dependency, junit, rules, summary
+from . import causes, dependency, junit, rules, summary
 from .handoff import HandoffRefused
 from .model import Result, Status
 from .plugin import RUNNING
@@ -80,7 +80,7 @@ class PlanHooks:
         if hold is not None:
             item.stash[_HELD] = hold
             run.recorder.hold_phase(phase_id, hold)
-            pytest.skip(summary.held_reason(hold))
+            pytest.skip(causes.not_started(run.recorder.evidence, hold.reason, hold.blocked_on))
         item.stash[RUNNING] = run.begin(phase_id, item.nodeid, code_attributes(item))
         dependency.evaluate_user_markers(item)
 
@@ -169,7 +169,7 @@ class PlanHooks:
             return report
         run, phase_id = item.stash[PHASE_OF]
         if (hold := item.stash.get(_HELD, None)) is not None:
-            _show_held(item, report, hold)
+            _show_held(item, report, causes.not_started(run.recorder.evidence, hold.reason, hold.blocked_on))
         elif item.stash.get(_REFUSED, False):
             pass  # the phase was not run again: its record stands
         elif not _refuse_excuses(run, phase_id, report):
@@ -221,11 +221,11 @@ def _stopped(run: PlanRun, phase_id: str, outcome: Outcome) -> BaseException:
     return pytest.fail.Exception(summary.stopped_message(span, outcome, places), pytrace=False)
 
 
-def _show_held(item: pytest.Item, report: pytest.TestReport, hold: Outcome) -> None:
+def _show_held(item: pytest.Item, report: pytest.TestReport, why: str) -> None:
     """Let a not-started phase's skip point at its own test, not into the plugin."""
     if report.skipped:
         path, line = item.reportinfo()[:2]
-        report.longrepr = (str(path), (line or 0) + 1, f"Skipped: {summary.held_reason(hold)}")
+        report.longrepr = (str(path), (line or 0) + 1, f"Skipped: {why}")
 
 
 def _take_note_of_failure(run: PlanRun, phase_id: str, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 
 import pytest
 
+from .causes import About, Cause, causes, place, plain, raised, remark, short
 from .ci import harmless
-from .model import Evidence, Kind, Result, SpanEvidence, Status
+from .model import Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
 from .rules import DESELECTED, Outcome, blocking_gates, good_gates
 from .text import ASCII_MARKS, MARKS, can_encode, duration
 
 WIDTH = 80
 _EVIDENCE_SHOWN = 4
+_CAUSES = 4
+_SENTENCES = 8
 
 _COLOURS = {
     Status.COMPLETED: "green",
@@ -28,27 +32,37 @@ Line = tuple[str, str | None]
 """A line without its end, and its colour."""
 
 
-def held_reason(outcome: Outcome) -> str:
-    """Why a phase did not start, for its skip report: names the root-cause span."""
-    reason = (outcome.reason or "").split("\n")[0]
-    return f"not started: {reason}"
-
-
 def stopped_message(span: SpanEvidence, outcome: Outcome, places: Mapping[str, str | None]) -> str:
-    """The failure that pytest shows for a phase that is blocked or failed by its gates."""
-    first, *more = (outcome.reason or "").split("\n")
-    failed = blocking_gates(span)
-    lines = [f"{span.span_id} {span.phase} is {outcome.status.value}: {first}", *(more if len(failed) < 2 else ())]
-    for gate in failed:
-        if len(failed) > 1:
-            lines.append(f"{gate.gate_id} ({gate.kind.value}): {gate.reason}")
-        if place := places.get(gate.gate_id):
-            lines.append(f"  at {place}")
-        if gate.next_action:
-            lines.append(f"  next: {gate.next_action}")
-    if not failed:
-        lines.append(f"  next: {outcome.next_action}")
+    """The failure that pytest shows for a phase that is blocked or failed by its gates.
+
+    ``places`` is where each gate failed; every report points at the test's own line, so that one is said beside it.
+    """
+    gates = blocking_gates(span)
+    found = causes(span) if gates else [raised(outcome.reason or "", outcome.next_action or "")]
+    test = [f"  test: {at}{_checked_at(at, gates, places)}" for at in [place(span)] if at]
+    blocked = f"{span.span_id} {span.phase} is {outcome.status.value}"
+    if len(found) > 1:
+        lines = [f"{blocked}: {'; '.join(cause.name for cause in found)}", *test]
+        for cause in found:
+            lines.append(f"{cause.name} ({cause.kind.value if cause.kind else outcome.status.value})")
+            lines += [f"  {line}" for line in (*cause.findings(below_title=False), f"next: {cause.next_action}")]
+    else:
+        (cause,) = found
+        lines = [f"{blocked}: {cause.title}", *(f"  {line}" for line in cause.findings()), *test]
+        lines += [f"  next: {cause.next_action}"] if cause.next_action else []
     return harmless("\n".join(lines))
+
+
+def _checked_at(test: str, gates: Sequence[GateEvidence], places: Mapping[str, str | None]) -> str:
+    """Where the failed gates stand in the test, told apart from where the test begins."""
+    file = test.rpartition(":")[0].rpartition("/")[2]
+    said = []
+    for gate in gates:
+        if known := places.get(gate.gate_id):
+            path, _, line = known.rpartition(":")
+            same = PurePath(path).name == file
+            said.append(f"{gate.gate_id.rpartition('-')[2]} at {f'line {line}' if same else known}")
+    return f" (gate {', '.join(said)})" if said else ""
 
 
 def table(evidence: Evidence, *, width: int = WIDTH, ascii_only: bool = False) -> Iterator[Line]:
@@ -71,26 +85,59 @@ def table(evidence: Evidence, *, width: int = WIDTH, ascii_only: bool = False) -
 
 
 def _details(span: SpanEvidence, width: int) -> Iterator[Line]:
-    yield from _wrapped("reason", span.blocked_reason or "", width)
+    found = causes(span)
+    for cause in found[:_CAUSES]:
+        yield from _cause(cause, width, alone=len(found) == 1)
+    if len(found) > _CAUSES:
+        yield from _wrapped("also", "; ".join(cause.name for cause in found[_CAUSES:]), width)
+    if test := place(span):
+        yield from _wrapped("test", test, width)
+
+
+def _cause(cause: Cause, width: int, *, alone: bool) -> Iterator[Line]:
+    """Why, where, on what evidence, what next; of several files each has what is wrong with it below its name."""
+    first = cause.about[0]
+    if len(cause.about) > 1:
+        where = [line for about in cause.about for line in (about.file, f"  {_brief(about)}") if line]
+        yield from _wrapped("reason", cause.name, width)
+        yield from _wrapped("where", "\n".join(where), width)
+    else:
+        yield from _wrapped("reason", _reason(cause.name, first, alone=alone), width)
+        if first.file:
+            yield from _wrapped("where", first.file, width)
+    yield from _evidence(cause, width)
+    yield from _wrapped("next", cause.next_action, width)
+
+
+def _reason(name: str, about: About, *, alone: bool) -> str:
+    """The gate's name and what it says, in lines of their own where there are several."""
+    if not name:
+        return "\n".join(about.sentences)
+    if not alone or len(about.sentences) == 1:
+        return f"{name}: {_brief(about)}"
+    cut = ["  … and more"] if len(about.sentences) > _SENTENCES else []
+    return "\n".join([f"{name}:", *(f"  {line}" for line in about.sentences[:_SENTENCES]), *cut])
+
+
+def _brief(about: About) -> str:
+    return f"{about.sentences[0].strip()}{', and more' if len(about.sentences) > 1 else ''}"
+
+
+def _evidence(cause: Cause, width: int) -> Iterator[Line]:
     found: dict[str, dict[str, None]] = {}
-    for gate in span.gates:
-        if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY:
-            for item in gate.evidence:
-                found.setdefault(item.type, {})[item.ref] = None
+    for item in cause.gate.evidence if cause.gate is not None else ():
+        found.setdefault(item.type, {})[short(item.ref)] = None
     for kind, refs in list(found.items())[:_EVIDENCE_SHOWN]:
         more = f" and {len(refs) - _EVIDENCE_SHOWN} more" if len(refs) > _EVIDENCE_SHOWN else ""
         yield from _wrapped("evidence", f"{kind}: {', '.join(list(refs)[:_EVIDENCE_SHOWN])}{more}", width)
-    yield from _wrapped("next", span.next_action or "", width)
 
 
 def _warnings(span: SpanEvidence, width: int) -> Iterator[Line]:
     for gate in span.gates:
         if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY:
-            short = gate.gate_id.removeprefix(f"{span.span_id}-")
-            yield from _wrapped("warning", f"{short}: {gate.reason}", width, "yellow")
+            yield from _wrapped("warning", remark(span, gate), width, "yellow")
         elif gate.waived:
-            short = gate.gate_id.removeprefix(f"{span.span_id}-")
-            yield from _wrapped("waived", f"{short}: {gate.reason}", width, "yellow")
+            yield from _wrapped("waived", remark(span, gate), width, "yellow")
             yield from _wrapped("by", gate.waived, width, "yellow")
 
 
@@ -102,8 +149,8 @@ def _verdict(evidence: Evidence, width: int) -> Iterator[Line]:
     for part in textwrap.wrap(line, width, subsequent_indent="  "):
         yield part, _COLOURS[evidence.status]
     if evidence.blocked_on_span_id is None and evidence.blocked_reason:
-        yield from _wrapped("reason", evidence.blocked_reason, width)
-        yield from _wrapped("next", evidence.next_action or "", width)
+        yield from _wrapped("reason", short(evidence.blocked_reason), width)
+        yield from _wrapped("next", plain(evidence.next_action or ""), width)
     unmet = [condition for condition in evidence.definition_of_done if not condition.met]
     if evidence.status is not Status.COMPLETED and unmet:
         met = len(evidence.definition_of_done) - len(unmet)
@@ -168,5 +215,5 @@ def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, trace
 
 
 def _write(reporter: pytest.TerminalReporter, line: str, colour: str | None, *, ascii_only: bool) -> None:
-    text = line.encode("ascii", "replace").decode() if ascii_only else line
+    text = line.replace("…", "...").encode("ascii", "replace").decode() if ascii_only else line
     reporter.write_line(harmless(text), **({colour: True} if colour else {}))

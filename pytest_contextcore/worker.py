@@ -48,7 +48,10 @@ class Link:
         """A listener of the recorder: gates are shown when they are decided, not when their test is over."""
         del span
         if change.name == "GATE_ENDED" and gate is not None and self._config.get_verbosity() > 0:
-            self._channel.send(json.dumps({"gate": [gate.gate_id, gate.result.value, gate.reason]}))
+            from .progress import GateLine  # noqa: PLC0415  (only with a plan)
+
+            line = GateLine.of(gate)
+            self._channel.send(json.dumps({"gate": [line.gate_id, line.result.value, line.reason]}))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

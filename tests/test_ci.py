@@ -67,7 +67,8 @@ def test_a_blocked_phase_is_annotated_at_its_tests_line(tmp_path: Path) -> None:
     [command] = ci.stop_annotations([evidence], tmp_path / "repo" / "sub", tmp_path / "repo")
     place, message = unescaped(command)
     assert place == {"file": "sub/tests/test_load.py", "line": "17", "title": "LOAD-7-T TRANSFORM is blocked"}
-    assert message.splitlines()[0] == "C1: a row is lost"
+    assert message.splitlines()[0] == "C1 No row lost: a row is lost"
+    assert "did not run: P" in message.splitlines()
     assert message.splitlines()[-1] == f"next: {evidence.spans[1].next_action}"
 
 
@@ -150,22 +151,23 @@ def test_the_summary_says_what_broke_where_why_and_what_next(tmp_path: Path) -> 
     assert page.tags == PLAIN - {"br"}
     assert "❌ LOAD-7 blocked" in page.text
     assert "LOAD-7-T TRANSFORM is blocked" in page.text
-    assert page.codes[:2] == ["C1: a row is lost", evidence.spans[1].next_action]
-    assert page.codes[2] == "P"
+    broken, found = "C1 No row lost (integrity)", "C1 No row lost: a row is lost"
+    assert page.codes[:3] == [broken, "test tests/test_load.py:17", found]
+    assert page.codes[3:5] == [evidence.spans[1].next_action, "P"]
     rows = [line for line in text.splitlines() if line.startswith(("| ✅", "| ❌", "| ⚪"))]
     assert [row.split("|")[2].strip() for row in rows] == ["E EXTRACT", "T TRANSFORM", "P PUBLISH"]
     assert rows[1].split("|")[-2].strip() == "0/3"
     assert "not_started, blocked on T" in rows[2]
-    assert "⚠️ T-C3 warns: a row is lost, warned" in page.text
+    assert "⚠️ T warns: C3 No deprecated column: a row is lost, warned" in page.text
 
 
 def test_hostile_text_is_shown_and_is_neither_markdown_nor_html(tmp_path: Path) -> None:
     text = WAREHOUSE.replace("TRANSFORM", "x | <b>&").replace("Load the nightly orders", "[t](http://evil) <i>")
     page = Page(ci.step_summary([stopped(tmp_path, HOSTILE, text)]) or "")
     assert page.tags == PLAIN
-    lines = [" ".join(line.split()) for line in f"C1: {HOSTILE}".splitlines()]
+    lines = [" ".join(line.split()) for line in f"C1 No row lost: {HOSTILE}".splitlines()]
     shown = [line.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e") for line in lines]
-    assert page.codes[: len(shown)] == shown
+    assert page.codes[2 : len(shown) + 2] == shown
     assert "[t](http://evil) <i>" in page.text
 
 
@@ -210,7 +212,7 @@ def test_a_run_on_github_writes_one_summary_and_one_annotation(suite: Suite, sum
     place, message = unescaped(commands[0])
     line = BLOCKED.splitlines().index('@pytest.mark.phase("T")') + 1
     assert place == {"file": "test_load.py", "line": str(line), "title": "LOAD-7-T TRANSFORM is blocked"}
-    assert message.splitlines()[:2] == ["C1: lost", "::error::evil ##[error]evil"]
+    assert message.splitlines()[:2] == ["C1 No row lost: lost", "::error::evil ##[error]evil"]
     text = summary.read_text(encoding="utf-8")
     assert text.startswith("before\n### ❌ LOAD-7 blocked")
     assert text.count("### ") == 1

@@ -81,7 +81,7 @@ def test_a_blocked_trace_answers_what_broke_where_why_what_next_and_what_did_not
     for said in (
         "Blocked at S2 PHASE_2",
         "Gate C1 (integrity) of phase S2 PHASE_2: Purpose of C1",
-        "tests/test_plan.py::test_phase_2 (line 20)",
+        "tests/test_plan.py::test_phase_2, line 20",
         "the reason of C1: 2 rows lost (observed: 1, expected: 3)",
         "lost_row",
         "row-7",

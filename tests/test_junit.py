@@ -73,7 +73,7 @@ def test_a_failing_gate_says_reason_evidence_and_next_action(suite: Suite) -> No
     suite.write(BLOCKED)
     case = run(suite).case("LOAD-7-T-C1")
     assert (case.classname, case.name) == ("LOAD-7-T", "LOAD-7-T-C1 No row lost")
-    assert case.message == "a row is lost"
+    assert case.message == "C1 No row lost: a row is lost"
     assert "evidence: lost_row: r7\nnext: Look for r7 in the transformation." in case.says
 
 
@@ -81,7 +81,10 @@ def test_an_advisory_failure_passes_with_a_warning(suite: Suite) -> None:
     suite.write(MIXED)
     case = run(suite).case("LOAD-7-T-C3")
     assert case.outcome == "passed"
-    assert case.output == "warning: old column\nnext: Drop the deprecated column soon."
+    assert (
+        case.output
+        == "warning: C3 No deprecated column: old column\ntest: test_load.py:17\nnext: Drop the deprecated column soon."
+    )
     assert case.properties["gate.severity"] == "warning"
 
 
@@ -109,7 +112,7 @@ def test_gates_that_were_not_reached_are_skipped_with_what_stopped_their_phase(s
     )
     file = run(suite)
     file.agrees_with(evidence())
-    assert "LOAD-7-T is failed: RuntimeError: disk gone" in file.case("LOAD-7-T-C2").says
+    assert "LOAD-7-T TRANSFORM is failed: RuntimeError: disk gone" in file.case("LOAD-7-T-C2").says
 
 
 def test_reused_phases_and_their_gates_pass_with_a_property_and_take_no_time(suite: Suite, evidence: Read) -> None:

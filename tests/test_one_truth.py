@@ -131,7 +131,7 @@ def test_the_plans_own_decision_comes_before_the_authors_dependencies(suite: Sui
     suite.write(source)
     result = run(suite, "-rs")
     assert "depends on x" not in result.stdout.str()
-    result.stdout.fnmatch_lines(["SKIPPED*LOAD-7-E*no answer*"])
+    result.stdout.fnmatch_lines(["SKIPPED*LOAD-7-E*The source answers*"])
 
 
 # --- JUnit -----------------------------------------------------------------------------------------------------------

@@ -220,7 +220,7 @@ def test_verbose_shows_gates_as_they_finish(suite: Suite) -> None:
             "*test_load.py::test_transform*",
             "*LOAD-7-T-C1 pass",
             "*LOAD-7-T-C2 pass",
-            "*LOAD-7-T-C3 fail: old",
+            "*LOAD-7-T-C3 fail: No deprecated column: old",
             "*LOAD-7-P-C1 pass",
             "*trace LOAD-7*",
         ]

@@ -206,7 +206,7 @@ def test_an_advisory_gate_that_fails_warns_and_lets_its_phase_complete(suite: Su
     )
     assert advisory["next_action"] == "Drop the deprecated column soon."
     assert evidence()["status"] == "completed"
-    result.stdout.fnmatch_lines(["*warning:*C3: colour will be dropped"])
+    result.stdout.fnmatch_lines(["*warning:*C3 No deprecated column: colour will be dropped"])
 
 
 def test_a_gate_that_is_not_applicable_counts_as_checked(suite: Suite, evidence: Read) -> None:

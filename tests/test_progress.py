@@ -196,5 +196,5 @@ def test_a_failure_shows_the_users_lines_and_none_of_the_plugins(suite: Suite) -
 def test_the_short_summary_says_why_a_phase_is_blocked(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")  # where pytest does not cut its lines
     suite.replace("assert rows.count == 3", "assert rows.count == 4, 'a row is lost'")
-    why = "LOAD-7-T TRANSFORM is blocked: C1: a row is lost"
+    why = "LOAD-7-T TRANSFORM is blocked: C1 No row lost: a row is lost"
     suite.run().stdout.fnmatch_lines([f"FAILED *::test_transform - Failed: {why}"])

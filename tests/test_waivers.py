@@ -101,7 +101,7 @@ def test_a_waived_gate_lets_its_phase_complete_and_is_shown_as_waived_everywhere
     said = f"ines: agreed (until {TOMORROW.isoformat()})"
     assert (gate["result"], gate["severity"], gate["reason"], gate["waived"]) == ("waived", None, "new", said)
     assert evidence()["summary"]["gates"]["waived"] == 1
-    result.stdout.fnmatch_lines(["*waived:   C2: new", f"*by:       {said}"])
+    result.stdout.fnmatch_lines(["*waived:   C2 Columns known: new", f"*by:       {said}"])
     properties = ET.parse(suite.pytester.path / "j.xml").getroot().iter("property")
     assert f"LOAD-7-T-C2: {said}" in [p.get("value") for p in properties if p.get("name") == "gate.waived"]
     spans = (suite.pytester.path / "out" / "LOAD-7.otlp.jsonl").read_text(encoding="utf-8")

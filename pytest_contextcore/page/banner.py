@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..model import EvidenceItem, GateEvidence, Kind, Result, SpanEvidence, Status
+from ..causes import Cause, causes, files, of_gate, short
+from ..model import Evidence, EvidenceItem, GateEvidence, Kind, Result, SpanEvidence, Status
 from ..rules import CHECKED, DESELECTED
 from .elements import Html, Node, element, markup
 from .marks import gate_look, mark, phase_look, status_look
-from .text import brief, duration, lasted, plural, some
+from .text import brief, duration, lasted, plural, rich, some
 from .view import View, failed_positions
 
 _GATES = 3
 _ITEMS = 6
 _NAMED = 24
+_FILES = 8
 _BESIDE = {Result.WAIVED: "waived", Result.NOT_APPLICABLE: "not applicable"}
 
 
@@ -82,7 +84,7 @@ def _rows(view: View) -> Iterator[Html]:
         if others:
             yield _row("Also stopped", _listed(others))
     elif evidence.blocked_reason:
-        yield _row("Why", _said(evidence.blocked_reason))
+        yield _row("Why", _said(short(evidence.blocked_reason)))
         if evidence.next_action:
             yield _next(evidence.next_action)
     yield from _remarks(view)
@@ -94,7 +96,8 @@ def _row(label: str, *nodes: Node, class_: str | None = None) -> Html:
 
 
 def _next(*actions: str) -> Html:
-    return _row("What next", [_said(action) for action in actions], class_="next")
+    said = [element("p", rich(brief(action)), class_="said", dir="auto") for action in actions]
+    return _row("What next", said, class_="next")
 
 
 def _said(text: str) -> Html:
@@ -109,13 +112,11 @@ def _stopped(view: View, at: int) -> Iterator[Html]:
     if shown:
         broken = [_broken_gate(view, at, nth, gate) for nth, gate in shown]
         yield _row("What broke", broken, _more_gates(view, at, failed))
-        yield _row("Where", _where(span))
-        yield _row("Why", [_why(view, span, gate, alone=len(shown) == 1) for _, gate in shown])
     else:
         verb = "was refused what it needs" if span.status is Status.BLOCKED else "failed without a gate's verdict"
         yield _row("What broke", element("p", mark(phase_look(span)), " Phase ", view.phase_link(at), f" {verb}"))
-        yield _row("Where", _where(span))
-        yield _row("Why", _said(span.blocked_reason or "no reason was recorded"))
+    yield _row("Where", where(view.evidence, span, files(span)))
+    yield _row("Why", [_why(cause, alone=len(shown) < 2) for cause in causes(span)[:_GATES]])
     found = [item for _, gate in shown for item in gate.evidence]
     if found:
         yield _row("Evidence", _found(found))
@@ -133,7 +134,7 @@ def _broken_gate(view: View, at: int, nth: int, gate: GateEvidence) -> Html:
         element("a", view.gate_name(span, gate), href=f"#{view.gate_anchors[at][nth]}"),
         f" ({gate.kind.value}) of phase ",
         view.phase_link(at),
-        [": ", element("bdi", brief(gate.purpose, lines=1, limit=200))] if gate.purpose else None,
+        [": ", element("bdi", rich(brief(gate.purpose, lines=1, limit=200)))] if gate.purpose else None,
     )
 
 
@@ -146,9 +147,16 @@ def _more_gates(view: View, at: int, failed: list[int]) -> Html | None:
     return element("p", "Also failed: ", _joined(more)) if more else None
 
 
-def _why(view: View, span: SpanEvidence, gate: GateEvidence, *, alone: bool) -> Html:
-    lead = None if alone else element("b", f"{view.gate_name(span, gate)}: ")
-    return element("p", lead, brief(gate.reason or "no reason was recorded"), class_="said", dir="auto")
+def _why(cause: Cause, *, alone: bool) -> list[Node]:
+    """What a gate says, under each file that it is about."""
+    said: list[Node] = [] if alone else [element("p", element("b", cause.name))]
+    for about in some(cause.about, _FILES):
+        lead = [element("code", about.file), ": " if len(about.sentences) == 1 else "\n"] if about.file else None
+        text = brief("\n".join(about.sentences)).strip() or "no reason was recorded"
+        said.append(element("p", lead, text, class_="said", dir="auto"))
+    if len(cause.about) > _FILES:
+        said.append(element("p", f"and {plural(len(cause.about) - _FILES, 'more file')}", class_="quiet"))
+    return said
 
 
 def _found(items: list[EvidenceItem]) -> Html:
@@ -159,7 +167,7 @@ def _found(items: list[EvidenceItem]) -> Html:
     entries = []
     for kind, refs in some(list(groups.items()), _ITEMS):
         shown = [
-            element("li", element("code", brief(ref, lines=1, limit=200), dir="auto"))
+            element("li", element("code", brief(short(ref), lines=1, limit=200), dir="auto"))
             for ref in some(list(refs), _ITEMS)
         ]
         if len(refs) > _ITEMS:
@@ -170,10 +178,18 @@ def _found(items: list[EvidenceItem]) -> Html:
     return element("ul", *entries, class_="items found")
 
 
-def _where(span: SpanEvidence) -> Html:
+def where(evidence: Evidence, span: SpanEvidence, broken: list[str]) -> list[Node]:
+    """The broken files, the workspace that they may be relative to, and the test that found them."""
     line = span.attributes.get("code.line.number")
-    place = span.nodeid or "no test is known"
-    return element("p", element("code", place), f" (line {line})" if isinstance(line, int) else None)
+    entries = [element("code", file, class_="file") for file in broken]
+    test = element("code", span.nodeid) if span.nodeid else "not known"
+    return [
+        _listed(entries) if entries else None,
+        element("p", "Workspace ", element("code", evidence.workspace), class_="quiet")
+        if entries and evidence.workspace
+        else None,
+        element("p", "Test ", test, f", line {line}" if isinstance(line, int) else None, class_="quiet"),
+    ]
 
 
 def _remarks(view: View) -> Iterator[Html]:
@@ -191,14 +207,14 @@ def _remarks(view: View) -> Iterator[Html]:
 def _remark(view: View, at: int, nth: int) -> Html:
     span = view.evidence.spans[at]
     gate = span.gates[nth]
-    name = f"{view.short(span.span_id)}-{view.gate_name(span, gate)}"
+    name = f"{view.short(span.span_id)}-{of_gate(span, gate).name}"
     return element(
         "li",
         mark(gate_look(gate)),
         " ",
         element("a", name, href=f"#{view.gate_anchors[at][nth]}"),
         ": ",
-        element("span", brief(gate.reason or "", lines=3, limit=300), dir="auto"),
+        element("span", brief(short(gate.reason or ""), lines=3, limit=300), dir="auto"),
         element("span", f" Waived: {brief(gate.waived, limit=300)}", class_="quiet", dir="auto")
         if gate.waived
         else None,

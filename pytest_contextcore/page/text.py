@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeVar
 
+from ..causes import pieces
 from ..model import AttributeValue, format_time
 from .elements import Html, Node, element
 
@@ -66,6 +67,11 @@ def brief(text: str, *, lines: int = 6, limit: int = 700) -> str:
     if len(shown) > limit:
         return f"{shown[:limit]}…"
     return f"{shown}\n… and {len(parts) - lines} more lines" if len(parts) > lines else shown
+
+
+def rich(text: str) -> list[Node]:
+    """A plan's text, with what stands between backticks as code."""
+    return [element("code", piece) if code else piece for piece, code in pieces(text)]
 
 
 def value(given: AttributeValue | None) -> Node:

@@ -6,7 +6,7 @@ from ..model import Kind, Result, SpanEvidence, Status
 from ..rules import GOOD, good_gates
 from .elements import Html, Node, element, markup
 from .marks import REUSED, Look, gate_look, mark, phase_look, status_look
-from .text import brief, duration, lasted
+from .text import brief, duration, lasted, rich
 from .view import View
 
 _DOTS = 6
@@ -124,7 +124,7 @@ def _gate_row(view: View, at: int, nth: int) -> Html:
     gate = span.gates[nth]
     look = gate_look(gate)
     said = [element("span", view.gate_name(span, gate), class_="id"), " "]
-    said += [element("bdi", brief(gate.purpose, lines=1, limit=160)), " "] if gate.purpose else []
+    said += [element("bdi", rich(brief(gate.purpose, lines=1, limit=160))), " "] if gate.purpose else []
     said += [element("span", gate.kind.value, class_="tag")] if gate.kind is not Kind.REQUIRED else []
     name = markup(mark(look, 14), element("span", *said, class_="label"))
     took = lasted(gate.started_at, gate.ended_at)

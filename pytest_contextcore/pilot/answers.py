@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..causes import plain
 from ..discovery import PLAN_FILE
 from ..model import SCHEMA_VERSION
 from ..plan import load_plan
@@ -153,7 +154,7 @@ def _header(diagnosis: Diagnosis) -> Iterator[str]:
 
 
 def _verdict(verdict: Verdict) -> Iterator[str]:
-    yield from wrapped(f"   {_MARKS[verdict.outcome]:<8} {verdict.gate_id:<8}", verdict.purpose)
+    yield from wrapped(f"   {_MARKS[verdict.outcome]:<8} {verdict.gate_id:<8}", plain(verdict.purpose))
     if verdict.outcome is Outcome.NOT_APPLICABLE:
         yield from _labelled("why", verdict.reason or "")
     for finding in verdict.findings[:SHOWN]:
@@ -161,7 +162,7 @@ def _verdict(verdict: Verdict) -> Iterator[str]:
     if len(verdict.findings) > SHOWN:
         yield from _labelled("", f"… and {len(verdict.findings) - SHOWN} more; --format json has all of them")
     if verdict.next_action:
-        yield from _labelled("next", verdict.next_action)
+        yield from _labelled("next", plain(verdict.next_action))
 
 
 def _finding(finding: Finding) -> Iterator[str]:
@@ -175,7 +176,7 @@ def _conclusion(diagnosis: Diagnosis) -> Iterator[str]:
     if start is not None:
         answer, verdict = start
         yield from wrapped("", f"NOT HEALTHY, question {answer.question.id}: {answer.reason}")
-        yield from wrapped("", f"start at {verdict.gate_id} {verdict.phase}: {verdict.next_action}")
+        yield from wrapped("", f"start at {verdict.gate_id} {verdict.phase}: {plain(verdict.next_action or '')}")
         return
     gates = counted([verdict for answer in diagnosis.answers for verdict in answer.verdicts])
     silent = [str(answer.question.id) for answer in diagnosis.answers if answer.reply is Reply.NOT_ASKED]

@@ -109,7 +109,7 @@ CHECKS: dict[str, Check] = {
     "S7-G2": Check(implementation.unexpected),
     "S8-G1": Check(validation.recorded),
     "S8-G2": Check(validation.validators),
-    "S8-G3": Check(validation.promql_checked),
+    "S8-G3": Check(validation.promql_checked, validation.no_promql),
     "S9-G1": Check(review.blocking),
     "S9-G2": Check(review.triaged),
     "S10-C1": Check(finalize.reconciliation),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 LONG = 300
 SHORT = 160
+_FILES = 6
+_LINES = 3
 
 
 def clean(text: str, limit: int = SHORT) -> str:
@@ -64,9 +66,25 @@ class Unreadable(Exception):  # noqa: N818  it names the state of a file; the ga
         self.finding = finding
 
 
-def reason(findings: Sequence[Finding], limit: int = 3) -> str:
-    """Join the first findings into the reason of a failed gate, a line each; the number of the others is stated."""
-    lines = [str(finding) for finding in findings[:limit]]
-    if len(findings) > limit:
-        lines.append(f"… and {len(findings) - limit} more")
+def reason(findings: Sequence[Finding]) -> str:
+    """Join findings into the reason of a failed gate: a line each, by file; every file is named, however many.
+
+    Of a file the first findings are said and the others counted; of many files the last ones are only named.
+    """
+    by_file: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_file.setdefault(finding.file, []).append(finding)
+    told, named = list(by_file.items())[:_FILES], list(by_file.items())[_FILES:]
+    lines = [line for file, found in told for line in _first(file, found)]
+    if named:
+        count = sum(len(found) for _, found in named)
+        lines.append(f"… and {count} more in {', '.join(file or 'no file' for file, _ in named)}")
     return "\n".join(lines)
+
+
+def _first(file: str, findings: Sequence[Finding]) -> list[str]:
+    """The first findings of a file; a line that counts others stands for two of them at least."""
+    if len(findings) <= _LINES:
+        return [str(finding) for finding in findings]
+    more = f"… and {len(findings) - _LINES + 1} more"
+    return [*(str(finding) for finding in findings[: _LINES - 1]), f"{file}: {more}" if file else more]

@@ -142,6 +142,20 @@ class Ingestion(View):
             for task in self.tasks
         }
 
+    def blamed(self, task: str, record: str) -> tuple[str, str]:
+        """The file that is broken where `record` says that a task failed, and the task for a sentence about it.
+
+        That is the file that the task is to write; the record itself where there is none, or none can be told.
+        """
+        try:
+            files = self.files.get(task, ())
+        except Unreadable:  # the gates that are about the files of ingestion say so
+            files = ()
+        if not files:
+            return record, f"task '{task}'"
+        also = f" (also {', '.join(files[1:])})" if files[1:] else ""
+        return files[0], f"task '{task}'{also} in {record}"
+
 
 def _targets(node: Node) -> tuple[str, ...]:
     targets = node.get("target_files")

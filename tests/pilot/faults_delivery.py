@@ -277,14 +277,14 @@ add(
     "failed_test",
     "a test that says what failed",
     at("test", RESULT, {"passed": False, "validator": "schema", "issues": ["no expr", "no for"]}),
-    says="schema failed for task 'PI-001' (observed: no expr; no for, expected",
+    says="(observed: no expr; no for, expected: passed)",
 )
 add(
     G,
     "failed_test",
     "a test that says no more than that it failed",
     at("test", RESULT, {"passed": False}),
-    says="a validator failed for task 'PI-001' (observed: failed, expected",
+    says="a validator failed for task 'PI-001' in project/.startd8/state/test_results.json (observed: failed, ",
 )
 for _value in (False, 1, None):
     add(

@@ -6,6 +6,7 @@ as `pilot_tests/test_pilot.py` calls them, in the plan's order.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +14,14 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.pilot import validators
+from pytest_contextcore.pilot.checks import Threshold, verdict
 from pytest_contextcore.pilot.gates import export, finalize, review, validation
 from pytest_contextcore.pilot.observations import observe
 from pytest_contextcore.pilot.workspace import Memo, Workspace
+from pytest_contextcore.plan import load_plan
 
 from . import phases
+from .conftest import ROOT
 from .edits import Fault, at
 from .faults import FAULTS
 from .variants import VARIANTS, Files, sha
@@ -98,9 +102,44 @@ def test_without_a_promql_parser_only_the_advisory_gate_says_so(base: Base, monk
         ("promql_not_checked", "gap-error-budget"),
         ("promql_not_checked", "gap-throughput"),
     ]
+    assert all((base("embedded") / finding.file).is_file() for finding in found)
     assert phases.stopped(base("embedded")) == ("", [])
     found = phases.ADVISORY["S8-G3"](Workspace(base("embedded") / "nowhere")) or []
     assert [finding.type for finding in found] == ["missing_file"]
+
+
+def test_where_no_rules_are_called_for_no_promql_is_said_to_be_parsed(base: Base, tmp_path: Path) -> None:
+    assert validation.no_promql(Workspace(base("embedded"))) is None
+    assert validation.no_promql(Workspace(base("embedded") / "nowhere")) is None
+    root = tmp_path / "w"
+    shutil.copytree(base("embedded"), root)
+    path = next(root.glob("export/*-artifact-manifest.yaml"))
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r"type: (prometheus|recording)_rule", "type: loki_rule", text), encoding="utf-8")
+    ws = Workspace(root)
+    assert validation.no_promql(ws) == "there is no PromQL to parse: no gap calls for Prometheus rules"
+    assert verdict(load_plan(ROOT / "pilot_tests" / "plan.toml"), "S8-G3", ws, Threshold()).outcome == "not_applicable"
+
+
+def test_what_tests_and_reviews_reject_is_the_artifact_of_the_task(base: Base, tmp_path: Path) -> None:
+    """Who reads the reason wants the file that is to be mended; the record that says so stands in the sentence."""
+    root, rules = tmp_path / "w", "project/prometheus/rules/orders-api-prometheus-rules.yaml"
+    shutil.copytree(base("embedded"), root)
+    at("review", "tasks.PI-001.verdict", "FAIL")(Files(root))
+    at("review", "tasks.PI-001.issues", ["[BLOCKING] x"])(Files(root))
+    at("test", "output.test_plan.0.status", "failed")(Files(root))
+    ws = Workspace(root)
+    for gate in (validation.recorded, review.blocking, review.triaged):
+        finding = gate(ws)[0]
+        assert finding.file == rules
+        assert "task 'PI-001' in project/.startd8/state/" in finding.message
+    for path in root.glob("ingestion/*seed*.json"):
+        path.unlink()
+    [finding] = review.blocking(Workspace(root))
+    assert (finding.file, finding.message) == (
+        "project/.startd8/state/review_results.json",
+        "a review finding on task 'PI-001' blocks",
+    )
 
 
 def test_review_findings_are_counted_by_severity_as_far_as_they_can_be_read(base: Base, tmp_path: Path) -> None:

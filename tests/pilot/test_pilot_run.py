@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ from ..junit_file import JUnitFile
 from .conftest import ROOT, Pilot, PilotRun
 
 DONE = ["completed"] * 10
+STALE = [f"export/{name}.json" for name in ("onboarding-metadata", "validation-report", "provenance")]
+STALE += ["export/order-service-artifact-manifest.yaml"]
+DROPPED = ["ingestion/ingestion-traceability.json"]
+RULES = "project/prometheus/rules/orders-api-prometheus-rules.yaml"
+DASHBOARD = "project/grafana/dashboards/orders-api-dashboard.json"
 
 
 def blocked_at(position: int) -> list[str]:
@@ -51,23 +57,29 @@ def test_the_last_gate_records_the_provenance_chain_with_one_digest_over_it(pilo
 
 
 @pytest.mark.parametrize(
-    ("options", "position", "gate", "said"),
+    ("options", "position", "gate", "said", "files"),
     [
-        (["--source-checksum", "sha256:STALE"], 3, "C2", "sha256:STALE"),
-        (["--drop-feature", "gap-latency-panel"], 4, "C1", "gap-latency-panel"),
-        (["--drop-feature", "gap-throughput", "--drop-feature", "gap-error-budget"], 4, "C1", "gap-throughput"),
-        (["--test-failures", "2"], 8, "G1", "PI-002"),
-        (["--review-blockers", "1"], 9, "G1", "[BLOCKING]"),
-        (["--min-coverage", "90"], 2, "C1", "85.0"),
+        (["--source-checksum", "sha256:STALE"], 3, "C2 Checksum chain verification", "sha256:STALE", STALE),
+        (["--drop-feature", "gap-latency-panel"], 4, "C1 Gap-to-feature parity check", "gap-latency-panel", DROPPED),
+        (
+            ["--drop-feature", "gap-throughput", "--drop-feature", "gap-error-budget"],
+            4,
+            "C1",
+            "gap-throughput",
+            DROPPED,
+        ),
+        (["--test-failures", "2"], 8, "G1 Recorded test results", "PI-002", [RULES, DASHBOARD]),
+        (["--review-blockers", "2"], 9, "G1 No blocking finding", "[BLOCKING]", [RULES, DASHBOARD]),
+        (["--min-coverage", "90"], 2, "C1 Coverage check", "85.0", ["export/onboarding-metadata.json"]),
     ],
 )
 def test_an_injected_fault_blocks_where_the_seed_says_in_terminal_junit_and_evidence_alike(
-    pilot: Pilot, tmp_path: Path, options: list[str], position: int, gate: str, said: str
+    pilot: Pilot, tmp_path: Path, options: list[str], position: int, gate: str, said: str, files: list[str]
 ) -> None:
     run = pilot(*options, "--junitxml", str(tmp_path / "j.xml"))
     assert (run.code, run.statuses) == (1, blocked_at(position))
     span = run.span(f"S{position}")
-    assert span["blocked_reason"].startswith(f"{gate}: ")
+    assert span["blocked_reason"].startswith(f"{gate.partition(' ')[0]}: ")
     assert said in span["blocked_reason"]
     evidence = run.evidence
     assert (evidence["status"], evidence["blocked_on_span_id"]) == ("blocked", span["span_id"])
@@ -77,10 +89,23 @@ def test_an_injected_fault_blocks_where_the_seed_says_in_terminal_junit_and_evid
         assert (held["blocked_on_span_id"], held["next_action"]) == (span["span_id"], span["next_action"])
     assert f"S{position}" in next(line for line in run.text.splitlines() if " ✗ " in line)
     assert "next:" in run.text
+    assert f"     reason:   {gate}" in run.text
+    table = run.text[run.text.index("=== trace") :]
+    assert [file for file in files if not re.search(rf"^ +(where: +)?{re.escape(file)}$", table, re.M)] == []
     junit = JUnitFile(tmp_path / "j.xml")
     junit.agrees_with(evidence)
     assert len(junit.cases) == 10 + sum(len(span["gates"]) for span in evidence["spans"])
-    assert all(span["span_id"] in case.message for case in junit.cases if case.outcome == "skipped")
+    waiting = {case.message for case in junit.cases if case.outcome == "skipped"}
+    assert len(waiting) == 1
+    assert f"{span['span_id']} {span['phase']} is blocked: {gate}" in min(waiting)
+    assert len(min(waiting)) < 160
+    failures = [case.message for case in junit.cases if case.outcome == "failure"]
+    assert all(file in failures[0] for file in files)
+
+
+def test_what_to_do_about_a_negative_review_is_more_than_to_review_again(pilot: Pilot) -> None:
+    _, triaged = pilot("--review-blockers", "1").span("S9")["gates"]
+    assert triaged["next_action"].startswith("Mend the files of the tasks whose review is negative")
 
 
 @pytest.mark.parametrize("number", ["1", "2", "3"])

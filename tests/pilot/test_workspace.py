@@ -494,14 +494,29 @@ def test_a_finding_is_bounded_and_printable_whatever_it_was_made_of() -> None:
     str(finding).encode("utf-8")
 
 
-def test_the_reason_names_the_first_findings_and_counts_the_others() -> None:
-    findings = [Finding("f", f"fault {n}", "a", "b", "t") for n in range(5)]
-    text = reason(findings)
-    assert "fault 2" in text
-    assert "fault 3" not in text
-    assert text.endswith("… and 2 more")
-    assert reason(findings[:1]) == str(findings[0])
+def fault(file: str, number: int = 0) -> Finding:
+    return Finding(file, f"fault {number}", "a", "b", "t")
+
+
+def test_the_reason_says_the_first_findings_of_a_file_and_counts_the_others() -> None:
+    lines = reason([fault("f", number) for number in range(5)]).splitlines()
+    assert lines == [str(fault("f", 0)), str(fault("f", 1)), "f: … and 3 more"]
+    assert reason([fault("f"), fault("f", 1), fault("f", 2)]).count("\n") == 2
+    assert reason([fault("f")]) == str(fault("f"))
     assert reason([]) == ""
+
+
+def test_the_reason_is_grouped_by_file() -> None:
+    found = [fault("a"), fault("b"), fault("a", 1), fault("")]
+    assert reason(found).splitlines() == [str(fault("a")), str(fault("a", 1)), str(fault("b")), str(fault(""))]
+
+
+def test_the_reason_hides_no_file_however_many_there_are() -> None:
+    files = [f"project/{number}.yaml" for number in range(40)]
+    said = reason([fault(file, number) for file in files for number in range(9)])
+    assert all(file in said for file in files)
+    assert said.splitlines()[-1].startswith("… and 306 more in project/6.yaml, project/7.yaml, ")
+    assert len(said.splitlines()) < 20
 
 
 @pytest.mark.parametrize(

@@ -44,10 +44,12 @@ def triaged(ws: Workspace) -> Iterator[Finding]:
 
 def _review(ws: Workspace, id_: str, review: Node) -> Iterator[Finding]:
     verdict, passed, status = (review.get(key) for key in ("verdict", "passed", "status"))
+    file, told = Ingestion.load(ws).blamed(id_, REVIEWS)
+    negative = ("negative_review", id_)
     if not isinstance(verdict.value, str) or verdict.value.strip().upper() not in POSITIVE:
-        yield differs(verdict, f"the verdict on task '{id_}' is not positive", "PASS", "negative_review", id_)
+        yield Finding(file, f"the verdict on {told} is not positive", shown(verdict.value), "PASS", *negative)
     if passed.value is not True:
-        yield differs(passed, f"the review of task '{id_}' did not pass", True, "negative_review", id_)
+        yield Finding(file, f"the review of {told} did not pass", shown(passed.value), "true", *negative)
     if status.value != "reviewed":
         yield differs(status, f"task '{id_}' was not reviewed", "reviewed", "missing_review", id_)
     score = review.get("score")
@@ -72,9 +74,9 @@ def blocking(ws: Workspace) -> Iterator[Finding]:
     """S9-G1: no review finding blocks."""
     for id_, severity, text in _issues(ws):
         if severity == "BLOCKING":
-            yield Finding(
-                REVIEWS, f"a review finding on task '{id_}' blocks", shown(text), "none", "blocking_finding", id_
-            )
+            file, told = Ingestion.load(ws).blamed(id_, REVIEWS)
+            message = f"a review finding on {told} blocks"
+            yield Finding(file, message, shown(text), "none", "blocking_finding", id_)
 
 
 def counts(ws: Workspace) -> dict[str, int]:

@@ -34,7 +34,7 @@ def recorded(ws: Workspace) -> Iterator[Finding]:
             message = f"there are test results for '{id_}', which is no task"
             yield Finding(TESTS, message, "results", "none", "unknown_task", id_)
         plan[id_] = entry
-        yield from _entry(id_, entry)
+        yield from _entry(id_, entry, ingestion)
     for id_ in tasks:
         if id_ not in plan:
             yield Finding(TESTS, f"task '{id_}' has no test results", "none", "results", "missing_result", id_)
@@ -47,7 +47,7 @@ def recorded(ws: Workspace) -> Iterator[Finding]:
         yield from recorded_on(ws, id_, hashes.get(id_), "the test")
 
 
-def _entry(id_: str, entry: Node) -> Iterator[Finding]:
+def _entry(id_: str, entry: Node, ingestion: Ingestion) -> Iterator[Finding]:
     status, passed = entry.get("status"), entry.get("all_passed")
     failed = [
         result
@@ -57,11 +57,13 @@ def _entry(id_: str, entry: Node) -> Iterator[Finding]:
     for result in failed:
         validator = shown(result.get("validator").value) if result.get("validator").given else "a validator"
         issues = [shown(issue.value) for issue in result.get("issues").items()] if result.get("issues").given else []
-        message = f"{validator} failed for task '{id_}'"
-        yield Finding(TESTS, message, clean("; ".join(issues)) or "failed", "passed", "failed_test", id_)
+        file, told = ingestion.blamed(id_, TESTS)
+        message = f"{validator} failed for {told}"
+        yield Finding(file, message, clean("; ".join(issues)) or "failed", "passed", "failed_test", id_)
     if not failed and (passed.value is not True or status.value != "passed"):
         seen = f"status {shown(status.value) if status.given else 'none'}"
-        yield Finding(TESTS, f"the tests of task '{id_}' did not pass", seen, "passed", "failed_test", id_)
+        file, told = ingestion.blamed(id_, TESTS)
+        yield Finding(file, f"the tests of {told} did not pass", seen, "passed", "failed_test", id_)
 
 
 def _totals(output: Node, plan: dict[str, Node]) -> Iterator[Finding]:
@@ -108,15 +110,32 @@ def validators(ws: Workspace) -> Iterator[Finding]:
             yield error.finding
 
 
+def no_promql(ws: Workspace) -> str | None:
+    """Say why S8-G3 has nothing to check, or None: no gap calls for Prometheus rules."""
+    try:
+        found = any(True for _ in _promql_files(ws))
+    except Unreadable:
+        return None
+    return None if found else "there is no PromQL to parse: no gap calls for Prometheus rules"
+
+
 @gate
 def promql_checked(ws: Workspace) -> Iterator[Finding]:
     """S8-G3 (advisory): says so when Prometheus rules were generated, but no PromQL parser is there to read them."""
     if promql_available():
         return
+    for gap, path in _promql_files(ws):
+        message = "PromQL was not parsed since promql-parser is not installed"
+        yield Finding(path, message, "no parser", "pytest-contextcore[promql]", "promql_not_checked", gap)
+
+
+def _promql_files(ws: Workspace) -> Iterator[tuple[str, str]]:
+    """Walk the gaps that call for Prometheus rules: id and path."""
     export = Export.load(ws)
     for gap in dict.fromkeys(export.gaps):
         artifact = export.by_id.get(gap)
         if artifact and artifact.type in PROMETHEUS_TYPES:
-            message = "PromQL was not parsed since promql-parser is not installed"
-            path = export.planned.get(gap, "")
-            yield Finding(path, message, "no parser", "pytest-contextcore[promql]", "promql_not_checked", gap)
+            try:
+                yield gap, export.output(gap)
+            except Unreadable:  # S7 says that the path leaves the project
+                yield gap, export.planned.get(gap, "")
