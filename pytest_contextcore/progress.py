@@ -18,9 +18,9 @@ from io import UnsupportedOperation
 
 import pytest
 
+from .changes import Change, Listener
 from .ci import harmless
 from .model import GateEvidence, Result, SpanEvidence
-from .recorder import Change, Listener
 from .text import ASCII_MARKS, MARKS, STATUS_OF, can_encode, shown_seconds
 
 TICK = 1.0
