@@ -17,9 +17,12 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.evidence_file import evidence_path
+from pytest_contextcore.interrupted import end_open_spans
 from pytest_contextcore.model import Evidence, Status
+from pytest_contextcore.otlp import spans_of
 from pytest_contextcore.reuse import load_evidence
 from pytest_contextcore.rules import CHECKED
+from pytest_contextcore.spool import Spool
 
 from ..otlp_receiver import refused_endpoint
 
@@ -86,16 +89,19 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     made.stop()
 
 
-def spans_in(path: Path) -> set[str]:
-    """The ids of the spans in a file; its last line may be torn, no other."""
+def links_in(path: Path) -> list[tuple[str, str]]:
+    """The spans in a file, each with its parent's id; the last line may be torn, no other."""
     if not path.exists():
-        return set()
+        return []
     *whole, last = path.read_bytes().split(b"\n")
-    found: set[str] = set()
-    for line in [*whole, *([last] if last.endswith(b"}") and _parses(last) else [])]:
-        for resource in json.loads(line)["resourceSpans"]:
-            found |= {span["spanId"] for scope in resource["scopeSpans"] for span in scope["spans"]}
-    return found
+    lines = [*whole, *([last] if last.endswith(b"}") and _parses(last) else [])]
+    found = [span for line in lines for span in spans_of(json.loads(line))]
+    return [(span["spanId"], span.get("parentSpanId", "")) for span in found]
+
+
+def spans_in(path: Path) -> set[str]:
+    """The ids of the spans in a file."""
+    return {span_id for span_id, _ in links_in(path)}
 
 
 def _parses(line: bytes) -> bool:
@@ -128,6 +134,9 @@ def assert_truth(out: Path) -> str:
         ended = {span.otel_span_id, *(gate.otel_span_id for gate in span.gates)}
         assert ended <= kept
         assert ended <= spooled
+    if running:
+        ended = {gate.otel_span_id for gate in evidence.spans[done].gates if gate.ended_at is not None}
+        assert ended <= kept & spooled
     _assert_current(evidence, out)
     return f"{done} completed"
 
@@ -139,6 +148,20 @@ def _assert_current(evidence: Evidence, out: Path) -> None:
     if evidence.ended_at is None and evidence.status is Status.IN_PROGRESS:
         late = [span.span_id for span in evidence.spans if span.otel_span_id in kept and span not in begun]
         assert late == [] or len(begun) == 10
+
+
+def assert_whole(out: Path) -> None:
+    """When what the kill left open is ended, each file of spans has whole trees, and each span once."""
+    spools = sorted((out / "spool").glob("*.otlp.jsonl"))
+    for path in [*spools, out / f"{TRACE}.otlp.jsonl"]:
+        spool = Spool(path)
+        end_open_spans(spool)
+        spool.close()
+        found = links_in(path)
+        ids = [span_id for span_id, _ in found]
+        assert len(ids) == len(set(ids))
+        assert {parent for _, parent in found} <= {*ids, ""}
+        assert found == [] or len(ids) > 10  # the parent and its phases at least
 
 
 def test_every_transition_leaves_the_truth(runs: Runs) -> None:
@@ -157,6 +180,8 @@ def test_every_transition_leaves_the_truth(runs: Runs) -> None:
             continue
         assert ended["code"] == -signal.SIGKILL
         truth = assert_truth(out)
+        if evidence_path(out, TRACE).exists():
+            assert_whole(out)
         seen[truth] = seen.get(truth, 0) + 1
     print(f"transitions of {whole['moments']}: {seen}")
     assert len(seen) > 3
@@ -183,6 +208,8 @@ def test_random_moments_leave_the_truth_and_can_be_resumed(runs: Runs) -> None:
             runs.start(out, "--contextcore-resume")
             assert runs.end()["code"] == 0
             assert load_evidence(evidence_path(out, TRACE)).status is Status.COMPLETED
+        if evidence_path(out, TRACE).exists():
+            assert_whole(out)
     print(f"random moments: {seen}")
     assert len(seen) > 1
 
