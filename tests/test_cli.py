@@ -139,3 +139,10 @@ def test_replay_refuses_what_it_cannot_do(tmp_path: Path, capsys: Captured) -> N
     said = capsys.readouterr().err
     assert "there is no file" in said
     assert "no endpoint is configured" in said
+
+
+@pytest.mark.parametrize("arguments", [["replay", "--endpoint", "http://127.0.0.1:9"], ["plan", "check"]], ids=" ".join)
+def test_a_name_that_no_file_system_takes_is_one_line(arguments: list[str], capsys: Captured) -> None:
+    assert main([*arguments, "x" * 300]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "x" * 300 in line
