@@ -218,8 +218,8 @@ def _evidence(path: Path) -> Evidence | None:
 
 def _any_evidence(path: Path) -> Evidence | None:
     try:
-        return load_evidence(path)
-    except (EvidenceError, ValueError):  # the latter for a name that no file can have
+        return load_evidence(path) if path.is_file() else None
+    except (EvidenceError, OSError, ValueError):  # the latter for a name that no file can have
         return None
 
 
