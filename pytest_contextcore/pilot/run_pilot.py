@@ -49,7 +49,7 @@ def command(arguments: list[str]) -> int:
     evidence = out / f"{PLAN_ID}.json"
     before = _written_at(evidence)
     code = _run(_pytest_arguments(options, out), quiet=options.format == "json")
-    if _written_at(evidence) == before:  # nothing ran; pytest has said why
+    if _written_at(evidence) in (None, before):  # nothing ran, or nothing could be written; pytest has said why
         return 2 if code in (_USAGE, _NOT_RUN) else 1
     content = evidence.read_bytes()
     if options.output is not None:
@@ -108,7 +108,7 @@ def _written_at(path: Path) -> tuple[int, int] | None:
     """What tells one version of the evidence from another: each is a new file."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except OSError:  # it is not there, or cannot be
         return None
     return found.st_ino, found.st_mtime_ns
 
