@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..store import write_atomic
+from ..store import write_output
 from .commands import Parser, UsageError
 from .findings import clean
 from .plugin import PLAN_ID
@@ -115,7 +115,7 @@ def _written_at(path: Path) -> tuple[int, int] | None:
 
 def _write(output: str, content: bytes) -> None:
     try:
-        write_atomic(Path(output), content, durable=False)
+        write_output(Path(output), content)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageError(f"--output: {clean(output)} cannot be written: {why}") from None
