@@ -225,7 +225,8 @@ def _any_evidence(path: Path) -> Evidence | None:
 
 def files_of(out: Path, trace_id: str, run_id: str) -> list[Path]:
     """A trace's own file and the spools of a run."""
-    return [out / f"{trace_id}{SUFFIX}", *sorted((out / "spool").glob(f"{run_id}*{SUFFIX}"))]
+    spools = (out / "spool").glob(f"{run_id}*{SUFFIX}") if _RUN.fullmatch(run_id) else ()  # evidence may be edited
+    return [out / f"{trace_id}{SUFFIX}", *sorted(spools)]
 
 
 def emitted(out: Path, trace_id: str, run_id: str) -> set[str]:

@@ -141,17 +141,17 @@ def _ids(evidence: Evidence) -> set[str]:
 
 
 def _take_from_span(gate: GateEvidence, span: Mapping[str, Any]) -> None:
-    said = _strings(span.get("attributes", ()))
     try:
+        said = _strings(span.get("attributes", ()))
         result = Result(said.get("gate.result", ""))
         severity = Severity(said["gate.severity"]) if "gate.severity" in said else None
-    except ValueError:
-        return  # written by another version
-    gate.result, gate.severity = result, severity
+        events = [Event(name=event["name"], time=int(event["timeUnixNano"])) for event in span.get("events", ())]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return  # written by another version, or damaged
+    gate.result, gate.severity, gate.events = result, severity, events
     gate.reason, gate.waived = said.get("gate.reason"), said.get("gate.waived")
     gate.next_action = said.get("task.next_action", gate.next_action)
     gate.started_at, gate.ended_at = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
-    gate.events = [Event(name=str(event["name"]), time=int(event["timeUnixNano"])) for event in span.get("events", ())]
 
 
 def _strings(attributes: Iterable[Mapping[str, Any]]) -> dict[str, str]:

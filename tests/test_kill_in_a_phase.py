@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -14,7 +15,10 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.ids import traceparent
+from pytest_contextcore.left_behind import catch_up, look
+from pytest_contextcore.model import Result
 from pytest_contextcore.otlp import decode_line, spans_of
+from pytest_contextcore.reuse import load_evidence
 from pytest_contextcore.span_data import INTERRUPTED
 
 from .otlp_receiver import Receiver, refused_endpoint
@@ -281,3 +285,36 @@ def test_a_damaged_note_of_what_was_begun_is_left_out(suite: Suite, damage: byte
     note = spool.with_name(f"{spool.name}.open")
     note.write_bytes(damage + b"\n" + note.read_bytes())
     assert names(replayed(spool)) == {**REST, C1: 1, "run true": 1, "run false": 1}
+
+
+@pytest.mark.parametrize("run_id", ["/etc", "**", "", "../*"])
+@pytest.mark.usefixtures("away")
+def test_evidence_that_names_no_run_completes_its_own_file_all_the_same(
+    suite: Suite, evidence: Read, run_id: str
+) -> None:
+    killed(suite, AFTER_GATE)
+    path = suite.pytester.path / "out" / "LOAD-7.json"
+    path.write_text(json.dumps({**evidence(), "runs": [run_id]}), encoding="utf-8")
+    assert names(replayed(own_file(suite))) == {**REST, C1: 1, "run true": 1, "run false": 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"attributes": 3}, {"attributes": [{}]}, {"events": [{}]}, {"startTimeUnixNano": "soon"}, {"attributes": []}],
+)
+@pytest.mark.usefixtures("away")
+def test_a_span_of_a_gate_that_cannot_be_read_is_no_reason_to_stop(suite: Suite, evidence: Read, change: Any) -> None:
+    killed(suite, IN_FIRST_GATE)
+    found = load_evidence(suite.pytester.path / "out" / "LOAD-7.json")
+    gate = found.spans[1].gates[0]
+    line = {
+        "traceId": found.otel_trace_id, "spanId": gate.otel_span_id, "startTimeUnixNano": "1", "endTimeUnixNano": "2",
+        "attributes": [{"key": "gate.result", "value": {"stringValue": "pass"}}],
+    }  # fmt: skip
+    for spans, expected in ((line, "pass"), ({**line, **change}, "not_checked")):
+        path = suite.pytester.path / "some.jsonl"
+        request = {"resourceSpans": [{"scopeSpans": [{"spans": [spans]}]}]}
+        path.write_text(json.dumps(request, separators=(",", ":")) + "\n", encoding="utf-8")
+        gate.ended_at, gate.result = None, Result.NOT_CHECKED
+        catch_up(found, look([path], found))
+        assert gate.result == expected
