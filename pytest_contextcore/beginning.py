@@ -6,14 +6,15 @@ import sys
 
 import pytest
 
+from .changes import all_of
 from .deadlines import Deadlines
 from .discovery import Found
+from .interrupted import end_before_another_run
 from .launch import arrange, build_runs
 from .lifecycle import link_of, start
 from .lock import InUse, RunLock
 from .plan import Plan
 from .progress import open_progress
-from .recorder import all_of
 from .resume import KeptPhases, KeptWords
 from .run import PlanRun
 from .services import PHASE_OF, Services, services
@@ -41,7 +42,7 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
         reached = {item.stash[PHASE_OF][0].plan.trace.id for item in items if PHASE_OF in item.stash}
         for run in runs:
             if run.plan.trace.id in reached:  # else nothing is written for it
-                hold(config, shared, run.plan)
+                hold(config, shared, run.plan, joined=run.recorder.evidence.joined)
     around = start(config)
     of_phases: dict[str, object] = {}
     if config.stash[KEY].resume:
@@ -57,8 +58,10 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
     around.phases = PhaseRunner(config.pluginmanager, of_phases)
 
 
-def hold(config: pytest.Config, shared: Services, plan: Plan) -> None:
+def hold(config: pytest.Config, shared: Services, plan: Plan, *, joined: bool) -> None:
     """Keep other runs from writing this plan's evidence into the same folder until this session is over.
+
+    What a killed run left open there is ended first. ``joined``: this run goes on with the trace of the last one.
 
     Raises:
         pytest.UsageError: another run is doing that now.
@@ -73,6 +76,7 @@ def hold(config: pytest.Config, shared: Services, plan: Plan) -> None:
         ) from None
     if lock is not None:
         config.add_cleanup(lock.close)
+        end_before_another_run(out, plan.trace.id, joined=joined)
 
 
 def _watch_deadlines(config: pytest.Config, shared: Services, runs: list[PlanRun]) -> Deadlines:

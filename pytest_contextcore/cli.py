@@ -11,7 +11,7 @@ GROUP = "contextcore.commands"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; the exit code is the command's, or 2 where there is no such command."""
+    """Run a command; the exit code is the command's, 2 where there is no such command, 1 where its output is lost."""
     given = sys.argv[1:] if arguments is None else arguments
     commands = {entry.name: entry for entry in entry_points(group=GROUP)}
     if not given or given[0] in ("-h", "--help"):
@@ -22,10 +22,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     command: Callable[[list[str]], int] = commands[given[0]].load()
     try:
-        return command(given[1:])
-    except BrokenPipeError:  # the reader of our output went away, as with ``| head``
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = command(given[1:])
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None:
+            raise  # no stream
+        if not isinstance(error, BrokenPipeError):  # else its reader went away, as with ``| head``
+            print(f"contextcore {given[0]}: its output cannot be written: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is in the buffer has no place either
         return 1
+    return code
 
 
 def _usage(commands: dict[str, EntryPoint]) -> str:

@@ -20,9 +20,9 @@ from types import FrameType
 
 import pytest
 
+from .changes import Change, Listener
 from .model import GateEvidence, SpanEvidence
 from .reason import shown_path
-from .recorder import Change, Listener
 from .rules import Trouble
 from .run import PlanRun
 

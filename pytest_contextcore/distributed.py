@@ -13,14 +13,16 @@ import pytest
 
 from . import closing
 from .beginning import hold
+from .changes import all_of
 from .crashes import CrashedTests
 from .evidence_file import EvidenceFile, evidence_path
-from .interrupted import emitted
+from .interrupted import emitted, files_of
+from .left_behind import catch_up, cut_off, look, program_spans
 from .model import Evidence, Result, SpanEvidence, Status
 from .plan import Plan, load_plan
 from .plan_spans import PlanSpans
 from .progress import GateLine, Shown, label, open_progress
-from .recorder import TraceRecorder, all_of
+from .recorder import TraceRecorder
 from .resume import KeptWords
 from .reuse import EvidenceError, load_evidence
 from .rules import Trouble
@@ -114,7 +116,7 @@ class Controller:
                 self._plans[fresh.trace_id] = _RemotePlan(plan, entry["indices"], fresh)
                 self._phases.update((span.nodeid, span) for span in fresh.spans if span.nodeid is not None)
                 if entry["indices"]:
-                    hold(self._config, self._shared, plan)
+                    hold(self._config, self._shared, plan, joined=fresh.joined)
                 if not self._progress.listeners:
                     self._progress = open_progress(self._config)
 
@@ -174,8 +176,10 @@ class Controller:
     def _take_over(self, plan: _RemotePlan, phase_id: str | None, nodeid: str = "") -> None:
         shared = self._shared
         evidence = self._left_behind(plan)
-        recorder = TraceRecorder.take_over(plan.plan, evidence)
         context = shared.context
+        if evidence is not plan.fresh:
+            catch_up(evidence, look(files_of(context.out, evidence.trace_id, context.run_id), evidence))
+        recorder = TraceRecorder.take_over(plan.plan, evidence)
         spans = PlanSpans(
             recorder,
             context.out,
@@ -187,6 +191,7 @@ class Controller:
         recorder.listener = all_of(spans, file)
         if evidence is plan.fresh:
             recorder.start()
+        _end_what_was_open(recorder)
         if phase_id is not None:
             _fail(recorder, phase_id, nodeid)
         recorder.finish()
@@ -235,6 +240,15 @@ class Controller:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
         closing.show(self._config, terminalreporter, self._traces(), self._lines)
+
+
+def _end_what_was_open(recorder: TraceRecorder) -> None:
+    """The gates and programs of the phase in which a worker died; spans are made of them with the phase."""
+    for span in recorder.evidence.spans:
+        if span.status is Status.IN_PROGRESS:
+            cut_off(span, "its worker ended before it did", recorder.now())
+            children = list(program_spans(recorder.evidence, span))
+            recorder.child_spans[recorder.plan.short_phase_id(span.span_id)] = children
 
 
 def _fail(recorder: TraceRecorder, phase_id: str, nodeid: str) -> None:

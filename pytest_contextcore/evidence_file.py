@@ -8,8 +8,9 @@ import threading
 from pathlib import Path
 from time import monotonic  # by name: a test may patch the module's own
 
+from .changes import Change
 from .model import Evidence, GateEvidence, Kind, Result, SpanEvidence
-from .recorder import Change, TraceRecorder
+from .recorder import TraceRecorder
 from .store import write_atomic
 
 NOT_WRITTEN = "evidence not written to"
@@ -22,8 +23,9 @@ GATE_DELAY = 0.25
 class EvidenceFile:
     """Writes a recorder's evidence to ``<out>/<trace id>.json``: a listener of the recorder.
 
-    Phase transitions are written at once and durably. Gate results are written at once as well while that is rare;
-    when they come fast they wait for a timer, since rewriting a long file at every gate would be quadratic.
+    Phase transitions are written at once and durably. Gate results, and gates and programs that begin, are written at
+    once as well while that is rare; when they come fast they wait for a timer, since rewriting a long file at every
+    gate would be quadratic.
     A failure to write changes no outcome: it is kept as ``problem``.
     """
 
@@ -40,7 +42,7 @@ class EvidenceFile:
         """Take note of a change."""
         if change is Change.CHILD_ENDED:
             return  # nothing of it stands in the evidence
-        if change is not Change.GATE_ENDED:
+        if change not in (Change.GATE_ENDED, Change.NOTED):
             self._blocked = False
             self.write(durable=True)
         elif self._first_to_block(gate) or monotonic() - self._written >= GATE_DELAY:

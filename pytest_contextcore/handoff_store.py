@@ -82,7 +82,7 @@ class HandoffStore:
 
     def _read(self) -> dict[str, dict[str, str]]:
         try:
-            if self.path.stat().st_size > MAX_BYTES:
+            if not self.path.is_file() or self.path.stat().st_size > MAX_BYTES:
                 return {}
             document = json.loads(self.path.read_bytes())
         except (OSError, ValueError, RecursionError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .html import render
 from .model import Evidence, Status
-from .store import write_atomic
+from .store import write_output
 
 NOT_WRITTEN = "ERROR: --contextcore-html: no page"
 """How the line about a page that was asked for and is not there begins."""
@@ -22,7 +22,7 @@ def write_page(path: Path, traces: Sequence[Evidence], *, here: Path, quiet: boo
     if not traces:
         return [f"{NOT_WRITTEN} at {path}, since no phase of a plan ran; run tests that are phases"]
     try:
-        write_atomic(path, render(traces).encode(), durable=False)
+        write_output(path, render(traces).encode())
     except OSError as error:
         return [f"{NOT_WRITTEN} at {path}: {error.strerror or error}; give a file in a folder that can be written to"]
     if quiet and all(trace.status is Status.COMPLETED for trace in traces):

@@ -1,8 +1,9 @@
 """Ending spans that a kill left open, marked interrupted (contract 7): from what the run had noted and recorded.
 
 A spool has the finished spans. Beside it stands a note of those that were begun: the parent span of each plan, and the
-span of the session. What a plan's phases had come to is in its evidence. The spans that are missing are written to the
-spool, and a plan's to its own file too, so that they are ended once, whichever file is replayed.
+span of the session. What a plan's phases had come to is in its evidence, and `left_behind` reads the two together. The
+spans that are missing are written to the spool, and a plan's to its own file too, so that they are ended once,
+whichever file is replayed. Who runs a plan anew does that first, since the evidence is about to be replaced.
 """
 
 from __future__ import annotations
@@ -11,16 +12,30 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from .left_behind import (
+    NOTHING,
+    Seen,
+    catch_up,
+    cut_off,
+    lines_of,
+    lines_only_in_spool,
+    look,
+    program_spans,
+    whole_spans,
+)
 from .model import Evidence, Status
-from .otlp import decode_line, encode_line, spans_of
+from .otlp import encode_line
 from .resource import resource
 from .reuse import EvidenceError, load_evidence
 from .rules import DESELECTED
 from .span_data import INTERRUPTED, SpanData
 from .spans import parent_span, phase_spans, with_state
-from .spool import Position, Spool
+from .spool import Spool, count_spans
+from .store import write_atomic
 
 SUFFIX = ".otlp.jsonl"
 NOTE = f"{SUFFIX}.open"
@@ -31,51 +46,82 @@ _RUN = re.compile(r"([0-9a-f]{32})")
 _SPANS = '"spans":['
 
 
-def end_open_spans(spool: Spool) -> int:
+def end_open_spans(spool: Spool, *, going_on: str = "") -> int:
     """End what a killed run left open in this file, which nobody writes to any more; how many spans that were.
 
-    A plan's own file is completed from the evidence beside it; a spool from the notes of its run as well.
+    A plan's own file is completed from the evidence beside it; a spool from the notes of its run as well. ``going_on``
+    is the parent span of a trace that another run goes on with: of that only the phases that were cut off end.
     """
     path = spool.path
     if path.parent.name == "spool":
-        return sum(_end_noted(spool, line) for note in _of_run(path, NOTE) for line in _lines(note))
+        return sum(_end_noted(spool, line, going_on) for note in _of_run(path, NOTE) for line in lines_of(note))
     evidence = _evidence(path.with_name(f"{path.name.removesuffix(SUFFIX)}.json"))
-    found, _ = _scan([path], {evidence.otel_span_id} if evidence is not None else set())
-    first = next(iter(_lines(path)), b"")
-    if evidence is None or found or (first and evidence.otel_trace_id.encode() not in first):
+    before = _scan([path], {evidence.otel_span_id} if evidence is not None else set())
+    first = next(iter(lines_of(path)), b"")
+    if evidence is None or before.found or (first and evidence.otel_trace_id.encode() not in first):
         return 0  # it came to its end, or the file is of another run
-    return _append(spool, _missing(evidence, [path]), first)
+    for note in _notes(path.parent, evidence):
+        _end_spool_of(note)
+    files = files_of(path.parent, evidence.trace_id, evidence.runs[-1]) if evidence.runs else [path]
+    _complete(spool, evidence, files, first)
+    return _scan([path], ()).spans - before.spans
 
 
-def open_spans(evidence: Evidence) -> list[SpanData]:
+def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> None:
+    """End what a killed run of this plan left open, while its evidence still says what that was.
+
+    The caller holds the plan's lock. ``joined``: the run that begins goes on with the trace, and so ends its parent.
+    """
+    evidence = _evidence(out / f"{trace_id}.json") if any((out / "spool").glob(f"*{NOTE}")) else None
+    if evidence is None or not _was_cut_off(evidence):
+        return
+    for note in _notes(out, evidence):
+        _end_spool_of(note, evidence.otel_span_id if joined else "")
+
+
+def _notes(out: Path, evidence: Evidence) -> list[Path]:
+    """Where a run noted that it began this trace."""
+    mark = f'"spanId":"{evidence.otel_span_id}"'.encode()
+    return [note for note in sorted((out / "spool").glob(f"*{NOTE}")) if any(mark in line for line in lines_of(note))]
+
+
+def _end_spool_of(note: Path, going_on: str = "") -> None:
+    spool = Spool(note.with_name(note.name.removesuffix(".open")))
+    if spool.claim():
+        end_open_spans(spool, going_on=going_on)
+        if going_on:
+            mark = f'"spanId":"{going_on}"'.encode()
+            kept = [line + b"\n" for line in lines_of(note) if mark not in line]
+            with suppress(OSError):  # then its parent is ended twice at worst
+                write_atomic(note, b"".join(kept), durable=False)
+    spool.close()
+
+
+def open_spans(evidence: Evidence, seen: Seen = NOTHING) -> list[SpanData]:
     """All spans of a trace that was killed, in the order of its plan, the parent last; none if it came to its end.
 
-    Those that had ended are as they were. What was open ended at the last moment that the evidence knows of.
+    Those that had ended are as they were. What was open ended at the last moment that is known of.
     """
-    return as_interrupted(evidence) if _was_cut_off(evidence) else []
+    return as_interrupted(evidence, seen) if _was_cut_off(evidence) else []
 
 
-def as_interrupted(evidence: Evidence) -> list[SpanData]:
+def as_interrupted(evidence: Evidence, seen: Seen = NOTHING) -> list[SpanData]:
     """The spans of a trace that has begun, as they are if nothing more happens; the parent last."""
     evidence = evidence.model_copy(deep=True)
-    last = max(_times(evidence))
+    catch_up(evidence, seen)
+    last = max(seen.last, *_times(evidence))
     marked = {evidence.otel_span_id}
     for phase in evidence.spans:
-        if phase.status is not Status.IN_PROGRESS:
-            continue
-        marked.add(phase.otel_span_id)
-        phase.status, phase.blocked_reason, phase.ended_at = Status.FAILED, INTERRUPTED, last
-        for gate in phase.gates:
-            if gate.started_at is not None and gate.ended_at is None:
-                marked.add(gate.otel_span_id)
-                gate.reason, gate.ended_at = INTERRUPTED, last
+        if phase.status is Status.IN_PROGRESS:
+            marked |= {phase.otel_span_id, *cut_off(phase, INTERRUPTED, last)}
+            phase.status, phase.blocked_reason, phase.ended_at = Status.FAILED, INTERRUPTED, last
     evidence.status, evidence.blocked_reason, evidence.ended_at = Status.FAILED, INTERRUPTED, last
     emitted_before = evidence.joined  # by the runs that this one goes on with: their phases are reused here
     spans = [
         made
         for phase in evidence.spans
         if not (phase.reused and emitted_before)
-        for made in phase_spans(evidence, phase)
+        for made in phase_spans(evidence, phase, tuple(program_spans(evidence, phase)))
     ]
     spans.append(parent_span(evidence, last))
     return [
@@ -100,37 +146,56 @@ def _times(evidence: Evidence) -> Iterator[int]:
         yield from (event.time for event in phase.events)
         for gate in phase.gates:
             yield from (time for time in (gate.started_at, gate.ended_at) if time is not None)
+        for program in phase.programs:
+            yield from (time for time in (program.started_at, program.ended_at) if time is not None)
 
 
-def _end_noted(spool: Spool, note: bytes) -> int:
+def _end_noted(spool: Spool, note: bytes, going_on: str) -> int:
     """End the span that was noted, and what is below it."""
-    match = _ID.search(note)
-    span = next(spans_of(decode_line(note)), None) if match else None
-    if match is None or span is None:
+    span = next(iter(whole_spans(note)), None)
+    if span is None:
         return 0
+    span_id = span["spanId"]
     out = spool.path.parent.parent
-    evidence = _evidence(out / f"{span['name']}.json") if b'"task.id"' in note else None
+    evidence = _any_evidence(out / f"{span.get('name')}.json") if b'"task.id"' in note else None
     files = _of_run(spool.path, SUFFIX)
-    if evidence is not None and evidence.otel_span_id.encode() == match[1]:
+    if evidence is not None and evidence.otel_span_id == span_id:
         if not _was_cut_off(evidence):
             return 0
         own = Spool(out / f"{evidence.trace_id}{SUFFIX}")
-        count = _append(spool, _missing(evidence, [own.path, *files]), note)
-        _append(own, _missing(evidence, [own.path]), note)
+        files = [own.path, *files]
+        count = _append(spool, _missing(evidence, files, files, going_on), note)
+        if not going_on:
+            _complete(own, evidence, files, note)
         own.close()
         return count
-    found, last = _scan(files, {match[1].decode()})
-    if found:
+    seen = _scan(files, {span_id})
+    if seen.found:
         return 0
-    end = max(last, int(span["startTimeUnixNano"]))
+    end = max(seen.last, int(span["startTimeUnixNano"]))
     spool.append(_END.sub(b'"endTimeUnixNano":"%d"' % end, note).decode(), 1)
     return 1
 
 
-def _missing(evidence: Evidence, files: Iterable[Path]) -> list[SpanData]:
-    spans = open_spans(evidence)
-    found, _ = _scan(files, {span.span_id for span in spans})
-    return [span for span in spans if span.span_id not in found]
+def _missing(evidence: Evidence, files: Iterable[Path], there: Iterable[Path], going_on: str = "") -> list[SpanData]:
+    """The spans of a trace that was cut off, by all of its files, which are not in those that are looked at."""
+    seen = look(files, evidence)
+    spans = open_spans(evidence, seen)
+    found = _scan(there, {span.span_id for span in spans}).found
+    begun = {span.otel_span_id for span in evidence.spans if span.status is not Status.NOT_STARTED}
+    return [
+        span
+        for span in spans
+        if span.span_id not in found
+        and not (going_on and (span.span_id == going_on or (span.parent_id == going_on and span.span_id not in begun)))
+    ]
+
+
+def _complete(own: Spool, evidence: Evidence, files: list[Path], like: bytes) -> None:
+    """Bring a plan's own file to its end: with what only a spool has, then with what was open."""
+    for line, spans in lines_only_in_spool(evidence, own.path, files):
+        own.append(line, spans)
+    _append(own, _missing(evidence, files, [own.path]), like)
 
 
 def _append(spool: Spool, spans: list[SpanData], like: bytes) -> int:
@@ -147,39 +212,50 @@ def _append(spool: Spool, spans: list[SpanData], like: bytes) -> int:
 
 def _evidence(path: Path) -> Evidence | None:
     """The evidence of a trace that did not come to its end."""
+    evidence = _any_evidence(path)
+    return evidence if evidence is not None and evidence.started_at is not None and evidence.ended_at is None else None
+
+
+def _any_evidence(path: Path) -> Evidence | None:
     try:
-        evidence = load_evidence(path)
-    except EvidenceError:
+        return load_evidence(path) if path.is_file() else None
+    except (EvidenceError, OSError, ValueError):  # the latter for a name that no file can have
         return None
-    return evidence if evidence.started_at is not None and evidence.ended_at is None else None
+
+
+def files_of(out: Path, trace_id: str, run_id: str) -> list[Path]:
+    """A trace's own file and the spools of a run."""
+    spools = (out / "spool").glob(f"{run_id}*{SUFFIX}") if _RUN.fullmatch(run_id) else ()  # evidence may be edited
+    return [out / f"{trace_id}{SUFFIX}", *sorted(spools)]
 
 
 def emitted(out: Path, trace_id: str, run_id: str) -> set[str]:
-    """The ids of the spans that a trace's own file and the spools of a run hold: what must not be emitted again."""
-    files = [out / f"{trace_id}{SUFFIX}", *sorted((out / "spool").glob(f"{run_id}*{SUFFIX}"))]
-    return {found.decode() for path in files for line in _lines(path) for found in _ID.findall(line)}
+    """The ids of the spans that these files hold: what must not be emitted again."""
+    files = files_of(out, trace_id, run_id)
+    return {found.decode() for path in files for line in lines_of(path) for found in _ID.findall(line)}
 
 
-def _scan(files: Iterable[Path], wanted: Collection[str]) -> tuple[set[str], int]:
-    """Which of these span ids the files hold, and the last end of a span in them."""
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    """What files hold: which of the wanted span ids, the last end of a span, and how many spans."""
+
+    found: set[str]
+    last: int
+    spans: int
+
+
+def _scan(files: Iterable[Path], wanted: Collection[str]) -> _Scanned:
     found: set[str] = set()
-    last = 0
+    last = spans = 0
     for path in files:
-        for line in _lines(path):
+        for line in lines_of(path):
             found.update(name for name in map(bytes.decode, _ID.findall(line)) if name in wanted)
             last = max([last, *map(int, _END.findall(line))])
-    return found, last
+            spans += count_spans(line)
+    return _Scanned(found, last, spans)
 
 
 def _of_run(path: Path, suffix: str) -> list[Path]:
     """The files of the run that a spool belongs to: its own and those of its workers."""
     match = _RUN.match(path.name)
     return sorted(path.parent.glob(f"{match[1]}*{suffix}")) if match else []
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file; none where it cannot be read."""
-    try:
-        yield from (line.data for line in Spool(path).lines(Position()))
-    except OSError:
-        return

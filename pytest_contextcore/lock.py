@@ -31,12 +31,12 @@ class RunLock:
             InUse: another run holds it.
         """
         path = out / f".{trace_id}.lock"
-        made = [folder for folder in (out, *out.parents) if not folder.exists()]
         try:
+            made = [folder for folder in (out, *out.parents) if not folder.exists()]
             out.mkdir(parents=True, exist_ok=True)
             while not is_file_at(path, descriptor := _open_locked(path)):
                 os.close(descriptor)  # its holder removed the file while we waited to open it
-        except OSError:  # no right to write, or a file system without locks
+        except OSError:  # no right to write, a name that is too long, or a file system without locks
             return None
         with contextlib.suppress(OSError):  # who holds it is only told; a full disk keeps nobody from holding it
             os.ftruncate(descriptor, 0)

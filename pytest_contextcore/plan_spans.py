@@ -1,4 +1,4 @@
-"""Spans of a plan's phases as they end: into the plan's own file, and to the outbox."""
+"""Spans of a plan as they end, gates and programs before their phase: into the plan's own file, and to the outbox."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from collections.abc import Collection
 from pathlib import Path
 
 from .appending import append_whole, end_line, is_file_at, lock
+from .changes import Change
 from .model import GateEvidence, SpanEvidence, Status
 from .otlp import encode_line
 from .outbox import Outbox
-from .recorder import Change, TraceRecorder
+from .recorder import TraceRecorder
 from .span_data import SpanData
-from .spans import parent_span, phase_spans, with_state
+from .spans import gate_span, parent_span, phase_spans, with_state
 
 
 class PlanSpans:
-    """A listener that turns ended phases into spans: ``<out>/<trace id>.otlp.jsonl`` always, the outbox if sampled.
+    """A listener that turns what has ended into spans: ``<out>/<trace id>.otlp.jsonl`` always, the outbox if sampled.
+
+    Each is written when it ends, so that a kill loses none. What is open then is ended by `interrupted`.
 
     Phases that did not start get their zero-length span at the end of the trace (contract 5). A trace that stays open,
     since phases were deselected and nothing failed, has no end yet: its parent and those phases are emitted by the run
@@ -38,17 +41,21 @@ class PlanSpans:
         self.problem: str | None = None
         self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
         self._emitted = emitted
+        self._written: set[str] = set()
+        """Gates whose spans are out, since they ended before their phase did."""
         self._held: int | None = None
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change."""
-        del gate
         if change is Change.TRACE_STARTED:
             self._begin()
             if self._sampled:
                 self._note_parent()
         elif change is Change.CHILD_ENDED and span is not None:  # at once: the phase may be killed before its end
             self._emit(self._children(span))
+        elif change is Change.GATE_ENDED and span is not None and gate is not None:
+            self._written.add(gate.otel_span_id)
+            self._emit([gate_span(self._recorder.evidence, span, gate)])
         elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
             self._emit(self._phase(span))
         elif change is Change.TRACE_ENDED:
@@ -67,13 +74,18 @@ class PlanSpans:
             self._let_go()
 
     def _phase(self, span: SpanEvidence) -> list[SpanData]:
-        return list(phase_spans(self._recorder.evidence, span, tuple(self._children(span))))
+        made = phase_spans(self._recorder.evidence, span, tuple(self._children(span)))
+        spans = [one for one in made if one.span_id not in self._written]
+        self._written.update(gate.otel_span_id for gate in span.gates)
+        return spans
 
     def _children(self, span: SpanEvidence) -> list[SpanData]:
         return self._recorder.child_spans.pop(self._recorder.plan.short_phase_id(span.span_id), [])
 
     def _emit(self, spans: list[SpanData]) -> None:
         spans = [span for span in spans if span.span_id not in self._emitted]
+        if not spans:
+            return
         remote = self._recorder.remote
         if remote is not None:
             spans = [with_state(span, remote.state) for span in spans]

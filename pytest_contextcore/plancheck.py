@@ -31,7 +31,7 @@ def command(arguments: list[str]) -> int:
     if path is None:
         print(f"contextcore plan check: there is no {PLAN_FILE} in this folder, above, or one below", file=sys.stderr)
         return 2
-    path = path / PLAN_FILE if path.is_dir() else path
+    path = path / PLAN_FILE if os.path.isdir(path) else path  # noqa: PTH112  (never raises)
     try:
         plan = load_plan(path)
     except PlanError as error:

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import pytest
 
 from .causes import purpose, short
+from .changes import Change, Listener
 from .ci import harmless
 from .model import GateEvidence, Result, SpanEvidence
-from .recorder import Change, Listener
 from .text import ASCII_MARKS, MARKS, STATUS_OF, can_encode, shown_seconds
 
 TICK = 1.0

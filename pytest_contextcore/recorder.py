@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum, auto
 
 from . import rules
 from .attempts import remember_attempt
 from .attributes import RECORDABLE
+from .changes import Change, Listener
 from .failures import exception_text, exception_type
 from .fresh import fresh_evidence, fresh_span
 from .ids import Remote, new_span_id, new_trace_id
@@ -25,6 +25,7 @@ from .model import (
     HandoffRecord,
     Input,
     Kind,
+    ProgramEvidence,
     Result,
     SpanEvidence,
     SpanReference,
@@ -35,30 +36,6 @@ from .redact import redact
 from .rules import Outcome, Trouble
 from .span_data import SpanData
 from .waivers import Waivers
-
-
-class Change(Enum):
-    """What a listener hears: the trace or a phase moved on, a gate was decided, or a span within a phase ended."""
-
-    TRACE_STARTED = auto()
-    PHASE_STARTED = auto()
-    GATE_ENDED = auto()
-    CHILD_ENDED = auto()
-    PHASE_ENDED = auto()
-    TRACE_ENDED = auto()
-
-
-Listener = Callable[[Change, SpanEvidence | None, GateEvidence | None], None]
-
-
-def all_of(*listeners: Listener) -> Listener:
-    """One listener that tells several."""
-
-    def tell(change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
-        for listener in listeners:
-            listener(change, span, gate)
-
-    return tell
 
 
 class TraceRecorder:
@@ -175,6 +152,7 @@ class TraceRecorder:
         gate = self.gate(phase_id, gate_id)
         gate.started_at = self.now()
         gate.events.append(Event(name="gate.check.started", time=gate.started_at))
+        self.note(phase_id)
         return gate
 
     def end_gate(self, phase_id: str, gate_id: str, result: Result, reason: str | None = None) -> None:
@@ -240,6 +218,15 @@ class TraceRecorder:
             if stack:
                 attributes["exception.stacktrace"] = redact(stack)
             self.add_event(phase_id, "exception", attributes)
+
+    def begin_program(self, phase_id: str, program: ProgramEvidence) -> None:
+        """A program was started; its record is brought up to date when it ends."""
+        self.span(phase_id).programs.append(program)
+        self.note(phase_id)
+
+    def note(self, phase_id: str) -> None:
+        """Let the listeners know that there is something new in a phase's record."""
+        self._announce(Change.NOTED, self.span(phase_id))
 
     def add_child(self, phase_id: str, child: SpanData) -> None:
         """A span within a phase ended that is no gate's: a program, a subtest."""
@@ -310,7 +297,7 @@ class TraceRecorder:
         self.listener(Change.TRACE_ENDED, None, None)
 
     def _announce(self, change: Change, span: SpanEvidence | None = None, gate: GateEvidence | None = None) -> None:
-        if change not in (Change.GATE_ENDED, Change.CHILD_ENDED):
+        if change not in (Change.NOTED, Change.GATE_ENDED, Change.CHILD_ENDED):
             self.refresh()
         self.listener(change, span, gate)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -22,12 +23,14 @@ class EvidenceError(Exception):
 
 
 def load_evidence(path: Path, *, unaltered: bool = False) -> Evidence:
-    """Read an evidence file; with ``unaltered`` only one whose bytes are still those that a run wrote.
+    """Read an evidence file; with ``unaltered`` only one that stands there itself, with the bytes that a run wrote.
 
     Raises:
-        EvidenceError: it is absent, damaged, of another schema version, or altered.
+        EvidenceError: it is absent, damaged, of another schema version, or altered; or a link, or no file at all.
     """
     try:
+        if unaltered and not stat.S_ISREG(path.lstat().st_mode):
+            raise EvidenceError(f"evidence {path}: it is no regular file; put the file itself there")
         if path.stat().st_size > MAX_EVIDENCE_BYTES:
             raise EvidenceError(f"evidence {path}: larger than {MAX_EVIDENCE_BYTES} bytes")
         data = path.read_bytes()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from .changes import all_of
 from .collection import CollectedPlan
 from .context import SpanContexts
 from .evidence_file import EvidenceFile
@@ -15,7 +16,7 @@ from .handoff_store import HandoffStore
 from .model import Attributes
 from .outbox import Outbox
 from .plan_spans import PlanSpans
-from .recorder import TraceRecorder, all_of
+from .recorder import TraceRecorder
 from .run_context import RunContext
 from .subtests import SubtestSpans
 from .waivers import Waivers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,10 +59,10 @@ def read_settings(config: pytest.Config) -> Settings:
             that is a folder.
     """
     plan = _path(config, "contextcore_plan", "--contextcore-plan")
-    if plan is not None and not plan.is_file():
+    if plan is not None and not os.path.isfile(plan):  # noqa: PTH113  (never raises)
         raise pytest.UsageError(f"--contextcore-plan: there is no file {plan}")
     out = _path(config, "contextcore_out", "--contextcore-out") or config.rootpath / "out"
-    existing = next(folder for folder in (out, *out.parents) if folder.exists())
+    existing = _existing("--contextcore-out", out)
     if not existing.is_dir():
         raise pytest.UsageError(f"--contextcore-out: {existing} is not a folder")
     return Settings(
@@ -81,12 +82,24 @@ def _html(config: pytest.Config) -> Path | None:
     if not str(given).strip():
         raise pytest.UsageError("--contextcore-html: the value is empty; name a file, such as trace.html")
     path = config.invocation_params.dir / str(given)
-    if path.is_dir() or str(given).endswith("/"):
+    if (_existing("--contextcore-html", path) == path and path.is_dir()) or str(given).endswith("/"):
         raise pytest.UsageError(f"--contextcore-html: {path} is a folder; name a file in it")
-    existing = next(folder for folder in path.parents if folder.exists())
+    existing = _existing("--contextcore-html", path.parent)
     if not existing.is_dir():
         raise pytest.UsageError(f"--contextcore-html: {existing} is not a folder; name a file in a folder")
     return path
+
+
+def _existing(option: str, path: Path) -> Path:
+    """The nearest thing upward from a path that exists.
+
+    Raises:
+        pytest.UsageError: the file system refuses the path, such as a name that is too long.
+    """
+    try:
+        return next(folder for folder in (path, *path.parents) if folder.exists())
+    except OSError as error:
+        raise pytest.UsageError(f"{option}: {path}: {error.strerror or error}") from None
 
 
 def _path(config: pytest.Config, name: str, option: str) -> Path | None:

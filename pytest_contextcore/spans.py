@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from .attributes import RECORDABLE
-from .model import Attempt, Event, Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
+from .model import Attempt, Event, Evidence, GateEvidence, Kind, ProgramEvidence, Result, SpanEvidence, Status
+from .redact import redact
 from .rules import last_values
 from .span_data import OK, UNSET, Attributes, Link, SpanData, SpanEvent, SpanStatus, error_status
 
@@ -25,7 +27,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
     written = max((attempt.ended_at or 0 for attempt in span.attempts), default=0)  # with an earlier attempt
     for gate in span.gates:
         if gate.started_at is not None and gate.started_at >= written:
-            yield _gate_span(evidence, span, gate)
+            yield gate_span(evidence, span, gate)
     yield from children
     attributes: Attributes = {
         "project.id": evidence.project_id,
@@ -103,7 +105,8 @@ def _events(events: list[Event]) -> tuple[SpanEvent, ...]:
     return tuple(SpanEvent(event.name, event.time, event.attributes) for event in events)
 
 
-def _gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> SpanData:
+def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> SpanData:
+    """The span of one gate that was checked, or left without a verdict."""
     attributes: Attributes = {
         "project.id": evidence.project_id,
         "task.id": gate.gate_id,
@@ -133,6 +136,25 @@ def _gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Sp
         attributes=attributes,
         events=_events(gate.events),
         status=_gate_status(gate),
+    )
+
+
+def program_span(evidence: Evidence, program: ProgramEvidence, parent_id: str) -> SpanData:
+    """The span of a program that ``phase.run`` ran, below a gate or a phase."""
+    name = redact(Path(program.args[0]).name)
+    attributes: Attributes = {"process.executable.name": name}
+    if program.exit_code is not None:
+        attributes["process.exit.code"] = program.exit_code
+    start = program.started_at or 0
+    return SpanData(
+        name=f"run {name}",
+        trace_id=evidence.otel_trace_id,
+        span_id=program.otel_span_id,
+        parent_id=parent_id,
+        start=start,
+        end=program.ended_at or start,
+        attributes=attributes,
+        status=OK if program.exit_code == 0 else error_status(program.end),
     )
 
 

@@ -71,6 +71,19 @@ def write_atomic(path: Path, data: bytes, *, durable: bool) -> None:
         raise
 
 
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file that the user named: a new one in its place, but through a link, and into a device or a pipe.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
+        with path.open("wb") as file:
+            file.write(data)
+    else:
+        write_atomic(path, data, durable=False)
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -16,10 +16,10 @@ from typing import IO
 
 from .context import SpanContexts
 from .ids import new_span_id
-from .model import Attributes, ProgramEvidence
+from .model import ProgramEvidence
 from .recorder import TraceRecorder
 from .redact import redact
-from .span_data import OK, SpanData, SpanStatus, error_status
+from .spans import program_span
 
 MAX_OUTPUT = 64 * 1024
 """Bytes of each stream that the caller gets, from its end."""
@@ -101,8 +101,7 @@ def run_command(
         otel_span_id=span_id, args=[redact(arg, 200) for arg in command.args], started_at=recorder.now()
     )
     record.end = "did not finish"
-    programs = recorder.span(phase_id).programs
-    programs.append(record)
+    recorder.begin_program(phase_id, record)
     output: tuple[str, str] = ("", "")
     try:
         env = {**command.env, "TRACEPARENT": spans.traceparent()}
@@ -124,34 +123,16 @@ def run_command(
     finally:
         spans.leave(entered)
         record.ended_at = recorder.now()
-        if len(programs) <= MAX_RECORDED_PROGRAMS:
+        if len(recorder.span(phase_id).programs) <= MAX_RECORDED_PROGRAMS:
             record.stdout, record.stderr = (_recorded(text) for text in output)
-        recorder.add_child(phase_id, _span(recorder, record, command.args[0], parent))
+        recorder.add_child(phase_id, program_span(recorder.evidence, record, parent))
+        recorder.note(phase_id)
 
 
 def _recorded(text: str) -> str:
     """The end of an output, without secrets; redacted before it is cut, since a half of a secret is not recognized."""
     clean = redact(text, len(text) + MAX_OUTPUT)
     return clean if len(clean) <= MAX_RECORDED else f"({len(clean) - MAX_RECORDED} characters) …{clean[-MAX_RECORDED:]}"
-
-
-def _span(recorder: TraceRecorder, record: ProgramEvidence, program: str, parent: str) -> SpanData:
-    name = redact(Path(program).name)
-    attributes: Attributes = {"process.executable.name": name}
-    if record.exit_code is not None:
-        attributes["process.exit.code"] = record.exit_code
-    status: SpanStatus = OK if record.exit_code == 0 else error_status(record.end)
-    start = record.started_at or 0
-    return SpanData(
-        name=f"run {name}",
-        trace_id=recorder.evidence.otel_trace_id,
-        span_id=record.otel_span_id,
-        parent_id=parent,
-        start=start,
-        end=record.ended_at or start,
-        attributes=attributes,
-        status=status,
-    )
 
 
 def _run(command: Command, env: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -10,8 +10,8 @@ import pytest
 from .services import PHASE_OF, SERVICES, WORKER_INPUT
 
 if TYPE_CHECKING:
+    from .changes import Change
     from .model import GateEvidence, SpanEvidence
-    from .recorder import Change
     from .run import PlanRun
     from .spool import Spool
 

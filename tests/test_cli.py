@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -139,3 +140,27 @@ def test_replay_refuses_what_it_cannot_do(tmp_path: Path, capsys: Captured) -> N
     said = capsys.readouterr().err
     assert "there is no file" in said
     assert "no endpoint is configured" in said
+
+
+@pytest.mark.parametrize("arguments", [["replay", "--endpoint", "http://127.0.0.1:9"], ["plan", "check"]], ids=" ".join)
+def test_a_name_that_no_file_system_takes_is_one_line(arguments: list[str], capsys: Captured) -> None:
+    assert main([*arguments, "x" * 300]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "x" * 300 in line
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_finds_no_room_is_one_line_and_no_success(tmp_path: Path, unbuffered: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_contextcore", "task", "list"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "contextcore task: its output cannot be written: No space left on device\n"

@@ -159,6 +159,14 @@ def test_evidence_that_cannot_be_written_changes_no_outcome_and_is_said(suite: S
 # --- the terminal ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("option", ["--contextcore-out", "--contextcore-html", "--contextcore-plan"])
+def test_a_path_that_no_file_system_takes_is_a_usage_error(suite: Suite, option: str) -> None:
+    result = run(suite, f"{option}={'x' * 300}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {option}: *xxx*"])
+    result.stderr.no_fnmatch_line("*Traceback*")
+
+
 def test_the_header_names_plan_folder_and_export_target(suite: Suite) -> None:
     assert header(run(suite)) == "contextcore: plan plan.toml; evidence in out; export off"
 

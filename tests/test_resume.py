@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
@@ -158,11 +159,17 @@ def test_evidence_that_cannot_be_trusted_is_refused_with_the_reason(
     assert path.read_text(encoding="utf-8") == changed
 
 
-def test_a_link_is_no_evidence(loaded: Suite) -> None:
+@pytest.mark.parametrize("kind", ["to nothing", "to the evidence", "pipe"])
+def test_a_link_is_no_evidence(loaded: Suite, kind: str) -> None:
     path = loaded.pytester.path / "out/LOAD-7.json"
-    path.unlink()
-    path.symlink_to("nowhere")
-    assert loaded.run(RESUME).ret == 4
+    moved = path.rename(path.with_name("moved.json"))
+    if kind == "pipe":
+        os.mkfifo(path)  # whoever opens it waits for a writer
+    else:
+        path.symlink_to("nowhere" if kind == "to nothing" else moved.name)
+    result = loaded.run(RESUME)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: *LOAD-7.json: it is no regular file*"])
 
 
 def test_selection_and_resume_go_together(loaded: Suite, evidence: Read) -> None:

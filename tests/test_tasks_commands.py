@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -11,11 +12,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_contextcore.cli import main
 from pytest_contextcore.otlp import decode_line, spans_of
+from pytest_contextcore.store import write_atomic
 from pytest_contextcore.tasks.store import Store
 
 from .otlp_receiver import Receiver, refused_endpoint, silent_endpoint
@@ -343,6 +346,7 @@ def test_what_must_not_be_is_refused_and_changes_nothing(arguments: list[str], s
         ["update", "--id", "A", "--status", "done"], ["update", "--id", "A", "--status", "blocked"],
         ["comment", "--id", "A"], ["start", "--id", "A", "--title", " "], ["complete", "--i", "A"],
         ["list", "--format", "xml"], ["complete", "A"],
+        ["start", "--id", "A", "--project", ""], ["start", "--id", "A", "--parent", ""], ["list", "--state", " "],
     ],
 )  # fmt: skip
 def test_bad_usage_is_exit_code_2(arguments: list[str], capsys: Captured) -> None:
@@ -447,6 +451,41 @@ def test_damaged_state_is_refused_and_left_as_it_is(content: str, said: str, cap
         assert task(*arguments) == 1
         assert said in capsys.readouterr().err
     assert STATE.read_text(encoding="utf-8") == content
+
+
+@pytest.mark.parametrize("name", ["trace_id", "span_id", "parent_span_id"])
+def test_an_id_that_no_collector_takes_is_refused(name: str, capsys: Captured) -> None:
+    task("start", "--id", "A")
+    task("start", "--id", "A-1")
+    document = json.loads(STATE.read_text(encoding="utf-8"))
+    document["tasks"][1][name] = "0123"
+    STATE.write_text(json.dumps(document), encoding="utf-8")
+    assert task("complete", "--id", "A-1") == 1
+    assert f"tasks[1] is damaged: {name} is no id of OpenTelemetry" in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full_after_the_task_ended_does_not_say_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver, capsys: Captured
+) -> None:
+    """Its span is in the spool, and is sent once, by the next command: this one cannot note that it was handed on."""
+    task("start", "--id", "A")
+    calls = iter([True, False])
+
+    def once(*given: Any, **named: Any) -> None:
+        if not next(calls):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_atomic(*given, **named)
+
+    with monkeypatch.context() as full:
+        full.setattr("pytest_contextcore.tasks.store.write_atomic", once)
+        assert task("complete", "--id", "A") == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1].startswith("A completed after ")
+    assert said.err.startswith("contextcore task: span kept in out/spool/tasks.otlp.jsonl: out/tasks: cannot be ")
+    assert receiver.requests == []
+    for arguments in (["start", "--id", "B"], ["complete", "--id", "B"]):
+        assert task(*arguments) == 0
+    assert sorted(span.name for span in receiver.spans) == ["A", "B"]
 
 
 @pytest.mark.parametrize("where", ["out", "out/tasks"])

@@ -14,7 +14,7 @@ from ..causes import plain
 from ..discovery import PLAN_FILE
 from ..model import SCHEMA_VERSION
 from ..plan import load_plan
-from ..store import write_atomic
+from ..store import write_output
 from .checks import Outcome, Threshold, Verdict
 from .commands import UsageError
 from .findings import Finding, clean
@@ -58,7 +58,7 @@ def deliver(name: str, target: Target, threshold: Threshold, questions: Sequence
     say([written] if output.form == "json" else text(diagnosis))
     if output.report is not None:
         try:
-            write_atomic(Path(output.report), f"{written}\n".encode(), durable=False)
+            write_output(Path(output.report), f"{written}\n".encode())
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise UsageError(f"--report: {clean(output.report)} cannot be written: {why}") from None

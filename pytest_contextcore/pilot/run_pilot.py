@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..store import write_atomic
+from ..store import write_output
 from .commands import Parser, UsageError
 from .findings import clean
 from .plugin import PLAN_ID
@@ -49,7 +49,7 @@ def command(arguments: list[str]) -> int:
     evidence = out / f"{PLAN_ID}.json"
     before = _written_at(evidence)
     code = _run(_pytest_arguments(options, out), quiet=options.format == "json")
-    if _written_at(evidence) == before:  # nothing ran; pytest has said why
+    if _written_at(evidence) in (None, before):  # nothing ran, or nothing could be written; pytest has said why
         return 2 if code in (_USAGE, _NOT_RUN) else 1
     content = evidence.read_bytes()
     if options.output is not None:
@@ -108,14 +108,14 @@ def _written_at(path: Path) -> tuple[int, int] | None:
     """What tells one version of the evidence from another: each is a new file."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except OSError:  # it is not there, or cannot be
         return None
     return found.st_ino, found.st_mtime_ns
 
 
 def _write(output: str, content: bytes) -> None:
     try:
-        write_atomic(Path(output), content, durable=False)
+        write_output(Path(output), content)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageError(f"--output: {clean(output)} cannot be written: {why}") from None

@@ -61,9 +61,16 @@ def _change(store: Store, options: argparse.Namespace) -> int:
         book = book.put(task)
         store.write(book)  # first, so that a span that was handed on is never one of a task that did not end
         after = hand_on_finished(store, book, wanted=not _off(settings))
+        unnoted = None
         if after is not book:
-            store.write(after, durable=False)  # it only notes what the spool shows
+            try:
+                store.write(after, durable=False)  # it only notes what the spool shows
+            except StateError as error:
+                unnoted = str(error)
     print(_said(task, options))
+    if unnoted is not None:  # the next command sees the span in the spool; were it sent by then, it would be sent twice
+        print(f"{PROGRAM}: span kept in {store.spool_path}: {printable(unnoted, _MAX_LINE)}", file=sys.stderr)
+        return 0
     for problem in settings.problems:
         print(f"{PROGRAM}: {printable(problem, _MAX_LINE)}", file=sys.stderr)
     if not task.is_open and task.sampled and not _off(settings):
@@ -180,7 +187,9 @@ def _parser() -> argparse.ArgumentParser:
     start = _command(commands, "start", "begin a task and its span")
     start.add_argument("--title", type=_text, help="what it is about (default: its id)")
     start.add_argument("--type", type=_text, default="task", help="story, task, … (default: task)")
-    start.add_argument("--parent", metavar="ID", help="the task above (default: the open one whose id begins this id)")
+    start.add_argument(
+        "--parent", type=_name, metavar="ID", help="the task above (default: the open one whose id begins this id)"
+    )
     update = _command(commands, "update", "change a task's status")
     update.add_argument("--status", required=True, choices=STATUSES)
     update.add_argument("--reason", type=_text, help="why it is blocked or failed")
@@ -214,14 +223,19 @@ def _command(
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--project", help=f"its project (default: CONTEXTCORE_PROJECT, else {DEFAULT_PROJECT})")
-    parser.add_argument(
-        "--state", metavar="DIR", help="where tasks/ and spool/ stand (default: CONTEXTCORE_STATE, else out)"
-    )
+    default = f"default: CONTEXTCORE_PROJECT, else {DEFAULT_PROJECT}"
+    parser.add_argument("--project", type=_name, help=f"its project ({default})")
+    where = "where tasks/ and spool/ stand (default: CONTEXTCORE_STATE, else out)"
+    parser.add_argument("--state", type=_name, metavar="DIR", help=where)
+
+
+def _name(value: str) -> str:
+    """An id or a folder; an empty one, such as that of an unset variable, is bad usage."""
+    if not value.strip():
+        raise argparse.ArgumentTypeError("the value is empty")
+    return value
 
 
 def _text(value: str) -> str:
     """A text without secrets; an empty one is bad usage."""
-    if not value.strip():
-        raise argparse.ArgumentTypeError("the value is empty")
-    return redact(value.strip())
+    return redact(_name(value).strip())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ LOCK_SECONDS = 30.0
 _PAUSE = 0.005
 _TEXTS = {"project", "id", "title", "type", "status", "trace_id", "span_id", "trace_state"}
 _FLAGS = {"remote", "sampled", "handed_on"}
+_SPAN_ID = re.compile("[0-9a-f]{16}")
+_IDS = {"trace_id": re.compile("[0-9a-f]{32}"), "span_id": _SPAN_ID, "parent_span_id": _SPAN_ID}
 _NEEDED = {"project", "id", "title", "type", "status", "trace_id", "span_id", "started_at"}
 
 
@@ -164,6 +167,8 @@ def _task(entry: Mapping[str, Any]) -> Task:
     for name, value in values.items():
         if not _is_right(name, value):
             raise _Damaged(f"{name} is of another type")
+        if name in _IDS and value is not None and not _IDS[name].fullmatch(value):
+            raise _Damaged(f"{name} is no id of OpenTelemetry")
     if values["status"] not in STATUSES:
         raise _Damaged("its status is unknown")
     return Task(**values, events=tuple(_event(event) for event in entry.get("events", ())))

@@ -89,6 +89,8 @@ def test_the_seeds_lines_block_where_they_say(pilot: Pilot, line: str, phase: st
         (["--nonsense"], "unrecognized arguments: --nonsense"),
         (["--output", ""], "--output: the value is empty"),
         (["--contextcore-out", ""], "--contextcore-out: the value is empty"),
+        (["--contextcore-out", "/dev/null"], "--contextcore-out: /dev/null is not a folder"),
+        (["--contextcore-out", "x" * 300], "File name too long"),
     ],
 )
 def test_a_bad_command_line_is_exit_2_with_one_line(pilot: Pilot, arguments: list[str], message: str) -> None:

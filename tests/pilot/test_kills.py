@@ -17,15 +17,19 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.evidence_file import evidence_path
+from pytest_contextcore.interrupted import end_open_spans
 from pytest_contextcore.model import Evidence, Status
+from pytest_contextcore.otlp import spans_of
 from pytest_contextcore.reuse import load_evidence
 from pytest_contextcore.rules import CHECKED
+from pytest_contextcore.spool import Spool
 
 from ..otlp_receiver import refused_endpoint
 
 ROOT = Path(__file__).parents[2]
 TRACE = "PI-101-002"
 RANDOM_MOMENTS = int(os.environ.get("CONTEXTCORE_KILLS", "10"))
+ENDED = "came to its end"
 EVERY = 1 if "CONTEXTCORE_KILLS" in os.environ else 9
 
 
@@ -86,16 +90,19 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     made.stop()
 
 
-def spans_in(path: Path) -> set[str]:
-    """The ids of the spans in a file; its last line may be torn, no other."""
+def links_in(path: Path) -> list[tuple[str, str]]:
+    """The spans in a file, each with its parent's id; the last line may be torn, no other."""
     if not path.exists():
-        return set()
+        return []
     *whole, last = path.read_bytes().split(b"\n")
-    found: set[str] = set()
-    for line in [*whole, *([last] if last.endswith(b"}") and _parses(last) else [])]:
-        for resource in json.loads(line)["resourceSpans"]:
-            found |= {span["spanId"] for scope in resource["scopeSpans"] for span in scope["spans"]}
-    return found
+    lines = [*whole, *([last] if last.endswith(b"}") and _parses(last) else [])]
+    found = [span for line in lines for span in spans_of(json.loads(line))]
+    return [(span["spanId"], span.get("parentSpanId", "")) for span in found]
+
+
+def spans_in(path: Path) -> set[str]:
+    """The ids of the spans in a file."""
+    return {span_id for span_id, _ in links_in(path)}
 
 
 def _parses(line: bytes) -> bool:
@@ -128,6 +135,9 @@ def assert_truth(out: Path) -> str:
         ended = {span.otel_span_id, *(gate.otel_span_id for gate in span.gates)}
         assert ended <= kept
         assert ended <= spooled
+    if running:
+        ended = {gate.otel_span_id for gate in evidence.spans[done].gates if gate.ended_at is not None}
+        assert ended <= kept & spooled
     _assert_current(evidence, out)
     return f"{done} completed"
 
@@ -139,6 +149,20 @@ def _assert_current(evidence: Evidence, out: Path) -> None:
     if evidence.ended_at is None and evidence.status is Status.IN_PROGRESS:
         late = [span.span_id for span in evidence.spans if span.otel_span_id in kept and span not in begun]
         assert late == [] or len(begun) == 10
+
+
+def assert_whole(out: Path) -> None:
+    """When what the kill left open is ended, each file of spans has whole trees, and each span once."""
+    spools = sorted((out / "spool").glob("*.otlp.jsonl"))
+    for path in [*spools, out / f"{TRACE}.otlp.jsonl"]:
+        spool = Spool(path)
+        end_open_spans(spool)
+        spool.close()
+        found = links_in(path)
+        ids = [span_id for span_id, _ in found]
+        assert len(ids) == len(set(ids))
+        assert {parent for _, parent in found} <= {*ids, ""}
+        assert found == [] or len(ids) > 10  # the parent and its phases at least
 
 
 def test_every_transition_leaves_the_truth(runs: Runs) -> None:
@@ -157,6 +181,8 @@ def test_every_transition_leaves_the_truth(runs: Runs) -> None:
             continue
         assert ended["code"] == -signal.SIGKILL
         truth = assert_truth(out)
+        if evidence_path(out, TRACE).exists():
+            assert_whole(out)
         seen[truth] = seen.get(truth, 0) + 1
     print(f"transitions of {whole['moments']}: {seen}")
     assert len(seen) > 3
@@ -167,24 +193,36 @@ def test_random_moments_leave_the_truth_and_can_be_resumed(runs: Runs) -> None:
     out = runs.out()
     runs.start(out)
     runs.end()
-    evidence = load_evidence(evidence_path(out, TRACE))
-    took = ((evidence.ended_at or 0) - (evidence.started_at or 0)) / 1e9
+    took = _seconds(out)
     seen: dict[str, int] = {}
-    for number in range(RANDOM_MOMENTS):
+    number = 0
+    while sum(seen.values()) - seen.get(ENDED, 0) < RANDOM_MOMENTS:  # a run that has ended was not killed
+        number += 1
+        assert number < 4 * RANDOM_MOMENTS
         out = runs.out()
         process = runs.start(out)
         _wait_for_first_write(out, process)
         _kill_after(process, chance.uniform(0, took))
         code = runs.end()["code"]
         assert code in (0, -signal.SIGKILL)
-        truth = assert_truth(out) if code else "came to its end"
+        truth = assert_truth(out) if code else ENDED
+        if not code:
+            took = min(took, _seconds(out))
         seen[truth] = seen.get(truth, 0) + 1
         if number % 5 == 0:
             runs.start(out, "--contextcore-resume")
             assert runs.end()["code"] == 0
             assert load_evidence(evidence_path(out, TRACE)).status is Status.COMPLETED
+        if evidence_path(out, TRACE).exists():
+            assert_whole(out)
     print(f"random moments: {seen}")
     assert len(seen) > 1
+
+
+def _seconds(out: Path) -> float:
+    """How long a run that has ended took."""
+    evidence = load_evidence(evidence_path(out, TRACE))
+    return ((evidence.ended_at or 0) - (evidence.started_at or 0)) / 1e9
 
 
 def _wait_for_first_write(out: Path, process: int) -> None:

@@ -38,6 +38,7 @@ def refusal(run: PilotRun) -> str:
         (["--workspace", ""], "--workspace: the value is empty"),
         (["--scan-existing", ""], "--scan-existing: the value is empty"),
         (["--scan-existing", "/nowhere/at/all"], "--scan-existing: there is no folder"),
+        (["--workspace", "x" * 300], "--workspace: there is no folder"),
         (["--min-coverage", "much"], "'much' is not a percentage"),
         (["--min-coverage", "nan"], "'nan' is not a percentage"),
         (["--min-coverage", "-5"], "'-5' is not a percentage"),

@@ -1,0 +1,320 @@
+"""A SIGKILL in the middle of a phase: what had ended below it is kept, what was open is ended, each span once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from os import killpg
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_contextcore.ids import traceparent
+from pytest_contextcore.left_behind import catch_up, look
+from pytest_contextcore.model import Result
+from pytest_contextcore.otlp import decode_line, spans_of
+from pytest_contextcore.reuse import load_evidence
+from pytest_contextcore.span_data import INTERRUPTED
+
+from .otlp_receiver import Receiver, refused_endpoint
+from .plans import Suite
+from .traces import DONE, FAILED, GOOD, Sent, gates, names, one, phase, run, sent, statuses, transform
+
+Read = Callable[..., dict[str, Any]]
+T, C1, C2 = "LOAD-7-T TRANSFORM", "LOAD-7-T-C1", "LOAD-7-T-C2"
+REST = {"LOAD-7": 1, "LOAD-7-E EXTRACT": 1, "LOAD-7-E-C1": 1, T: 1, "LOAD-7-P PUBLISH": 1}
+"""What every trace has that was begun."""
+
+HELP = """
+import os, signal
+from opentelemetry import trace
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+AFTER_GATE = 'with phase.gate("C1"):\n    phase.run(["true"])\nphase.run(["false"])\ndie()'
+IN_GATE = 'check(phase, "C1")\nwith phase.gate("C2"):\n    phase.run(["false"])\n    die()'
+IN_FIRST_GATE = 'with phase.gate("C1"):\n    phase.run(["true"])\n    die()'
+SUBTESTS = 'with subtests.test("one"):\n    pass\nwith phase.gate("C1"), subtests.test("two"):\n    assert 0\ndie()'
+FOREIGN = 'with phase.gate("C1"):\n    trace.get_tracer("shop").start_span("query").end()\n    die()'
+WAITS = "until grep -q 'did not finish' out/LOAD-7.json; do :; done; kill -9 $PPID"
+IN_PROGRAM = f'with phase.gate("C1"):\n    phase.run(["sh", "-c", {WAITS!r}], timeout=20)'
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collector that is down while the tests run."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
+
+
+def write(suite: Suite, body: str) -> None:
+    suite.write(transform(body, "phase, subtests" if "subtests" in body else "phase", HELP))
+
+
+def killed(suite: Suite, body: str, *arguments: str) -> Path:
+    """Run until the phase T ends its process; the spool of that run."""
+    write(suite, body)
+    assert run(suite, *arguments).ret == -signal.SIGKILL
+    (spool,) = spools(suite)
+    return spool
+
+
+def spools(suite: Suite) -> list[Path]:
+    return sorted((suite.pytester.path / "out" / "spool").glob("*.otlp.jsonl"))
+
+
+def own_file(suite: Suite) -> Path:
+    return suite.pytester.path / "out" / "LOAD-7.otlp.jsonl"
+
+
+def replay(*files: Path, to: Receiver) -> None:
+    for file in files:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_contextcore", "replay", str(file), "--endpoint", to.http_endpoint],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def replayed(*files: Path) -> list[Sent]:
+    """What a collector has after a replay of these files: whole, and each id once."""
+    with Receiver() as receiver:
+        replay(*files, to=receiver)
+        return sent(receiver)
+
+
+def marked(spans: list[Sent]) -> set[str]:
+    return {span.name for span in spans if span.attributes.get("task.interrupted")}
+
+
+def assert_nested(spans: list[Sent]) -> None:
+    by_id = {span.id: span for span in spans}
+    for span in spans:
+        if (parent := by_id.get(span.parent)) is not None:
+            assert parent.start <= span.start <= span.end <= parent.end, (parent.name, span.name)
+
+
+@pytest.mark.parametrize(
+    ("body", "below", "open_below"),
+    [
+        pytest.param(AFTER_GATE, {"run true": C1, "run false": T, C1: T}, set(), id="after a gate"),
+        pytest.param(IN_GATE, {"run false": C2, C1: T, C2: T}, {C2}, id="in a gate"),
+        pytest.param(IN_FIRST_GATE, {"run true": C1, C1: T}, {C1}, id="in the first gate"),
+        pytest.param(
+            SUBTESTS,
+            {"test_load.py::test_transform [one]": T, "test_load.py::test_transform [two]": C1, C1: T},
+            set(),
+            id="subtests",
+        ),
+        pytest.param(FOREIGN, {"query": C1, C1: T}, {C1}, id="spans of the code under test"),
+        pytest.param(IN_PROGRAM, {"run sh": C1, C1: T}, {C1, "run sh"}, id="in a program"),
+    ],
+)
+@pytest.mark.usefixtures("away")
+def test_the_tree_is_whole_after_a_replay(suite: Suite, body: str, below: dict[str, str], open_below: set[str]) -> None:
+    spool = killed(suite, body)
+    spans = replayed(spool)
+    assert names(spans) == {**REST, **dict.fromkeys(below, 1)}
+    by_id = {span.id: span.name for span in spans}
+    assert {name: by_id[one(spans, name).parent] for name in below} == below
+    assert marked(spans) == {"LOAD-7", T, *open_below}
+    assert {one(spans, name).description for name in marked(spans)} == {INTERRUPTED}
+    assert_nested(spans)
+    own = replayed(own_file(suite))
+    assert own == [span for span in spans if span.name != "query"]
+    assert spools(suite) == []
+
+
+@pytest.mark.usefixtures("away")
+def test_what_had_ended_in_a_phase_is_in_the_spool_before_any_replay(suite: Suite) -> None:
+    spool = killed(suite, AFTER_GATE)
+    for file in (spool, own_file(suite)):
+        lines = file.read_bytes().splitlines()
+        found = [span["name"] for line in lines for span in spans_of(decode_line(line))]
+        assert found == ["LOAD-7-E-C1", "LOAD-7-E EXTRACT", "run true", C1, "run false"]
+
+
+def test_without_a_kill_each_span_is_sent_once(suite: Suite, evidence: Read, exporting: Receiver) -> None:
+    write(
+        suite, f'phase.run(["true"])\nwith phase.gate("C1"):\n    phase.run(["false"])\n{GOOD.replace("C1", "C2", 1)}'
+    )
+    write(
+        suite,
+        'with phase.gate("C1"), subtests.test("one"):\n    phase.run(["false"])\n'
+        'phase.run(["true"])\ncheck(phase, "C2", "C3")',
+    )
+    assert run(suite).ret == 0
+    assert statuses(evidence()) == DONE
+    assert names(sent(exporting)) == {
+        **REST,
+        **dict.fromkeys(("run true", "run false", "test_load.py::test_transform [one]"), 1),
+        **dict.fromkeys(("LOAD-7-T-C1", "LOAD-7-T-C2", "LOAD-7-T-C3", "LOAD-7-P-C1"), 1),
+    }
+    assert names(replayed(own_file(suite))) == names(sent(exporting))
+
+
+@pytest.mark.usefixtures("away")
+def test_a_killed_attempt_stands_beside_the_one_before_it(suite: Suite) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    again = 'again = os.path.exists("again")\nopen("again", "w").close()\n'
+    again += (
+        'with phase.gate("C1"):\n    phase.run(["true"])\n    assert again or 1\nif not again:\n    raise OSError\n'
+    )
+    spool = killed(suite, again + 'with phase.gate("C2"):\n    phase.run(["false"])\n    die()', "--reruns=1")
+    spans = replayed(spool)
+    assert names(spans) == {**REST, T: 2, C1: 2, C2: 1, "run true": 2, "run false": 1}
+    assert sorted(span.description for span in spans if span.name == T) == ["OSError", INTERRUPTED]
+    assert [span.name for span in spans if span.attributes.get("task.interrupted")] == ["LOAD-7", T, C2]
+
+
+@pytest.mark.parametrize("body", [AFTER_GATE, IN_GATE, FOREIGN, IN_PROGRAM], ids=["after", "in", "foreign", "program"])
+def test_the_controller_ends_what_a_dead_worker_left_open(
+    suite: Suite, evidence: Read, exporting: Receiver, body: str
+) -> None:
+    write(suite, body)
+    assert run(suite, "-n1").ret == 1
+    document = evidence()
+    assert statuses(document) == FAILED
+    spans = sent(exporting)
+    assert set(names(spans).values()) == {1}
+    assert_nested(spans)
+    told = {gate["otel_span_id"]: gate["result"] for gate in phase(document)["gates"] if gate["started_at"]}
+    assert told == {span.id: span.attributes["gate.result"] for span in spans if span.name.startswith("LOAD-7-T-")}
+    expected = {
+        AFTER_GATE: {"run true", "run false"},
+        IN_GATE: {"run false"},
+        FOREIGN: {"query"},
+        IN_PROGRAM: {"run sh"},
+    }
+    assert {span.name for span in spans if span.name.startswith(("run ", "query"))} == expected[body]
+    first = {"C1": "not_checked"} if body in (FOREIGN, IN_PROGRAM) else {"C1": "pass"}
+    assert gates(document) == {**first, "C2": "not_checked", "C3": "not_checked"}
+
+
+def test_a_gate_that_failed_right_before_its_worker_died_blocks_its_phase(
+    suite: Suite, evidence: Read, exporting: Receiver
+) -> None:
+    """Its result waits for its write while its span is out already."""
+    write(suite, 'check(phase, "C1")\nwith phase.gate("C2"):\n    assert 0, "colour is unknown"\ndie()')
+    assert run(suite, "-n1").ret == 1
+    found = phase(evidence())
+    assert (found["status"], found["blocked_reason"]) == ("blocked", "C2: colour is unknown")
+    assert one(sent(exporting), C2).description == "colour is unknown"
+
+
+@pytest.mark.usefixtures("away")
+def test_a_killed_session_of_workers_is_completed_once(suite: Suite) -> None:
+    pytest.importorskip("xdist")
+    programs = '    phase.run(["true"])\n    phase.run(["false"])\n'
+    write(suite, f'with phase.gate("C1"):\n{programs}    open("reached", "w").close()\n    signal.pause()')
+    arguments = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-n", "2"]
+    with subprocess.Popen(
+        arguments, cwd=suite.pytester.path, start_new_session=True, stdout=subprocess.DEVNULL
+    ) as session:
+        while not (suite.pytester.path / "reached").exists():
+            assert session.poll() is None
+            threading.Event().wait(0.01)
+        killpg(session.pid, signal.SIGKILL)
+    spans = replayed(*spools(suite))
+    assert names(spans) == {**REST, C1: 1, "run true": 1, "run false": 1}
+    assert marked(spans) == {"LOAD-7", T, C1}
+
+
+@pytest.mark.parametrize("option", ["--contextcore-resume", "-q"], ids=["resumed", "anew"])
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["", "xdist"])
+@pytest.mark.usefixtures("away")
+def test_a_later_run_ends_what_a_kill_left_before_it_replaces_the_evidence(
+    suite: Suite, evidence: Read, option: str, workers: tuple[str, ...]
+) -> None:
+    spool = killed(suite, IN_GATE)
+    write(suite, GOOD)
+    assert run(suite, option, *workers).ret == 0
+    assert statuses(evidence()) == DONE
+    spans = replayed(spool)
+    assert names(spans) == {**REST, C1: 1, C2: 1, "run false": 1}
+    assert marked(spans) == {"LOAD-7", T, C2}
+    assert {span.trace for span in spans}.isdisjoint({evidence()["otel_trace_id"]})
+    assert set(names(replayed(*spools(suite))).values()) == {1}
+
+
+@pytest.mark.usefixtures("away")
+def test_a_run_that_goes_on_with_a_killed_trace_leaves_its_parent_open_and_ends_the_phase(
+    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(suite, IN_GATE)
+    cut = evidence()
+    monkeypatch.setenv("TRACEPARENT", traceparent(cut["otel_trace_id"], cut["otel_span_id"], sampled=True))
+    write(suite, GOOD)
+    assert run(suite, "--contextcore-resume").ret == 0
+    assert evidence()["otel_trace_id"] == cut["otel_trace_id"]
+    spans = replayed(*spools(suite))
+    assert names(spans) == {
+        **REST, T: 2, C1: 2, C2: 2, "LOAD-7-T-C3": 1, "LOAD-7-P-C1": 1, "run false": 1,
+    }  # fmt: skip
+    assert [span.name for span in spans if span.attributes.get("task.interrupted")] == [T, C2]
+    assert one(spans, "LOAD-7").status == "ok"
+
+
+@pytest.mark.usefixtures("away")
+def test_the_plans_own_file_gets_what_only_the_spool_has(suite: Suite) -> None:
+    """A span goes to the one and then to the other; the kill came in between."""
+    spool = killed(suite, AFTER_GATE)
+    own = own_file(suite)
+    lines = own.read_bytes().splitlines(keepends=True)
+    own.write_bytes(b"".join(lines[:-2]))  # without the gate C1 and the program behind it
+    first = replayed(own)
+    assert (one(first, C1).status, one(first, "run false").status) == ("ok", "error")
+    assert replayed(spool) == first
+
+
+ODD = b'{"resourceSpans":[{"scopeSpans":3}]}'
+DAMAGED = [b"{}", b'{"resourceSpans":[]}', ODD, b"\xff", b'"spanId":"0', b"[" * 9999]
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+@pytest.mark.usefixtures("away")
+def test_a_damaged_note_of_what_was_begun_is_left_out(suite: Suite, damage: bytes) -> None:
+    spool = killed(suite, AFTER_GATE)
+    note = spool.with_name(f"{spool.name}.open")
+    note.write_bytes(damage + b"\n" + note.read_bytes())
+    assert names(replayed(spool)) == {**REST, C1: 1, "run true": 1, "run false": 1}
+
+
+@pytest.mark.parametrize("run_id", ["/etc", "**", "", "../*"])
+@pytest.mark.usefixtures("away")
+def test_evidence_that_names_no_run_completes_its_own_file_all_the_same(
+    suite: Suite, evidence: Read, run_id: str
+) -> None:
+    killed(suite, AFTER_GATE)
+    path = suite.pytester.path / "out" / "LOAD-7.json"
+    path.write_text(json.dumps({**evidence(), "runs": [run_id]}), encoding="utf-8")
+    assert names(replayed(own_file(suite))) == {**REST, C1: 1, "run true": 1, "run false": 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"attributes": 3}, {"attributes": [{}]}, {"events": [{}]}, {"startTimeUnixNano": "soon"}, {"attributes": []}],
+)
+@pytest.mark.usefixtures("away")
+def test_a_span_of_a_gate_that_cannot_be_read_is_no_reason_to_stop(suite: Suite, evidence: Read, change: Any) -> None:
+    killed(suite, IN_FIRST_GATE)
+    found = load_evidence(suite.pytester.path / "out" / "LOAD-7.json")
+    gate = found.spans[1].gates[0]
+    line = {
+        "traceId": found.otel_trace_id, "spanId": gate.otel_span_id, "startTimeUnixNano": "1", "endTimeUnixNano": "2",
+        "attributes": [{"key": "gate.result", "value": {"stringValue": "pass"}}],
+    }  # fmt: skip
+    for spans, expected in ((line, "pass"), ({**line, **change}, "not_checked")):
+        path = suite.pytester.path / "some.jsonl"
+        request = {"resourceSpans": [{"scopeSpans": [{"spans": [spans]}]}]}
+        path.write_text(json.dumps(request, separators=(",", ":")) + "\n", encoding="utf-8")
+        gate.ended_at, gate.result = None, Result.NOT_CHECKED
+        catch_up(found, look([path], found))
+        assert gate.result == expected
