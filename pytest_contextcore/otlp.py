@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from json.encoder import encode_basestring_ascii as _ascii
@@ -42,7 +42,7 @@ KIND_INTERNAL = 1
 """``SPAN_KIND_INTERNAL``."""
 
 _STATUS = {"unset": "{}", "ok": '{"code":1}'}
-_INT64 = range(-(1 << 63), 1 << 63)
+_INT64 = 1 << 63
 _PARENT_IS_KNOWN, _PARENT_IS_REMOTE = 0x100, 0x200  # opentelemetry-proto, SpanFlags
 _REQUEST_START, _REQUEST_END = '{"resourceSpans":[', "]}"
 
@@ -201,22 +201,19 @@ def _link(link: LinkLike) -> str:
 
 
 def _attributes(attributes: Mapping[str, Any]) -> str:
-    return ",".join(
-        [
-            _known_attribute(name, value) if type(value) in _SCALARS else _attribute(name, value)
-            for name, value in attributes.items()
-        ]
-    )
+    found = []
+    for name, value in attributes.items():
+        if type(value) is str:  # by far the most frequent: no call more than it takes
+            text = _ascii(value) if value.isascii() else _quoted(value)
+            found.append(f'{_key(name)}{{"stringValue":{text}}}}}')
+        else:
+            found.append(f"{_key(name)}{_VALUES.get(type(value), _value)(value)}}}")
+    return ",".join(found)
 
 
-def _attribute(name: str, value: object) -> str:
-    return f'{{"key":{_quoted(name)},"value":{_value(value)}}}'
-
-
-@lru_cache(maxsize=512, typed=True)  # typed: 1, 1.0 and True are equal
-def _known_attribute(name: str, value: str | bool | int | float) -> str:
-    """Most attributes of a test's span are those of the test before it."""
-    return f'{{"key":{_quoted(name)},"value":{_scalar(value)}}}'
+@lru_cache(maxsize=1024)
+def _key(name: str) -> str:
+    return f'{{"key":{_quoted(name)},"value":'
 
 
 def _value(value: object) -> str:
@@ -234,21 +231,33 @@ def _value(value: object) -> str:
 
 
 def _scalar(value: object) -> str:
-    if type(value) is str:
-        return f'{{"stringValue":{_quoted(value)}}}'
     match value:
         case bool():
-            return '{"boolValue":true}' if value else '{"boolValue":false}'
-        case int() if value in _INT64:
-            return f'{{"intValue":"{int(value)}"}}'
+            return _boolean(value)
+        case int():
+            return _integer(value)
         case float():
-            return (
-                f'{{"doubleValue":{float(value)!r}}}' if math.isfinite(value) else f'{{"doubleValue":"{_odd(value)}"}}'
-            )
+            return _double(value)
     return f'{{"stringValue":{_quoted(str(value))}}}'
 
 
-_SCALARS = frozenset((str, bool, int, float))
+def _boolean(value: bool) -> str:
+    return '{"boolValue":true}' if value else '{"boolValue":false}'
+
+
+def _integer(value: int) -> str:
+    if -_INT64 <= value < _INT64:
+        return f'{{"intValue":"{int(value)}"}}'
+    return f'{{"stringValue":{_quoted(str(value))}}}'
+
+
+def _double(value: float) -> str:
+    if math.isfinite(value):
+        return f'{{"doubleValue":{float(value)!r}}}'
+    return f'{{"doubleValue":"{_odd(value)}"}}'
+
+
+_VALUES: dict[type, Callable[[Any], str]] = {bool: _boolean, int: _integer, float: _double}
 """Types that need no look at the abstract ones, which costs more than the writing."""
 
 

@@ -30,8 +30,10 @@ _START = re.compile(
 _FIRST, _NEXT, _END = b',"attributes":[{"key":', b',{"key":', b',"status":'
 _STATUS = re.compile(rb'\{(?:"code":([0-2])(?:,"message":' + _TEXT + rb')?)?\},"flags":(\d{1,9})\}')
 _VALUE, _KIND, _CLOSED = b',"value":{"', b'Value":', b"}}"
+_STRING_PAIR = re.compile(rb'("[^"\\]*"),"value":\{"stringValue":"([^"\\]*)"\}\}').fullmatch
+_UNESCAPED = re.compile(rb'"([^"\\]*)"').fullmatch
 _INTEGER = re.compile(rb'"-?\d{1,19}"')
-_NUMBER = re.compile(rb'-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|"(?:NaN|-?Infinity)"')
+_NUMBER = re.compile(rb'-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|"(?:NaN|-?Infinity)"')
 _TIMES = struct.Struct("<BQBQ").pack
 _FLAGS = struct.Struct("<HI").pack
 _DOUBLE = struct.Struct("<Bd").pack
@@ -134,16 +136,19 @@ def _span(text: bytes) -> bytes:
 @lru_cache(maxsize=1024)
 def _attribute(pair: bytes) -> bytes:
     """A field ``attributes`` of ``Span``, from what stands behind ``{"key":``."""
+    if (found := _STRING_PAIR(pair)) is not None:  # most are, and short
+        name, text = found.groups()
+        key = _key(name)
+        size, before = len(text), len(key)
+        if before + size < 120:
+            outer, inner = _LENGTHS[before + size + 4], _LENGTHS[size + 2]
+            return b"".join((b"\x4a", outer, key, b"\x12", inner, b"\x0a", _LENGTHS[size], text))
     name, _, rest = pair.partition(_VALUE)
     kind, _, value = rest.partition(_KIND)
     encoder = _VALUES.get(kind)
     if encoder is None or not value.endswith(_CLOSED):
         raise NotPlain
-    encoded = encoder(value[:-2])
-    key, size = _key(name), len(encoded)
-    if len(key) + size > 120:
-        return _field(b"\x4a", key + _field(b"\x12", encoded))
-    return b"\x4a%c%b\x12%c%b" % (len(key) + size + 2, key, size, encoded)
+    return _field(b"\x4a", _key(name) + _field(b"\x12", encoder(value[: -len(_CLOSED)])))
 
 
 @lru_cache(maxsize=256)
@@ -167,9 +172,7 @@ def _status(text: bytes) -> bytes:
 
 def _string(value: bytes) -> bytes:
     """Field 1 of ``AnyValue``, and of ``KeyValue`` too."""
-    text = _text(value)
-    size = len(text)
-    return b"\x0a%c%b" % (size, text) if size < 128 else _field(b"\x0a", text)
+    return _field(b"\x0a", _text(value))
 
 
 def _boolean(value: bytes) -> bytes:
@@ -196,10 +199,8 @@ _VALUES = {b"string": _string, b"bool": _boolean, b"int": _integer, b"double": _
 
 def _text(token: bytes) -> bytes:
     """A JSON string, quotes and all, as UTF-8."""
-    if b"\\" not in token:
-        if token.count(b'"') != 2 or token[0] != 34 or token[-1] != 34:
-            raise NotPlain
-        return token[1:-1]
+    if (found := _UNESCAPED(token)) is not None:
+        return found[1]
     try:
         text = json.loads(token)
         return str.encode(text)
