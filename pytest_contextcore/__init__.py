@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .handle import Gate, Phase, UnknownGate
     from .handoff import Handoff, HandoffRefused
 
+__version__ = "0.1.0"
+
 __all__ = ["AttributeRefused", "Gate", "Handoff", "HandoffRefused", "Phase", "UnknownGate"]
 
 _HOME = {

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from . import __version__
 from .answer import Answer, judge_content
 from .environment import port_of, split_address
-from .otlp import package_version
 from .transport import basic_credentials
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class GrpcTransport:
         if address.scheme and address.port is None:
             target = f"{target}:{port_of(settings.endpoint or '')}"
         options = [
-            ("grpc.primary_user_agent", f"pytest-contextcore/{package_version()}"),
+            ("grpc.primary_user_agent", f"pytest-contextcore/{__version__}"),
             ("grpc.enable_retries", 0),
             ("grpc.max_send_message_length", -1),
         ]

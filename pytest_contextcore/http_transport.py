@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from . import __version__
 from .answer import Answer, judge_content
 from .environment import port_of
-from .otlp import package_version
 from .transport import basic_credentials
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class HttpTransport:
     def _make_headers(self) -> dict[str, str]:
         headers = {
             "content-type": "application/json" if self._json else "application/x-protobuf",
-            "user-agent": f"pytest-contextcore/{package_version()}",
+            "user-agent": f"pytest-contextcore/{__version__}",
             **basic_credentials("authorization", self._address),
         }
         if self._settings.compression == "gzip":

@@ -11,10 +11,10 @@ import math
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from json.encoder import encode_basestring_ascii as _ascii
 from typing import TYPE_CHECKING, Any
 
+from . import __version__
 from .otlp_spans import ForeignSpan, from_readable
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ __all__ = [
     "is_ours",
     "join_lines",
     "line_of",
-    "package_version",
     "placed_spans",
     "spans_of",
 ]
@@ -58,7 +57,7 @@ def encode_line(spans: Sequence[SpanLike], resource: Mapping[str, Any]) -> str:
 
 def head_of(resource: Mapping[str, Any]) -> str:
     """What stands in a line before its spans; for `line_of`, where many lines have the same resource."""
-    return f"{_REQUEST_START}{_head(resource, SCOPE_NAME, package_version())}"
+    return f"{_REQUEST_START}{_head(resource, SCOPE_NAME, __version__)}"
 
 
 def line_of(spans: Sequence[SpanLike], head: str) -> str:
@@ -129,15 +128,6 @@ def placed_spans(request: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], d
         for scope_level in _objects(resource_level, "scopeSpans"):
             for span in _objects(scope_level, "spans"):
                 yield resource_level, scope_level, span
-
-
-@lru_cache(maxsize=1)
-def package_version() -> str:
-    """Version of this distribution; ``0`` where it runs from a folder without metadata."""
-    try:
-        return version("pytest-contextcore")
-    except PackageNotFoundError:
-        return "0"
 
 
 _Frozen = tuple[tuple[str, type, Any], ...]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from . import __version__
 from .environment import pairs, service_name, without_credentials
-from .otlp import SCOPE_NAME, package_version
+from .otlp import SCOPE_NAME
 from .redact import redact
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def resource(environ: Mapping[str, str]) -> Attributes:
     found = {
         "telemetry.sdk.name": SCOPE_NAME,
         "telemetry.sdk.language": "python",
-        "telemetry.sdk.version": package_version(),
+        "telemetry.sdk.version": __version__,
         **_ci(environ),
         **pairs(environ.get("OTEL_RESOURCE_ATTRIBUTES", "")),
         "service.name": service_name(environ),

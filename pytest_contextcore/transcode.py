@@ -16,8 +16,6 @@ import struct
 from binascii import unhexlify
 from functools import lru_cache
 
-from .otlp import decode_line
-
 _HEAD_END, _TAIL = b'"spans":[', b"]}]}]}"
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _TEXT = rb'("[^"\\]*(?:\\.[^"\\]*)*")'
@@ -27,7 +25,12 @@ _START = re.compile(
     + rb',"kind":([0-5]),"startTimeUnixNano":"(\d{1,19})","endTimeUnixNano":"(\d{1,19})"'
     rb'(?:,"parentSpanId":"([0-9a-f]{16})")?(?:,"traceState":' + _TEXT + rb")?"
 )
-_FIRST, _NEXT, _END = b',"attributes":[{"key":', b',{"key":', b',"status":'
+_HEAD = re.compile(
+    rb'\{"resourceSpans":\[\{"resource":\{"attributes":\[(\{"key":.*\})?\]\},"scopeSpans":\[\{"scope":\{'
+    rb'(?:"name":' + _TEXT + rb')?(?:(?:(?<=\{)|(?<!\{),)"version":' + _TEXT + rb')?\},"spans":\['
+)
+_KEY = b'{"key":'
+_FIRST, _NEXT, _END = b',"attributes":[' + _KEY, b"," + _KEY, b',"status":'
 _STATUS = re.compile(rb'\{(?:"code":([0-2])(?:,"message":' + _TEXT + rb')?)?\},"flags":(\d{1,9})\}')
 _VALUE, _KIND, _CLOSED = b',"value":{"', b'Value":', b"}}"
 _STRING_PAIR = re.compile(rb'("[^"\\]*"),"value":\{"stringValue":"([^"\\]*)"\}\}').fullmatch
@@ -61,7 +64,7 @@ class Wire:
         head = self._head
         if not head or not line.startswith(head):
             head = line[: line.find(_HEAD_END) + len(_HEAD_END)]
-            _levels(head)
+            _levels(head)  # understood?
         if not line.endswith(_TAIL) or line.translate(None, _PRINTABLE):
             raise NotPlain
         span = _span(line[len(head) : -len(_TAIL)])
@@ -89,17 +92,15 @@ class Wire:
 
 @lru_cache(maxsize=8)
 def _levels(head: bytes) -> tuple[bytes, bytes]:
-    """The resource of a ``ResourceSpans`` and the scope of a ``ScopeSpans`` that a line begins with."""
-    from .protobuf import to_protobuf  # noqa: PLC0415  (it imports protobuf's classes)
-
-    try:
-        (level,) = to_protobuf([decode_line(head + _TAIL)]).resource_spans
-        (inner,) = level.scope_spans
-    except ValueError as error:
-        raise NotPlain from error
-    if level.schema_url or inner.schema_url:
+    """The field ``resource`` of ``ResourceSpans`` and the field ``scope`` of ``ScopeSpans`` that a line begins with."""
+    found = _HEAD.fullmatch(head)
+    if found is None or head.translate(None, _PRINTABLE):
         raise NotPlain
-    return _field(b"\x0a", level.resource.SerializeToString()), _field(b"\x0a", inner.scope.SerializeToString())
+    pairs, name, version = found.groups()
+    fields = [_attribute(pair)[1:] for pair in pairs[len(_KEY) :].split(_NEXT)] if pairs else []
+    scope = [_field(tag, _text(text)) for tag, text in ((b"\x0a", name), (b"\x12", version)) if text is not None]
+    resource = b"".join(b"\x0a" + field for field in fields)  # an attribute has another number in `Span`
+    return _field(b"\x0a", resource), _field(b"\x0a", b"".join(scope))
 
 
 def _span(text: bytes) -> bytes:

@@ -20,6 +20,7 @@ from opentelemetry.trace import Link as SdkLink
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags, TraceState
 from opentelemetry.trace.status import Status, StatusCode
 
+from pytest_contextcore import __version__
 from pytest_contextcore.model import Attributes, Event
 from pytest_contextcore.otlp import (
     SCOPE_NAME,
@@ -29,7 +30,6 @@ from pytest_contextcore.otlp import (
     from_readable,
     is_ours,
     join_lines,
-    package_version,
     spans_of,
 )
 from pytest_contextcore.protobuf import to_protobuf
@@ -77,7 +77,7 @@ def readable(**changes: object) -> ReadableSpan:
         "status": Status(StatusCode.ERROR, "went wrong"),
         "start_time": data.start,
         "end_time": data.end,
-        "instrumentation_scope": InstrumentationScope(SCOPE_NAME, package_version()),
+        "instrumentation_scope": InstrumentationScope(SCOPE_NAME, __version__),
     }
     return ReadableSpan(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from pytest_contextcore.batches import Request, requests
-from pytest_contextcore.otlp import decode_line, encode_line
+from pytest_contextcore.otlp import decode_line, encode_foreign, encode_line
+from pytest_contextcore.otlp_spans import ForeignSpan, ForeignStatus
 from pytest_contextcore.protobuf import to_protobuf
 from pytest_contextcore.span_data import OK, UNSET, SpanData, SpanEvent, error_status
 from pytest_contextcore.spool import Position, StoredLine
@@ -92,6 +93,21 @@ def test_what_is_no_number_arrives() -> None:
     assert math.isnan(found.attributes[0].value.double_value)
 
 
+@pytest.mark.parametrize("resource", [{}, {"a": True, "b": -1, "c": 2.5, "d": "ü", "e": "x" * 300}])
+def test_every_resource_arrives(resource: dict[str, Any]) -> None:
+    made = encode_line([span()], resource).encode()
+    assert transcoded(made) == parsed(made)
+
+
+@pytest.mark.parametrize(("name", "version"), [("", ""), ("shop", ""), ("", "1.2"), ("shop", "1.2")])
+def test_every_scope_arrives(name: str, version: str) -> None:
+    foreign = ForeignSpan(
+        *("f", TRACE, SPAN, None, 1, 2, {}, (), (), ForeignStatus(), "", 3, False, RESOURCE, name, version)
+    )
+    made = encode_foreign([foreign]).encode()
+    assert transcoded(made) == parsed(made)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -103,6 +119,11 @@ def test_what_is_no_number_arrives() -> None:
 def test_what_is_not_plain_is_left_to_parsing(changes: dict[str, Any]) -> None:
     with pytest.raises(NotPlain):
         Wire().add(line(**changes))
+
+
+def test_a_resource_with_a_list_is_left_to_parsing() -> None:
+    with pytest.raises(NotPlain):
+        Wire().add(encode_line([span()], {"process.command_args": ["a", "b"]}).encode())
 
 
 def test_several_spans_in_a_line_are_left_to_parsing() -> None:
@@ -121,7 +142,7 @@ def test_no_damaged_line_is_understood_otherwise_than_by_parsing() -> None:
     whole = line(attributes={"test.case.name": 'a "b" \\ c', "n": -5, "x": 0.5, "flag": True}, trace_state="v=1")
     chosen = random.Random(7)
     taken = 0
-    for _ in range(4_000):
+    for _ in range(6_000):
         at = chosen.randrange(len(whole))
         with_byte = bytes([chosen.choice(b'"\\{}[]:,0129aex \x00\x7f\xff')])
         changed = chosen.choice(
