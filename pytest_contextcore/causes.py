@@ -110,8 +110,10 @@ def files(span: SpanEvidence) -> list[str]:
 
 
 def headline(span: SpanEvidence) -> str:
-    """One line for what stopped the phase."""
-    return "; ".join(cause.headline for cause in causes(span))
+    """One line for what stopped the phase: its first cause, and the names of the others."""
+    first, *others = causes(span)
+    also = f"; also failed: {', '.join(cause.name for cause in others)}" if others else ""
+    return f"{first.headline}{also}"
 
 
 def by_file(reason: str) -> tuple[About, ...]:

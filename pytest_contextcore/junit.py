@@ -110,9 +110,10 @@ def _one_outcome(evidence: Evidence, span: SpanEvidence, found: Sequence[ET.Elem
         reason = not_started(evidence, span)
         return next((child for child in found if child.tag == "skipped"), _element("skipped", reason, message=reason))
     said = stopped_message(span, Outcome(span.status, span.blocked_reason, span.next_action), {})
+    around = _legal("\n".join(_around(evidence, span)))
     failed = [child for child in found if child.tag != "skipped"]
     if not failed:
-        return _element("failure", said, message=causes.headline(span))
+        return _element("failure", "\n\n".join(filter(None, (said, around))), message=causes.headline(span))
     first = next((child for child in failed if child.tag == "failure"), failed[0])
     texts = [first, *(child for child in failed if child is not first)]
     pieces = [child.text or child.get("message") or "" for child in texts]
@@ -120,8 +121,16 @@ def _one_outcome(evidence: Evidence, span: SpanEvidence, found: Sequence[ET.Elem
         first.set("message", _legal(causes.headline(span)))
     else:
         pieces.append(_legal(said))
-    first.text = "\n\n".join(pieces)
+    first.text = "\n\n".join(filter(None, (*pieces, around)))
     return first
+
+
+def _around(evidence: Evidence, span: SpanEvidence) -> Iterator[str]:
+    """What a reader of this case alone would have to gather from others: where the files are, and what did not run."""
+    if evidence.workspace:
+        yield f"workspace: {evidence.workspace}"
+    if waiting := causes.held(evidence, span):
+        yield f"did not start: {', '.join(f'{other.span_id} {other.phase}' for other in waiting)}"
 
 
 def not_started(evidence: Evidence, span: SpanEvidence) -> str:

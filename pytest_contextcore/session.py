@@ -174,11 +174,18 @@ class PlanHooks:
             pass  # the phase was not run again: its record stands
         elif not _refuse_excuses(run, phase_id, report):
             _take_note_of_failure(run, phase_id, report, call)
+        _shorten_summary(report)
         if call.when == "teardown":
             _close(run, phase_id)
             report.user_properties.extend(junit.phase_properties(run.recorder.evidence, run.recorder.span(phase_id)))
         dependency.repeat_under_user_names(item, report)
         return report
+
+
+def _shorten_summary(report: pytest.TestReport) -> None:
+    """Keep pytest's summary to a line: in CI it repeats the whole message, which stands above it twice already."""
+    if report.failed and (crash := getattr(report.longrepr, "reprcrash", None)) is not None:
+        crash.message = crash.message.partition("\n")[0]
 
 
 def _close(run: PlanRun, phase_id: str) -> None:

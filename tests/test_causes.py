@@ -107,7 +107,7 @@ def test_the_headline_names_gate_and_every_file(span: SpanEvidence) -> None:
     said = "C1 Row counts: export/orders.json: 2 rows lost (also in export/sums.json)"
     assert causes.headline(span) == said
     also_failed(span)
-    assert causes.headline(span) == f"{said}; G1 Rates are positive: etl/rates.csv: 3 rates are negative"
+    assert causes.headline(span) == f"{said}; also failed: G1 Rates are positive"
 
 
 def test_the_headline_counts_files_beyond_ten(span: SpanEvidence) -> None:

@@ -77,6 +77,23 @@ def test_a_failing_gate_says_reason_evidence_and_next_action(suite: Suite) -> No
     assert "evidence: lost_row: r7\nnext: Look for r7 in the transformation." in case.says
 
 
+def test_the_case_of_a_blocked_phase_says_what_did_not_start_because_of_it(suite: Suite) -> None:
+    suite.write(BLOCKED)
+    says = run(suite).case("test_transform").says
+    assert says.endswith("\n\ndid not start: LOAD-7-P PUBLISH")
+
+
+def test_the_case_of_a_blocked_phase_tells_one_cause_and_names_the_others(suite: Suite) -> None:
+    suite.write(
+        BLOCKED.replace(
+            'with phase.gate("C2"):\n        assert True', 'with phase.gate("C2"):\n        assert 0, "new"'
+        )
+    )
+    case = run(suite).case("test_transform")
+    assert case.message.startswith("C1 No row lost: a row is lost; also failed: C2 ")
+    assert "new" not in case.message
+
+
 def test_an_advisory_failure_passes_with_a_warning(suite: Suite) -> None:
     suite.write(MIXED)
     case = run(suite).case("LOAD-7-T-C3")

@@ -224,6 +224,15 @@ def test_without_the_terminal_plugin_an_unmet_definition_of_done_fails_the_run(s
     assert evidence()["status"] == "blocked"
 
 
+def test_in_ci_pytests_summary_has_a_blocked_phase_in_one_line(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")  # pytest then prints messages uncut
+    suite.write(BLOCKED_LATER)
+    lines = run(suite).outlines
+    (said,) = [line for line in lines if line.startswith("FAILED")]
+    assert said.endswith("LOAD-7-T TRANSFORM is blocked: C1 No row lost: a row is lost")
+    assert lines[lines.index(said) + 1].startswith("=")
+
+
 def test_a_blocked_phase_is_what_failed_last(suite: Suite) -> None:
     suite.write(BLOCKED_LATER)
     run(suite)

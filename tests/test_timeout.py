@@ -63,6 +63,7 @@ def test_by_thread_the_process_ends_and_leaves_the_truth_on_disk(
         assert [span["name"] for line in path.read_text().splitlines() for span in found(json.loads(line))] == [
             "LOAD-7-E-C1",
             "LOAD-7-E EXTRACT",
+            "LOAD-7-T-C1",
         ]
 
 
