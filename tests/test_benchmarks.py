@@ -65,6 +65,7 @@ def test_the_tables_say_what_was_lost_and_replace_the_old_ones() -> None:
     assert "up to 1,000 (1 of 2 runs)" in text
     assert "| **contextcore** | 100 |" in text
     assert "200 (pytest-otel) | 2.0 |" in text
+    assert "| **100** µs CPU a test | yes | 400 |" in text  # bare is four times as fast as where the target was set
     page = replaced("a\n<!-- benchmarks: begin -->\nold\n<!-- benchmarks: end -->\nb", "new")
     assert page == "a\n<!-- benchmarks: begin -->\n\nnew\n\n<!-- benchmarks: end -->\nb"
 

@@ -54,6 +54,7 @@ def measure(ours: Environment, bare: Environment, folder: Path, runs: int) -> di
             "yes" if middle["pilot"] <= TARGET else "**no**",
             "",
             "",
+            "",
         ],
         "markdown": _markdown(middle, cpu, imports),
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .cases import CASES, Case
+from .cases import CASES, REFERENCE, Case
 from .subjects import OURS, SUBJECTS, Subject
 
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
@@ -82,7 +82,7 @@ def _overview(data: dict[str, Any]) -> str:
     rows = list(_overview_rows(data))
     if not rows:
         return ""
-    head = ["case", "target", "this plugin", "met", "best other tracing plugin", "ratio"]
+    head = ["case", "target", "this plugin", "met", "where the target was set", "best other tracing plugin", "ratio"]
     return _table([head, *rows])
 
 
@@ -100,11 +100,20 @@ def _overview_rows(data: dict[str, Any]) -> Iterator[list[str]]:
             f"≤ {case.target:g} {case.unit}" if case.target is not None else "",
             f"**{_number(ours.median)}** {case.unit}",
             "" if case.target is None else "yes" if ours.median <= case.target else "**no**",
+            _scaled(case, ours, cell[partner_of(case, OURS, data)]),
             f"{_number(peers[best].median)} ({best})" if best else "",
             f"{peers[best].median / ours.median:.1f}" if best and ours.median > 0 else "",
         ]
     if "pilot" in data["extra"]:
         yield data["extra"]["pilot"]["row"]
+
+
+def _scaled(case: Case, ours: Figure, bare: Sequence[dict[str, Any]]) -> str:
+    """The figure on a machine that runs bare pytest as fast as the one for which the targets were set."""
+    if case.unit not in REFERENCE:
+        return ""
+    here = _median(bare, "cpu") * 1e6 / case.tests if case.tests > 1 else _median(bare, "cpu") * 1e3
+    return _number(ours.median * REFERENCE[case.unit] / here)
 
 
 def _is_peer(name: str) -> bool:
