@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from pytest_contextcore.batches import Request, requests
 from pytest_contextcore.context import SpanContexts
 from pytest_contextcore.ids import new_span_id, new_trace_id
-from pytest_contextcore.otlp import encode_line
+from pytest_contextcore.otlp import head_of, line_of
 from pytest_contextcore.span_data import OK, Attributes, SpanData
 from pytest_contextcore.spool import Position, Spool
 from pytest_contextcore.telemetry import Settings
@@ -84,7 +84,7 @@ def sdk_floor() -> float:
 
 
 def dispatch() -> float:
-    """What calling five hooks of a plugin costs that does nothing: a wrapper, start, finish, and three reports."""
+    """What calling five hooks of plugins costs that do nothing: two wrappers, start, finish, and three reports."""
     spec, impl = pluggy.HookspecMarker("bench"), pluggy.HookimplMarker("bench")
 
     class Specs:
@@ -114,6 +114,11 @@ def dispatch() -> float:
         def note(self, report: object) -> None:
             return None
 
+    class Around:
+        @impl(wrapper=True, tryfirst=True)
+        def protocol(self, item: object) -> Any:
+            return (yield)
+
     def cost(plugins: Sequence[object]) -> float:
         manager = pluggy.PluginManager("bench")
         manager.add_hookspecs(Specs)
@@ -127,7 +132,7 @@ def dispatch() -> float:
 
         return best(each(test))
 
-    return cost([Pytest(), Plugin()]) - cost([Pytest()])
+    return cost([Pytest(), Plugin(), Around()]) - cost([Pytest()])
 
 
 def context() -> float:
@@ -146,27 +151,19 @@ def main() -> None:
     """Print all steps."""
     spans = [made(number) for number in range(SPANS)]
     resource: Attributes = {"service.name": "bench"}
-    lines = [encode_line(spans[first : first + 512], resource) for first in range(0, SPANS, 512)]
+    head = head_of(resource)
+    lines = [line_of([span], head) for span in spans]
     steps: list[tuple[str, float, str]] = [
         ("(the SDK's floor)", sdk_floor(), "a span with ten attributes, to a processor that does nothing"),
-        ("hook dispatch", dispatch(), "pluggy: one wrapper and five calls more a test"),
+        ("hook dispatch", dispatch(), "pluggy: two wrappers and five calls more a test"),
         ("span id", best(each(new_span_id)), "part of the record below: eight bytes of the operating system"),
         ("clock", 2 * best(each(time.time_ns)), "part of the record below: twice"),
         ("current context", context(), "attached and detached"),
         ("attributes and record", best(lambda: [made(number) for number in range(SPANS)]), "with id and clock"),
-        (
-            "JSON",
-            best(lambda: [encode_line(spans[first : first + 512], resource) for first in range(0, SPANS, 512)]),
-            "a line of OTLP/JSON for 512 spans",
-        ),
-        (
-            "JSON, a line a span",
-            best(lambda: [encode_line([span], resource) for span in spans]),
-            "not in the sum: what a line for each span would cost",
-        ),
+        ("JSON", best(lambda: [line_of([span], head) for span in spans]), "a line of OTLP/JSON for each span"),
     ]
     with tempfile.TemporaryDirectory() as folder:
-        steps.append(("write", best(lambda: _written(Path(folder), lines)), "to the spool, in lines of 512 spans"))
+        steps.append(("write", best(lambda: _written(Path(folder), lines)), "to the spool, a line for each span"))
         spool = Spool(Path(folder) / "sent.otlp.jsonl")
         for line in lines:
             spool.append(line)
@@ -203,7 +200,7 @@ def main() -> None:
 def _written(folder: Path, lines: Sequence[str]) -> None:
     spool = Spool(folder / f"{time.time_ns()}.otlp.jsonl")
     for line in lines:
-        spool.append(line, 512)
+        spool.append(line, 1)
     spool.close()
     spool.path.unlink()
 
