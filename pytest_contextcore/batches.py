@@ -12,11 +12,12 @@ from .spool import Position, StoredLine, count_spans
 
 if TYPE_CHECKING:
     from .telemetry import Protocol
+    from .transcode import Wire
 
 REQUEST_BYTES = 2_000_000
 """JSON of one request, about. As protobuf it is half of that; collectors take 4 MiB over gRPC, 20 MiB over HTTP."""
 
-_MERGED_BYTES = 250_000  # decoded, they take ten times the memory
+_MERGED_BYTES = 250_000  # parsed, where they are, they take ten times the memory
 _SPANS, _TAIL = b'"spans":[', b"]}]}]}"
 
 
@@ -88,15 +89,32 @@ def _encoded(lines: Sequence[bytes], protocol: Protocol) -> tuple[bytes, int]:
     from .transcode import NotPlain, Wire  # noqa: PLC0415  (not needed for JSON)
 
     wire, spans = Wire(), 0
+    others: list[bytes] = []
     for line in lines:
         try:
-            wire.add(line)
-            spans += 1
+            plain = wire.read(line)
         except NotPlain:
-            decoded = decode_line(line)
-            wire.add_message(_protobuf([decoded]))
-            spans += sum(1 for _ in placed_spans(decoded))
+            others.append(line)
+            continue
+        spans += _add_parsed(wire, others) + 1
+        wire.add(plain)
+    spans += _add_parsed(wire, others)
     return wire.request(), spans
+
+
+def _add_parsed(wire: Wire, lines: list[bytes]) -> int:
+    """Take these lines, and leave none of them; how many spans they held.
+
+    Raises:
+        ValueError: one of them is damaged.
+    """
+    spans = 0
+    for line in _merged(lines):
+        decoded = decode_line(line)
+        wire.add_message(_protobuf([decoded]))
+        spans += sum(1 for _ in placed_spans(decoded))
+    lines.clear()
+    return spans
 
 
 def _merged(lines: Iterable[bytes]) -> Iterator[bytes]:

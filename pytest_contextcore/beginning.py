@@ -55,7 +55,8 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found])
         run.recorder.listener = all_of(run.recorder.listener, *listeners)
     if timed := [run for run in runs if any(phase.timeout for phase in run.plan.phases)]:
         of_phases["contextcore-deadlines"] = _watch_deadlines(config, shared, timed)
-    around.phases = PhaseRunner(config.pluginmanager, of_phases)
+    around.phases = runner = PhaseRunner(config.pluginmanager, of_phases)
+    config.pluginmanager.register(runner, "contextcore-phases")
 
 
 def hold(config: pytest.Config, shared: Services, plan: Plan, *, joined: bool) -> None:

@@ -15,8 +15,11 @@ from .model import Evidence, GateEvidence, Kind, SpanEvidence, Status
 from .rules import blocking_gates
 
 _FILE = re.compile(r"(?P<file>[\w.@+~/\\-]+(?::\d+){0,2}): +(?=\S)")
-_PATH = re.compile(r".*[/\\]|\.\w|.*\.[A-Za-z][A-Za-z0-9]{0,9}(?::\d+)*$")
-"""A path has a folder, begins with a dot, or ends like a file; a word before a colon does not."""
+_PATH = re.compile(
+    r".*[/\\]|\.\w|.*\.\w+:\d+|.*\.(?:cfg|conf|csv|db|html?|ini|jsonl?|log|lock|md|parquet|pdf|proto|py|rst|sh|sql|tf"
+    r"|toml|tsv|txt|xml|ya?ml|zip)$"
+)
+"""A path has a folder, begins with a dot, ends like a file, or has a line; attributes and classes do not."""
 
 _DIGEST = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{40,128}(?![0-9A-Za-z])")
 _DIGITS = 12

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
 GROUP = "contextcore.commands"
+_OUTPUT_LOST = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if error.filename is not None:
             raise  # no stream
+        if error.errno not in _OUTPUT_LOST:
+            print(f"contextcore {given[0]}: {error.strerror or error}", file=sys.stderr)
+            return 1
         if not isinstance(error, BrokenPipeError):  # else its reader went away, as with ``| head``
             print(f"contextcore {given[0]}: its output cannot be written: {error.strerror}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is in the buffer has no place either

@@ -92,7 +92,7 @@ class GateLines:
         """Print it, past the capturing of the test's own output."""
         reporter = self._reporter
         text = gate_text(line, reporter._tw.fullwidth, ascii_only=self._ascii_only)
-        text = text.encode("ascii", "replace").decode() if self._ascii_only else text
+        text = text.replace("…", "...").encode("ascii", "replace").decode() if self._ascii_only else text
         if self._clock is not None:
             self._clock.hide()
         with self._capture.global_and_fixture_disabled() if self._capture else contextlib.nullcontext():

@@ -29,15 +29,25 @@ class PhaseRunner:
 
     Args:
         manager: where to register them.
-        plugins: the objects by name; the last one's wrappers are the outermost.
+        plugins: the objects by name, in the order in which they are registered.
     """
 
     def __init__(self, manager: pytest.PytestPluginManager, plugins: Mapping[str, object]) -> None:
         self._manager, self._plugins = manager, plugins
+        self._running: pytest.Item | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """A plugin that runs a phase past ``pytest_runtest_protocol`` leaves out what makes it one: no silent pass."""
+        if item is not self._running and PHASE_OF in item.stash:
+            raise pytest.UsageError(
+                f"{item.nodeid} is a phase, but another plugin runs it without pytest_runtest_protocol, so that its "
+                "gates would not count; run it without that plugin"
+            )
 
     def begin(self, item: pytest.Item) -> None:
         """A phase's test is about to run."""
-        del item
+        self._running = item
         for name, plugin in self._plugins.items():
             self._manager.register(plugin, name)
 
@@ -47,10 +57,12 @@ class PhaseRunner:
 
     def end(self, item: pytest.Item) -> None:
         """It is over: if it began as a phase, that has ended now."""
-        _close(*item.stash[PHASE_OF])
-        item.stash[RUNNING] = None
-        for name in self._plugins:
-            self._manager.unregister(name=name)
+        try:
+            _close(*item.stash[PHASE_OF])
+        finally:
+            item.stash[RUNNING] = self._running = None
+            for name in self._plugins:
+                self._manager.unregister(name=name)
 
 
 class PlanHooks:
@@ -68,7 +80,9 @@ class PlanHooks:
 
         No wrapper: raised there, the skip would keep pytest's logging plugin from its own setup.
         """
-        run, phase_id = item.stash[PHASE_OF]
+        if (found := item.stash.get(PHASE_OF, None)) is None:
+            return  # a plugin runs another test within a phase
+        run, phase_id = found
         if is_kept(item):
             run.start()
             return
@@ -87,8 +101,8 @@ class PlanHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """Before pytest-rerunfailures prepares another attempt: a failed integrity gate is final (contract 2)."""
-        run, phase_id = item.stash[PHASE_OF]
-        if rules.is_final(run.recorder.span(phase_id)):
+        found = item.stash.get(PHASE_OF, None)
+        if found is not None and rules.is_final(found[0].recorder.span(found[1])):
             errors = getattr(item, "_terminal_errors", None)  # its note of errors after which a test is not repeated
             if isinstance(errors, dict):
                 errors["contextcore"] = True
@@ -96,9 +110,10 @@ class PlanHooks:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Innermost: turns failed gates into the test's failure, before anybody looks at it."""
-        if is_kept(item):
+        found = item.stash.get(PHASE_OF, None)
+        if found is None or is_kept(item):
             return (yield)
-        run, phase_id = item.stash[PHASE_OF]
+        run, phase_id = found
         item.stash[_IN_CALL] = True
         try:
             result = yield
@@ -148,9 +163,9 @@ class PlanHooks:
     ) -> None:
         """The exception of a failed subtest: only here are its type and its whole message at hand."""
         if isinstance(report, pytest.SubtestReport) and call.excinfo is not None:
-            run, _ = node.stash[PHASE_OF]
-            if run.subtests is not None:
-                run.subtests.explain(report, call.excinfo.value)
+            found = node.stash.get(PHASE_OF, None)
+            if found is not None and found[0].subtests is not None:
+                found[0].subtests.explain(report, call.excinfo.value)
 
     def _running(self, nodeid: str) -> tuple[PlanRun, str] | None:
         for run in self._runs:
@@ -165,9 +180,10 @@ class PlanHooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Outside pytest's skipping plugin, inside pytest-dependency: no skip or xfail makes a phase green."""
         report = yield
-        if item.stash.get(_IN_CALL, False):  # a subtest's report, made while the test still runs
+        found = item.stash.get(PHASE_OF, None)
+        if found is None or item.stash.get(_IN_CALL, False):  # a subtest's report, made while the test still runs
             return report
-        run, phase_id = item.stash[PHASE_OF]
+        run, phase_id = found
         if (hold := item.stash.get(_HELD, None)) is not None:
             _show_held(item, report, causes.not_started(run.recorder.evidence, hold.reason, hold.blocked_on))
         elif item.stash.get(_REFUSED, False):

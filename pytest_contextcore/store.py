@@ -72,12 +72,15 @@ def write_atomic(path: Path, data: bytes, *, durable: bool) -> None:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Write a file that the user named: a new one in its place, but through a link, and into a device or a pipe.
+    """Write a file that the user named: a new one in its place, but into a device or a pipe.
+
+    A link to a file is replaced too, since it may be the work of whoever made the folder; below ``/dev`` it is not.
 
     Raises:
         OSError: it cannot be written.
     """
-    if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
+    special = path.exists() and not path.is_file() and not path.is_dir()
+    if special or Path("/dev") in path.absolute().parents:
         with path.open("wb") as file:
             file.write(data)
     else:

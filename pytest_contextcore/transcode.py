@@ -3,9 +3,9 @@
 Most lines of a spool hold one span, and most of its attributes are those of the span before it. So a line is cut at
 marks that no text in it can hold, since there each quote is escaped, and what was encoded before is not encoded again.
 
-Only what is plain is understood: a span without events and links, attributes that are scalars, text in printable ASCII.
-`Wire.add` refuses the rest, and its caller goes the long way, `pytest_contextcore.protobuf`. Field numbers are those of
-opentelemetry-proto 1.x.
+Only what is plain is understood: a span without events and links, scalar attributes, text in printable ASCII.
+`Wire.read` refuses the rest, and its caller goes the long way, `pytest_contextcore.protobuf`. Field numbers are those
+of opentelemetry-proto 1.x.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import re
 import struct
 from binascii import unhexlify
 from functools import lru_cache
+from typing import NamedTuple
 
 _HEAD_END, _TAIL = b'"spans":[', b"]}]}]}"
 _PRINTABLE = bytes(range(0x20, 0x7F))
@@ -40,11 +41,19 @@ _NUMBER = re.compile(rb'-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|"(?:NaN|-?In
 _TIMES = struct.Struct("<BQBQ").pack
 _FLAGS = struct.Struct("<HI").pack
 _DOUBLE = struct.Struct("<Bd").pack
+_KEPT = 256  # bytes: what is longer is not kept, so that what is kept is bounded in memory too
 _LENGTHS = tuple(bytes((number,)) for number in range(128))
 
 
 class NotPlain(ValueError):  # noqa: N818  (says what is the case)
     """The line is none of those that are understood here; nothing of it was taken."""
+
+
+class Plain(NamedTuple):
+    """A line that was understood: what stands before its span, and its span as protobuf."""
+
+    head: bytes
+    span: bytes
 
 
 class Wire:
@@ -55,8 +64,8 @@ class Wire:
         self._head = b""
         self._spans: list[bytes] = []
 
-    def add(self, line: bytes) -> None:
-        """Take a line of one span.
+    def read(self, line: bytes) -> Plain:
+        """Understand a line of one span; nothing is taken yet.
 
         Raises:
             NotPlain: it has to be parsed.
@@ -67,11 +76,14 @@ class Wire:
             _levels(head)  # understood?
         if not line.endswith(_TAIL) or line.translate(None, _PRINTABLE):
             raise NotPlain
-        span = _span(line[len(head) : -len(_TAIL)])
-        if head != self._head:
+        return Plain(head, _span(line[len(head) : -len(_TAIL)]))
+
+    def add(self, plain: Plain) -> None:
+        """Take what was read."""
+        if plain.head != self._head:
             self._close()
-            self._head = head
-        self._spans.append(span)
+            self._head = plain.head
+        self._spans.append(plain.span)
 
     def add_message(self, message: bytes) -> None:
         """Take what was encoded otherwise: a request of its own."""
@@ -114,29 +126,29 @@ def _span(text: bytes) -> bytes:
         parts.append(_field(b"\x1a", _text(state)))
     if parent is not None:
         parts += (b"\x22\x08", unhexlify(parent))
-    try:
-        parts += (
-            _field(b"\x2a", _text(name)),
-            b"\x30",
-            _LENGTHS[int(kind)],
-            _TIMES(0x39, int(begun), 0x41, int(ended)),
-        )
-        at = start.end()
-        if text.startswith(_FIRST, at):
-            end = text.find(b"]" + _END, at)
-            parts += [_attribute(pair) for pair in text[at + len(_FIRST) : end].split(_NEXT)]
-            at = end + 1
-        if not text.startswith(_END, at):
-            raise NotPlain
-        parts.append(_status(text[at + len(_END) :]))
-    except struct.error as error:
-        raise NotPlain from error
+    parts += (
+        _field(b"\x2a", _text(name)),
+        b"\x30",
+        _LENGTHS[int(kind)],
+        _TIMES(0x39, int(begun), 0x41, int(ended)),
+    )
+    at = start.end()
+    if text.startswith(_FIRST, at):
+        end = text.find(b"]" + _END, at)
+        parts += map(_attribute, text[at + len(_FIRST) : end].split(_NEXT))
+        at = end + 1
+    if not text.startswith(_END, at):
+        raise NotPlain
+    parts.append(_status(text[at + len(_END) :]))
     return _field(b"\x12", b"".join(parts))
 
 
-@lru_cache(maxsize=1024)
 def _attribute(pair: bytes) -> bytes:
-    """A field ``attributes`` of ``Span``, from what stands behind ``{"key":``."""
+    """A field ``attributes`` of ``Span``, from what stands behind ``{"key":``; only short ones are kept."""
+    return _short_attribute(pair) if len(pair) <= _KEPT else _new_attribute(pair)
+
+
+def _new_attribute(pair: bytes) -> bytes:
     if (found := _STRING_PAIR(pair)) is not None:  # most are, and short
         name, text = found.groups()
         key = _key(name)
@@ -152,15 +164,17 @@ def _attribute(pair: bytes) -> bytes:
     return _field(b"\x4a", _key(name) + _field(b"\x12", encoder(value[: -len(_CLOSED)])))
 
 
-@lru_cache(maxsize=256)
 def _key(name: bytes) -> bytes:
     """The field ``key`` of ``KeyValue``."""
-    return _string(name)
+    return _short_key(name) if len(name) <= _KEPT else _string(name)
 
 
-@lru_cache(maxsize=64)
 def _status(text: bytes) -> bytes:
     """The fields ``status`` and ``flags`` of ``Span``."""
+    return _short_status(text) if len(text) <= _KEPT else _new_status(text)
+
+
+def _new_status(text: bytes) -> bytes:
     found = _STATUS.fullmatch(text)
     if found is None:
         raise NotPlain
@@ -174,6 +188,11 @@ def _status(text: bytes) -> bytes:
 def _string(value: bytes) -> bytes:
     """Field 1 of ``AnyValue``, and of ``KeyValue`` too."""
     return _field(b"\x0a", _text(value))
+
+
+_short_attribute = lru_cache(maxsize=1024)(_new_attribute)
+_short_key = lru_cache(maxsize=256)(_string)
+_short_status = lru_cache(maxsize=64)(_new_status)
 
 
 def _boolean(value: bytes) -> bytes:

@@ -110,6 +110,16 @@ def test_the_headline_names_gate_and_every_file(span: SpanEvidence) -> None:
     assert causes.headline(span) == f"{said}; also failed: G1 Rates are positive"
 
 
+@pytest.mark.parametrize("word", ["task.status", "struct.error", "i.e", "3.x", "quality.gap_count"])
+def test_a_dotted_word_is_no_file(word: str) -> None:
+    assert [about.file for about in causes.by_file(f"{word}: expected done")] == [""]
+
+
+@pytest.mark.parametrize("file", ["rates.csv", ".env", "a/b", "plan.toml:7", "x.jsonl", "etl.weird:12"])
+def test_what_ends_like_a_file_is_one(file: str) -> None:
+    assert [about.file for about in causes.by_file(f"{file}: is empty")] == [file]
+
+
 def test_the_headline_counts_files_beyond_ten(span: SpanEvidence) -> None:
     span.gates[0].reason = "\n".join(f"a/{number}.csv: lost" for number in range(13))
     assert causes.headline(span).endswith("a/9.csv, a/10.csv, and 2 more files)")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from pytest_contextcore import install
+from pytest_contextcore import cli, install
 from pytest_contextcore.cli import main
 from pytest_contextcore.plancheck import describe
 
@@ -147,6 +149,22 @@ def test_a_name_that_no_file_system_takes_is_one_line(arguments: list[str], caps
     assert main([*arguments, "x" * 300]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "x" * 300 in line
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "refused"), (TimeoutError("slow"), "slow")],
+)
+def test_what_is_not_the_outputs_fault_is_not_said_of_it(
+    error: OSError, said: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def command(arguments: list[str]) -> int:
+        raise error
+
+    entry = SimpleNamespace(name="odd", load=lambda: command)
+    monkeypatch.setattr(cli, "entry_points", lambda group: [entry])
+    assert main(["odd"]) == 1
+    assert capsys.readouterr().err == f"contextcore odd: {said}\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")

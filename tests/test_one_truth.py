@@ -224,6 +224,45 @@ def test_without_the_terminal_plugin_an_unmet_definition_of_done_fails_the_run(s
     assert evidence()["status"] == "blocked"
 
 
+OTHER_LOOP = """
+import pytest
+from _pytest.runner import runtestprotocol
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session):
+    for item in session.items:
+        runtestprotocol(item, nextitem=None)
+    return True
+"""
+NESTED = """
+import pytest
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    if item.name == "test_extract":
+        other = next(other for other in item.session.items if other.name == "test_other")
+        runtestprotocol(other, nextitem=item)
+"""
+
+
+def test_a_phase_that_is_run_past_the_protocol_hook_is_no_silent_pass(suite: Suite) -> None:
+    (suite.pytester.path / "conftest.py").write_text(OTHER_LOOP)
+    result = run(suite)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["*test_extract is a phase, but another plugin runs it without pytest_runtest_protocol*"]
+    )
+
+
+def test_another_test_may_be_run_within_a_phase(suite: Suite, evidence: Read) -> None:
+    (suite.pytester.path / "conftest.py").write_text(NESTED)
+    suite.write("def test_other():\n    pass\n", "test_other.py")
+    result = run(suite, "test_load.py", "test_other.py")
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+    assert evidence()["status"] == "completed"
+
+
 def test_in_ci_pytests_summary_has_a_blocked_phase_in_one_line(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")  # pytest then prints messages uncut
     suite.write(BLOCKED_LATER)

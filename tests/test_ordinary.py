@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ import pytest
 from opentelemetry import trace
 
 from pytest_contextcore.around import AroundTests
+from pytest_contextcore.context import SpanContexts
 from pytest_contextcore.ids import Remote, new_span_id, new_trace_id
 from pytest_contextcore.ordinary import OrdinaryTests
 from pytest_contextcore.span_data import SpanData
@@ -189,6 +191,14 @@ def test_code_under_test_finds_the_test_as_its_parent(pytester: pytest.Pytester)
     told = [value for report in reports if report.when == "call" for _, value in report.user_properties]
     assert told == [f"{TRACE} {span.span_id} 1" for span in spans]
     assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_the_running_span_can_be_copied() -> None:
+    contexts = SpanContexts(TRACE)
+    contexts.open(ROOT)
+    copied = pickle.loads(pickle.dumps(trace.get_current_span()))
+    assert copied.get_span_context() == trace.get_current_span().get_span_context()
+    contexts.close()
 
 
 def test_without_a_sink_there_is_a_context_and_no_span(run: Run) -> None:

@@ -17,10 +17,11 @@ from pytest_contextcore.otlp_spans import ForeignSpan, ForeignStatus
 from pytest_contextcore.protobuf import to_protobuf
 from pytest_contextcore.span_data import OK, UNSET, SpanData, SpanEvent, error_status
 from pytest_contextcore.spool import Position, StoredLine
-from pytest_contextcore.transcode import NotPlain, Wire
+from pytest_contextcore.transcode import NotPlain, Wire, _short_attribute, _short_key, _short_status
 
 TRACE, SPAN, PARENT = "ab" * 16, "cd" * 8, "ef" * 8
 RESOURCE = {"service.name": "shop", "process.pid": 7}
+KEPT = (_short_attribute, _short_key, _short_status)
 PLAIN = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=200)
 VALUES = st.one_of(
     st.text(max_size=200), PLAIN, st.booleans(), st.integers(-(1 << 63), (1 << 63) - 1), st.floats(allow_nan=False)
@@ -43,7 +44,7 @@ def parsed(*lines: bytes) -> ExportTraceServiceRequest:
 def transcoded(*lines: bytes) -> ExportTraceServiceRequest:
     wire = Wire()
     for one in lines:
-        wire.add(one)
+        wire.add(wire.read(one))
     message: ExportTraceServiceRequest = ExportTraceServiceRequest.FromString(wire.request())
     return message
 
@@ -118,17 +119,17 @@ def test_every_scope_arrives(name: str, version: str) -> None:
 )
 def test_what_is_not_plain_is_left_to_parsing(changes: dict[str, Any]) -> None:
     with pytest.raises(NotPlain):
-        Wire().add(line(**changes))
+        Wire().read(line(**changes))
 
 
 def test_a_resource_with_a_list_is_left_to_parsing() -> None:
     with pytest.raises(NotPlain):
-        Wire().add(encode_line([span()], {"process.command_args": ["a", "b"]}).encode())
+        Wire().read(encode_line([span()], {"process.command_args": ["a", "b"]}).encode())
 
 
 def test_several_spans_in_a_line_are_left_to_parsing() -> None:
     with pytest.raises(NotPlain):
-        Wire().add(encode_line([span(), span(span_id=PARENT)], RESOURCE).encode())
+        Wire().read(encode_line([span(), span(span_id=PARENT)], RESOURCE).encode())
 
 
 def test_texts_that_look_like_the_marks_do_no_harm() -> None:
@@ -159,6 +160,22 @@ def test_no_damaged_line_is_understood_otherwise_than_by_parsing() -> None:
         taken += 1
         assert found == parsed(changed), changed
     assert taken > 100
+
+
+def test_what_is_kept_to_be_used_again_is_bounded_in_size() -> None:
+    long = "x" * 300
+    before = [kept.cache_info().currsize for kept in KEPT]
+    made = line(attributes={long: long}, status=error_status(long))
+    assert transcoded(made) == parsed(made)
+    assert [kept.cache_info().currsize for kept in KEPT] == before
+
+
+def test_lines_that_are_parsed_share_their_resource() -> None:
+    lines = [line(name=str(n), events=(SpanEvent("e", 5),)) for n in range(9)]
+    (request,) = requests([StoredLine(one, end) for end, one in enumerate(lines)], Position(), "http/protobuf")
+    assert isinstance(request, Request)
+    sent = ExportTraceServiceRequest.FromString(request.body)
+    assert (len(sent.resource_spans), request.spans) == (1, 9)
 
 
 def test_requests_hold_plain_and_other_lines_in_order_each_under_its_own_resource() -> None:

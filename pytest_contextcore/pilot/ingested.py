@@ -142,15 +142,20 @@ class Ingestion(View):
             for task in self.tasks
         }
 
+    @cached_property
+    def _files_if_known(self) -> dict[str, tuple[str, ...]]:
+        """The same, empty where it cannot be told: the gates that are about the files of ingestion say so."""
+        try:
+            return self.files
+        except Unreadable:
+            return {}
+
     def blamed(self, task: str, record: str) -> tuple[str, str]:
         """The file that is broken where `record` says that a task failed, and the task for a sentence about it.
 
         That is the file that the task is to write; the record itself where there is none, or none can be told.
         """
-        try:
-            files = self.files.get(task, ())
-        except Unreadable:  # the gates that are about the files of ingestion say so
-            files = ()
+        files = self._files_if_known.get(task, ())
         if not files:
             return record, f"task '{task}'"
         also = f" (also {', '.join(files[1:])})" if files[1:] else ""
