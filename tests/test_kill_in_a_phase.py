@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from os import killpg
 from pathlib import Path
@@ -22,7 +23,7 @@ from pytest_contextcore.reuse import load_evidence
 from pytest_contextcore.span_data import INTERRUPTED
 
 from .otlp_receiver import Receiver, refused_endpoint
-from .plans import Suite
+from .plans import WAREHOUSE, Suite
 from .traces import DONE, FAILED, GOOD, Sent, gates, names, one, phase, run, sent, statuses, transform
 
 Read = Callable[..., dict[str, Any]]
@@ -272,6 +273,79 @@ def test_the_plans_own_file_gets_what_only_the_spool_has(suite: Suite) -> None:
     first = replayed(own)
     assert (one(first, C1).status, one(first, "run false").status) == ("ok", "error")
     assert replayed(spool) == first
+
+
+PLANS = ("LOAD-7", "LOAD-8")
+"""Two plans of one session. The parent of the first stays open until the session ends, which the second one ends."""
+
+
+def write_both(suite: Suite, first: str, second: str) -> None:
+    folder = suite.pytester.path
+    (folder / "plan.toml").unlink(missing_ok=True)
+    (folder / "test_load.py").unlink(missing_ok=True)
+    for name, body in zip(PLANS, (first, second), strict=True):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "plan.toml").write_text(WAREHOUSE.replace(PLANS[0], name), encoding="utf-8")
+        (folder / name / f"test_{name[-1]}.py").write_text(transform(body, "phase", HELP), encoding="utf-8")
+
+
+def kept(suite: Suite) -> list[dict[str, Any]]:
+    """All spans in the spools."""
+    lines = [line for spool in spools(suite) for line in spool.read_bytes().splitlines()]
+    return [span for line in lines for span in spans_of(decode_line(line))]
+
+
+def counted(spans: list[dict[str, Any]], plan: str) -> Counter[str]:
+    return Counter(span["name"].replace(plan, PLANS[0]) for span in spans if span["name"].startswith(plan))
+
+
+WHOLE = {**REST, C1: 1, C2: 1, "LOAD-7-T-C3": 1, "LOAD-7-P-C1": 1}
+
+
+@pytest.mark.parametrize(
+    ("again", "of_the_first"),
+    [
+        pytest.param(GOOD, WHOLE, id="both go on"),
+        pytest.param(f"{GOOD}  # edited", {name: 2 for name in WHOLE}, id="the first begins anew"),
+    ],
+)
+@pytest.mark.usefixtures("away")
+def test_a_plan_that_is_run_again_leaves_the_other_plans_of_its_session_alone(
+    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch, again: str, of_the_first: dict[str, int]
+) -> None:
+    """Each goes on, or begins anew, by itself: what a kill left of the one is not ended for the other."""
+    monkeypatch.setenv("TRACEPARENT", traceparent("1" * 32, "2" * 16, sampled=True))
+    write_both(suite, GOOD, IN_GATE)
+    assert run(suite).ret == -signal.SIGKILL
+    assert [evidence(name)["ended_at"] for name in PLANS] == [None, None]
+    write_both(suite, again, GOOD)
+    assert run(suite, "--contextcore-resume").ret == 0
+    assert len(evidence("LOAD-8")["runs"]) == 2
+    spans = kept(suite)
+    ids = Counter(span["spanId"] for span in spans)
+    assert {found: count for found, count in ids.items() if count > 1} == {}
+    assert counted(spans, "LOAD-7") == of_the_first
+    assert counted(spans, "LOAD-8") == {**WHOLE, T: 2, C1: 2, C2: 2}
+    with Receiver() as receiver:
+        replay(*spools(suite), to=receiver)
+        assert Counter(receiver.ids().values()) == {1: len(spans)}  # nothing is open any more
+
+
+@pytest.mark.usefixtures("away")
+def test_what_another_plan_left_open_is_ended_by_its_own_next_run_or_by_a_replay(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_both(suite, GOOD, IN_GATE)
+    assert run(suite).ret == -signal.SIGKILL
+    (spool,) = spools(suite)
+    write_both(suite, GOOD, GOOD)
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    assert run(suite, PLANS[0]).ret == 0
+    assert (counted(kept(suite), "LOAD-7")["LOAD-7"], counted(kept(suite), "LOAD-8")["LOAD-7"]) == (1, 0)
+    monkeypatch.delenv("OTEL_SDK_DISABLED")
+    spans = replayed(spool)
+    assert (names(spans)["LOAD-7"], names(spans)["LOAD-8"]) == (1, 1)
+    assert marked(spans) == {"LOAD-7", "LOAD-8", "LOAD-8-T TRANSFORM", "LOAD-8-T-C2"}
 
 
 ODD = b'{"resourceSpans":[{"scopeSpans":3}]}'
