@@ -306,7 +306,7 @@ WHOLE = {**REST, C1: 1, C2: 1, "LOAD-7-T-C3": 1, "LOAD-7-P-C1": 1}
     ("again", "of_the_first"),
     [
         pytest.param(GOOD, WHOLE, id="both go on"),
-        pytest.param(f"{GOOD}  # edited", {name: 2 for name in WHOLE}, id="the first begins anew"),
+        pytest.param(f"{GOOD}  # edited", dict.fromkeys(WHOLE, 2), id="the first begins anew"),
     ],
 )
 @pytest.mark.usefixtures("away")
