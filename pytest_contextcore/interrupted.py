@@ -8,7 +8,6 @@ whichever file is replayed. Who runs a plan anew does that first, since the evid
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -28,7 +27,7 @@ from .left_behind import (
     whole_spans,
 )
 from .model import Evidence, Status
-from .otlp import encode_line
+from .otlp import encode_line, span_ids
 from .resource import resource
 from .reuse import EvidenceError, load_evidence
 from .rules import DESELECTED
@@ -39,9 +38,7 @@ from .store import write_atomic
 
 SUFFIX = ".otlp.jsonl"
 NOTE = f"{SUFFIX}.open"
-_ID = re.compile(rb'"spanId":"([0-9a-f]{16})"')
-_END = re.compile(rb'"endTimeUnixNano":"(\d+)"')
-_STATE = re.compile(rb'"traceState":("(?:[^"\\\\]|\\\\.)*")')
+_END = re.compile(rb'"endTimeUnixNano":"(\d{1,19})"')
 _RUN = re.compile(r"([0-9a-f]{32})")
 _SPANS = '"spans":['
 
@@ -85,7 +82,7 @@ def _notes(out: Path, evidence: Evidence) -> list[Path]:
 
 
 def _is_note_of(evidence: Evidence, line: bytes) -> bool:
-    return f'"spanId":"{evidence.otel_span_id}"'.encode() in line
+    return evidence.otel_span_id in span_ids(line)
 
 
 def _end_in_spool(note: Path, evidence: Evidence, *, joined: bool = False) -> None:
@@ -214,12 +211,14 @@ def _complete(own: Spool, evidence: Evidence, files: list[Path], like: bytes) ->
 def _append(spool: Spool, spans: list[SpanData], like: bytes) -> int:
     """Write spans under the resource, and with the vendor state, of a line of the same run."""
     if spans:
-        state = _STATE.search(like)
-        spans = [with_state(span, json.loads(state[1]) if state else "") for span in spans]
-        line = encode_line(spans, {} if like else resource(os.environ))
-        if like:
-            line = f"{like.decode().partition(_SPANS)[0]}{_SPANS}{line.partition(_SPANS)[2]}"
-        spool.append(line, len(spans))
+        sample = next(iter(whole_spans(like)), {})
+        head, found, _ = like.decode().partition(_SPANS) if sample else ("", "", "")
+        state = sample.get("traceState")
+        line = encode_line(
+            [with_state(span, state if isinstance(state, str) else "") for span in spans],
+            {} if found else resource(os.environ),
+        )
+        spool.append(f"{head}{_SPANS}{line.partition(_SPANS)[2]}" if found else line, len(spans))
     return len(spans)
 
 
@@ -245,7 +244,7 @@ def files_of(out: Path, trace_id: str, run_id: str) -> list[Path]:
 def emitted(out: Path, trace_id: str, run_id: str) -> set[str]:
     """The ids of the spans that these files hold: what must not be emitted again."""
     files = files_of(out, trace_id, run_id)
-    return {found.decode() for path in files for line in lines_of(path) for found in _ID.findall(line)}
+    return {found for path in files for line in lines_of(path) for found in span_ids(line)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +261,7 @@ def _scan(files: Iterable[Path], wanted: Collection[str]) -> _Scanned:
     last = spans = 0
     for path in files:
         for line in lines_of(path):
-            found.update(name for name in map(bytes.decode, _ID.findall(line)) if name in wanted)
+            found.update(name for name in span_ids(line) if name in wanted)
             last = max([last, *map(int, _END.findall(line))])
             spans += count_spans(line)
     return _Scanned(found, last, spans)

@@ -100,7 +100,7 @@ class PlanSpans:
             self._let_go()
 
     def _emit_with_children(self, span: SpanEvidence, made: Callable[[SpanEvidence], list[SpanData]]) -> None:
-        """Children are forgotten when they are written; an exception before that leaves them for the end of the phase."""
+        """Children are forgotten when they are written; until then an exception leaves them for the phase's end."""
         known = len(self._children(span))
         self._emit(made(span))
         del self._children(span)[:known]
