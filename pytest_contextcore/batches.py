@@ -172,7 +172,10 @@ def _nested(placed: Sequence[tuple[dict[str, Any], dict[str, Any], dict[str, Any
 
 
 def _compact(request: dict[str, Any]) -> str:
-    return json.dumps({"resourceSpans": request.get("resourceSpans") or []}, separators=(",", ":"))
+    try:
+        return json.dumps({"resourceSpans": request.get("resourceSpans") or []}, separators=(",", ":"))
+    except RecursionError as error:
+        raise ValueError("no OTLP trace request: it is nested too deeply") from error
 
 
 def _protobuf(decoded: Sequence[dict[str, Any]]) -> bytes:

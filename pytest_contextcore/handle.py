@@ -237,7 +237,10 @@ class Phase:
         Raises:
             subprocess.TimeoutExpired: the deadline passed; the process group was killed. It holds the output so far.
             OSError: the program could not be started.
+            ValueError: ``args`` is empty.
         """
+        if not args:
+            raise ValueError("phase.run needs a program to run, but its args are empty")
         command = Command(
             tuple(str(arg) for arg in args), timeout, cwd, dict(os.environ if env is None else env), input
         )

@@ -8,7 +8,6 @@ whichever file is replayed. Who runs a plan anew does that first, since the evid
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -28,7 +27,7 @@ from .left_behind import (
     whole_spans,
 )
 from .model import Evidence, Status
-from .otlp import encode_line
+from .otlp import encode_line, span_ids
 from .resource import resource
 from .reuse import EvidenceError, load_evidence
 from .rules import DESELECTED
@@ -39,29 +38,26 @@ from .store import write_atomic
 
 SUFFIX = ".otlp.jsonl"
 NOTE = f"{SUFFIX}.open"
-_ID = re.compile(rb'"spanId":"([0-9a-f]{16})"')
-_END = re.compile(rb'"endTimeUnixNano":"(\d+)"')
-_STATE = re.compile(rb'"traceState":("(?:[^"\\\\]|\\\\.)*")')
+_END = re.compile(rb'"endTimeUnixNano":"(\d{1,19})"')
 _RUN = re.compile(r"([0-9a-f]{32})")
 _SPANS = '"spans":['
 
 
-def end_open_spans(spool: Spool, *, going_on: str = "") -> int:
+def end_open_spans(spool: Spool) -> int:
     """End what a killed run left open in this file, which nobody writes to any more; how many spans that were.
 
-    A plan's own file is completed from the evidence beside it; a spool from the notes of its run as well. ``going_on``
-    is the parent span of a trace that another run goes on with: of that only the phases that were cut off end.
+    A plan's own file is completed from the evidence beside it; a spool from the notes of its run as well.
     """
     path = spool.path
     if path.parent.name == "spool":
-        return sum(_end_noted(spool, line, going_on) for note in _of_run(path, NOTE) for line in lines_of(note))
+        return sum(_end_noted(spool, line) for note in _of_run(path, NOTE) for line in lines_of(note))
     evidence = _evidence(path.with_name(f"{path.name.removesuffix(SUFFIX)}.json"))
     before = _scan([path], {evidence.otel_span_id} if evidence is not None else set())
     first = next(iter(lines_of(path)), b"")
     if evidence is None or before.found or (first and evidence.otel_trace_id.encode() not in first):
         return 0  # it came to its end, or the file is of another run
     for note in _notes(path.parent, evidence):
-        _end_spool_of(note)
+        _end_in_spool(note, evidence)
     files = files_of(path.parent, evidence.trace_id, evidence.runs[-1]) if evidence.runs else [path]
     _complete(spool, evidence, files, first)
     return _scan([path], ()).spans - before.spans
@@ -76,22 +72,32 @@ def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> None:
     if evidence is None or not _was_cut_off(evidence):
         return
     for note in _notes(out, evidence):
-        _end_spool_of(note, evidence.otel_span_id if joined else "")
+        _end_in_spool(note, evidence, joined=joined)
 
 
 def _notes(out: Path, evidence: Evidence) -> list[Path]:
     """Where a run noted that it began this trace."""
-    mark = f'"spanId":"{evidence.otel_span_id}"'.encode()
-    return [note for note in sorted((out / "spool").glob(f"*{NOTE}")) if any(mark in line for line in lines_of(note))]
+    notes = sorted((out / "spool").glob(f"*{NOTE}"))
+    return [note for note in notes if any(_is_note_of(evidence, line) for line in lines_of(note))]
 
 
-def _end_spool_of(note: Path, going_on: str = "") -> None:
+def _is_note_of(evidence: Evidence, line: bytes) -> bool:
+    return evidence.otel_span_id in span_ids(line)
+
+
+def _end_in_spool(note: Path, evidence: Evidence, *, joined: bool = False) -> None:
+    """End what a killed run left open of this trace, where it noted the parent; of that only phases if ``joined``.
+
+    Other plans of its session stay as they are: whether a run goes on with those is not known here. They are ended
+    before they are run again, or by a replay, and so is the session's own span.
+    """
     spool = Spool(note.with_name(note.name.removesuffix(".open")))
     if spool.claim():
-        end_open_spans(spool, going_on=going_on)
-        if going_on:
-            mark = f'"spanId":"{going_on}"'.encode()
-            kept = [line + b"\n" for line in lines_of(note) if mark not in line]
+        for line in list(lines_of(note)):
+            if _is_note_of(evidence, line):
+                _end_noted(spool, line, evidence.otel_span_id if joined else "")
+        if joined:
+            kept = [line + b"\n" for line in lines_of(note) if not _is_note_of(evidence, line)]
             with suppress(OSError):  # then its parent is ended twice at worst
                 write_atomic(note, b"".join(kept), durable=False)
     spool.close()
@@ -150,8 +156,12 @@ def _times(evidence: Evidence) -> Iterator[int]:
             yield from (time for time in (program.started_at, program.ended_at) if time is not None)
 
 
-def _end_noted(spool: Spool, note: bytes, going_on: str) -> int:
-    """End the span that was noted, and what is below it."""
+def _end_noted(spool: Spool, note: bytes, going_on: str = "") -> int:
+    """End the span that was noted, and what is below it.
+
+    ``going_on`` is the parent span of a trace that another run goes on with: of that only the phases that were cut off
+    end.
+    """
     span = next(iter(whole_spans(note)), None)
     if span is None:
         return 0
@@ -201,12 +211,14 @@ def _complete(own: Spool, evidence: Evidence, files: list[Path], like: bytes) ->
 def _append(spool: Spool, spans: list[SpanData], like: bytes) -> int:
     """Write spans under the resource, and with the vendor state, of a line of the same run."""
     if spans:
-        state = _STATE.search(like)
-        spans = [with_state(span, json.loads(state[1]) if state else "") for span in spans]
-        line = encode_line(spans, {} if like else resource(os.environ))
-        if like:
-            line = f"{like.decode().partition(_SPANS)[0]}{_SPANS}{line.partition(_SPANS)[2]}"
-        spool.append(line, len(spans))
+        sample = next(iter(whole_spans(like)), {})
+        head, found, _ = like.decode().partition(_SPANS) if sample else ("", "", "")
+        state = sample.get("traceState")
+        line = encode_line(
+            [with_state(span, state if isinstance(state, str) else "") for span in spans],
+            {} if found else resource(os.environ),
+        )
+        spool.append(f"{head}{_SPANS}{line.partition(_SPANS)[2]}" if found else line, len(spans))
     return len(spans)
 
 
@@ -232,7 +244,7 @@ def files_of(out: Path, trace_id: str, run_id: str) -> list[Path]:
 def emitted(out: Path, trace_id: str, run_id: str) -> set[str]:
     """The ids of the spans that these files hold: what must not be emitted again."""
     files = files_of(out, trace_id, run_id)
-    return {found.decode() for path in files for line in lines_of(path) for found in _ID.findall(line)}
+    return {found for path in files for line in lines_of(path) for found in span_ids(line)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +261,7 @@ def _scan(files: Iterable[Path], wanted: Collection[str]) -> _Scanned:
     last = spans = 0
     for path in files:
         for line in lines_of(path):
-            found.update(name for name in map(bytes.decode, _ID.findall(line)) if name in wanted)
+            found.update(name for name in span_ids(line) if name in wanted)
             last = max([last, *map(int, _END.findall(line))])
             spans += count_spans(line)
     return _Scanned(found, last, spans)

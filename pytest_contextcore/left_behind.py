@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from .model import Event, Evidence, GateEvidence, Result, Severity, SpanEvidence, Status
-from .otlp import SCOPE_NAME, decode_line, placed_spans
+from .otlp import SCOPE_NAME, decode_line, placed_spans, span_ids
 from .span_data import SpanData
 from .spans import program_span
 from .spool import Position, Spool
 
 _IDS = re.compile(rb'"(?:spanId|parentSpanId)":"([0-9a-f]{16})"')
-_OWN_IDS = re.compile(rb'"spanId":"([0-9a-f]{16})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +99,14 @@ def lines_only_in_spool(evidence: Evidence, own: Path, files: Iterable[Path]) ->
 
     A line goes to the one and then to the other: a kill, or a disk that takes no more, may have come in between.
     """
-    known = {found for line in lines_of(own) for found in _OWN_IDS.findall(line)}
+    known = {found for line in lines_of(own) for found in span_ids(line)}
     wanted = _ids(evidence)
     for line in (line for path in files if path != own for line in lines_of(path)):
         if wanted.isdisjoint(found.decode() for found in _IDS.findall(line)):
             continue
         spans = whole_spans(line, SCOPE_NAME)
         ours = [span for span in spans if span["spanId"] in wanted or span.get("parentSpanId") in wanted]
-        if ours and not any(span["spanId"].encode() in known for span in ours):
+        if ours and not any(span["spanId"] in known for span in ours):
             yield line.decode(), len(spans)
 
 
@@ -123,11 +122,17 @@ def whole_spans(line: bytes, scope: str = "") -> list[dict[str, Any]]:
     """The spans of a line, of one scope if it is named; none where the line is damaged."""
     try:
         placed = list(placed_spans(decode_line(line)))
-        for _, _, span in placed:
-            int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        if not all(_is_whole(span) for _, _, span in placed):
+            return []
+        return [span for _, level, span in placed if not scope or (level.get("scope") or {}).get("name") == scope]
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return []
-    return [span for _, level, span in placed if not scope or level.get("scope", {}).get("name") == scope]
+
+
+def _is_whole(span: Mapping[str, Any]) -> bool:
+    """Whether its parent and its times are what OTLP has there, or what `int` takes for it."""
+    times = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
+    return isinstance(span.get("parentSpanId"), str | None) and all(0 <= time < 1 << 63 for time in times)
 
 
 def _ids(evidence: Evidence) -> set[str]:
@@ -146,7 +151,7 @@ def _take_from_span(gate: GateEvidence, span: Mapping[str, Any]) -> None:
         result = Result(said.get("gate.result", ""))
         severity = Severity(said["gate.severity"]) if "gate.severity" in said else None
         events = [Event(name=event["name"], time=int(event["timeUnixNano"])) for event in span.get("events", ())]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return  # written by another version, or damaged
     gate.result, gate.severity, gate.events = result, severity, events
     gate.reason, gate.waived = said.get("gate.reason"), said.get("gate.waived")
@@ -155,4 +160,5 @@ def _take_from_span(gate: GateEvidence, span: Mapping[str, Any]) -> None:
 
 
 def _strings(attributes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    return {pair["key"]: pair["value"]["stringValue"] for pair in attributes if "stringValue" in pair.get("value", {})}
+    found = ((pair["key"], pair.get("value", {}).get("stringValue")) for pair in attributes)
+    return {name: text for name, text in found if isinstance(text, str)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -33,6 +34,7 @@ __all__ = [
     "join_lines",
     "line_of",
     "placed_spans",
+    "span_ids",
     "spans_of",
 ]
 
@@ -41,6 +43,7 @@ KIND_INTERNAL = 1
 """``SPAN_KIND_INTERNAL``."""
 
 _STATUS = {"unset": "{}", "ok": '{"code":1}'}
+_ID = re.compile(rb'"spanId":"([0-9a-f]{16})","name":')  # in a link something else follows; in a text, no bare quote
 _INT64 = 1 << 63
 _PARENT_IS_KNOWN, _PARENT_IS_REMOTE = 0x100, 0x200  # opentelemetry-proto, SpanFlags
 _REQUEST_START, _REQUEST_END = '{"resourceSpans":[', "]}"
@@ -100,12 +103,19 @@ def decode_line(line: str | bytes) -> dict[str, Any]:
         raise ValueError(f"no OTLP/JSON: byte {error.start} is no UTF-8") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"no OTLP/JSON, or torn: {error.msg} at character {error.pos}") from None
+    except RecursionError:
+        raise ValueError("no OTLP/JSON: it is nested too deeply") from None
     if not isinstance(request, dict) or "resourceSpans" not in request:
         raise ValueError("no OTLP trace request: it has no resourceSpans")
     for span in spans_of(request):
         _check_id(span, "traceId", 32)
         _check_id(span, "spanId", 16)
     return request
+
+
+def span_ids(line: bytes) -> list[str]:
+    """The ids of the spans in a line as `encode_line` writes it, without parsing; those in links are of other spans."""
+    return [found.decode() for found in _ID.findall(line)]
 
 
 def spans_of(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+import threading
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from .appending import append_whole, end_line, is_file_at, lock
@@ -14,6 +15,30 @@ from .outbox import Outbox
 from .recorder import TraceRecorder
 from .span_data import SpanData
 from .spans import gate_span, parent_span, phase_spans, with_state
+
+
+class _Once:
+    """Spans on their way to one place, where none goes twice. What an exception keeps from it goes with the next ones.
+
+    Ctrl-C and the deadline of a phase come at any moment, also while spans are written.
+    """
+
+    def __init__(self, write: Callable[[list[SpanData]], None], there: Collection[str] = ()) -> None:
+        self._write = write
+        self._there = set(there)
+        self._waiting: dict[str, SpanData] = {}
+
+    def __call__(self, spans: Iterable[SpanData]) -> None:
+        """Write them, and those that wait, unless they are there."""
+        self.add(spans)
+        if waiting := [span for span in self._waiting.values() if span.span_id not in self._there]:
+            self._write(waiting)
+        self._there.update(self._waiting)
+        self._waiting.clear()
+
+    def add(self, spans: Iterable[SpanData]) -> None:
+        """Let them wait."""
+        self._waiting.update((span.span_id, span) for span in spans)
 
 
 class PlanSpans:
@@ -40,24 +65,26 @@ class PlanSpans:
         self.path = out / f"{recorder.plan.trace.id}.otlp.jsonl"
         self.problem: str | None = None
         self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
-        self._emitted = emitted
-        self._written: set[str] = set()
-        """Gates whose spans are out, since they ended before their phase did."""
+        self._send, self._keep = _Once(outbox.put, emitted), _Once(self._append, emitted)
         self._held: int | None = None
+        self._lock = threading.RLock()
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
-        """Take note of a change."""
+        """Take note of a change; a phase may run programs in several threads."""
+        with self._lock:
+            self._note(change, span, gate)
+
+    def _note(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         if change is Change.TRACE_STARTED:
             self._begin()
             if self._sampled:
                 self._note_parent()
         elif change is Change.CHILD_ENDED and span is not None:  # at once: the phase may be killed before its end
-            self._emit(self._children(span))
+            self._emit_with_children(span, self._children)
         elif change is Change.GATE_ENDED and span is not None and gate is not None:
-            self._written.add(gate.otel_span_id)
             self._emit([gate_span(self._recorder.evidence, span, gate)])
         elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
-            self._emit(self._phase(span))
+            self._emit_with_children(span, self._phase)
         elif change is Change.TRACE_ENDED:
             evidence = self._recorder.evidence
             ended = evidence.ended_at is not None
@@ -69,30 +96,30 @@ class PlanSpans:
             ]
             if ended:
                 rest.append(parent_span(evidence, self._recorder.now()))
-            if rest:
-                self._emit(rest)
+            self._emit(rest)
             self._let_go()
 
+    def _emit_with_children(self, span: SpanEvidence, made: Callable[[SpanEvidence], list[SpanData]]) -> None:
+        """Children are forgotten when they are written; until then an exception leaves them for the phase's end."""
+        known = len(self._children(span))
+        self._emit(made(span))
+        del self._children(span)[:known]
+
     def _phase(self, span: SpanEvidence) -> list[SpanData]:
-        made = phase_spans(self._recorder.evidence, span, tuple(self._children(span)))
-        spans = [one for one in made if one.span_id not in self._written]
-        self._written.update(gate.otel_span_id for gate in span.gates)
-        return spans
+        return list(phase_spans(self._recorder.evidence, span, tuple(self._children(span))))
 
     def _children(self, span: SpanEvidence) -> list[SpanData]:
-        return self._recorder.child_spans.pop(self._recorder.plan.short_phase_id(span.span_id), [])
+        return self._recorder.child_spans.get(self._recorder.plan.short_phase_id(span.span_id), [])
 
     def _emit(self, spans: list[SpanData]) -> None:
-        spans = [span for span in spans if span.span_id not in self._emitted]
-        if not spans:
-            return
         remote = self._recorder.remote
         if remote is not None:
             spans = [with_state(span, remote.state) for span in spans]
+        self._keep.add(spans)
         if self._sampled:
-            self._outbox.put(spans)
+            self._send(spans)
         # Last: what is in here but not in the spool was sent (`pytest_contextcore.interrupted`).
-        self._append(spans)
+        self._keep(())
 
     def _begin(self) -> None:
         """An empty file for this run."""

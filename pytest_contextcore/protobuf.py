@@ -18,13 +18,13 @@ def to_protobuf(requests: Sequence[Mapping[str, Any]]) -> ExportTraceServiceRequ
     """Decoded lines as one request, in order.
 
     Raises:
-        ValueError: a field is of another type than OTLP has there.
+        ValueError: a field is of another type than OTLP has there, or nested too deeply.
     """
     try:
         # protobuf's constructors take nested dicts, and build messages of them in C; its stubs know messages only
         levels: Any = [_resource_level(level) for request in requests for level in request.get("resourceSpans") or ()]
         return ExportTraceServiceRequest(resource_spans=levels)
-    except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError) as error:
         raise ValueError(f"no OTLP trace request: a field of another type ({type(error).__name__})") from error
 
 

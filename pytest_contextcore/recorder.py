@@ -266,6 +266,9 @@ class TraceRecorder:
             proof = SpanReference(otel_trace_id=last.otel_trace_id, otel_span_id=proven.otel_span_id)
             update |= {"otel_span_id": new_span_id(), "reused_from": proof}
         span = proven.model_copy(deep=True, update=update)
+        if not self.evidence.joined:
+            for gate in span.gates:  # the last trace has spans of these ids, and ``TRACEPARENT`` may make it the same
+                gate.otel_span_id = new_span_id()
         self.evidence.spans[self._position[phase_id]] = span
         self._gates.update((gate.gate_id, gate) for gate in span.gates)
 

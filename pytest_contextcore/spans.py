@@ -141,7 +141,7 @@ def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Spa
 
 def program_span(evidence: Evidence, program: ProgramEvidence, parent_id: str) -> SpanData:
     """The span of a program that ``phase.run`` ran, below a gate or a phase."""
-    name = redact(Path(program.args[0]).name)
+    name = redact(Path(program.args[0]).name) if program.args else "?"  # evidence may be edited
     attributes: Attributes = {"process.executable.name": name}
     if program.exit_code is not None:
         attributes["process.exit.code"] = program.exit_code

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from pytest_contextcore.otlp import decode_line, spans_of
+
 from .otlp_receiver import Receiver
 from .plans import Suite
 from .traces import FAILED, HELD, gates, names, one, phase, run, sent, statuses, transform
@@ -61,6 +63,43 @@ def test_ctrl_c_in_a_phase(suite: Suite, evidence: Read, exporting: Receiver) ->
     assert one(spans, "LOAD-7-P PUBLISH").status == "unset"
     assert one(spans, "test_a.py::test_one").status == "ok"
     assert one(spans, "pytest").attributes["test.suite.run.status"] == "aborted"
+
+
+INTERRUPTED_WRITE = """
+from pytest_contextcore import {module}
+
+count, write = 0, {place}
+
+def interrupted(*arguments):
+    global count
+    count += 1
+    if count == {at}:
+        raise KeyboardInterrupt
+    write(*arguments)
+
+{place} = interrupted
+"""
+
+
+@pytest.mark.parametrize("place", ["outbox.Outbox.put", "plan_spans.append_whole"], ids=["spool", "own file"])
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_ctrl_c_while_a_span_is_written_does_not_lose_it(
+    suite: Suite, evidence: Read, exporting: Receiver, place: str, at: int
+) -> None:
+    """That of the gate E-C1, of the phase E, of a program in T-C1, of that gate."""
+    code = INTERRUPTED_WRITE.format(module=place.partition(".")[0], place=place, at=at)
+    (suite.pytester.path / "conftest.py").write_text(code, encoding="utf-8")
+    suite.write(transform('with phase.gate("C1"):\n    phase.run(["true"])\ncheck(phase, "C2", "C3")'))
+    assert run(suite).ret == 2
+    document = evidence()
+    made = {document["otel_span_id"]}
+    for found in document["spans"]:
+        below = [one["otel_span_id"] for one in (*found["gates"], *found["programs"]) if one["started_at"]]
+        made |= {found["otel_span_id"], *below}
+    lines = (suite.pytester.path / "out" / "LOAD-7.otlp.jsonl").read_bytes().splitlines()
+    kept = [span["spanId"] for line in lines for span in spans_of(decode_line(line))]
+    assert (len(kept), set(kept)) == (len(made), made)
+    assert {span.id for span in sent(exporting)} == made
 
 
 def test_ctrl_c_in_an_ordinary_test(suite: Suite, evidence: Read, exporting: Receiver) -> None:

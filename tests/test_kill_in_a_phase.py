@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from os import killpg
 from pathlib import Path
@@ -15,14 +16,16 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.ids import traceparent
+from pytest_contextcore.interrupted import end_open_spans
 from pytest_contextcore.left_behind import catch_up, look
 from pytest_contextcore.model import Result
 from pytest_contextcore.otlp import decode_line, spans_of
 from pytest_contextcore.reuse import load_evidence
 from pytest_contextcore.span_data import INTERRUPTED
+from pytest_contextcore.spool import Spool
 
 from .otlp_receiver import Receiver, refused_endpoint
-from .plans import Suite
+from .plans import WAREHOUSE, Suite
 from .traces import DONE, FAILED, GOOD, Sent, gates, names, one, phase, run, sent, statuses, transform
 
 Read = Callable[..., dict[str, Any]]
@@ -274,6 +277,79 @@ def test_the_plans_own_file_gets_what_only_the_spool_has(suite: Suite) -> None:
     assert replayed(spool) == first
 
 
+PLANS = ("LOAD-7", "LOAD-8")
+"""Two plans of one session. The parent of the first stays open until the session ends, which the second one ends."""
+
+
+def write_both(suite: Suite, first: str, second: str) -> None:
+    folder = suite.pytester.path
+    (folder / "plan.toml").unlink(missing_ok=True)
+    (folder / "test_load.py").unlink(missing_ok=True)
+    for name, body in zip(PLANS, (first, second), strict=True):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "plan.toml").write_text(WAREHOUSE.replace(PLANS[0], name), encoding="utf-8")
+        (folder / name / f"test_{name[-1]}.py").write_text(transform(body, "phase", HELP), encoding="utf-8")
+
+
+def kept(suite: Suite) -> list[dict[str, Any]]:
+    """All spans in the spools."""
+    lines = [line for spool in spools(suite) for line in spool.read_bytes().splitlines()]
+    return [span for line in lines for span in spans_of(decode_line(line))]
+
+
+def counted(spans: list[dict[str, Any]], plan: str) -> Counter[str]:
+    return Counter(span["name"].replace(plan, PLANS[0]) for span in spans if span["name"].startswith(plan))
+
+
+WHOLE = {**REST, C1: 1, C2: 1, "LOAD-7-T-C3": 1, "LOAD-7-P-C1": 1}
+
+
+@pytest.mark.parametrize(
+    ("again", "of_the_first"),
+    [
+        pytest.param(GOOD, WHOLE, id="both go on"),
+        pytest.param(f"{GOOD}  # edited", dict.fromkeys(WHOLE, 2), id="the first begins anew"),
+    ],
+)
+@pytest.mark.usefixtures("away")
+def test_a_plan_that_is_run_again_leaves_the_other_plans_of_its_session_alone(
+    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch, again: str, of_the_first: dict[str, int]
+) -> None:
+    """Each goes on, or begins anew, by itself: what a kill left of the one is not ended for the other."""
+    monkeypatch.setenv("TRACEPARENT", traceparent("1" * 32, "2" * 16, sampled=True))
+    write_both(suite, GOOD, IN_GATE)
+    assert run(suite).ret == -signal.SIGKILL
+    assert [evidence(name)["ended_at"] for name in PLANS] == [None, None]
+    write_both(suite, again, GOOD)
+    assert run(suite, "--contextcore-resume").ret == 0
+    assert len(evidence("LOAD-8")["runs"]) == 2
+    spans = kept(suite)
+    ids = Counter(span["spanId"] for span in spans)
+    assert {found: count for found, count in ids.items() if count > 1} == {}
+    assert counted(spans, "LOAD-7") == of_the_first
+    assert counted(spans, "LOAD-8") == {**WHOLE, T: 2, C1: 2, C2: 2}
+    with Receiver() as receiver:
+        replay(*spools(suite), to=receiver)
+        assert Counter(receiver.ids().values()) == {1: len(spans)}  # nothing is open any more
+
+
+@pytest.mark.usefixtures("away")
+def test_what_another_plan_left_open_is_ended_by_its_own_next_run_or_by_a_replay(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_both(suite, GOOD, IN_GATE)
+    assert run(suite).ret == -signal.SIGKILL
+    (spool,) = spools(suite)
+    write_both(suite, GOOD, GOOD)
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    assert run(suite, PLANS[0]).ret == 0
+    assert (counted(kept(suite), "LOAD-7")["LOAD-7"], counted(kept(suite), "LOAD-8")["LOAD-7"]) == (1, 0)
+    monkeypatch.delenv("OTEL_SDK_DISABLED")
+    spans = replayed(spool)
+    assert (names(spans)["LOAD-7"], names(spans)["LOAD-8"]) == (1, 1)
+    assert marked(spans) == {"LOAD-7", "LOAD-8", "LOAD-8-T TRANSFORM", "LOAD-8-T-C2"}
+
+
 ODD = b'{"resourceSpans":[{"scopeSpans":3}]}'
 DAMAGED = [b"{}", b'{"resourceSpans":[]}', ODD, b"\xff", b'"spanId":"0', b"[" * 9999]
 
@@ -285,6 +361,100 @@ def test_a_damaged_note_of_what_was_begun_is_left_out(suite: Suite, damage: byte
     note = spool.with_name(f"{spool.name}.open")
     note.write_bytes(damage + b"\n" + note.read_bytes())
     assert names(replayed(spool)) == {**REST, C1: 1, "run true": 1, "run false": 1}
+
+
+def closed(*paths: Path) -> list[int]:
+    """How many spans were open in these files, which nobody writes to any more."""
+    counts = []
+    for path in paths:
+        spool = Spool(path)
+        assert spool.claim()
+        counts.append(end_open_spans(spool))
+        spool.close()
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("scope", "change"),
+    [
+        ({"scope": None}, {}),
+        ({"scope": [1]}, {}),
+        ({"scope": {}}, {"parentSpanId": ["1" * 16]}),
+        ({"scope": {}}, {"parentSpanId": {}}),
+        ({"scope": {}}, {"endTimeUnixNano": "9" * 5000}),
+        ({"scope": {}}, {"endTimeUnixNano": "9" * 4000}),
+        ({"scope": {}}, {"startTimeUnixNano": float("inf")}),
+    ],
+)
+@pytest.mark.usefixtures("away")
+def test_an_odd_line_does_not_stop_the_end_of_what_was_open(
+    suite: Suite, evidence: Read, scope: dict[str, Any], change: dict[str, Any]
+) -> None:
+    spool = killed(suite, AFTER_GATE)
+    document = evidence()
+    span = {
+        "traceId": document["otel_trace_id"], "spanId": phase(document)["gates"][2]["otel_span_id"], "name": "odd",
+        "startTimeUnixNano": "1", "endTimeUnixNano": "2",
+        "parentSpanId": phase(document)["otel_span_id"],
+        **change,
+    }  # fmt: skip
+    request = {"resourceSpans": [{"scopeSpans": [{**scope, "spans": [span]}]}]}
+    with spool.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(request, separators=(",", ":")) + "\n")
+    assert closed(spool, own_file(suite)) == [3, 0]
+    last = decode_line(spool.read_bytes().splitlines()[-1])
+    ended = [(span["name"], len(span["endTimeUnixNano"])) for span in spans_of(last)]
+    assert ended == [(T, 19), ("LOAD-7-P PUBLISH", 19), ("LOAD-7", 19)]
+
+
+@pytest.mark.usefixtures("away")
+def test_the_end_of_a_session_is_no_number_that_a_span_cannot_have(suite: Suite) -> None:
+    spool = killed(suite, AFTER_GATE)
+    (note,) = spool.parent.glob("*.open")
+    parent = note.read_bytes()
+    note.write_bytes(parent.replace(b'"task.id"', b'"task.no"'))  # like the session's, it is of no plan
+    spool.write_bytes(spool.read_bytes().replace(b'"endTimeUnixNano":"', b'"endTimeUnixNano":"%s' % (b"9" * 5000), 1))
+    assert closed(spool) == [1]
+
+
+@pytest.mark.usefixtures("away")
+def test_a_program_without_a_name_in_edited_evidence_does_not_stop_the_next_run(suite: Suite, evidence: Read) -> None:
+    spool = killed(suite, IN_PROGRAM)
+    document = evidence()
+    phase(document)["programs"][0]["args"] = []
+    (suite.pytester.path / "out" / "LOAD-7.json").write_text(json.dumps(document), encoding="utf-8")
+    write(suite, GOOD)
+    assert run(suite).ret == 0
+    assert marked(replayed(spool)) == {"LOAD-7", T, C1, "run ?"}
+
+
+@pytest.mark.parametrize("state", ['vendor=a"b', "vendor=a\\b", 'vendor=\\",other=2'])
+@pytest.mark.usefixtures("away")
+def test_the_vendor_state_of_a_trace_is_that_of_spans_which_a_kill_left_open(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setenv("TRACEPARENT", traceparent("1" * 32, "2" * 16, sampled=True))
+    monkeypatch.setenv("TRACESTATE", state)
+    assert closed(killed(suite, AFTER_GATE)) == [3]
+    assert {span.get("traceState") for span in kept(suite)} == {state}
+
+
+@pytest.mark.usefixtures("away")
+def test_a_link_to_a_span_is_not_that_span(suite: Suite, evidence: Read) -> None:
+    """An attempt whose line only the spool has goes to the plan's own file, though the next attempt links to it."""
+    pytest.importorskip("pytest_rerunfailures")
+    again = 'again = os.path.exists("again")\nopen("again", "w").close()\nif not again:\n    raise OSError\n'
+    write(suite, again + GOOD)
+    (suite.pytester.path / "test_load.py").write_text(
+        (suite.pytester.path / "test_load.py").read_text().replace("phase.record(row_count=3)", "die()"), "utf-8"
+    )
+    assert run(suite, "--reruns=1").ret == -signal.SIGKILL
+    (attempt,) = phase(evidence())["attempts"]
+    own = own_file(suite)
+    lines = own.read_bytes().splitlines(keepends=True)
+    own.write_bytes(b"".join(line for line in lines if f'"{attempt["otel_span_id"]}","name"'.encode() not in line))
+    assert attempt["otel_span_id"].encode() in own.read_bytes()
+    assert attempt["otel_span_id"] in {span.id for span in replayed(own)}
 
 
 @pytest.mark.parametrize("run_id", ["/etc", "**", "", "../*"])

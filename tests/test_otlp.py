@@ -21,6 +21,7 @@ from opentelemetry.trace import SpanContext, SpanKind, TraceFlags, TraceState
 from opentelemetry.trace.status import Status, StatusCode
 
 from pytest_contextcore import __version__
+from pytest_contextcore.batches import Damaged, Request, requests
 from pytest_contextcore.model import Attributes, Event
 from pytest_contextcore.otlp import (
     SCOPE_NAME,
@@ -30,10 +31,13 @@ from pytest_contextcore.otlp import (
     from_readable,
     is_ours,
     join_lines,
+    span_ids,
     spans_of,
 )
 from pytest_contextcore.protobuf import to_protobuf
 from pytest_contextcore.span_data import OK, Link, SpanData, error_status
+from pytest_contextcore.spool import Position, StoredLine
+from pytest_contextcore.telemetry import Protocol
 from tests.otlp_receiver import parse_json
 
 RESOURCE: Attributes = {"service.name": "contextcore", "cicd.pipeline.run.id": "7"}
@@ -183,11 +187,38 @@ def test_every_torn_line_is_refused() -> None:
         '{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"zz","spanId":"b7ad6b7169203331"}]}]}]}',
         '{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":7}]}]}]}',
         b"\xff\xfe",
+        pytest.param("[" * 100_000, id="nested"),
     ],
 )
 def test_a_foreign_line_is_refused_without_repeating_what_it_holds(line: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"^(no OTLP|a span's)"):
         decode_line(line)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a", '"spanId":"00f067aa0ba902b7","name":"', f'{{"spanId":"{PARENT}","name":"b"}}'],
+    ids=["", "open", "whole"],
+)
+def test_ids_are_found_without_parsing_and_those_of_links_are_none_of_them(text: str) -> None:
+    spans = [span_data(name=text), span_data(name="two", span_id="00" * 7 + "aa", attributes={text: text})]
+    line = encode_line(spans, {**RESOURCE, "text": text})
+    assert span_ids(line.encode()) == [span["spanId"] for span in spans_of(decode_line(line))]
+
+
+@pytest.mark.parametrize("depth", [100, 480, 1500])
+@pytest.mark.parametrize("protocol", ["http/json", "http/protobuf"])
+def test_a_line_that_is_nested_too_deeply_is_put_aside_and_stops_none_behind_it(protocol: Protocol, depth: int) -> None:
+    value = '{"arrayValue":{"values":[' * depth + '{"stringValue":"x"}' + "]}}" * depth
+    good = encode_line([span_data(attributes={})], RESOURCE)
+    deep = good.replace('"events":', f'"attributes":[{{"key":"deep","value":{value}}}],"events":')
+    assert deep != good
+    foreign = deep.replace('{"resource":', '{"schemaUrl":"a","resource":', 1)  # that is parsed for JSON as well
+    lines = [StoredLine(line.encode(), end) for end, line in enumerate((foreign, good), 1)]
+    found = list(requests(lines, Position(), protocol))
+    if depth > 1000:
+        assert [type(one) for one in found] == [Damaged, Request]
+    assert found[-1].reached == Position(2)
 
 
 def test_a_field_of_another_type_is_refused_when_it_is_turned_into_protobuf() -> None:

@@ -377,6 +377,12 @@ def test_a_program_that_is_not_there_fails_the_phase(first: Read) -> None:
     assert "no-such-program-anywhere" in found["blocked_reason"]
 
 
+def test_no_program_at_all_fails_the_phase_and_is_not_recorded(first: Read) -> None:
+    found = first(CHECK + "phase.run([])")
+    assert (found["status"], found["programs"]) == ("failed", [])
+    assert "phase.run needs a program" in found["blocked_reason"]
+
+
 ALIVE = 'os.mkfifo("alive")\nalive = os.open("alive", os.O_RDONLY | os.O_NONBLOCK)\n'
 SURVIVE = "exec 9>alive; (sleep 20; echo survived >&9) & wait"
 
