@@ -47,9 +47,9 @@ if TYPE_CHECKING:
             """16 hex digits."""
 
     class SpanLike(Protocol):
-        """What a line is made of; `pytest_contextcore.spans.SpanData` and `ForeignSpan` are examples.
+        """What a line is made of: `pytest_contextcore.span_data.SpanData`, or `ForeignSpan`, which has a ``kind`` too.
 
-        Read as well where there is one: ``kind`` (an OTLP number; internal without it) and ``parent_remote`` (False).
+        Read as well where there is one: ``parent_remote`` (False without it).
         """
 
         @property
