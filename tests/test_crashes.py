@@ -83,8 +83,9 @@ def test_a_test_that_kills_its_worker_and_is_run_again_has_a_span_for_each_attem
     suite: Suite, exporting: Receiver
 ) -> None:
     pytest.importorskip("pytest_rerunfailures")
-    once = "import os, pathlib\n\ndef test_dies():\n    file = pathlib.Path('died')\n    if not file.exists():\n"
-    suite.write(f"{once}        file.touch()\n        os._exit(9)\n", "test_it.py")
+    once = "import os, pathlib\n\ndef test_dies(request):\n    file = pathlib.Path('died')\n    if not file.exists():\n"
+    heard = "request.config.failures_db.get_test_reruns(request.node.nodeid)"  # an answer: it was told of the test
+    suite.write(f"{once}        file.touch()\n        {heard}\n        os._exit(9)\n", "test_it.py")
     assert run(suite, "-n2", "--reruns=1").ret == 0
     spans = sent(exporting)
     tries = [span for span in spans if span.name == "test_it.py::test_dies"]
