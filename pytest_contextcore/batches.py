@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .otlp import decode_line, is_ours, join_lines, placed_spans
+from .otlp import LINE_END, SPANS_MARK, decode_line, is_ours, join_lines, placed_spans
 from .spool import Position, StoredLine, count_spans
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ REQUEST_BYTES = 2_000_000
 """JSON of one request, about. As protobuf it is half of that; collectors take 4 MiB over gRPC, 20 MiB over HTTP."""
 
 _MERGED_BYTES = 250_000  # parsed, where they are, they take ten times the memory
-_SPANS, _TAIL = b'"spans":[', b"]}]}]}"
+_SPANS, _TAIL = SPANS_MARK.encode(), LINE_END.encode()
 
 
 class Request(NamedTuple):

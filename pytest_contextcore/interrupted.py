@@ -27,7 +27,7 @@ from .left_behind import (
     whole_spans,
 )
 from .model import Evidence, Status
-from .otlp import encode_line, span_ids
+from .otlp import SPANS_MARK, encode_line, span_ids
 from .resource import resource
 from .reuse import EvidenceError, load_evidence
 from .rules import DESELECTED
@@ -40,7 +40,6 @@ SUFFIX = ".otlp.jsonl"
 NOTE = f"{SUFFIX}.open"
 _END = re.compile(rb'"endTimeUnixNano":"(\d{1,19})"')
 _RUN = re.compile(r"([0-9a-f]{32})")
-_SPANS = '"spans":['
 
 
 def end_open_spans(spool: Spool) -> int:
@@ -212,13 +211,13 @@ def _append(spool: Spool, spans: list[SpanData], like: bytes) -> int:
     """Write spans under the resource, and with the vendor state, of a line of the same run."""
     if spans:
         sample = next(iter(whole_spans(like)), {})
-        head, found, _ = like.decode().partition(_SPANS) if sample else ("", "", "")
+        head, found, _ = like.decode().partition(SPANS_MARK) if sample else ("", "", "")
         state = sample.get("traceState")
         line = encode_line(
             [with_state(span, state if isinstance(state, str) else "") for span in spans],
             {} if found else resource(os.environ),
         )
-        spool.append(f"{head}{_SPANS}{line.partition(_SPANS)[2]}" if found else line, len(spans))
+        spool.append(f"{head}{SPANS_MARK}{line.partition(SPANS_MARK)[2]}" if found else line, len(spans))
     return len(spans)
 
 

@@ -113,16 +113,13 @@ class OrdinaryTests:
         attempt = self._attempt
         if attempt is None or report.nodeid != attempt.nodeid:
             return
-        if report.outcome == "passed" and type(report) is pytest.TestReport:  # three times for most tests
-            attempt.passed = attempt.passed or report.when == "call"
-            return
         if isinstance(report, pytest.SubtestReport):
             if self._subtests is not None:
                 self._subtests.add(report, attempt.span_id, attempt.start)
             if not report.failed:
                 return  # one that passed or was skipped says nothing of its test
         match report.outcome:
-            case "passed":  # a report of a kind of its own
+            case "passed":
                 attempt.passed = attempt.passed or report.when == "call"
             case "skipped":
                 attempt.skipped = True

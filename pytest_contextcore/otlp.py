@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KIND_INTERNAL",
+    "LINE_END",
     "SCOPE_NAME",
+    "SPANS_MARK",
     "ForeignSpan",
     "decode_line",
     "encode_foreign",
@@ -47,6 +49,9 @@ _ID = re.compile(rb'"spanId":"([0-9a-f]{16})","name":')  # in a link something e
 _INT64 = 1 << 63
 _PARENT_IS_KNOWN, _PARENT_IS_REMOTE = 0x100, 0x200  # opentelemetry-proto, SpanFlags
 _REQUEST_START, _REQUEST_END = '{"resourceSpans":[', "]}"
+_BLOCK_END = "]}]}"
+SPANS_MARK, LINE_END = '"spans":[', f"{_BLOCK_END}{_REQUEST_END}"
+"""What stands in a line before its first span and behind its last one; in a text the quotes would be escaped."""
 
 
 def encode_line(spans: Sequence[SpanLike], resource: Mapping[str, Any]) -> str:
@@ -65,12 +70,12 @@ def head_of(resource: Mapping[str, Any]) -> str:
 
 def line_of(spans: Sequence[SpanLike], head: str) -> str:
     """A line as `encode_line` makes it, behind a head of `head_of`."""
-    return f"{head}{','.join([_span(span) for span in spans])}]}}]}}{_REQUEST_END}"
+    return f"{head}{','.join([_span(span) for span in spans])}{LINE_END}"
 
 
 def encode_foreign(spans: Sequence[ForeignSpan]) -> str:
     """One request of spans that the SDK made, each under its own resource and scope, as JSON without a newline."""
-    blocks = [f"{_head(span.resource, span.scope_name, span.scope_version)}{_span(span)}]}}]}}" for span in spans]
+    blocks = [f"{_head(span.resource, span.scope_name, span.scope_version)}{_span(span)}{_BLOCK_END}" for span in spans]
     return f"{_REQUEST_START}{','.join(blocks)}{_REQUEST_END}"
 
 
@@ -88,7 +93,7 @@ def join_lines(lines: Sequence[str]) -> str:
 
 def is_ours(line: str) -> bool:
     """Whether a line begins and ends as `encode_line` makes it, so that it can be sent unparsed; torn ones do not."""
-    return line.startswith(f'{_REQUEST_START}{{"resource":') and line.endswith(f"]}}]}}{_REQUEST_END}")
+    return line.startswith(f'{_REQUEST_START}{{"resource":') and line.endswith(LINE_END)
 
 
 def decode_line(line: str | bytes) -> dict[str, Any]:
@@ -157,7 +162,7 @@ def _made_head(frozen: _Frozen, scope_name: str, scope_version: str) -> str:
     scope = f'"name":{_quoted(scope_name)}' if scope_name else ""
     if scope_version:
         scope += f'{"," if scope else ""}"version":{_quoted(scope_version)}'
-    return f'{{"resource":{{"attributes":[{_attributes(resource)}]}},"scopeSpans":[{{"scope":{{{scope}}},"spans":['
+    return f'{{"resource":{{"attributes":[{_attributes(resource)}]}},"scopeSpans":[{{"scope":{{{scope}}},{SPANS_MARK}'
 
 
 def _span(span: SpanLike) -> str:

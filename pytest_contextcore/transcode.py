@@ -17,7 +17,9 @@ from binascii import unhexlify
 from functools import lru_cache
 from typing import NamedTuple
 
-_HEAD_END, _TAIL = b'"spans":[', b"]}]}]}"
+from .otlp import LINE_END, SPANS_MARK
+
+_HEAD_END, _TAIL = SPANS_MARK.encode(), LINE_END.encode()
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _TEXT = rb'("[^"\\]*(?:\\.[^"\\]*)*")'
 _START = re.compile(

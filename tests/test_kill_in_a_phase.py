@@ -6,10 +6,8 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable
-from os import killpg
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,21 @@ from pytest_contextcore.spool import Spool
 
 from .otlp_receiver import Receiver, refused_endpoint
 from .plans import WAREHOUSE, Suite
-from .traces import DONE, FAILED, GOOD, Sent, gates, names, one, phase, run, sent, statuses, transform
+from .traces import (
+    DONE,
+    FAILED,
+    GOOD,
+    Sent,
+    gates,
+    killed_where_it_reached,
+    names,
+    one,
+    phase,
+    run,
+    sent,
+    statuses,
+    transform,
+)
 
 Read = Callable[..., dict[str, Any]]
 T, C1, C2 = "LOAD-7-T TRANSFORM", "LOAD-7-T-C1", "LOAD-7-T-C2"
@@ -217,14 +229,7 @@ def test_a_killed_session_of_workers_is_completed_once(suite: Suite) -> None:
     pytest.importorskip("xdist")
     programs = '    phase.run(["true"])\n    phase.run(["false"])\n'
     write(suite, f'with phase.gate("C1"):\n{programs}    open("reached", "w").close()\n    signal.pause()')
-    arguments = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-n", "2"]
-    with subprocess.Popen(
-        arguments, cwd=suite.pytester.path, start_new_session=True, stdout=subprocess.DEVNULL
-    ) as session:
-        while not (suite.pytester.path / "reached").exists():
-            assert session.poll() is None
-            threading.Event().wait(0.01)
-        killpg(session.pid, signal.SIGKILL)
+    killed_where_it_reached(suite, "-n", "2")
     spans = replayed(*spools(suite))
     assert names(spans) == {**REST, C1: 1, "run true": 1, "run false": 1}
     assert marked(spans) == {"LOAD-7", T, C1}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from pytest_contextcore.spool import Position, Spool
 
 from .otlp_receiver import Receiver, refused_endpoint
 from .plans import PASSING, Suite
+from .traces import killed_where_it_reached
 
 KILL = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 
@@ -276,14 +276,7 @@ def test_the_workers_spools_of_a_killed_session_are_completed_once(
     suite.write(PASSING.replace("phase.record(row_count=rows.count)", stop))
     suite.write("import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_many(n): pass\n", "test_a.py")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
-    arguments = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-n", "1"]
-    with subprocess.Popen(
-        arguments, cwd=suite.pytester.path, start_new_session=True, stdout=subprocess.DEVNULL
-    ) as session:
-        while not (suite.pytester.path / "reached").exists():
-            assert session.poll() is None
-            threading.Event().wait(0.01)
-        os.killpg(session.pid, signal.SIGKILL)  # the controller and its worker
+    killed_where_it_reached(suite, "-n", "1")  # the controller and its worker
     spools = sorted((suite.pytester.path / "out" / "spool").glob("*.otlp.jsonl"))
     for spool in spools:
         code, _, err = replayed(spool, endpoint=receiver.http_endpoint)

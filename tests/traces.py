@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +54,18 @@ def transform(body: str = GOOD, arguments: str = "phase", before: str = "", deco
 def run(suite: Suite, *arguments: str) -> pytest.RunResult:
     """Run pytest in a process of its own."""
     return suite.run("-p", "no:hypothesispytest", *arguments)
+
+
+def killed_where_it_reached(suite: Suite, *arguments: str) -> None:
+    """Run pytest in a process group of its own, and kill all of it when a test has made the file ``reached``."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", *arguments]
+    with subprocess.Popen(
+        command, cwd=suite.pytester.path, start_new_session=True, stdout=subprocess.DEVNULL
+    ) as session:
+        while not (suite.pytester.path / "reached").exists():
+            assert session.poll() is None
+            threading.Event().wait(0.01)
+        os.killpg(session.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
