@@ -23,13 +23,24 @@ Read = Callable[..., dict[str, Any]]
 WAITS = "import pathlib, time\npathlib.Path('running').touch()\ntime.sleep(60)"
 
 
+LISTENING = """
+import signal, sys
+import pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(pytest.console_main())
+"""
+"""pytest, where SIGINT may be ignored, as it is in a shell's background.
+
+Not by ``preexec_fn``: that makes Python fork, and gRPC, of which the receiver is made, may abort a forked process.
+"""
+
+
 def interrupt(suite: Suite, *arguments: str) -> tuple[int, str]:
     """Run pytest in a process of its own and interrupt it as soon as a test says that it runs; exit code, output."""
     folder = suite.pytester.path
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:hypothesispytest", *arguments],
+        [sys.executable, "-c", LISTENING, "-p", "no:randomly", "-p", "no:hypothesispytest", *arguments],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  (ignored in the background)
     )  # fmt: skip
     _await(folder / "running", process)
     process.send_signal(signal.SIGINT)
