@@ -37,7 +37,7 @@ from pytest_contextcore.pilot.workspace import Workspace
 def test_init_baseline(phase: Phase, workspace: Workspace, pipeline: Steps, pytestconfig: pytest.Config) -> None:
     """Establish trusted environment."""
     with phase.gate("G1"):
-        pipeline.check_installation()
+        pipeline.prepare()
         broken = [check for check in check_installation(pytestconfig.stash[KEY].out) if not check.ok]
         assert not broken, "; ".join(f"{check.name}: {check.found}: {check.problem}" for check in broken)
     with phase.gate("G2") as gate:
