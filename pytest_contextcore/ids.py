@@ -1,4 +1,4 @@
-"""W3C trace context: ids, and the parent that the environment names (contract 6, "Ids")."""
+"""Names and ids: what a person may give, W3C trace context, and the parent that the environment names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import os
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
+
+PLAN_FILE = "plan.toml"
+"""What a plan is called."""
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """What an id that a person gives looks like: of a trace, a phase, a gate, a task."""
