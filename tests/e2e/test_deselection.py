@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ..support.plans import PASSING, WAREHOUSE, Suite
+from ..support.plans import HERE, PASSING, WAREHOUSE, Suite
 from ..support.traces import refusal
 
 Read = Callable[..., dict[str, Any]]
@@ -99,7 +99,7 @@ def test_a_refusal_names_the_command_with_the_options_that_do_not_select(suite: 
     cache.write_text(json.dumps({"test_load.py::test_publish": True}))
     command = refusal(suite.here("-q", "--tb=short", *selection)).rpartition("run the plan whole: ")[2]
     given = [argument for argument in shlex.split(command) if not argument.startswith("--basetemp=")]
-    assert given == ["pytest", "./", "-p", "no:randomly", "-p", "no:hypothesispytest", "-q", "--tb=short"]
+    assert given == ["pytest", "./", *HERE, "-q", "--tb=short"]
 
 
 def test_the_command_in_the_refusal_names_the_plans_folder(plain: Suite) -> None:

@@ -320,7 +320,6 @@ def test_what_can_neither_be_written_nor_sent_is_said_and_changes_no_outcome(
     (out / "LOAD-7.json").mkdir()
     (out / "spool").write_text("in the way")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
-    suite.pytester.makeini("[pytest]\ncontextcore_global_provider = false\n")
     suite.write(transform(LOST))
     result = suite.here("--contextcore-out", "elsewhere")
     assert result.ret == 1

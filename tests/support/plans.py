@@ -116,6 +116,9 @@ def warehouse(folder: Path, text: str = WAREHOUSE) -> Plan:
     return load_plan(path)
 
 
+HERE = ("-p", "no:randomly", "-p", "no:hypothesispytest", "-o", "contextcore_global_provider=false")
+
+
 class Suite:
     """A suite in pytester's folder: the plan and its tests, run in this process or another, and what it left behind."""
 
@@ -137,9 +140,8 @@ class Suite:
         self.write(source.replace(old, new, 1))
 
     def here(self, *arguments: str, **keywords: Any) -> pytest.RunResult:
-        """Run pytest in this process, which is a good deal faster."""
-        given = ("-p", "no:randomly", "-p", "no:hypothesispytest", *arguments)
-        return self.pytester.runpytest_inprocess(*given, no_reraise_ctrlc=True, **keywords)
+        """Run pytest in this process, which is faster; it sets no tracer provider, since that can be set once only."""
+        return self.pytester.runpytest_inprocess(*HERE, *arguments, no_reraise_ctrlc=True, **keywords)
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest in a process of its own: for what processes do, such as to be killed."""
