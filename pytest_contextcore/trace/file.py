@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic  # by name: a test may patch the module's own
-from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -42,7 +41,10 @@ class EvidenceFile:
         self.path = evidence_path(out, recorder.plan.trace.id)
         self.problem: str | None = None
         self._recorder = recorder
-        self._known: dict[str, _Part] = {}
+        self._index = {span.span_id: index for index, span in enumerate(recorder.evidence.spans)}
+        self._pieces: list[bytes] = []
+        self._digests: list[bytes] = []
+        self._changed: set[int] = set()
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
         self._written = 0.0
@@ -51,10 +53,7 @@ class EvidenceFile:
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change."""
         with self._lock:
-            if span is None:
-                self._known.clear()
-            else:
-                self._known.pop(span.span_id, None)
+            self._changed |= set(self._index.values()) if span is None else {self._index[span.span_id]}
             if change not in (Change.GATE_ENDED, Change.NOTED):
                 self._blocked = False
                 self._write(durable=True)
@@ -70,20 +69,22 @@ class EvidenceFile:
             self._timer.cancel()
             self._timer = None
         try:
-            evidence = self._recorder.evidence
-            write_atomic(self.path, _joined(evidence, [self._part(span) for span in evidence.spans]), durable=durable)
+            write_atomic(self.path, self._document(), durable=durable)
             self.problem = None
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error).splitlines()[0]
             self.problem = f"{NOT_WRITTEN} {self.path}: {why}"
         self._written = monotonic()
 
-    def _part(self, span: SpanEvidence) -> _Part:
-        """The phase that runs changes without a word, such as by a recorded value: it is looked at every time."""
-        part = self._known.get(span.span_id)
-        if part is None or span.status is Status.IN_PROGRESS:
-            part = self._known[span.span_id] = _part_of(span)
-        return part
+    def _document(self) -> bytes:
+        evidence = self._recorder.evidence
+        if not self._pieces:
+            self._pieces, self._digests = ([b""] * len(evidence.spans) for _ in range(2))
+        for index in self._changed:
+            self._pieces[index], self._digests[index] = _piece_of(evidence.spans[index])
+        # A phase that runs changes without a word, such as by a recorded value: it is made again every time.
+        self._changed = {index for index in self._changed if evidence.spans[index].status is Status.IN_PROGRESS}
+        return _joined(evidence, self._pieces, self._digests)
 
     def _first_to_block(self, gate: GateEvidence | None) -> bool:
         """Whether this gate blocks its phase, and none has before: that must not wait."""
@@ -132,13 +133,6 @@ def load_evidence(path: Path, *, unaltered: bool = False) -> Evidence:
     return evidence
 
 
-class _Part(NamedTuple):
-    """A piece of the file, such as a phase from its second line on, and the digest of that."""
-
-    data: bytes
-    digest: bytes
-
-
 _BEGIN = b"\n    {\n"
 """How an object begins that stands in a list of the document itself, such as a phase; texts have no raw line ends."""
 
@@ -152,7 +146,8 @@ def dump(evidence: Evidence) -> bytes:
     The seal tells a file that was damaged or edited on its way from one CI job to the next. It is no signature: who
     can write the file can seal it anew.
     """
-    return _joined(evidence, [_part_of(span) for span in evidence.spans])
+    pieces = [_piece_of(span) for span in evidence.spans]
+    return _joined(evidence, [data for data, _ in pieces], [digest for _, digest in pieces])
 
 
 def is_unaltered(data: bytes) -> bool:
@@ -161,22 +156,22 @@ def is_unaltered(data: bytes) -> bool:
     return match is not None and match[2] == _seal(map(_digest, (match[1] + match[3]).split(_BEGIN)))
 
 
-def _joined(evidence: Evidence, parts: Iterable[_Part]) -> bytes:
-    """The document with these phases."""
+def _joined(evidence: Evidence, phases: list[bytes], digests: list[bytes]) -> bytes:
+    """The document with these phases, each from its second line on, and the digests of them."""
     text = evidence.model_copy(update={"spans": [], "seal": ""}).model_dump_json(indent=2).encode() + b"\n"
     head, _, tail = text.partition(b'\n  "spans": []')
-    pieces = [*map(_piece, (head + b'\n  "spans": [').split(_BEGIN)), *parts]
-    pieces[-1] = _piece(pieces[-1].data.removesuffix(b",") + b"\n  ]" + tail)
-    end = pieces[-1].data.removesuffix(_END) + _seal(piece.digest for piece in pieces) + _END
-    return _BEGIN.join([*(piece.data for piece in pieces[:-1]), end])
+    before = (head + b'\n  "spans": [').split(_BEGIN)
+    *first, last = [*before, *phases]
+    last = last.removesuffix(b",") + b"\n  ]" + tail
+    found = [*map(_digest, before), *digests]
+    found[-1] = _digest(last)
+    return _BEGIN.join([*first, last.removesuffix(_END) + _seal(found) + _END])
 
 
-def _part_of(span: SpanEvidence) -> _Part:
-    return _piece(span.model_dump_json(indent=2).replace("\n", "\n    ").encode().removeprefix(b"{\n") + b",")
-
-
-def _piece(data: bytes) -> _Part:
-    return _Part(data, _digest(data))
+def _piece_of(span: SpanEvidence) -> tuple[bytes, bytes]:
+    """A phase in the document from its second line on, and the digest of that."""
+    data = span.model_dump_json(indent=2).replace("\n", "\n    ").encode().removeprefix(b"{\n") + b","
+    return data, _digest(data)
 
 
 def _digest(data: bytes) -> bytes:

@@ -78,8 +78,9 @@ def receiver(exporting: Receiver) -> Receiver:
 
 
 @pytest.fixture
-def checkout(suite: Suite, tmp_path: Path) -> Checkout:
-    """A checkout of the warehouse's suite under a name."""
+def checkout(suite: Suite, tmp_path: Path, receiver: Receiver) -> Checkout:
+    """A checkout of the warehouse's suite under a name; its runs send their spans."""
+    assert receiver.spans == []
 
     def make(name: str) -> Job:
         folder = tmp_path / name / "checkout"

@@ -75,8 +75,8 @@ def test_a_phase_that_has_ended_is_not_made_into_text_again(
     recorder.start()
     run(recorder, "E")
     made: list[str] = []
-    part_of = module._part_of
-    monkeypatch.setattr(module, "_part_of", lambda span: (made.append(span.span_id), part_of(span))[1])
+    piece_of = module._piece_of
+    monkeypatch.setattr(module, "_piece_of", lambda span: (made.append(span.span_id), piece_of(span))[1])
     run(recorder, "T")
     assert set(made) == {"LOAD-7-T"}
 
