@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ...plan.model import Kind
 from ...trace.evidence import Evidence, EvidenceItem, GateEvidence, Result, SpanEvidence, Status
 from ...trace.rules import CHECKED, DESELECTED
-from ..verdict import Cause, causes, files, of_gate, short
+from ..causes import Cause, causes, files, of_gate, short
 from .elements import Html, Node, element, markup
 from .marks import gate_look, mark, phase_look, status_look
 from .text import brief, duration, lasted, plural, rich, some

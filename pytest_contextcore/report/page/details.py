@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...trace.evidence import SpanEvidence, Status
-from ..verdict import files, of_gate, short
+from ..causes import files, of_gate, short
 from .banner import where
 from .elements import Html, Node, element, markup
 from .marks import REUSED, Look, gate_look, mark, phase_look, status_look

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TypeVar
 
 from ...trace.evidence import AttributeValue, format_time
-from ..verdict import pieces
+from ..causes import pieces
 from .elements import Html, Node, element
 
 WHOLE = 20_000
