@@ -15,7 +15,7 @@ import pytest
 from ..errors import CollectionError, PlanError
 from ..plan.assign import PhaseTest, assign, find_plan
 from ..plan.model import PLAN_FILE, Plan, load_plan
-from ..report.verdict import plain
+from ..text import plain
 from .collector import TARGET
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..files import write_output
 from ..plan.model import PLAN_FILE, load_plan
-from ..report.verdict import plain
+from ..text import plain
 from ..trace.evidence import SCHEMA_VERSION
 from .checks import Outcome, Threshold, Verdict
 from .commands import UsageError

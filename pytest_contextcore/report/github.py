@@ -16,7 +16,7 @@ from ..plan.model import Kind
 from ..text import on_github
 from ..trace.evidence import Evidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED, blocking_gates, good_gates
-from .verdict import Cause, causes, files, held, place, plain, remark, short
+from .causes import Cause, causes, files, held, place, plain, remark, short
 
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes of a step's summary; GitHub refuses a longer one whole."""

@@ -14,7 +14,7 @@ from ..plan.model import Kind
 from ..spans.of_trace import phase_spans
 from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED, Outcome
-from . import verdict
+from . import causes as verdict
 from .terminal import stopped_message
 
 Properties = list[tuple[str, object]]

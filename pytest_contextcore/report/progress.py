@@ -18,10 +18,12 @@ from typing import NamedTuple
 
 import pytest
 
-from ..text import ASCII_MARKS, MARKS, STATUS_OF, can_encode, harmless, shown_seconds
+from ..private import terminal_encoding
+from ..text import harmless, shown_seconds
 from ..trace.changes import Change, Listener
 from ..trace.evidence import GateEvidence, Result, SpanEvidence
-from .verdict import purpose, short
+from .causes import purpose, short
+from .marks import ASCII_MARKS, MARKS, STATUS_OF, can_encode
 
 TICK = 1.0
 """Seconds between two looks at the clock; a phase that ends before the first is not worth a word."""
@@ -79,7 +81,7 @@ class GateLines:
     def __init__(self, config: pytest.Config, reporter: pytest.TerminalReporter, clock: Clock | None) -> None:
         self._reporter, self._clock = reporter, clock
         self._capture = config.pluginmanager.get_plugin("capturemanager")
-        self._ascii_only = not can_encode(reporter._tw)
+        self._ascii_only = not can_encode(terminal_encoding(reporter._tw))
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """A listener of the recorder."""

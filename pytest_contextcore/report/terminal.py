@@ -9,10 +9,12 @@ from pathlib import PurePath
 import pytest
 
 from ..plan.model import Kind
-from ..text import ASCII_MARKS, MARKS, can_encode, duration, harmless
+from ..private import terminal_encoding
+from ..text import duration, harmless
 from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED, Outcome, blocking_gates, good_gates
-from .verdict import About, Cause, causes, place, plain, raised, remark, short
+from .causes import About, Cause, causes, place, plain, raised, remark, short
+from .marks import ASCII_MARKS, MARKS, can_encode
 
 WIDTH = 80
 _EVIDENCE_SHOWN = 4
@@ -204,7 +206,7 @@ def _short(evidence: Evidence, span_id: str) -> str:
 def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, traces: Sequence[Evidence]) -> None:
     """Print the closing tables; with ``-q`` only those of traces that did not complete."""
     writer = config.get_terminal_writer()
-    ascii_only = not can_encode(writer)
+    ascii_only = not can_encode(terminal_encoding(writer))
     width = min(max(writer.fullwidth, 40), 120)
     for evidence in traces:
         if config.get_verbosity() < 0 and evidence.status is Status.COMPLETED:

@@ -10,7 +10,8 @@ from ..errors import HandoffRefused
 from ..plugin import RUNNING
 from ..reasons import end_at_caller, exception_reason
 from ..redact import redact
-from ..report import junit, terminal, verdict
+from ..report import causes as verdict
+from ..report import junit, terminal
 from ..trace import rules
 from ..trace.evidence import Result, Status
 from ..trace.rules import Outcome, Trouble

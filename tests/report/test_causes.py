@@ -9,9 +9,8 @@ import pytest
 
 from pytest_contextcore.commands.plan_check import describe
 from pytest_contextcore.plan.model import load_plan
+from pytest_contextcore.report import causes, junit
 from pytest_contextcore.report import github as ci
-from pytest_contextcore.report import junit
-from pytest_contextcore.report import verdict as causes
 from pytest_contextcore.report.page.page import render
 from pytest_contextcore.report.page.text import rich
 from pytest_contextcore.report.progress import GateLine
