@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from pytest_contextcore.plan.model import Kind
 from pytest_contextcore.trace.evidence import (
     SEVERITY_OF,
@@ -27,7 +29,7 @@ def gate(span_id: str, name: str, at: int, result: Result = Result.PASS, kind: K
     made = GateEvidence(
         gate_id=f"{span_id}-{name}",
         purpose=f"Purpose of {name}",
-        otel_span_id=f"{abs(hash((span_id, name))) % 16**16:016x}",
+        otel_span_id=f"{crc32(f'{span_id}-{name}'.encode()):016x}",
         kind=kind,
         result=result,
     )

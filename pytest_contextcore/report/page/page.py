@@ -1,4 +1,4 @@
-"""Traces as one self-contained page: what it holds is a pure function of their evidence.
+"""Traces as one self-contained page: what it holds is a pure function of their verdicts.
 
 The templates beside this module make the page; every text of the evidence is escaped by them. It asks nothing of any
 network, and is complete without its script.
@@ -10,20 +10,16 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import BaseModel
 
-from ...files import write_output
+from ...text import pieces, short
 from ...trace.evidence import Evidence, GateEvidence, SpanEvidence, Status, format_time
-from ..verdict import pieces, short
+from ..verdict import Verdict
 from .text import brief, clean, clipped, duration, moment, plural
-from .view import LOOKS, lasted, trace_view
-
-NOT_WRITTEN = "ERROR: --contextcore-html: no page"
-"""How the line about a page that was asked for and is not there begins."""
+from .view import lasted, trace_view
 
 _WORST = (Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED, Status.COMPLETED)
 _EARLY = "document.documentElement.classList.add('js')"
@@ -40,7 +36,7 @@ _SHOWN = {
 """Fields that have their place in the templates; others are listed as they are, rather than left out."""
 
 
-def render(evidences: Sequence[Evidence]) -> str:
+def render(verdicts: Sequence[Verdict]) -> str:
     """The page of these traces, each in a section of its own, those that did not complete first; an HTML document.
 
     It carries a Content-Security-Policy that allows its own style and scripts by their digests, and nothing else.
@@ -50,38 +46,20 @@ def render(evidences: Sequence[Evidence]) -> str:
     Raises:
         ValueError: there is no trace.
     """
-    if not evidences:
+    if not verdicts:
         raise ValueError("a page needs at least one trace")
     taken = set(_OWN_IDS)
-    ordered = sorted(evidences, key=lambda evidence: _WORST.index(evidence.status))
+    ordered = sorted(verdicts, key=lambda verdict: _WORST.index(verdict.evidence.status))
     templates = _templates()
     style, script = (templates.get_template(name).render() for name in ("page.css", "page.js"))
     page = templates.get_template("page.html.jinja").render(
-        traces=[trace_view(evidence, number, taken) for number, evidence in enumerate(ordered, start=1)],
+        traces=[trace_view(verdict, number, taken) for number, verdict in enumerate(ordered, start=1)],
         policy={"style": _digest(style), "script": f"{_digest(_EARLY)} {_digest(script)}"},
         style=Markup(style),  # noqa: S704  (ours, not a text of the evidence; so are the two below)
         early=Markup(_EARLY),  # noqa: S704
         script=Markup(script),  # noqa: S704
-        looks=LOOKS,
     )
     return clean(page)
-
-
-def write_page(path: Path, traces: Sequence[Evidence], *, here: Path, quiet: bool = False) -> list[str]:
-    """Write the page; the line to print: where it stands (relative to ``here``), or why there is none.
-
-    A page that cannot be written changes no outcome: it is said, loudly, and what stood there before stays.
-    ``quiet`` leaves out the line where all went well.
-    """
-    if not traces:
-        return [f"{NOT_WRITTEN} at {path}, since no phase of a plan ran; run tests that are phases"]
-    try:
-        write_output(path, render(traces).encode())
-    except OSError as error:
-        return [f"{NOT_WRITTEN} at {path}: {error.strerror or error}; give a file in a folder that can be written to"]
-    if quiet and all(trace.status is Status.COMPLETED for trace in traces):
-        return []
-    return [f"page:     {path.relative_to(here) if path.is_relative_to(here) else path}"]
 
 
 @cache

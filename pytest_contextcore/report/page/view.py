@@ -1,20 +1,17 @@
-"""A trace as its page shows it: names, anchors, marks, places on the axis of time. Pure.
-
-The templates beside this module say everything else; they show the records of the evidence as they are.
-"""
+"""A trace as its page shows it: anchors, marks, and places on the axis of time, beside what its verdict says. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from ...ids import short_id
 from ...plan.model import Kind
 from ...trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
-from ...trace.rules import CHECKED, DESELECTED, GOOD, blocking_gates
-from ..verdict import Cause, causes, files, of_gate
-from .text import duration, plural
+from ...trace.rules import CHECKED, DESELECTED, GOOD
+from ..verdict import Cause, Phase, Verdict
 
 
 class Look(NamedTuple):
@@ -25,14 +22,14 @@ class Look(NamedTuple):
     word: str
 
 
-LOOKS = {
+_STATUSES = {
     Status.COMPLETED: Look("check", "good", "completed"),
     Status.BLOCKED: Look("cross", "bad", "blocked"),
     Status.FAILED: Look("alert", "bad", "failed"),
     Status.IN_PROGRESS: Look("dots", "active", "in progress"),
     Status.NOT_STARTED: Look("open", "muted", "not started"),
 }
-_GATES = {
+_RESULTS = {
     Result.PASS: Look("check", "good", "passed"),
     Result.FAIL: Look("cross", "bad", "failed"),
     Result.WAIVED: Look("diamond", "warn", "waived"),
@@ -41,7 +38,6 @@ _GATES = {
 }
 _WARNING = Look("caution", "warn", "warning")
 _DESELECTED = Look("open", "muted", "not selected")
-_STOPPED = (Status.BLOCKED, Status.FAILED)
 
 
 class Bar(NamedTuple):
@@ -55,118 +51,86 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GateView:
-    """A gate as the page shows it."""
+    """A gate as the page shows it; ``cause`` is what the verdict says of one that did not pass."""
 
     record: GateEvidence
     anchor: str
     name: str
     look: Look
     bar: Bar | None
-
-    title: str = ""
-    files: list[str] = field(default_factory=list)
+    cause: Cause | None
 
     @property
     def plain(self) -> bool:
-        """Whether its line in the table says enough on paper."""
+        """Whether there is nothing to look into: its line in the table says enough on paper."""
         return self.look.tone in ("good", "muted")
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseView:
-    """A phase as the page shows it."""
+    """A phase as the page shows it; ``told`` is what the verdict says of it."""
 
-    record: SpanEvidence
+    told: Phase
     anchor: str
     number: int
-    id: str
     look: Look
     bar: Bar | None
     gates: list[GateView]
-    causes: list[Cause] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
 
     @property
-    def found(self) -> dict[str, dict[str, None]]:
-        """What the first of its failed gates found, by type."""
-        groups: dict[str, dict[str, None]] = {}
-        for gate in self.failed[:3]:
-            for item in gate.record.evidence:
-                groups.setdefault(item.type, {})[item.ref] = None
-        return groups
+    def record(self) -> SpanEvidence:
+        """The phase's evidence."""
+        return self.told.span
 
     @property
     def name(self) -> str:
         """``S3 CONTRACT_INTEGRITY``."""
-        return f"{self.id} {self.record.phase}"
+        return f"{self.told.id} {self.record.phase}"
 
     @property
-    def good(self) -> int:
-        """How many of its gates are as they should be."""
-        return sum(gate.record.result in GOOD for gate in self.gates)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it is blocked or failed."""
-        return self.record.status in _STOPPED
+    def plain(self) -> bool:
+        """Whether there is nothing to look into in any of its gates."""
+        return all(gate.plain for gate in self.gates)
 
     @property
     def failed(self) -> list[GateView]:
-        """The gates that block it, integrity gates first."""
+        """The gates that stopped it, integrity gates first."""
         views = {view.record.gate_id: view for view in self.gates}
-        return [views[gate.gate_id] for gate in blocking_gates(self.record)]
+        return [views[cause.gate.gate_id] for cause in self.told.causes if cause.gate]
 
     @property
-    def dots(self) -> list[GateView] | None:
+    def dots(self) -> list[GateView]:
         """The gates drawn as marks beside it: all where there are few, else those that are not as they should be."""
-        if not self.gates or (self.record.status is Status.NOT_STARTED and not self.record.reused):
-            return None
         few = len(self.gates) <= 6
         return [gate for gate in self.gates if few or gate.record.result not in GOOD][:6]
-
-    @property
-    def classes(self) -> str:
-        """Whether its gates are shown at first, and whether there is anything left to look into."""
-        telling = any(gate.record.result in (Result.FAIL, Result.WAIVED) for gate in self.gates)
-        active = self.stopped or self.record.status is Status.IN_PROGRESS
-        settled = self.record.status is Status.COMPLETED and all(gate.plain for gate in self.gates)
-        return f"group{'' if active or telling else ' folded'}{' settled' if settled else ''}"
 
 
 @dataclass(frozen=True, slots=True)
 class TraceView:
-    """A trace as the page shows it."""
+    """A trace as the page shows it; ``told`` is what the verdict says of it."""
 
-    record: Evidence
+    told: Verdict
     anchor: str
     look: Look
     bar: Bar | None
     ticks: list[int]
     phases: list[PhaseView]
-    _by_id: dict[str, PhaseView] = field(repr=False)
+    by_id: dict[str | None, PhaseView]
 
-    def find(self, span_id: str | None) -> PhaseView | None:
-        """The phase with this full id, if there is one."""
-        return None if span_id is None else self._by_id.get(span_id)
+    @property
+    def record(self) -> Evidence:
+        """The trace's evidence."""
+        return self.told.evidence
 
     @property
     def stopped(self) -> list[PhaseView]:
         """The blocked and failed phases, the one that the trace names as the cause first."""
-        found = [phase for phase in self.phases if phase.stopped]
-        return sorted(found, key=lambda phase: phase.record.span_id != self.record.blocked_on_span_id)
+        return [self.by_id[phase.span.span_id] for phase in self.told.stopped]
 
-    @property
-    def remarks(self) -> list[tuple[PhaseView, GateView]]:
-        """Gates that stop nothing and have something to say: waived ones, and warnings."""
-        return [(phase, gate) for phase in self.phases for gate in phase.gates if gate.look.tone == "warn"]
-
-    @property
-    def waived(self) -> list[tuple[PhaseView, GateView]]:
-        return [pair for pair in self.remarks if pair[1].record.result is Result.WAIVED]
-
-    @property
-    def warnings(self) -> list[tuple[PhaseView, GateView]]:
-        return [pair for pair in self.remarks if pair[1].record.result is not Result.WAIVED]
+    def remarks(self, *, waived: bool) -> list[tuple[PhaseView, GateView]]:
+        """Gates that stop nothing and have something to say: waived ones, or warnings."""
+        found = [(phase, gate) for phase in self.phases for gate in phase.gates if gate.look.tone == "warn"]
+        return [pair for pair in found if (pair[1].look is not _WARNING) is waived]
 
     @property
     def not_run(self) -> dict[str | None, list[PhaseView]]:
@@ -179,85 +143,44 @@ class TraceView:
 
     @property
     def not_checked(self) -> list[str]:
-        """Names of the gates that were not reached in a phase that did start."""
+        """Names of the gates that were not reached in a phase that did start and is not completed."""
         return [
-            f"{phase.id}-{gate.name}"
+            f"{phase.told.id}-{gate.name}"
             for phase in self.phases
-            if phase.stopped or phase.record.status is Status.IN_PROGRESS
+            if phase.look.tone in ("bad", "active")
             for gate in phase.gates
             if gate.record.result not in CHECKED and gate.record.kind is not Kind.ADVISORY
         ]
 
-    @property
-    def tone(self) -> str:
-        """The colour of the result's box."""
-        return "warn" if self.record.status is Status.COMPLETED and self.remarks else self.look.tone
 
-    @property
-    def headline(self) -> str:
-        """The result in one line."""
-        status = self.record.status
-        if status in _STOPPED:
-            where = f" at {self.stopped[0].name}" if self.stopped else ": the definition of done is not met"
-            return f"{status.value.capitalize()}{where}"
-        if status is Status.COMPLETED:
-            waived = sum(gate.record.result is Result.WAIVED for _, gate in self.remarks)
-            warnings = len(self.remarks) - waived
-            said = [plural(waived, "waived gate")] if waived else []
-            said += [plural(warnings, "warning")] if warnings else []
-            return f"Completed with {' and '.join(said)}" if said else "Completed"
-        if status is Status.NOT_STARTED:
-            return "Not started"
-        if any(phase.look is _DESELECTED for phase in self.phases):
-            return "Not complete: only a part of the plan was selected"
-        return "In progress: not finished when this was written"
-
-    @property
-    def counts(self) -> list[str]:
-        """How many phases and gates did what, and how long it took."""
-        phases, gates = self.record.summary.phases, self.record.summary.gates
-        warnings = sum(gate.look is _WARNING for phase in self.phases for gate in phase.gates)
-        beside = {
-            "failed": gates[Result.FAIL] - warnings,
-            "waived": gates[Result.WAIVED],
-            "not applicable": gates[Result.NOT_APPLICABLE],
-        }
-        reused = sum(phase.record.reused for phase in self.phases)
-        took = duration(lasted(self.record))
-        return [
-            f"{phases[Status.COMPLETED]:,} of {plural(len(self.phases), 'phase')} completed",
-            f"{gates[Result.PASS]:,} of {plural(sum(gates.values()), 'gate')} passed",
-            *(f"{count:,} {word}" for word, count in beside.items() if count > 0),
-            *([plural(warnings, "warning")] if warnings else []),
-            *([f"{plural(reused, 'phase')} reused"] if reused else []),
-            *([took] if took else []),
-        ]
-
-
-def trace_view(evidence: Evidence, number: int, taken: set[str]) -> TraceView:
+def trace_view(verdict: Verdict, number: int, taken: set[str]) -> TraceView:
     """The view of a trace; ``taken`` holds the anchors that the page has already, and gets those of this trace."""
+    evidence = verdict.evidence
     axis = Axis.of(evidence)
     anchor = _anchor(evidence.trace_id, f"t{number}", taken)
-    phases = []
-    for at, span in enumerate(evidence.spans):
-        place = _anchor(span.span_id, f"t{number}p{at}", taken)
-        gates = [
-            GateView(
-                gate,
-                _anchor(gate.gate_id, f"t{number}p{at}g{nth}", taken),
-                gate.gate_id.removeprefix(f"{span.span_id}-") or gate.gate_id,
-                _WARNING if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY else _GATES[gate.result],
-                None if span.reused else axis.bar(gate),
-                of_gate(span, gate).name, of_gate(span, gate).files,
-            )
-            for nth, gate in enumerate(span.gates)
-        ]
-        deselected = span.blocked_reason == DESELECTED and span.status is Status.NOT_STARTED
-        look = _DESELECTED if deselected else LOOKS[span.status]
-        name = span.span_id.removeprefix(f"{evidence.trace_id}-") or span.span_id
-        phases.append(PhaseView(span, place, at + 1, name, look, None if span.reused else axis.bar(span), gates, causes(span), files(span)))
-    by_id = {phase.record.span_id: phase for phase in reversed(phases)}
-    return TraceView(evidence, anchor, LOOKS[evidence.status], axis.bar(evidence), axis.ticks(), phases, by_id)
+    phases = [_phase_view(phase, f"t{number}p{at}", at, axis, taken) for at, phase in enumerate(verdict.phases, 1)]
+    by_id: dict[str | None, PhaseView] = {phase.record.span_id: phase for phase in reversed(phases)}
+    return TraceView(verdict, anchor, _STATUSES[evidence.status], axis.bar(evidence), axis.ticks(), phases, by_id)
+
+
+def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[str]) -> PhaseView:
+    span = phase.span
+    deselected = span.blocked_reason == DESELECTED and span.status is Status.NOT_STARTED
+    look = _DESELECTED if deselected else _STATUSES[span.status]
+    anchor = _anchor(span.span_id, place, taken)
+    causes = {id(cause.gate): cause for cause in (*phase.causes, *phase.remarks)}
+    gates = [
+        GateView(
+            gate,
+            _anchor(gate.gate_id, f"{place}g{nth}", taken),
+            short_id(gate.gate_id, span.span_id),
+            _WARNING if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY else _RESULTS[gate.result],
+            None if span.reused else axis.bar(gate),
+            causes.get(id(gate)),
+        )
+        for nth, gate in enumerate(span.gates)
+    ]
+    return PhaseView(phase, anchor, number, look, None if span.reused else axis.bar(span), gates)
 
 
 def lasted(record: Evidence | SpanEvidence | GateEvidence) -> int | None:
@@ -265,7 +188,7 @@ def lasted(record: Evidence | SpanEvidence | GateEvidence) -> int | None:
     return None if record.started_at is None or record.ended_at is None else record.ended_at - record.started_at
 
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,199}")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,199}")
 
 
 def _anchor(wanted: str, otherwise: str, taken: set[str]) -> str:
@@ -273,24 +196,31 @@ def _anchor(wanted: str, otherwise: str, taken: set[str]) -> str:
 
     Other ids of the page hold a colon, or begin with a dash: no plain word can be one of them.
     """
-    found = wanted if _PLAIN.fullmatch(wanted) and wanted not in taken else f"-{otherwise}"
+    found = wanted if _WORD.fullmatch(wanted) and wanted not in taken else f"-{otherwise}"
     taken.add(found)
     return found
 
 
-_NICE = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
-_CLOCK = (60, 90, 120, 180, 300, 450, 600, 900, 1200, 1800, 2700, 3600)
 _S = 1_000_000_000
+_HOUR = 3600 * _S
+_PARTS_OF_TEN = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+_SECONDS = (90, 120, 180, 300, 450, 600, 900, 1200, 1800, 2700, 3600)
+_STEPS = [part * 10.0**power for power in range(3, 10) for part in _PARTS_OF_TEN]  # from 1 µs to 10 s
+_STEPS += [part * 10.0 * _S for part in _PARTS_OF_TEN if part <= 6] + [1.0 * seconds * _S for seconds in _SECONDS]
 TICKS = 4
 """Parts of the axis; the grid behind the bars in ``page.css`` has as many."""
 
 
 class Axis:
-    """The axis of time that all bars of a trace share: from its start, in nanoseconds, in four even parts."""
+    """The axis of time that all bars of a trace share: from its start, in nanoseconds, in four even parts.
+
+    A part is as long as a person would choose: 250 ms, 3 min, whole hours.
+    """
 
     def __init__(self, start: int, end: int) -> None:
         self.start = start
-        self.step = _nice((max(end, start) - start) / TICKS)
+        least = (max(end, start) - start) / TICKS
+        self.step = next((step for step in _STEPS if step >= least), -(-least // _HOUR) * _HOUR)
 
     @classmethod
     def of(cls, evidence: Evidence) -> Axis:
@@ -303,7 +233,7 @@ class Axis:
         return round(min(max((moment - self.start) / (self.step * TICKS) * 100, 0), 100), 3)
 
     def bar(self, record: Evidence | SpanEvidence | GateEvidence) -> Bar | None:
-        """The bar of a span that has begun."""
+        """The bar of a span, if it has begun."""
         start, end = record.started_at, record.ended_at
         if start is None:
             return None
@@ -321,15 +251,3 @@ def _moments(evidence: Evidence) -> Iterator[int | None]:
         if not span.reused:
             for record in (span, *span.gates):
                 yield from (record.started_at, record.ended_at)
-
-
-def _nice(least: float) -> float:
-    """The next step (nanoseconds) that a person counts in."""
-    if least > 60 * _S:
-        seconds = least / _S
-        fitting = next((step for step in _CLOCK if step >= seconds), None)
-        return (fitting or -(-seconds // 3600) * 3600) * _S
-    scale = 1_000.0  # no axis is finer than a microsecond a part
-    while scale * 10 < least:
-        scale *= 10
-    return next(scale * step for step in _NICE if scale * step >= least)
