@@ -17,6 +17,7 @@ from ..files import write_atomic
 from ..report import diff_text
 from ..report.diff import compare, document
 from ..report.terminal import table
+from ..report.verdict import of_trace
 from ..text import harmless
 from ..trace.evidence import format_time
 from ..trace.file import dump
@@ -53,7 +54,7 @@ def show(arguments: list[str]) -> int:
         return 0
     began = format_time(evidence.started_at) if evidence.started_at is not None else "never started"
     width = min(max(shutil.get_terminal_size().columns, 40), 120)
-    rows = [line for line, _ in table(evidence, width=width, ascii_only=not _can_print("✓✗·…"))]
+    rows = [line for line, _ in table(of_trace(evidence), width=width, ascii_only=not _can_print("✓✗·…"))]
     heads = [f"trace {evidence.trace_id}: {evidence.title}", f"started {began}, trace {evidence.otel_trace_id}"]
     _print([*heads, *rows, *([f"page:     {page}"] if page else [])])
     return 0

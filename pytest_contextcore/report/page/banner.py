@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...plan.model import Kind
+from ...text import short
 from ...trace.evidence import Evidence, EvidenceItem, GateEvidence, Result, SpanEvidence, Status
 from ...trace.rules import CHECKED, DESELECTED
-from ..causes import Cause, causes, files, of_gate, short
+from ..verdict import Cause, of_gate, of_phase
 from .elements import Html, Node, element, markup
 from .marks import gate_look, mark, phase_look, status_look
 from .text import brief, duration, lasted, plural, rich, some
@@ -116,8 +117,8 @@ def _stopped(view: View, at: int) -> Iterator[Html]:
     else:
         verb = "was refused what it needs" if span.status is Status.BLOCKED else "failed without a gate's verdict"
         yield _row("What broke", element("p", mark(phase_look(span)), " Phase ", view.phase_link(at), f" {verb}"))
-    yield _row("Where", where(view.evidence, span, files(span)))
-    yield _row("Why", [_why(cause, alone=len(shown) < 2) for cause in causes(span)[:_GATES]])
+    yield _row("Where", where(view.evidence, span, of_phase(span).files))
+    yield _row("Why", [_why(cause, alone=len(shown) < 2) for cause in of_phase(span).causes[:_GATES]])
     found = [item for _, gate in shown for item in gate.evidence]
     if found:
         yield _row("Evidence", _found(found))
@@ -151,9 +152,10 @@ def _more_gates(view: View, at: int, failed: list[int]) -> Html | None:
 def _why(cause: Cause, *, alone: bool) -> list[Node]:
     """What a gate says, under each file that it is about."""
     said: list[Node] = [] if alone else [element("p", element("b", cause.name))]
-    for about in some(cause.about, _FILES):
-        lead = [element("code", about.file), ": " if len(about.sentences) == 1 else "\n"] if about.file else None
-        text = brief("\n".join(about.sentences)).strip() or "no reason was recorded"
+    said.append(_said("\n".join(cause.reason).strip() or "no reason was recorded"))
+    for about in some([about for about in cause.about if about.sentences], _FILES):
+        lead = [element("code", about.file), ": " if len(about.sentences) == 1 else "\n"]
+        text = brief("\n".join(about.sentences)).strip()
         said.append(element("p", lead, text, class_="said", dir="auto"))
     if len(cause.about) > _FILES:
         said.append(element("p", f"and {plural(len(cause.about) - _FILES, 'more file')}", class_="quiet"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ...text import short
 from ...trace.evidence import SpanEvidence, Status
-from ..causes import files, of_gate, short
+from ..verdict import of_gate, of_phase
 from .banner import where
 from .elements import Html, Node, element, markup
 from .marks import REUSED, Look, gate_look, mark, phase_look, status_look
@@ -99,7 +100,7 @@ def _phase(view: View, at: int) -> Html:
         f"phase {at + 1} of {len(evidence.spans)}",
         markup(view.short(span.span_id), " ", span.phase),
         reused if span.reused else None,
-        _where(view, span, files(span)) if span.status in (Status.BLOCKED, Status.FAILED) else None,
+        _where(view, span, of_phase(span).files) if span.status in (Status.BLOCKED, Status.FAILED) else None,
         prose("Why", span.blocked_reason),
         next_step(span.next_action),
         part("Waits for", element("p", view.phase_reference(blocked_on))) if blocked_on else None,
@@ -142,7 +143,7 @@ def _gate(view: View, at: int, nth: int) -> Html:
     span = view.evidence.spans[at]
     gate = span.gates[nth]
     look = gate_look(gate)
-    broken = of_gate(span, gate).files
+    broken = list(of_gate(span, gate).files)
     severity = f", severity {gate.severity.value}" if gate.severity else ""
     return _article(
         view.gate_anchors[at][nth],

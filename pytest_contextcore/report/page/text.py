@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeVar
 
+from ...text import pieces
 from ...trace.evidence import AttributeValue, format_time
-from ..causes import pieces
 from .elements import Html, Node, element
 
 WHOLE = 20_000
