@@ -10,7 +10,7 @@ and a sentence. No text is parsed: a reason of several lines is shown as these l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -91,7 +91,7 @@ class Phase:
         remarks: gates that did not pass and do not stop it: warnings and waived gates.
         why: why it did not start or is not completed, in one short line; names the phase that is to blame.
         waits_for: the short id of the phase that keeps it from starting.
-        held: the phases that did not start because of it: full id and name.
+        held: the phases that did not start because of it: short id and name.
     """
 
     span: SpanEvidence
@@ -116,6 +116,11 @@ class Phase:
     def gates(self) -> str:
         """``3/4``: how many gates are as they should be; empty for a phase that did not start."""
         return "" if self.span.status is Status.NOT_STARTED else f"{self.good}/{len(self.span.gates)}"
+
+    @property
+    def files(self) -> list[str]:
+        """The files that are wrong, each once."""
+        return list(dict.fromkeys(file for cause in self.causes for file in cause.files))
 
     @property
     def headline(self) -> str:
@@ -174,7 +179,8 @@ def of_trace(evidence: Evidence) -> Verdict:
     held: dict[str, list[str]] = {}
     for span in evidence.spans:
         if span.blocked_on_span_id:
-            held.setdefault(span.blocked_on_span_id, []).append(_name(span))
+            name = f"{short_id(span.span_id, span.parent_id)} {span.phase}"
+            held.setdefault(span.blocked_on_span_id, []).append(name)
     phases = tuple(
         of_phase(span, root=spans.get(span.blocked_on_span_id or ""), held=held.get(span.span_id, ()))
         for span in evidence.spans
@@ -298,13 +304,12 @@ def cause_rows(cause: Cause, most: int) -> Iterator[Row]:
     if others := cause.files[2 * most :]:
         yield Row("where", (f"and {len(others)} more: {', '.join(others)}",))
     for found in cause.evidence[:most]:
-        count = len(found.refs) - most
-        yield Row("evidence", (f"{found.type}: {', '.join(found.refs[:most])}{f' and {count} more' * (count > 0)}",))
+        yield Row("evidence", (f"{found.type}: {', '.join(_bounded(found.refs, most))}",))
     if cause.next_action:
         yield Row("next", (cause.next_action,))
 
 
-def as_text(found: Iterator[Row], indent: str = "") -> Iterator[str]:
+def as_text(found: Iterable[Row], indent: str = "") -> Iterator[str]:
     """Rows as lines of text."""
     for label, (first, *more) in found:
         yield f"{indent}{label}: {first}"

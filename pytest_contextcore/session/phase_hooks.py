@@ -10,8 +10,7 @@ from ..errors import HandoffRefused
 from ..plugin import RUNNING
 from ..reasons import end_at_caller, exception_reason
 from ..redact import redact
-from ..report import causes as verdict
-from ..report import junit, terminal
+from ..report import junit, terminal, verdict
 from ..trace import rules
 from ..trace.evidence import Result, Status
 from ..trace.rules import Outcome, Trouble
@@ -97,7 +96,7 @@ class PlanHooks:
         if hold is not None:
             item.stash[_HELD] = hold
             run.recorder.hold_phase(phase_id, hold)
-            pytest.skip(verdict.not_started(run.recorder.evidence, hold.reason, hold.blocked_on))
+            pytest.skip(_not_started(run, hold))
         item.stash[RUNNING] = run.begin(phase_id, item.nodeid, code_attributes(item))
         evaluate_user_markers(item)
 
@@ -188,7 +187,7 @@ class PlanHooks:
             return report
         run, phase_id = found
         if (hold := item.stash.get(_HELD, None)) is not None:
-            _show_held(item, report, verdict.not_started(run.recorder.evidence, hold.reason, hold.blocked_on))
+            _show_held(item, report, _not_started(run, hold))
         elif item.stash.get(_REFUSED, False):
             pass  # the phase was not run again: its record stands
         elif not _refuse_excuses(run, phase_id, report):
@@ -244,7 +243,14 @@ def _stopped(run: PlanRun, phase_id: str, outcome: Outcome) -> BaseException:
     places = {
         gate.gate_id: run.recorder.failed_at.get(gate.gate_id) for gate in span.gates if gate.result is Result.FAIL
     }
-    return pytest.fail.Exception(terminal.stopped_message(span, outcome, places), pytrace=False)
+    now = {"status": outcome.status, "blocked_reason": outcome.reason, "next_action": outcome.next_action}
+    message = terminal.stopped_message(verdict.of_phase(span.model_copy(update=now)), places)
+    return pytest.fail.Exception(message, pytrace=False)
+
+
+def _not_started(run: PlanRun, hold: Outcome) -> str:
+    root = next((span for span in run.recorder.evidence.spans if span.span_id == hold.blocked_on), None)
+    return verdict.not_started(hold.reason, root)
 
 
 def _show_held(item: pytest.Item, report: pytest.TestReport, why: str) -> None:

@@ -13,7 +13,7 @@ from .shared import Services, services
 
 if TYPE_CHECKING:
     from ..xdist.worker import Link
-    from .close import Trace
+    from .close import Closed, Trace
 
 _AROUND = pytest.StashKey[AroundTests]()
 
@@ -61,6 +61,7 @@ class SessionEnd:
 
     def __init__(self, config: pytest.Config, shared: Services) -> None:
         self._config, self._shared = config, shared
+        self._closed: Closed | None = None
         self._lines: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
@@ -77,15 +78,16 @@ class SessionEnd:
         if shared.runs:
             from .close import close  # noqa: PLC0415  (only with a plan)
 
-            self._lines += close(session, shared, self._traces())
+            self._closed = close(session, shared, self._traces())
+            self._lines = self._closed.lines
         self._lines += shared.outbox.finish()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
-        if self._shared.runs:
+        if self._closed is not None:
             from .close import show  # noqa: PLC0415  (only with a plan)
 
-            show(self._config, terminalreporter, self._traces(), self._lines)
+            show(self._config, terminalreporter, self._closed)
         else:
             for line in self._lines:
                 terminalreporter.write_line(line)
