@@ -10,6 +10,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from functools import cache
+from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -50,9 +51,8 @@ def render(verdicts: Sequence[Verdict]) -> str:
         raise ValueError("a page needs at least one trace")
     taken = set(_OWN_IDS)
     ordered = sorted(verdicts, key=lambda verdict: _WORST.index(verdict.evidence.status))
-    templates = _templates()
-    style, script = (templates.get_template(name).render() for name in ("page.css", "page.js"))
-    page = templates.get_template("page.html.jinja").render(
+    style, script = ((files(__package__) / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    page = _templates().get_template("page.html.jinja").render(
         traces=[trace_view(verdict, number, taken) for number, verdict in enumerate(ordered, start=1)],
         policy={"style": _digest(style), "script": f"{_digest(_EARLY)} {_digest(script)}"},
         style=Markup(style),  # noqa: S704  (ours, not a text of the evidence; so are the two below)

@@ -249,5 +249,5 @@ def _moments(evidence: Evidence) -> Iterator[int | None]:
     yield from (evidence.started_at, evidence.ended_at)
     for span in evidence.spans:
         if not span.reused:
-            for record in (span, *span.gates):
-                yield from (record.started_at, record.ended_at)
+            yield from (span.started_at, span.ended_at)
+            yield from (moment for gate in span.gates for moment in (gate.started_at, gate.ended_at))
