@@ -14,8 +14,7 @@ from pathlib import Path
 
 from ..errors import EvidenceError
 from ..files import write_atomic
-from ..report import diff_text
-from ..report.diff import compare, document
+from ..report.diff import compare, document, lines
 from ..report.terminal import table
 from ..report.verdict import of_trace
 from ..text import harmless
@@ -76,8 +75,8 @@ def diff(arguments: list[str]) -> int:
     if options.format == "json":
         print(_json(document(found, [str(options.a), str(options.b)])))
     else:
-        _print(diff_text.lines(found))
-    return 0 if found.same else 1
+        _print(lines(found))
+    return 1 if found.changes else 0
 
 
 def _json(value: object) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from ..failures import exception_text, exception_type
 from ..ids import Remote, new_span_id, new_trace_id
 from ..plan.attributes import RECORDABLE
 from ..plan.model import Kind, Plan, fill
 from ..plan.waivers import Waivers
+from ..reasons import exception_text, exception_type
 from ..redact import redact
 from ..span import SpanData
 from . import rules
