@@ -16,6 +16,8 @@ from ..support.browser import EXECUTABLE, Page, chromium
 
 pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="there is no Chromium here; install the package chromium")
 
+Pages = dict[str, Path]
+
 SHOWN = "[...document.querySelectorAll('article.span')].filter(a => a.checkVisibility()).map(a => a.id)"
 FOCUSED = "document.activeElement.getAttribute('href')"
 ROWS = "[...document.querySelectorAll('tr.row')].filter(row => row.checkVisibility()).length"
@@ -30,7 +32,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
     """A page of every sample."""
     folder = tmp_path_factory.mktemp("pages")
     made = {
@@ -46,19 +48,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", ["stopped", "remarked", "several", "hostile"])
-def test_a_page_asks_nothing_of_a_network_and_has_nothing_to_complain_about(
-    browser: Page, pages: dict[str, Path], name: str
-) -> None:
+def test_a_page_uses_no_network_and_has_nothing_to_complain_about(browser: Page, pages: Pages, name: str) -> None:
     browser.open(pages[name])
     browser.script("document.querySelectorAll('.pick').forEach(pick => pick.click())")
-    assert browser.complaints == []
-    assert browser.requests == [pages[name].as_uri()]
+    assert (browser.complaints, browser.requests) == ([], [pages[name].as_uri()])
     assert browser.script("document.scripts.length") == 2
 
 
-def test_a_script_that_somebody_adds_to_the_page_is_not_run(
-    browser: Page, pages: dict[str, Path], tmp_path: Path
-) -> None:
+def test_a_script_that_somebody_adds_to_the_page_is_not_run(browser: Page, pages: Pages, tmp_path: Path) -> None:
     page = pages["stopped"].read_text(encoding="utf-8")
     added = "<script>document.title = 'taken'</script><img src='http://127.0.0.1:9/x' style='color:red'></body>"
     (tmp_path / "changed.html").write_text(page.replace("</body>", added), encoding="utf-8")
@@ -67,7 +64,7 @@ def test_a_script_that_somebody_adds_to_the_page_is_not_run(
     assert len(browser.complaints) == 3
 
 
-def test_the_keyboard_alone_reaches_every_span_and_its_details(browser: Page, pages: dict[str, Path]) -> None:
+def test_the_keyboard_alone_reaches_every_span_and_its_details(browser: Page, pages: Pages) -> None:
     browser.open(pages["stopped"])
     browser.script("document.querySelector('[data-do=open]').focus()")
     steps: list[tuple[tuple[str, ...], str, list[str]]] = [
@@ -86,7 +83,7 @@ def test_the_keyboard_alone_reaches_every_span_and_its_details(browser: Page, pa
         assert (browser.script(FOCUSED), browser.script(SHOWN)) == (focused, shown), keys
 
 
-def test_a_click_shows_a_spans_details_with_what_the_script_adds(browser: Page, pages: dict[str, Path]) -> None:
+def test_a_click_shows_a_spans_details_with_what_the_script_adds(browser: Page, pages: Pages) -> None:
     browser.open(pages["stopped"], time_zone="Asia/Tokyo")
     browser.click(".banner .answers a")  # the gate that broke
     assert browser.script(SHOWN) == ["LOAD-7-S2-C1"]
@@ -98,7 +95,7 @@ def test_a_click_shows_a_spans_details_with_what_the_script_adds(browser: Page, 
     assert browser.script(SHOWN) == ["LOAD-7"]
 
 
-def test_an_address_with_a_spans_id_opens_it_and_an_id_can_be_copied(browser: Page, pages: dict[str, Path]) -> None:
+def test_an_address_with_a_spans_id_opens_it_and_an_id_can_be_copied(browser: Page, pages: Pages) -> None:
     browser.open(pages["several"], anchor="#LOAD-7-S2-C1")
     assert browser.script(SHOWN) == ["LOAD-7-S2-C1"]
     browser.script("navigator.clipboard.writeText = text => { window.taken = text; return Promise.resolve() }")
@@ -106,7 +103,7 @@ def test_an_address_with_a_spans_id_opens_it_and_an_id_can_be_copied(browser: Pa
     assert browser.script("window.taken") == "ab" * 16
 
 
-def test_the_buttons_fold_unfold_and_hide_what_is_done(browser: Page, pages: dict[str, Path]) -> None:
+def test_the_buttons_fold_unfold_and_hide_what_is_done(browser: Page, pages: Pages) -> None:
     browser.open(pages["stopped"])
     assert browser.script(ROWS) == 1 + 4 + 2
     for button, rows in (("unfold", 1 + 4 + 6), ("open", 1 + 3 + 3), ("open", 1 + 4 + 6), ("fold", 1 + 4)):
@@ -114,7 +111,7 @@ def test_the_buttons_fold_unfold_and_hide_what_is_done(browser: Page, pages: dic
         assert browser.script(ROWS) == rows, button
 
 
-def test_without_its_script_the_page_is_complete(browser: Page, pages: dict[str, Path]) -> None:
+def test_without_its_script_the_page_is_complete(browser: Page, pages: Pages) -> None:
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.open(pages["stopped"])
@@ -126,9 +123,7 @@ def test_without_its_script_the_page_is_complete(browser: Page, pages: dict[str,
 
 
 @pytest.mark.parametrize("width", [320, 390, 800, 1300])
-def test_nothing_is_wider_than_the_window_nor_hidden_by_the_panel(
-    browser: Page, pages: dict[str, Path], width: int
-) -> None:
+def test_nothing_is_wider_than_the_window_or_hidden_by_the_panel(browser: Page, pages: Pages, width: int) -> None:
     wide = "document.documentElement.scrollWidth"
     for name in ("stopped", "hostile", "large"):
         browser.open(pages[name], width=width)
@@ -141,7 +136,7 @@ def test_nothing_is_wider_than_the_window_nor_hidden_by_the_panel(
         assert browser.script(f"{row} <= document.querySelector('.panel[data-open]').getBoundingClientRect().top")
 
 
-def test_dark_and_light_follow_the_reader_and_a_button_turns_them(browser: Page, pages: dict[str, Path]) -> None:
+def test_dark_and_light_follow_the_reader_and_a_button_turns_them(browser: Page, pages: Pages) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     light, dark = "rgb(246, 247, 249)", "rgb(19, 22, 27)"
     for first, other, scheme in ((dark, light, "dark"), (light, dark, "light")):
@@ -151,7 +146,7 @@ def test_dark_and_light_follow_the_reader_and_a_button_turns_them(browser: Page,
         assert browser.script(ground) == other
 
 
-def test_on_paper_it_is_light_and_says_everything_that_matters(browser: Page, pages: dict[str, Path]) -> None:
+def test_on_paper_it_is_light_and_says_everything_that_matters(browser: Page, pages: Pages) -> None:
     browser.open(pages["stopped"])
     scheme = [{"name": "prefers-color-scheme", "value": "dark"}]
     browser.call("Emulation.setEmulatedMedia", media="print", features=scheme)
@@ -162,8 +157,8 @@ def test_on_paper_it_is_light_and_says_everything_that_matters(browser: Page, pa
     assert browser.pdf().startswith(b"%PDF")
 
 
-def test_the_accessibility_tree_has_landmarks_a_table_and_a_name_for_all_that_can_be_used(
-    browser: Page, pages: dict[str, Path]
+def test_a_screen_reader_finds_landmarks_a_table_and_a_name_for_all_that_can_be_used(
+    browser: Page, pages: Pages
 ) -> None:
     browser.open(pages["stopped"], anchor="#LOAD-7-S2")
     nodes = [node for node in browser.call("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]]
@@ -174,9 +169,7 @@ def test_the_accessibility_tree_has_landmarks_a_table_and_a_name_for_all_that_ca
     assert [name for role, name in named if role == "rowheader"][:3] == ["LOAD-7", "S1 PHASE_1", "S2 PHASE_2"]
 
 
-def test_a_hundred_phases_with_a_thousand_gates_are_usable_and_every_bar_is_visible(
-    browser: Page, pages: dict[str, Path]
-) -> None:
+def test_a_hundred_phases_are_usable_and_every_bar_is_visible(browser: Page, pages: Pages) -> None:
     assert pages["large"].stat().st_size < 4_000_000
     browser.open(pages["large"])
     assert browser.script("performance.getEntriesByType('navigation')[0].loadEventEnd") < 10_000  # milliseconds
