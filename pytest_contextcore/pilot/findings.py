@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 LONG = 300
 SHORT = 160
-_FILES = 3
+_FILES = 10
 
 
 def clean(text: str, limit: int = SHORT) -> str:

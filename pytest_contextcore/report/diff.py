@@ -71,15 +71,15 @@ def compare(a: Evidence, b: Evidence) -> Difference:
         raise ValueError(f"A is a run of trace {a.trace_id}, B of {b.trace_id}: only runs of one trace can be compared")
     comparable = (a.workspace, a.options) == (b.workspace, b.options)
     left, right = (dict(_flat(run, definitions=comparable)) for run in (a, b))
-    pairs = [(key, left.get(key), right.get(key)) for key in dict.fromkeys([*right, *left])]
-    changes = [Change(*key, old, new) for key, old, new in pairs if (type(old), old) != (type(new), new)]
-    # an item of evidence is its own name in the flat view: it has no other
-    return Difference(
-        a,
-        b,
-        tuple(change._replace(name=None) if change.what == "evidence" else change for change in changes),
-        tuple(_durations(a, b)),
-    )
+    keys = dict.fromkeys([*right, *left])
+    place = {phase: at for at, phase in enumerate(dict.fromkeys(key[0] for key in keys))}
+    changes = []
+    for key in sorted(keys, key=lambda key: place[key[0]]):
+        old, new = left.get(key), right.get(key)
+        if (type(old), old) != (type(new), new):
+            name = None if key[2] == "evidence" else key[3]  # an item of evidence is its own name
+            changes.append(Change(*key[:3], name, old, new))
+    return Difference(a, b, tuple(changes), tuple(_durations(a, b)))
 
 
 def _flat(run: Evidence, *, definitions: bool) -> Iterator[tuple[Key, Any]]:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ..text import escaped, on_github
 from ..trace.evidence import SpanEvidence, Status
-from .verdict import Phase, Row, Verdict, as_text, cause_rows, rows
+from .rows import Row, as_text, cause_rows, rows
+from .verdict import Phase, Verdict
 
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes of a step's summary; GitHub refuses a longer one whole."""

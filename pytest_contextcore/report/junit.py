@@ -14,8 +14,9 @@ from ..plan.model import Kind
 from ..spans.of_trace import phase_spans
 from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED
+from .rows import Row, as_text, cause_rows
 from .terminal import stopped_message
-from .verdict import STOPPED, Phase, Row, Verdict, as_text, cause_rows, of_gate
+from .verdict import STOPPED, Phase, Verdict, joined, of_gate
 
 Properties = list[tuple[str, object]]
 
@@ -164,7 +165,7 @@ def _gate_says(phase: Phase, gate: GateEvidence) -> ET.Element | None:
         return _element("system-out", f"waived by {gate.waived}\n{text}")
     if gate.kind is Kind.ADVISORY:
         return _element("system-out", f"warning\n{text}")
-    return _element("failure", text, message=": ".join((cause.name, cause.headline)), type=gate.kind.value)
+    return _element("failure", text, message=joined(cause.name, cause.headline), type=gate.kind.value)
 
 
 def counts(cases: Iterable[ET.Element]) -> dict[str, int]:

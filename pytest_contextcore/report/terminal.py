@@ -15,7 +15,8 @@ from ..private import terminal_encoding
 from ..text import cut, harmless
 from ..trace.evidence import Status
 from .marks import ASCII_MARKS, MARKS, can_encode, in_ascii
-from .verdict import Phase, Row, Verdict, as_text, cause_rows, rows
+from .rows import Row, as_text, cause_rows, rows
+from .verdict import Phase, Verdict
 
 WIDTH = 80
 _MOST = 3
@@ -78,7 +79,7 @@ def table(verdict: Verdict, *, width: int = WIDTH, ascii_only: bool = False) -> 
         )
         yield line.rstrip(), _COLOURS[status]
         if phase.causes:
-            yield from _labelled(rows(phase, _MOST), width)
+            yield from _labelled(rows(phase, _MOST, kinds=False), width)
         yield from _labelled(_remarks(phase), width, "yellow")
     yield from _closing(verdict, width)
 

@@ -10,7 +10,7 @@ and a sentence. No text is parsed: a reason of several lines is shown as these l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -72,7 +72,7 @@ class Cause:
     @property
     def title(self) -> str:
         """The name with the first line of the reason."""
-        return _joined(self.name, self.reason[0])
+        return joined(self.name, self.reason[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Phase:
     def headline(self) -> str:
         """One line for what stopped it: the first cause, and the ids of other gates that failed."""
         first = self.causes[0]
-        return f"{_joined(first.name, first.headline)}{also_failed(self.span)}"
+        return f"{joined(first.name, first.headline)}{also_failed(self.span)}"
 
 
 class Done(NamedTuple):
@@ -241,7 +241,7 @@ def of_gate(span: SpanEvidence, gate: GateEvidence) -> Cause:
         found.setdefault(item.type, {})[short(ref)] = None
     return Cause(
         gate=gate,
-        name=f"{short_id(gate.gate_id, span.span_id)} {purpose(gate)}".rstrip(),
+        name=_gate_name(span, gate),
         kind=gate.kind,
         reason=tuple(short(reason).split("\n")),
         headline=_first_line(headline(gate)),
@@ -266,59 +266,10 @@ def stopped_by(span: SpanEvidence) -> str:
     """What stopped a phase, in one short line: ``PI-101-002-S3 CONTRACT_INTEGRITY is blocked: C2 Checksum chain``."""
     failed = blocking_gates(span)
     if failed:
-        why = f"{of_gate(span, failed[0]).name}{also_failed(span)}"
+        why = f"{_gate_name(span, failed[0])}{also_failed(span)}"
     else:
         why = cut(_first_line(span.blocked_reason), _SENTENCE)
-    return _joined(f"{_name(span)} is {span.status.value}", why)
-
-
-class Row(NamedTuple):
-    """A part of an answer: what it answers, and its lines, of which all but the first belong to the first."""
-
-    label: str
-    lines: tuple[str, ...]
-
-
-def rows(phase: Phase, most: int) -> Iterator[Row]:
-    """What stopped a phase as rows: ``reason``, ``where``, ``evidence`` and ``next`` for each cause; then the test.
-
-    Args:
-        phase: a phase that is blocked or failed.
-        most: of causes, findings of a file, and evidence of a type only so many are shown, and the others counted.
-    """
-    for cause in phase.causes[:most]:
-        yield from cause_rows(cause, most)
-    if len(phase.causes) > most:
-        yield Row("also", ("; ".join(cause.name for cause in phase.causes[most:]),))
-    if phase.place:
-        yield Row("test", (phase.place,))
-
-
-def cause_rows(cause: Cause, most: int) -> Iterator[Row]:
-    """What one cause says, as rows."""
-    first, *more = cause.reason
-    name = f"{cause.name} ({cause.kind.value})" if cause.kind else ""
-    yield Row("reason", (_joined(name, first), *_bounded(more, 2 * most)))
-    for about in cause.about[: 2 * most]:
-        yield Row("where", (about.file, *_bounded(about.sentences, most)))
-    if others := cause.files[2 * most :]:
-        yield Row("where", (f"and {len(others)} more: {', '.join(others)}",))
-    for found in cause.evidence[:most]:
-        yield Row("evidence", (f"{found.type}: {', '.join(_bounded(found.refs, most))}",))
-    if cause.next_action:
-        yield Row("next", (cause.next_action,))
-
-
-def as_text(found: Iterable[Row], indent: str = "") -> Iterator[str]:
-    """Rows as lines of text."""
-    for label, (first, *more) in found:
-        yield f"{indent}{label}: {first}"
-        yield from (f"{indent}  {line}" for line in more)
-
-
-def _bounded(lines: Sequence[str], most: int) -> list[str]:
-    """The first lines, and how many more there are; that line stands for two at least."""
-    return [*lines] if len(lines) <= most + 1 else [*lines[:most], f"… and {len(lines) - most} more"]
+    return joined(f"{_name(span)} is {span.status.value}", why)
 
 
 def _raised(reason: str | None, next_action: str | None) -> Cause:
@@ -329,6 +280,10 @@ def _raised(reason: str | None, next_action: str | None) -> Cause:
 
 def _is_remark(gate: GateEvidence) -> bool:
     return gate.result is Result.WAIVED or (gate.result is Result.FAIL and gate.kind is Kind.ADVISORY)
+
+
+def _gate_name(span: SpanEvidence, gate: GateEvidence) -> str:
+    return f"{short_id(gate.gate_id, span.span_id)} {purpose(gate)}".rstrip()
 
 
 def _name(span: SpanEvidence) -> str:
@@ -350,5 +305,6 @@ def _first_line(text: str | None) -> str:
     return short((text or "").partition("\n")[0])
 
 
-def _joined(*parts: str) -> str:
+def joined(*parts: str) -> str:
+    """The parts that are not empty, with colons between them."""
     return ": ".join(part for part in parts if part)
