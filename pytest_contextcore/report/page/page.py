@@ -52,12 +52,16 @@ def render(verdicts: Sequence[Verdict]) -> str:
     taken = set(_OWN_IDS)
     ordered = sorted(verdicts, key=lambda verdict: _WORST.index(verdict.evidence.status))
     style, script = ((files(__package__) / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    page = _templates().get_template("page.html.jinja").render(
-        traces=[trace_view(verdict, number, taken) for number, verdict in enumerate(ordered, start=1)],
-        policy={"style": _digest(style), "script": f"{_digest(_EARLY)} {_digest(script)}"},
-        style=Markup(style),  # noqa: S704  (ours, not a text of the evidence; so are the two below)
-        early=Markup(_EARLY),  # noqa: S704
-        script=Markup(script),  # noqa: S704
+    page = (
+        _templates()
+        .get_template("page.html.jinja")
+        .render(
+            traces=[trace_view(verdict, number, taken) for number, verdict in enumerate(ordered, start=1)],
+            policy={"style": _digest(style), "script": f"{_digest(_EARLY)} {_digest(script)}"},
+            style=Markup(style),  # noqa: S704  (ours, not a text of the evidence; so are the two below)
+            early=Markup(_EARLY),  # noqa: S704
+            script=Markup(script),  # noqa: S704
+        )
     )
     return clean(page)
 
