@@ -44,9 +44,7 @@ def gate(span_id: str, name: str, at: int, result: Result = Result.PASS, kind: K
     if result in (Result.FAIL, Result.WAIVED):
         made.reason = f"the reason of {name}: 2 rows lost (observed: 1, expected: 3)"
         made.next_action = f"the next action of {name}"
-        made.evidence = [
-            EvidenceItem(type="lost_row", ref="row-7", description="it was there an hour ago")
-        ]
+        made.evidence = [EvidenceItem(type="lost_row", ref="row-7", description="it was there an hour ago")]
     if result is Result.WAIVED:
         made.waived = "known since spring; approved by Kim until 2027-01-31"
     return made
