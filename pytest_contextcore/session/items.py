@@ -43,3 +43,8 @@ def make_phase(item: pytest.Item, run: PlanRun, phase_id: str) -> None:
 def phase_of(item: pytest.Item | pytest.Collector) -> PhaseItem | None:
     """The phase that a test is; None for every other test."""
     return item.stash.get(_KEY, None)
+
+
+def is_phase(item: pytest.Item) -> bool:
+    """Whether a test is a phase of a plan that runs."""
+    return _KEY in item.stash

@@ -44,7 +44,7 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found],
         for listener in listeners:
             run.recorder.subscribe(listener)
     traced = start(config, link)
-    traced.phases = PhaseHooks(config.pluginmanager, lambda reason: _leave(config, shared, reason))
+    traced.around.phases = PhaseHooks(config.pluginmanager, lambda reason: _leave(config, shared, reason))
     traced.reports = PlanReports(config, shared)
 
 

@@ -115,11 +115,7 @@ class TraceRecorder:
         return self.evidence.spans[self._position[phase_id]]
 
     def gate(self, phase_id: str, gate_id: str) -> GateEvidence:
-        """The evidence of a gate.
-
-        Raises:
-            KeyError: the plan has no such gate.
-        """
+        """The evidence of a gate of the plan."""
         return self._totals.gates[self.plan.gate_id(phase_id, gate_id)]
 
     def failed_at(self, gate_id: str) -> str | None:
@@ -168,7 +164,8 @@ class TraceRecorder:
         """The trace begins."""
         now = self.now()
         self.evidence.started_at = min(self.evidence.started_at or now, now)
-        self._announce(Change.TRACE_STARTED)
+        self._totals.follow()
+        self._tell(Change.TRACE_STARTED)
 
     def finish(self) -> None:
         """The session is over: what has not ended did not start, or was interrupted."""
@@ -338,12 +335,11 @@ class TraceRecorder:
             span.ended_at = self.now()
         self._totals.count(self._position[phase_id])
 
-    def _announce(self, change: Change, phase_id: str | None = None) -> None:
-        """The trace or a phase moved on."""
-        if phase_id is not None:
-            self._totals.count(self._position[phase_id])
+    def _announce(self, change: Change, phase_id: str) -> None:
+        """A phase moved on."""
+        self._totals.count(self._position[phase_id])
         self._totals.follow()
-        self._tell(change, self.span(phase_id) if phase_id is not None else None)
+        self._tell(change, self.span(phase_id))
 
     def _tell(self, change: Change, span: SpanEvidence | None = None, gate: GateEvidence | None = None) -> None:
         for listener in self._listeners:
