@@ -19,7 +19,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ..errors import PlanError
 from ..ids import ID, ID_RULE, MAX_ID
-from ..ids import PLAN_FILE as PLAN_FILE  # noqa: PLC0414  (told on, since the file is a plan's)
 from .attributes import Attribute, AttributeType, registry
 
 MAX_PLAN_BYTES = 4 * 1024 * 1024
