@@ -16,8 +16,7 @@ from ..trace import rules
 from ..trace.evidence import Result, Status
 from ..trace.rules import Outcome, Trouble
 from .dependency import evaluate_user_markers, repeat_under_user_names
-from .items import PhaseItem, phase_of
-from .reused import mark_reused
+from .items import PhaseItem, mark_reused, phase_of
 from .timeout import Deadline
 
 

@@ -18,8 +18,8 @@ from ..recovery.end import emitted, files_of
 from ..recovery.read import catch_up, cut_off, look, program_spans
 from ..report.progress import GateLine, Shown, label, open_progress
 from ..session.close import Closed, Trace, close, show
+from ..session.items import ReusedWords
 from ..session.lock import hold
-from ..session.reused import KeptWords
 from ..session.shared import WORKER_INPUT, Services, services
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence, Result, SpanEvidence, Status
@@ -69,7 +69,7 @@ class Controller:
     def pytest_sessionstart(self) -> None:
         """Spans of tests that end with their worker are the controller's; nobody wants them without an export."""
         if self._config.stash[KEY].resume:
-            self._config.pluginmanager.register(KeptWords(), "contextcore-kept-words")
+            self._config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
         if self._shared.outbox.settings.exporting:
             self._config.pluginmanager.register(
                 CrashedTests(self._shared.ordinary, self._is_phase), "contextcore-crashes"
