@@ -19,7 +19,7 @@ def command(arguments: list[str]) -> int:
     parser.add_argument("evidence", type=Path, metavar="FILE", help="evidence file, such as out/PI-101-002.json")
     parser.add_argument("--value", action="store_true", help="print the value only")
     options = parser.parse_args(arguments)
-    from ..export.settings import sampled  # noqa: PLC0415
+    from ..export.sampler import sampled  # noqa: PLC0415
     from ..trace.joining import header, is_open  # noqa: PLC0415  (not for --help)
     from ..trace.resume import EvidenceError, load_evidence  # noqa: PLC0415
 

@@ -152,8 +152,6 @@ class Controller:
         if not self._is_phase(report.nodeid):
             self._shared.ordinary.ran = True
             self._shared.outbox.begin_root()
-        if report.when == "teardown" and self._shared.outbox.delivery is not None:
-            self._shared.outbox.delivery.between_tests()
 
     def _is_phase(self, nodeid: str) -> bool:
         return nodeid in self._phases
