@@ -11,7 +11,7 @@ import os
 import pytest
 
 from pytest_contextcore import Phase
-from pytest_contextcore.commands.install import prepare
+from pytest_contextcore.commands.install import check_installation
 from pytest_contextcore.export.sender import verify
 from pytest_contextcore.export.settings import Settings
 from pytest_contextcore.options import KEY
@@ -38,7 +38,7 @@ def test_init_baseline(phase: Phase, workspace: Workspace, pipeline: Steps, pyte
     """Establish trusted environment."""
     with phase.gate("G1"):
         pipeline.prepare()
-        broken = [check for check in prepare(pytestconfig.stash[KEY].out) if not check.ok]
+        broken = [check for check in check_installation(pytestconfig.stash[KEY].out) if not check.ok]
         assert not broken, "; ".join(f"{check.name}: {check.found}: {check.problem}" for check in broken)
     with phase.gate("G2") as gate:
         report.require(gate, baseline.source_manifest(workspace))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ class Settings(NamedTuple):
         resume: whether phases that the last evidence proves are not to run again.
         html: absolute path of the page to write, or None for none.
         global_provider: whether our tracer provider may become the global one when spans are exported.
+        keep_spool: whether files of spans stay when a collector has accepted all of them.
     """
 
     plan: Path | None
@@ -25,9 +27,15 @@ class Settings(NamedTuple):
     resume: bool
     html: Path | None
     global_provider: bool
+    keep_spool: bool = False
 
 
 KEY = pytest.StashKey[Settings]()
+
+
+def out_folder(config: pytest.Config) -> Path:
+    """The absolute folder for evidence of this session."""
+    return config.stash[KEY].out
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -48,6 +56,12 @@ def add_options(parser: pytest.Parser) -> None:
         "when spans are exported: let our tracer provider become the global one if none is set",
         type="bool",
         default=True,
+    )
+    parser.addini(
+        "contextcore_keep_spool",
+        "keep the files of out/spool/ when a collector has accepted all of their spans",
+        type="bool",
+        default=False,
     )
 
 
@@ -71,6 +85,7 @@ def read_settings(config: pytest.Config) -> Settings:
         resume=bool(config.getoption("contextcore_resume")),
         html=_html(config),
         global_provider=bool(config.getini("contextcore_global_provider")),
+        keep_spool=bool(config.getini("contextcore_keep_spool")),
     )
 
 
@@ -110,3 +125,10 @@ def _path(config: pytest.Config, name: str, option: str) -> Path | None:
         return config.invocation_params.dir / str(given)
     ini = str(config.getini(name)).strip()
     return config.rootpath / ini if ini else None
+
+
+def asserts_are_disabled() -> str | None:
+    """Why ``assert`` does nothing in this process, or None: then a plan must refuse to run (contract 2)."""
+    if sys.flags.optimize:
+        return "asserts are disabled (PYTHONOPTIMIZE or python -O), so no gate could fail; run without it"
+    return None

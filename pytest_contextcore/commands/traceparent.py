@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from ..errors import EvidenceError
 from ..ids import remote_parent
 
 
@@ -20,8 +21,9 @@ def command(arguments: list[str]) -> int:
     parser.add_argument("--value", action="store_true", help="print the value only")
     options = parser.parse_args(arguments)
     from ..export.sampler import sampled  # noqa: PLC0415
+    from ..export.settings import Settings  # noqa: PLC0415
     from ..trace.joining import header, is_open  # noqa: PLC0415  (not for --help)
-    from ..trace.resume import EvidenceError, load_evidence  # noqa: PLC0415
+    from ..trace.resume import load_evidence  # noqa: PLC0415
 
     try:
         evidence = load_evidence(options.evidence, unaltered=True)
@@ -35,7 +37,7 @@ def command(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
-    taken = sampled(os.environ, remote_parent(os.environ), evidence.otel_trace_id)
+    taken = sampled(Settings.from_environ(os.environ), remote_parent(os.environ), evidence.otel_trace_id)
     value = header(evidence, sampled=taken)
     print(value if options.value else f"TRACEPARENT={value}")
     return 0

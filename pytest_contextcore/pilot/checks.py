@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
-from ..plan.model import Plan, fill
-from ..trace.evidence import Kind
+from ..plan.model import Kind, Plan, fill
 from .findings import Finding, reason
 from .gates import (
     baseline,

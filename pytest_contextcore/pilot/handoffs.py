@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..phase.handoff import Handoff
-from ..phase.places import RootedPath
+from ..phase.handoff import Handoff, RootedPath
 from .findings import Unreadable
 from .workspace import Workspace
 

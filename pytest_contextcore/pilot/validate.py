@@ -10,9 +10,9 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from ..commands.validate import broken_rules
-from ..schemas import KINDS, VERSION, file_name, schema
-from ..schemas.check import Fault, faults
+from ..commands.validate import check_document
+from ..schemas import KINDS, VERSION, file_name
+from ..schemas.check import Fault
 from .answers import say, wrapped
 from .commands import Parser, UsageError
 from .findings import clean
@@ -92,7 +92,7 @@ def _errors(kind: str, data: bytes, path: Path) -> list[Fault]:
         parsed = parse_json(data) if kind == "evidence" else _toml(data)
     except Malformed as error:
         return [Fault("", f"{error.message}: {error.observed}", error.expected, "Correct the file.")]
-    return faults(schema(kind), parsed) or broken_rules(kind, parsed, path)
+    return check_document(kind, parsed, path)
 
 
 def _toml(data: bytes) -> Any:

@@ -8,14 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from ..session.discovery import PLAN_FILE
-from .model import PhasePlan, Plan
+from ..errors import CollectionError
+from .model import PLAN_FILE, PhasePlan, Plan
 
 T = TypeVar("T")
-
-
-class CollectionError(Exception):
-    """Tests and plan do not fit together; the message names the culprit."""
 
 
 class PhaseTest(NamedTuple):

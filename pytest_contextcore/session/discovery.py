@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ..options import KEY, Settings
+from ..plan.model import PLAN_FILE
 
-PLAN_FILE = "plan.toml"
 MARKER = "phase"
 
 

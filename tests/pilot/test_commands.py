@@ -24,8 +24,7 @@ from pytest_contextcore.pilot import suite_path
 from pytest_contextcore.pilot.checks import CHECKS, gate_ids
 from pytest_contextcore.pilot.embedded import Injections, Pipeline
 from pytest_contextcore.pilot.suite_path import suite_folder
-from pytest_contextcore.plan.model import Plan, load_plan
-from pytest_contextcore.trace.evidence import Kind
+from pytest_contextcore.plan.model import Kind, Plan, load_plan
 
 from ..docs.test_docs import blocks
 from .conftest import ROOT
