@@ -5,36 +5,36 @@ To import them takes 30 ms, so whoever needs this module imports it then.
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, TracesData
 
 from . import wire
+from .otlp_json import spans_of
 
 _LIMITS = (1 << 16, 1 << 12, 1 << 8)
 _MOST = {"attributes": 128, "events": 32, "links": 32}
 """How many stay of a span that is too long even with short texts."""
 
 
-def spans(frame: bytes) -> list[Span]:
-    """The spans of a frame; none where it is no message of ours."""
+def scope_of(frame: bytes) -> ScopeSpans:
+    """The message of a frame; an empty one where it is none."""
     try:
-        return [span for scope in ResourceSpans.FromString(frame).scope_spans for span in scope.spans]
+        return next(iter(ResourceSpans.FromString(frame).scope_spans), ScopeSpans())
     except DecodeError:
-        return []
+        return ScopeSpans()
 
 
 def fitting(frame: bytes) -> bytes:
     """A frame that is no longer than `wire.MAX_FRAME`: long texts are cut, then what is too many is left out."""
     if len(frame) <= wire.MAX_FRAME:
         return frame
-    message = ResourceSpans.FromString(frame).scope_spans[0]
+    message = scope_of(frame)
     for limit in _LIMITS:
         change_texts(message, lambda text, limit=limit: _cut(text, limit))  # type: ignore[misc]  # a default
         if len(found := wire.frame_of(message.SerializeToString())) <= wire.MAX_FRAME:
@@ -65,14 +65,13 @@ def change_texts(message: ScopeSpans, change: Callable[[str], str]) -> None:
                 _change(pair.value, change)
 
 
-def from_json(line: str | bytes) -> tuple[bytes, list[bytes]]:
-    """Head and frames of a line of OTLP/JSON, such as a plan's own file has.
+def from_json(request: Any) -> tuple[bytes, list[bytes]]:
+    """Head and frames of a request of OTLP/JSON, such as a plan's own file has one a line.
 
     Raises:
-        ValueError: it is torn, or no OTLP trace request with one resource.
+        ValueError: it is no OTLP trace request with one resource.
     """
     try:
-        request = json.loads(line)
         for span in spans_of(request):
             for holder in (span, *span.get("links", ())):
                 for name in {"traceId", "spanId", "parentSpanId"} & holder.keys():
@@ -80,7 +79,7 @@ def from_json(line: str | bytes) -> tuple[bytes, list[bytes]]:
         message: TracesData = ParseDict(request, TracesData(), ignore_unknown_fields=True)
         (of_resource,) = message.resource_spans
     except (ValueError, TypeError, AttributeError, KeyError, ParseError, RecursionError) as error:
-        raise ValueError("no OTLP/JSON, or torn") from error
+        raise ValueError("no OTLP/JSON") from error
     head = wire.head_of(of_resource.resource.SerializeToString(), of_resource.schema_url)
     found = []
     for scope in of_resource.scope_spans:
@@ -90,13 +89,6 @@ def from_json(line: str | bytes) -> tuple[bytes, list[bytes]]:
             scope.spans.append(span)
             found.append(fitting(wire.frame_of(scope.SerializeToString())))
     return head, found
-
-
-def spans_of(request: Any) -> Iterator[dict[str, Any]]:
-    """The spans of a request of OTLP/JSON."""
-    for of_resource in request["resourceSpans"]:
-        for of_scope in of_resource.get("scopeSpans", ()):
-            yield from of_scope.get("spans", ())
 
 
 def _change(value: AnyValue, change: Callable[[str], str]) -> None:

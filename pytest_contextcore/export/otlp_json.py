@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..version import __version__
@@ -61,6 +60,17 @@ def message_line(resource_spans: bytes) -> str:
     return json.dumps({"resourceSpans": [found]}, separators=(",", ":"))
 
 
+def spans_of(request: Any) -> Iterator[_Json]:
+    """The spans of a decoded request.
+
+    Raises:
+        KeyError, TypeError, AttributeError: it is none.
+    """
+    for of_resource in request["resourceSpans"]:
+        for of_scope in of_resource.get("scopeSpans", ()):
+            yield from of_scope.get("spans", ())
+
+
 def _span(span: SpanData) -> _Json:
     status: _Json = {"code": _STATUS[span.status.code]}
     if span.status.code == "error":
@@ -102,20 +112,13 @@ def _attributes(attributes: Mapping[str, Any]) -> _Json:
 
 def _value(value: object) -> _Json:
     match value:
-        case None:
-            return {}
         case bool():
             return {"boolValue": value}
         case int() if -_INT64 <= value < _INT64:
             return {"intValue": str(int(value))}
         case float():
             return {"doubleValue": float(value) if math.isfinite(value) else _odd(value)}
-        case bytes():
-            return {"bytesValue": b64encode(value).decode()}
-        case Mapping():
-            inner = _attributes({str(name): held for name, held in value.items()})
-            return {"kvlistValue": {"values": inner["attributes"]} if inner else {}}
-        case Sequence() if not isinstance(value, str):
+        case list() | tuple():
             return {"arrayValue": {"values": [_value(inner) for inner in value]}}
     return {"stringValue": _clean(str(value))}
 

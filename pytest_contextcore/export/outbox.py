@@ -39,7 +39,8 @@ class Outbox:
         self, settings: Settings, path: Path, remote: Remote | None, *, sends: bool = True, keep: bool = False
     ) -> None:
         self.settings = settings
-        self.problem: str | None = None
+        self.remarks: list[str] = []
+        """Lines to print at the end of the session."""
         self._path, self._remote, self._sends, self._keep = path, remote, sends, keep
         self.spool = Spool(path, wire.head(self.resource), keep=keep) if settings.exporting else None
         self._of_code: Spool | None = None
@@ -92,7 +93,7 @@ class Outbox:
                 from .send import send  # noqa: PLC0415  (when there is something to send)
 
                 lines = send(self.settings, spools).lines
-        return [*lines, self.problem] if self.problem else lines
+        return [*lines, *self.remarks]
 
     def lost(self) -> list[str]:
         """What a worker could not write, a line a spool."""
@@ -105,7 +106,7 @@ class Outbox:
         self._of_code.append(frame)
 
     def _refused(self, why: str) -> None:
-        self.problem = f"no spans of code under test: {redact(why)}"
+        self.remarks = [*self.remarks[-9:], f"no spans of code under test: {redact(why)}"]
 
 
 def _frame(span: SpanData) -> bytes:

@@ -90,9 +90,7 @@ def _on_demand(make: Callable[[], TracerProvider], refused: Callable[[str], None
     return OnDemand()
 
 
-def _provider(
-    settings: Settings, attributes: Attributes, sink: Sink, refused: Callable[[str], None]
-) -> TracerProvider:
+def _provider(settings: Settings, attributes: Attributes, sink: Sink, refused: Callable[[str], None]) -> TracerProvider:
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  (here and below: when somebody traces)
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
 

@@ -21,9 +21,12 @@ def sampled(settings: Settings, remote: Remote | None, trace_id: str) -> bool:
     parent = None
     if remote is not None:
         flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if remote.sampled else trace.TraceFlags.DEFAULT)
-        context = trace.SpanContext(int(remote.trace_id, 16), int(remote.span_id, 16), is_remote=True, trace_flags=flags)
+        context = trace.SpanContext(
+            int(remote.trace_id, 16), int(remote.span_id, 16), is_remote=True, trace_flags=flags
+        )
         parent = trace.set_span_in_context(trace.NonRecordingSpan(context))
-    return sampler_of(settings).should_sample(parent, int(trace_id, 16), "pytest").decision.is_sampled()
+    decision = sampler_of(settings).should_sample(parent, int(trace_id, 16), "pytest").decision
+    return decision.name == "RECORD_AND_SAMPLE"
 
 
 def sampler_of(settings: Settings) -> Sampler:

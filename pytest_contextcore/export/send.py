@@ -51,7 +51,7 @@ def send(
     spools: Sequence[Spool],
     *,
     seconds: float = SECONDS,
-    patient: bool = False,
+    free: float = FREE,
     attempts: int = _ATTEMPTS,
     accepted: Callable[[int], None] = lambda spans: None,
     later: str = "",
@@ -65,13 +65,13 @@ def send(
         settings: where to.
         spools: what.
         seconds: after these it returns. The work is done by a daemon thread, which notes nothing after that.
-        patient: the time begins anew with each accepted request.
+        free: a request that is accepted within so many seconds costs nothing.
         attempts: how often a request is tried that may do later.
         accepted: is told the number of spans of each accepted request, in that thread.
         later: what is said to be replayed later; default: the files that are left.
     """
     waiting = [spool for spool in spools if not spool.settle()]
-    job = _Job(settings, waiting, seconds, patient=patient, attempts=attempts, accepted=accepted)
+    job = _Job(settings, waiting, seconds, free=free, attempts=attempts, accepted=accepted)
     if waiting and not settings.exporting:
         job.problem = "no endpoint is configured"
     elif waiting:
@@ -104,7 +104,7 @@ class _Job:
         spools: Sequence[Spool],
         seconds: float,
         *,
-        patient: bool = False,
+        free: float = FREE,
         attempts: int = _ATTEMPTS,
         accepted: Callable[[int], None] = lambda spans: None,
     ) -> None:
@@ -112,7 +112,7 @@ class _Job:
         self.problem: str | None = None
         self._rejected: dict[str, int] = {}
         self._aside: dict[tuple[str, str], int] = {}
-        self._settings, self._spools, self._seconds, self._patient = settings, spools, seconds, patient
+        self._settings, self._spools, self._free = settings, spools, free
         self._attempts, self._told = attempts, accepted
         self._json = settings.protocol == "http/json"
         self._transport: HttpTransport | GrpcTransport | None = None
@@ -227,8 +227,7 @@ class _Job:
         """Only time spent waiting for a slow answer counts, and not what it takes to read and encode."""
         now = _now()
         with self._lock:
-            spent = took if took > FREE else 0.0
-            self._until = now + self._seconds if self._patient else self._until + now - self._mark - spent
+            self._until += now - self._mark - (took if took > self._free else 0.0)
             self._mark = now
 
     def _body(self, head: bytes, batch: list[Piece]) -> bytes | None:

@@ -180,7 +180,10 @@ class Spool:
         """Keep what cannot be sent in a file of its own."""
         try:
             if piece.whole:
-                Spool(self.refused, self.head()).append(piece.data)
+                aside = Spool(self.refused, self.head())
+                aside.append(piece.data)
+                aside.close()
+                self.problem = aside.problem or self.problem
             else:
                 with self.damaged.open("ab") as file:
                     file.write(piece.data)
@@ -259,7 +262,7 @@ def _head_end(data: bytes) -> int:
 
 def _next_frame(data: bytes, at: int, limit: int) -> int:
     """Where the next whole frame begins, before ``limit``; else ``limit``."""
-    while 0 <= (at := data.find(wire.FRAME, at, limit)):
+    while (at := data.find(wire.FRAME, at, limit)) >= 0:
         if _frame_end(data, at):
             return at
         at += 1

@@ -1,8 +1,8 @@
 """Spans as protobuf, written by hand: OpenTelemetry's encoder takes ten times as long, and every test pays for it.
 
-A spool is one growing ``ResourceSpans`` message. It begins with a head, the ``resource`` and ``schema_url`` fields. Each
-span follows as a frame, a ``scope_spans`` field of its own. Behind the head and behind each frame stands the CRC-32 of
-its bytes, in a field whose number OTLP does not use, so that receivers skip it.
+A spool is one growing ``ResourceSpans`` message. It begins with a head, the ``resource`` and ``schema_url`` fields.
+Each span follows as a frame, a ``scope_spans`` field of its own. Behind the head and behind each frame stands the
+CRC-32 of its bytes, in a field whose number OTLP does not use, so that receivers skip it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _KIND_INTERNAL = b"\x30\x01"
 _PARENT_IS_KNOWN, _PARENT_IS_REMOTE = 0x100, 0x200  # opentelemetry-proto, SpanFlags
 _INT64 = 1 << 63
 _double, _times, _time, _flags, _crc = (
-    Struct(form).pack for form in ("<Bd", "<BQBQ", "<BQ", "<HI", "<BI")  # a tag before each value
+    Struct(form).pack
+    for form in ("<Bd", "<BQBQ", "<BQ", "<HI", "<BI")  # a tag before each value
 )
 _SHORT = [bytes((size,)) for size in range(128)]
 
@@ -158,28 +159,37 @@ def _number(value: float) -> bytes:
     return _double(0x21, value)
 
 
+def _bytes(value: bytes) -> bytes:
+    return _field(b"\x3a", value)
+
+
+def _mapping(value: Mapping[Any, Any]) -> bytes:
+    return _field(b"\x32", _attributes(b"\x0a", {str(name): inner for name, inner in value.items()}))
+
+
+def _sequence(value: Sequence[Any]) -> bytes:
+    return _field(b"\x2a", b"".join([_field(b"\x0a", _other(inner)) for inner in value]))
+
+
 def _other(value: object) -> bytes:
     """An ``AnyValue`` of a less frequent type; what OTLP cannot express is written as text."""
-    match value:
-        case None:
-            return b""
-        case str():
-            return _string(value)
-        case bool():
-            return _boolean(value)
-        case int():
-            return _integer(int(value))
-        case float():
-            return _number(float(value))
-        case bytes():
-            return _field(b"\x3a", value)
-        case Mapping():
-            return _field(b"\x32", _attributes(b"\x0a", {str(name): inner for name, inner in value.items()}))
-        case Sequence():
-            return _field(b"\x2a", b"".join(_field(b"\x0a", _other(inner)) for inner in value))
+    if value is None:
+        return b""
+    for kind, write in _KINDS:
+        if isinstance(value, kind):
+            return write(value)
     return _string(str(value))
 
 
+_KINDS: tuple[tuple[type, Callable[[Any], bytes]], ...] = (
+    (str, _string),
+    (bool, _boolean),
+    (int, _integer),
+    (float, _number),
+    (bytes, _bytes),
+    (Mapping, _mapping),
+    (Sequence, _sequence),
+)
 _VALUES: dict[type, Callable[[Any], bytes]] = {bool: _boolean, int: _integer, float: _number}
 """Types that need no look at the abstract ones, which costs more than the writing."""
 

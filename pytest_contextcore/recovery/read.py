@@ -6,8 +6,9 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ..export.otlp_json import spans_of
 from ..export.spool import Spool
 from ..span import SpanData
 from ..spans.of_trace import program_span
@@ -49,29 +50,43 @@ def look(files: Iterable[Path], wanted: Collection[str]) -> Seen:
 def spans_in(path: Path) -> Iterator[Found]:
     """The spans of a spool or of a plan's own file; what is damaged or cannot be read is left out."""
     try:
-        yield from _of_lines(path) if path.name.endswith(SUFFIX) else _of_spool(path)
+        if path.name.endswith(SUFFIX):
+            yield from (span for _, spans in requests_in(path) for span in spans)
+        else:
+            yield from _of_spool(path)
     except OSError:
         return
 
 
-def _of_lines(path: Path) -> Iterator[Found]:
-    from ..export.messages import spans_of  # noqa: PLC0415  (protobuf: only after a kill)
+def requests_in(path: Path) -> Iterator[tuple[dict[str, Any], list[Found]]]:
+    """The requests of a plan's own file, each with its spans; a torn or damaged line is left out.
 
+    Raises:
+        OSError: the file cannot be read.
+    """
     with path.open("rb") as file:
         for line in file:
             try:
-                for span in spans_of(json.loads(line)):
-                    times = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
-                    yield Found(span["spanId"], span.get("parentSpanId", ""), *times)
+                request = json.loads(line)
+                spans = [
+                    Found(
+                        str(span["spanId"]),
+                        str(span.get("parentSpanId", "")),
+                        int(span["startTimeUnixNano"]),
+                        int(span["endTimeUnixNano"]),
+                    )
+                    for span in spans_of(request)
+                ]
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                continue  # a torn line
+                continue
+            yield request, spans
 
 
 def _of_spool(path: Path) -> Iterator[Found]:
-    from ..export.messages import spans  # noqa: PLC0415  (protobuf: only after a kill)
+    from ..export.messages import scope_of  # noqa: PLC0415  (protobuf: only after a kill)
 
     for piece in Spool(path).pieces():
-        for span in spans(piece.data) if piece.whole else ():
+        for span in scope_of(piece.data).spans if piece.whole else ():
             times = span.start_time_unix_nano, span.end_time_unix_nano
             yield Found(span.span_id.hex(), span.parent_span_id.hex(), *times)
 

@@ -63,6 +63,8 @@ def _make(config: pytest.Config) -> Services:
     spool = settings.out / "spool" / f"{name}{SUFFIX}"
     exporting = ExportSettings.from_environ(os.environ)
     outbox = Outbox(exporting, spool, context.remote, sends=not given, keep=settings.keep_spool)
+    if config.get_verbosity() < 0 and not given:  # else the header says it
+        outbox.remarks += exporting.problems
     otel_trace_id = context.otel_trace_id("pytest")
     sampled = outbox.sampled(otel_trace_id)
     ordinary = OrdinaryTests(

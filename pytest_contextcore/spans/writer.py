@@ -55,7 +55,7 @@ class _Once:
 class PlanSpans:
     """A listener that turns what has ended into spans: ``<out>/<trace id>.otlp.jsonl`` always, the outbox if sampled.
 
-    Each is written when it ends, so that a kill loses none. What is open then is ended by `pytest_contextcore.recovery`.
+    Each is written when it ends, so that a kill loses none; `pytest_contextcore.recovery` ends what was open.
 
     Phases that did not start get their zero-length span at the end of the trace. A trace that stays open, since phases
     were deselected and nothing failed, has no end yet: its parent and those phases are emitted by the run that ends it.
