@@ -37,7 +37,9 @@ def test_threads_do_not_mix_their_spans(path: Path) -> None:
     spool = Spool(path, wire.head({}))
     texts = ["x" * n for n in (1, 3_000, 200_000)]
     made = [wire.frame(span) for text in texts for span in spans(40, text)]
-    threads = [threading.Thread(target=lambda part=part: [*map(spool.append, part)]) for part in (made[::2], made[1::2])]
+    threads = [
+        threading.Thread(target=lambda part=part: [*map(spool.append, part)]) for part in (made[::2], made[1::2])
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -28,7 +28,9 @@ VALUES = st.recursive(
 )
 IDS, TIMES = st.binary(min_size=8, max_size=8).map(bytes.hex), st.integers(0, (1 << 64) - 1)
 TRACE_IDS = st.binary(min_size=16, max_size=16).map(bytes.hex)
-STATUSES = st.builds(SpanStatus, st.sampled_from(["unset", "ok"]), st.just("")) | st.builds(SpanStatus, st.just("error"), TEXTS)
+STATUSES = st.builds(SpanStatus, st.sampled_from(["unset", "ok"]), st.just("")) | st.builds(
+    SpanStatus, st.just("error"), TEXTS
+)
 
 
 def spans(values: Any) -> st.SearchStrategy[SpanData]:
@@ -178,6 +180,8 @@ def test_damaged_lines_are_refused_without_a_traceback_of_another_kind() -> None
 def test_writing_spans_needs_neither_protobuf_nor_the_sdk() -> None:
     modules = "wire, otlp_json, spool, settings, resource, sampler, outbox, send, http"
     heavy = "('opentelemetry', 'google', 'pydantic', 'requests', 'grpc')"
-    program = f"import sys\nfrom pytest_contextcore.export import {modules}\nprint([m for m in sys.modules if m in {heavy}])"
+    program = (
+        f"import sys\nfrom pytest_contextcore.export import {modules}\nprint([m for m in sys.modules if m in {heavy}])"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
