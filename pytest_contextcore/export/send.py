@@ -231,13 +231,13 @@ class _Job:
             self._mark = now
 
     def _body(self, head: bytes, batch: list[Piece]) -> bytes | None:
-        message = b"".join([head, *(piece.data for piece in batch)])
+        parts = [head, *(piece.data for piece in batch)]
         if not self._json:
-            return b"\x0a" + varint(len(message)) + message
+            return b"".join([b"\x0a", varint(sum(map(len, parts))), *parts])
         from .otlp_json import message_line  # noqa: PLC0415  (protobuf, which the others do without)
 
         try:
-            return message_line(message).encode()
+            return message_line(b"".join(parts)).encode()
         except ValueError:
             return None
 

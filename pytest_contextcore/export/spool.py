@@ -19,7 +19,7 @@ from ..appending import append_whole, is_file_at, lock
 from . import wire
 
 _LONGEST = wire.MAX_FRAME + 16
-_WINDOW = 4 * _LONGEST
+_WINDOW = 2 * _LONGEST
 _TRACE = 4096
 """Bytes before a position that say whether it is one of this file."""
 

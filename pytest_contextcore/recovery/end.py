@@ -13,6 +13,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,14 +116,14 @@ def _end(spool: Spool, placeholder: bytes) -> int:
     (span,) = scope.spans
     run, out = spool.path.name[:32], spool.path.parent.parent
     evidence = _evidence(out / f"{span.name}.json") if ID.fullmatch(span.name) else None
-    if evidence is not None and evidence.otel_span_id == span.span_id.hex():
+    if evidence is not None and (evidence.trace_id, evidence.otel_span_id) == (span.name, span.span_id.hex()):
         if evidence.runs[-1:] != [run] or not _was_cut_off(evidence):
             return 0  # it came to its end, or a later run goes on with it
         count = _end_plan(spool, evidence, state=span.trace_state)
         _complete(out / f"{evidence.trace_id}{SUFFIX}", evidence)
         return count
     seen = look(files_of(out, "", run)[1:], {span.span_id.hex()})
-    if seen.ids:
+    if seen.ended:
         return 0
     span.end_time_unix_nano = max(seen.last, span.start_time_unix_nano)
     return int(spool.append(wire.frame_of(scope.SerializeToString())))
@@ -133,24 +134,14 @@ def _end_plan(spool: Spool, evidence: Evidence, state: str = "", *, joined: bool
     from ..export import messages  # noqa: PLC0415  (protobuf: only after a kill)
 
     own, *spools = files_of(spool.path.parent.parent, evidence.trace_id, evidence.runs[-1])
-    ended = {span.span_id for span in spans_in(own)}
-    seen = look([own, *spools], ids_of(evidence) | ended)
-    sent = look(spools, seen.ids).ids
-    lacking = (
-        [
-            (found.span_id, frame)
-            for request, spans in requests_in(own)
-            for found, frame in zip(spans, messages.from_json(request)[1], strict=True)
-        ]
-        if ended - sent
-        else []
-    )
-    frames = [frame for span_id, frame in lacking if span_id not in sent]
+    seen = look([own, *spools], ids_of(evidence) | {span.span_id for span in spans_in(own)})
+    sent = look(spools, seen.ended).ended
+    frames = [frame for frame in _frames(own) if messages.scope_of(frame).spans[0].span_id.hex() not in sent]
     begun = {span.otel_span_id for span in evidence.spans if span.status is not Status.NOT_STARTED}
     for span in as_interrupted(evidence, seen):
         parent = span.span_id == evidence.otel_span_id
         left_open = joined and (parent or (span.parent_id == evidence.otel_span_id and span.span_id not in begun))
-        if not left_open and span.span_id not in seen.ids:
+        if not left_open and span.span_id not in seen.ended:
             frames.append(wire.frame(with_state(span, state)))
     return sum(spool.append(frame) for frame in frames)
 
@@ -173,6 +164,16 @@ def _complete(own: Path, evidence: Evidence) -> int:
     except OSError:
         return 0  # the plan's next run replaces the file
     return len(spans)
+
+
+def _frames(own: Path) -> Iterator[bytes]:
+    """The spans of a plan's own file, for a spool."""
+    from ..export.messages import from_json  # noqa: PLC0415  (protobuf: only after a kill)
+
+    with suppress(OSError):
+        for request, _ in requests_in(own):
+            with suppress(ValueError):  # damaged
+                yield from from_json(request)[1]
 
 
 def _state(request: dict[str, Any]) -> str:

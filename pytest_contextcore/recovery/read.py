@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,23 +13,26 @@ from ..export.spool import Spool
 from ..span import SpanData
 from ..spans.of_trace import program_span
 from ..spans.writer import SUFFIX
-from ..trace.evidence import Evidence, SpanEvidence, Status
+from ..trace.evidence import SEVERITY_OF, Evidence, Result, SpanEvidence, Status
+
+_RESULTS = frozenset(map(str, Result))
 
 
 class Found(NamedTuple):
-    """A span that stands in a file: hex ids, nanoseconds since the epoch."""
+    """A span that stands in a file: hex ids, nanoseconds since the epoch, in a plan's own file its texts too."""
 
     span_id: str
     parent_id: str
     start: int
     end: int
+    texts: Mapping[str, str] = {}
 
 
 @dataclass(slots=True)
 class Seen:
     """What files have of the spans that were asked for: which, when the first one below each began, the last end."""
 
-    ids: set[str] = field(default_factory=set)
+    ended: dict[str, Found] = field(default_factory=dict)
     below: dict[str, int] = field(default_factory=dict)
     last: int = 0
 
@@ -39,7 +42,7 @@ def look(files: Iterable[Path], wanted: Collection[str]) -> Seen:
     seen = Seen()
     for span in (span for path in files for span in spans_in(path)):
         if span.span_id in wanted:
-            seen.ids.add(span.span_id)
+            seen.ended.setdefault(span.span_id, span)
         if span.parent_id in wanted:
             seen.below[span.parent_id] = min(seen.below.get(span.parent_id, span.start), span.start)
         if span.span_id in wanted or span.parent_id in wanted:
@@ -68,18 +71,18 @@ def requests_in(path: Path) -> Iterator[tuple[dict[str, Any], list[Found]]]:
         for line in file:
             try:
                 request = json.loads(line)
-                spans = [
-                    Found(
-                        str(span["spanId"]),
-                        str(span.get("parentSpanId", "")),
-                        int(span["startTimeUnixNano"]),
-                        int(span["endTimeUnixNano"]),
-                    )
-                    for span in spans_of(request)
-                ]
+                spans = [_found(span) for span in spans_of(request)]
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 continue
             yield request, spans
+
+
+def _found(span: Mapping[str, Any]) -> Found:
+    times = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
+    if not all(0 <= time < 1 << 63 for time in times):
+        raise ValueError("a time that no span has")
+    texts = {pair["key"]: pair["value"].get("stringValue", "") for pair in span.get("attributes", ())}
+    return Found(str(span["spanId"]), str(span.get("parentSpanId", "")), *times, texts)
 
 
 def _of_spool(path: Path) -> Iterator[Found]:
@@ -102,10 +105,18 @@ def ids_of(evidence: Evidence) -> set[str]:
 
 
 def catch_up(evidence: Evidence, seen: Seen) -> None:
-    """Gates of a phase that runs have begun if spans stand below them: evidence may be a moment behind."""
+    """Gates of the phase that runs, as the files show them: evidence may be a moment behind.
+
+    Those whose span stands there have ended, and those that have a span below them have begun.
+    """
     for phase in evidence.spans:
         for gate in phase.gates if phase.status is Status.IN_PROGRESS else ():
-            if gate.started_at is None and (start := seen.below.get(gate.otel_span_id)) is not None:
+            span = seen.ended.get(gate.otel_span_id)
+            if gate.ended_at is None and span is not None and (result := span.texts.get("gate.result")) in _RESULTS:
+                gate.result, gate.started_at, gate.ended_at = Result(result), span.start, span.end
+                gate.reason = span.texts.get("gate.reason")
+                gate.severity = SEVERITY_OF[gate.kind] if gate.result is Result.FAIL else None
+            elif gate.started_at is None and (start := seen.below.get(gate.otel_span_id)) is not None:
                 gate.started_at = max(start, phase.started_at or 0)
 
 

@@ -185,7 +185,7 @@ class TestAnyProtocol:
         assert verify(settings, 10.0) is None
         assert [request.spans for request in receiver.requests] == [0]
         for mode in ("stall", "bad", "garbage", "leak"):
-            receiver.mode = mode  # type: ignore[assignment]
+            receiver.mode = mode
             reason = str(verify(settings, 0.7))
             assert "127.0.0.1" in reason
             assert SECRET not in reason
@@ -196,7 +196,8 @@ class TestAnyProtocol:
         filled(path, spans(5))
         receiver.mode = "stall"
         program = (
-            "import os, sys, time\nfrom pathlib import Path\nfrom pytest_contextcore.export import send, settings, spool\n"
+            "import os, sys, time\nfrom pathlib import Path\n"
+            "from pytest_contextcore.export import send, settings, spool\n"
             "began = time.monotonic()\nfound = settings.Settings.from_environ(os.environ)\n"
             "print(send.send(found, [spool.Spool(Path(sys.argv[1]))]).problem, time.monotonic() - began < 2.0)"
         )
@@ -313,10 +314,19 @@ def test_lost_spans_are_told_and_without_an_endpoint_nothing_is_tried(path: Path
     assert left == f"2 spans not sent to no endpoint: no endpoint is configured; later: contextcore replay {path}"
 
 
+JSON, PROTOBUF = "application/json", "application/x-protobuf"
+
+
 @pytest.mark.parametrize(
     ("content", "kind"),
-    [(b"[]", "application/json"), (b"<html>", "application/x-protobuf"), (b"<html>", "text/html"), (b"{", "application/json"),
-     (b'{"partialSuccess":{"rejectedSpans":"many"}}', "application/json"), (b"[" * 100_000, "application/json")],
-)  # fmt: skip
+    [
+        (b"[]", JSON),
+        (b"{", JSON),
+        (b'{"partialSuccess":{"rejectedSpans":"many"}}', JSON),
+        (b"[" * 100_000, JSON),
+        (b"<html>", PROTOBUF),
+        (b"<html>", "text/html"),
+    ],
+)
 def test_what_is_no_otlp_answer_is_no_acceptance(content: bytes, kind: str) -> None:
     assert not judge_content(content, kind).accepted

@@ -110,7 +110,7 @@ def official(span: SpanData) -> Span:
 
 
 def read(data: bytes) -> ResourceSpans:
-    found = ResourceSpans.FromString(data)
+    found: ResourceSpans = ResourceSpans.FromString(data)
     found.DiscardUnknownFields()
     return found
 

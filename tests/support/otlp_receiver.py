@@ -39,9 +39,9 @@ Mode = Literal[
     "ok", "stall", "unavailable", "busy", "exhausted", "bad", "garbage", "partial", "overcount", "leak",
     "close", "reset", "trickle", "endless", "short", "long", "redirect",
 ]  # fmt: skip
-"""``busy`` asks to wait for ``retry_after`` seconds, ``exhausted`` does not, ``partial`` rejects one span, ``overcount``
-more than there were, ``leak`` repeats the headers. The others are answers of HTTP only: ``short`` breaks off within one,
-``trickle`` and ``endless`` never end, ``long`` does."""
+"""``busy`` asks to wait for ``retry_after`` seconds, ``exhausted`` does not, ``partial`` rejects one span,
+``overcount`` more than there were, ``leak`` repeats the headers. The others are answers of HTTP only: ``short`` breaks
+off within one, ``trickle`` and ``endless`` never end, ``long`` does."""
 
 _SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 
@@ -89,6 +89,8 @@ class Receiver:
         self.retry_after = 1.0
         self.poison = ""
         """A request with a span of this name is invalid."""
+        self.keep = True
+        """Whether what was accepted is kept, and not only counted."""
         self.requests: list[Received] = []
         self.accepted: list[ExportTraceServiceRequest] = []
         self._lock = threading.Lock()
@@ -167,7 +169,7 @@ class Receiver:
             ):
                 mode = "bad"
             self.requests.append(Received(headers, path, size, spans))
-            if mode in ("ok", "partial"):
+            if mode in ("ok", "partial") and self.keep:
                 self.accepted.append(request)
         reply = _Reply(request, mode)
         if mode in ("partial", "overcount"):
