@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -55,13 +55,14 @@ class Outbox:
         """Whether the sampler that the environment names takes this trace."""
         return sampled(self.settings, self._remote, otel_trace_id)
 
-    def put(self, spans: Iterable[SpanData]) -> None:
+    def put(self, spans: Sequence[SpanData]) -> None:
         """Hand finished spans to the operating system: a kill cannot lose them any more."""
-        if self.spool is not None:
-            for span in spans:
-                if self._root is not None and span.parent_id == self._root.span_id:
-                    self.begin_root()
-                self.spool.append(_frame(span))
+        if self.spool is None or not spans:
+            return
+        if self._root is not None and spans[0].parent_id == self._root.span_id:
+            self.begin_root()
+        frames = [_frame(span) for span in spans]
+        self.spool.append(b"".join(frames), len(frames))  # all or none: an exception comes before or after it
 
     def begin(self, span: SpanData) -> None:
         """Note the placeholder of a span that ends later, which replay sends if the process is killed."""

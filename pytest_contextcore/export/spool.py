@@ -62,17 +62,17 @@ class Spool:
         self._closed = False
 
     # -- writing -----------------------------------------------------------------------------------------------------
-    def append(self, frame: bytes) -> bool:
-        """Hand a frame to the operating system, so that no kill can lose it; False when it could not be kept."""
+    def append(self, frames: bytes, count: int = 1) -> bool:
+        """Hand frames to the operating system, so that no kill can lose them; False when they could not be kept."""
         with self._lock:
             try:
                 if not self._closed:
-                    append_whole(self._open() if self._descriptor is None else self._descriptor, frame)
-                    self._written += 1
+                    append_whole(self._open() if self._descriptor is None else self._descriptor, frames)
+                    self._written += count
                     return True
             except OSError as error:
                 self._remember(error)
-            self.lost += 1
+            self.lost += count
             return False
 
     def begin(self, placeholder: bytes) -> None:

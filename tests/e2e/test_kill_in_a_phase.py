@@ -202,6 +202,9 @@ def test_a_killed_session_of_workers_is_completed_once_file_by_file(suite: Suite
     killed_where_it_reached(suite, "-n", "2")
     with Receiver() as receiver:
         for file in spools(suite):
+            while not (free := Spool(file)).claim():  # its process is about to end
+                free.close()
+            free.close()
             assert replaying.command([str(file), "--endpoint", receiver.http_endpoint]) == 0
         spans = sent(receiver)
     assert names(spans) == {**REST, C1: 1, "run true": 1, "run false": 1}
@@ -287,7 +290,7 @@ def test_a_plan_that_is_run_again_leaves_the_other_plans_of_its_session_alone(
     assert [end_open_spans(Spool(file)) for file in spools(suite)] == [0, 0]
 
 
-# -- one killed run, and what may have become of its files ---------------------------------------------------------------
+# -- one killed run, and what may have become of its files ------------------------------------------------------------
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ``out`` folder of a run that was killed in its second gate, below a parent with a vendor's state."""
