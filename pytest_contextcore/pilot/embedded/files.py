@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ _WRONG_SHAPE = "does not have the expected shape"
 
 Document = dict[str, Any]
 _NO_FOLDING = 10_000  # columns: a query stays on its line
+_READ_AGAIN = 32  # documents that later steps read again
+# libyaml does in C what PyYAML's own loader and dumper do ten times as slowly; some builds of PyYAML lack it.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def now() -> str:
@@ -58,19 +63,29 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Document:
-    """A JSON file that holds one object."""
+    """A JSON file that holds one object; nobody may change it, since who reads the same file gets the same object."""
     return _read_object(path, json.loads)
 
 
 def read_yaml(path: Path) -> Document:
-    """A YAML file that holds one mapping."""
-    return _read_object(path, yaml.safe_load)
+    """A YAML file that holds one mapping; nobody may change it, as with `read_json`."""
+    return _read_object(path, parse_yaml)
+
+
+def parse_yaml(text: str) -> object:
+    """The one document of a YAML text, plain data."""
+    return yaml.load(text, _Loader)  # noqa: S506  (a safe loader)
+
+
+@lru_cache(maxsize=_READ_AGAIN)
+def _parse(text: str, parse: Callable[[str], object]) -> object:
+    return parse(text)
 
 
 def _read_object(path: Path, parse: Callable[[str], object]) -> Document:
     text = read_text(path)
     try:
-        document = parse(text)
+        document = _parse(text, parse)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise PipelineError(path, f"cannot be parsed: {error}") from error
     if not isinstance(document, dict):
@@ -113,7 +128,7 @@ def write_yaml(path: Path, document: Document) -> None:
     write_text(path, to_yaml(document))
 
 
-class _PlainDumper(yaml.SafeDumper):
+class _PlainDumper(_Dumper):  # type: ignore[misc]  # one of two classes
     """A dumper that repeats a shared value instead of pointing at it, and writes several lines as several lines."""
 
     def ignore_aliases(self, data: object) -> bool:

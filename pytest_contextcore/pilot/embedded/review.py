@@ -28,7 +28,7 @@ def review(layout: Layout, blockers: int = 0) -> None:
     reviews: dict[str, Document] = {}
     for number, task in enumerate(tasks):
         path = layout.project / task.target_file
-        document = read_yaml(path)  # JSON is YAML
+        document = (read_json if path.suffix == ".json" else read_yaml)(path)
         with reading(path):
             issues = findings(task, document)
         share = range(number, blockers, len(tasks))
