@@ -11,7 +11,10 @@ import os
 import pytest
 
 from pytest_contextcore import Phase
-from pytest_contextcore.install import prepare
+from pytest_contextcore.commands.install import prepare
+from pytest_contextcore.export.sender import verify
+from pytest_contextcore.export.settings import Settings
+from pytest_contextcore.options import KEY
 from pytest_contextcore.pilot import handoffs, report
 from pytest_contextcore.pilot.gates import (
     baseline,
@@ -28,9 +31,6 @@ from pytest_contextcore.pilot.gates import (
 from pytest_contextcore.pilot.plugin import min_coverage, scan_folder
 from pytest_contextcore.pilot.steps import Steps
 from pytest_contextcore.pilot.workspace import Workspace
-from pytest_contextcore.sender import verify
-from pytest_contextcore.settings import KEY
-from pytest_contextcore.telemetry import Settings
 
 
 @pytest.mark.phase("S1")

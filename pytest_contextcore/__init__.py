@@ -9,22 +9,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__
+
 if TYPE_CHECKING:
-    from .attributes import AttributeRefused
-    from .handle import Gate, Phase, UnknownGate
-    from .handoff import Handoff, HandoffRefused
+    from .phase.handoff import Handoff, HandoffRefused
+    from .phase.phase import Gate, Phase, UnknownGate
+    from .plan.attributes import AttributeRefused
 
-__version__ = "0.1.0"
-
-__all__ = ["AttributeRefused", "Gate", "Handoff", "HandoffRefused", "Phase", "UnknownGate"]
+__all__ = ["AttributeRefused", "Gate", "Handoff", "HandoffRefused", "Phase", "UnknownGate", "__version__"]
 
 _HOME = {
-    "AttributeRefused": "attributes",
-    "Gate": "handle",
-    "Handoff": "handoff",
-    "HandoffRefused": "handoff",
-    "Phase": "handle",
-    "UnknownGate": "handle",
+    "AttributeRefused": "plan.attributes",
+    "Gate": "phase.phase",
+    "Handoff": "phase.handoff",
+    "HandoffRefused": "phase.handoff",
+    "Phase": "phase.phase",
+    "UnknownGate": "phase.phase",
 }
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from .redact import redact
-from .span_data import SpanEvent
+from .span import SpanEvent
 
 _MAX_LINE = 500
 

@@ -7,17 +7,17 @@ to be exported.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Generator
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 
-from . import discovery, hooks, settings
+from . import hookspecs
+from .options import KEY, add_options, read_settings
+from .session.discovery import look, plans_at_start
 
 if TYPE_CHECKING:
-    from .handle import Phase
+    from .phase.phase import Phase
 
 RUNNING = pytest.StashKey["Phase | None"]()
 """On a phase's item while it runs: the value of its ``phase`` fixture."""
@@ -25,12 +25,12 @@ RUNNING = pytest.StashKey["Phase | None"]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
-    settings.add_options(parser)
+    add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the hooks that other plugins may implement."""
-    pluginmanager.add_hookspecs(hooks)
+    pluginmanager.add_hookspecs(hookspecs)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,42 +39,29 @@ def pytest_configure(config: pytest.Config) -> None:
     The listener is registered here so that its wrapper around ``pytest_collection_modifyitems`` comes after, and so
     encloses, that of pytest's last-failed plugin, which is registered in an earlier ``pytest_configure``.
     """
-    _put_back_modules()
     config.addinivalue_line("markers", "phase(id): this test is the phase with that id of the nearest plan.toml")
     if not config.pluginmanager.has_plugin("dependency"):  # we add its markers to phases, whether it is loaded or not
         config.addinivalue_line("markers", "dependency(name, depends, scope): of pytest-dependency")
-    config.stash[settings.KEY] = settings.read_settings(config)
+    config.stash[KEY] = read_settings(config)
     config.pluginmanager.register(_Listener(config), "contextcore-listener")
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
-        from .distributed import Controller  # noqa: PLC0415  (only with xdist)
+        from .xdist.controller import Controller  # noqa: PLC0415  (only with xdist)
 
         config.pluginmanager.register(Controller(config), "contextcore-controller")
     elif _exporting():
-        from . import lifecycle  # noqa: PLC0415  (only when spans are exported)
+        from .session.traced import start  # noqa: PLC0415  (only when spans are exported)
 
-        lifecycle.start(config)
+        start(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Which plan, where evidence goes, where spans go; nothing in a session that has neither plan nor export."""
-    plans = discovery.plans_at_start(config, config.stash[settings.KEY])
+    plans = plans_at_start(config, config.stash[KEY])
     if not plans and not _exporting():
         return []
-    from .header import header_lines  # noqa: PLC0415  (only in a session that is traced)
+    from .session.header import header_lines  # noqa: PLC0415  (only in a session that is traced)
 
     return header_lines(config, plans)
-
-
-def _put_back_modules() -> None:
-    """Have each module of ours once in a process, though pytest's tool for testing plugins runs several sessions in it.
-
-    After each it takes out of ``sys.modules`` what the session imported; the package still has it as an attribute. With
-    modules imported when they are needed, the next session would get some of them anew, with enums of their own.
-    """
-    package = __name__.rpartition(".")[0]
-    for name, module in list(vars(sys.modules[package]).items()):
-        if isinstance(module, ModuleType) and module.__name__ == f"{package}.{name}":
-            sys.modules.setdefault(module.__name__, module)
 
 
 def _exporting() -> bool:
@@ -96,26 +83,26 @@ class _Listener:
         config = self._config
         worker = hasattr(config, "workerinput")
         try:
-            found = discovery.look(session, items)
+            found = look(session, items)
             yield
             if found:
-                from . import beginning  # noqa: PLC0415  (only with a plan)
+                from .session.planned import begin  # noqa: PLC0415  (only with a plan)
 
-                beginning.begin(session, items, found)
+                begin(session, items, found)
         except pytest.UsageError as error:
             if not worker:
                 raise
-            from .worker import Link  # noqa: PLC0415  (only with xdist)
+            from .xdist.worker import Link  # noqa: PLC0415  (only with xdist)
 
             Link.tell_controller(config, str(error))
             items.clear()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Where nothing was traced nobody else says that the page that was asked for is missing."""
-        plugins, path = self._config.pluginmanager, self._config.stash[settings.KEY].html
+        plugins, path = self._config.pluginmanager, self._config.stash[KEY].html
         traced = plugins.has_plugin("contextcore-end") or plugins.has_plugin("contextcore-controller")
         if path is not None and not traced and not self._config.option.collectonly:
-            from .html_file import write_page  # noqa: PLC0415  (only when a page is asked for)
+            from .report.page.html_file import write_page  # noqa: PLC0415  (only when a page is asked for)
 
             for line in write_page(path, [], here=path.parent):
                 terminalreporter.write_line(line, red=True, bold=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .model import Result, Status
+from .trace.evidence import Result, Status
 
 if TYPE_CHECKING:
     from _pytest._io import TerminalWriter

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import pytest_contextcore
+
+# pytester runs sessions in this process and takes out of ``sys.modules`` what each of them imports. With everything
+# imported before, every session has the same modules, and so the same enums and exception classes.
+for found in pkgutil.walk_packages(pytest_contextcore.__path__, "pytest_contextcore."):
+    if not found.name.endswith("__main__"):
+        importlib.import_module(found.name)
+
 pytest.register_assert_rewrite("tests.traces")
 
-from .otlp_receiver import Receiver  # noqa: E402
-from .plans import PASSING, Suite  # noqa: E402
+from .support.otlp_receiver import Receiver  # noqa: E402
+from .support.plans import PASSING, Suite  # noqa: E402
 
 Evidence = dict[str, Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_contextcore.reason import assertion_reason, exception_reason, location
+from pytest_contextcore.reasons import assertion_reason, exception_reason, location
 
 
 def with_message() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.store import write_output
+from pytest_contextcore.files import write_output
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_link_to_a_file_is_replaced_and_what_it_leads_to_is_left_alone(tmp_pat
 
 
 def test_standard_output_is_written_even_where_it_is_a_file(tmp_path: Path) -> None:
-    program = "from pathlib import Path; from pytest_contextcore.store import write_output; "
+    program = "from pathlib import Path; from pytest_contextcore.files import write_output; "
     with (tmp_path / "said").open("wb") as file:
         subprocess.run(
             [sys.executable, "-c", f"{program}write_output(Path('/dev/stdout'), b'new')"], stdout=file, check=True

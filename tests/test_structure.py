@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .otlp_receiver import refused_endpoint
+from .support.otlp_receiver import refused_endpoint
 
 PACKAGE = Path(__file__).parent.parent / "pytest_contextcore"
 
@@ -51,8 +51,9 @@ def test_a_session_that_only_exports_imports_neither_pydantic_nor_the_sdk(pytest
     pytester.makeconftest(
         "import sys\n"
         "def pytest_unconfigure():\n"
-        "    heavy = {'pydantic', 'yaml', 'grpc', 'requests', 'opentelemetry.sdk', 'pytest_contextcore.model'}\n"
-        "    assert 'pytest_contextcore.ordinary' in sys.modules\n"
+        "    heavy = {'pydantic', 'yaml', 'grpc', 'requests', 'opentelemetry.sdk'}\n"
+        "    heavy.add('pytest_contextcore.trace.evidence')\n"
+        "    assert 'pytest_contextcore.spans.of_tests' in sys.modules\n"
         "    print('heavy:', sorted(heavy & set(sys.modules)))\n"
     )
     with pytest.MonkeyPatch.context() as patch:

@@ -19,14 +19,14 @@ from typing import Any
 import pluggy
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from pytest_contextcore.batches import Request, requests
-from pytest_contextcore.context import SpanContexts
+from pytest_contextcore.export.batches import Request, requests
+from pytest_contextcore.export.otlp import head_of, line_of
+from pytest_contextcore.export.settings import Settings
+from pytest_contextcore.export.spool import Position, Spool
+from pytest_contextcore.export.transport import open_transport
 from pytest_contextcore.ids import new_span_id, new_trace_id
-from pytest_contextcore.otlp import head_of, line_of
-from pytest_contextcore.span_data import OK, Attributes, SpanData
-from pytest_contextcore.spool import Position, Spool
-from pytest_contextcore.telemetry import Settings
-from pytest_contextcore.transport import open_transport
+from pytest_contextcore.span import OK, Attributes, SpanData
+from pytest_contextcore.spans.current import SpanContexts
 
 SPANS, ROUNDS = 5_000, 7
 TRACE, ROOT = new_trace_id(), new_span_id()

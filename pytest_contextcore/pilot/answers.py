@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..causes import plain
-from ..discovery import PLAN_FILE
-from ..model import SCHEMA_VERSION
-from ..plan import load_plan
-from ..store import write_output
+from ..files import write_output
+from ..plan.model import load_plan
+from ..report.verdict import plain
+from ..session.discovery import PLAN_FILE
+from ..trace.evidence import SCHEMA_VERSION
 from .checks import Outcome, Threshold, Verdict
 from .commands import UsageError
 from .findings import Finding, clean

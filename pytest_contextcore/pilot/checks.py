@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
-from ..model import Kind
-from ..plan import Plan, fill
+from ..plan.model import Plan, fill
+from ..trace.evidence import Kind
 from .findings import Finding, reason
 from .gates import (
     baseline,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..handoff import Handoff
-from ..places import RootedPath
+from ..phase.handoff import Handoff
+from ..phase.places import RootedPath
 from .findings import Unreadable
 from .workspace import Workspace
 

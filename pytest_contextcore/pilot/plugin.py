@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from ..plan import Plan
+    from ..plan.model import Plan
 
 PLAN_ID = "PI-101-002"
 _INJECTIONS = {
@@ -172,7 +172,7 @@ def workspace_root(config: pytest.Config) -> Path:
     value = config.getoption("workspace")
     if value is not None:
         return _folder(config, "--workspace", value)
-    from ..settings import KEY  # noqa: PLC0415  (of the plugin, which is loaded by now)
+    from ..options import KEY  # noqa: PLC0415  (of the plugin, which is loaded by now)
 
     return config.stash[KEY].out / "workspace"
 

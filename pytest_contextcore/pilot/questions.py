@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..plan import Plan
+from ..plan.model import Plan
 from .checks import Outcome, Threshold, Verdict, gate_ids, verdict
 from .findings import clean
 from .target import Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..handle import Gate, Phase
+from ..phase.phase import Gate, Phase
 from .findings import Finding, Unreadable, reason
 from .gates import design, export, finalize
 from .handoffs import WorkspaceHandoff

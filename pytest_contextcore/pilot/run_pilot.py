@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..store import write_output
+from ..files import write_output
 from .commands import Parser, UsageError
 from .findings import clean
 from .plugin import PLAN_ID

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..discovery import PLAN_FILE
+from ..session.discovery import PLAN_FILE
 
 
 def suite_folder() -> Path:

@@ -10,9 +10,9 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from ..commands.validate import broken_rules
 from ..schemas import KINDS, VERSION, file_name, schema
 from ..schemas.check import Fault, faults
-from ..schemas.rules import broken_rules
 from .answers import say, wrapped
 from .commands import Parser, UsageError
 from .findings import clean

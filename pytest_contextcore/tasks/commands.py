@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from ..export.settings import Settings, sampled
 from ..ids import new_span_id, new_trace_id, remote_parent
 from ..redact import redact
-from ..telemetry import Settings, sampled
 from . import rules
 from .export import hand_on_finished, send_spool
 from .listing import chosen, document, duration, printable, tree

@@ -16,16 +16,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..environment import port_of, split_address
-from ..otlp import encode_line
-from ..resource import resource
-from ..spool import Spool
+from ..export.environment import port_of, split_address
+from ..export.otlp import encode_line
+from ..export.resource import resource
+from ..export.spool import Spool
 from .model import Book
 from .spans import task_span
 from .store import StateError
 
 if TYPE_CHECKING:
-    from ..telemetry import Settings
+    from ..export.settings import Settings
     from .store import Store
 
 PATIENCE = 0.25
@@ -93,8 +93,8 @@ def _send(settings: Settings, store: Store, patience: float, environ: Mapping[st
 
 
 def _deliver(settings: Settings, store: Store, patience: float) -> str | None:
-    from ..budget import Budget  # noqa: PLC0415  (here and below: only where somebody listens)
-    from ..sender import send  # noqa: PLC0415
+    from ..export.budget import Budget  # noqa: PLC0415  (here and below: only where somebody listens)
+    from ..export.sender import send  # noqa: PLC0415
 
     with _held(store.spool_path) as held:
         if not held:
@@ -208,10 +208,10 @@ def _unreachable(settings: Settings, patience: float, environ: Mapping[str, str]
 
 def _prepare(settings: Settings) -> None:
     """Load what sending needs: that is no time that the collector takes."""
-    from ..transport import open_transport  # noqa: PLC0415  (only where somebody listens)
+    from ..export.transport import open_transport  # noqa: PLC0415  (only where somebody listens)
 
     if settings.protocol != "http/json":
         with suppress(ImportError):  # sending says so
-            from .. import protobuf  # noqa: F401, PLC0415
+            from ..export import protobuf  # noqa: F401, PLC0415
     with suppress(ImportError, OSError, ValueError):  # likewise
         open_transport(settings).close()

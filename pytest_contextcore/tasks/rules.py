@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..ids import ID, ID_RULE, MAX_ID
-from .model import BLOCKED, COMPLETED, FAILED, IN_PROGRESS, NOT_STARTED, Book, Refused, Task, TaskEvent
+from .model import (
+    BLOCKED,
+    COMPLETED,
+    FAILED,
+    IN_PROGRESS,
+    NOT_STARTED,
+    Book,
+    Refused,
+    Task,
+    TaskEvent,
+)
 
 STATUS_CHANGED = "task.status.changed"
 COMMENTED = "task.commented"

@@ -6,7 +6,7 @@ queries find the tree that a person draws and the one that a run records.
 
 from __future__ import annotations
 
-from ..span_data import OK, UNSET, Attributes, SpanData, SpanEvent, SpanStatus, error_status
+from ..span import OK, UNSET, Attributes, SpanData, SpanEvent, SpanStatus, error_status
 from .model import COMPLETED, FAILED, Book, Task
 
 _MAX_PHASE = 80

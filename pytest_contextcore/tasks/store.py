@@ -17,7 +17,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from ..store import write_atomic
+from ..files import write_atomic
 from .model import STATUSES, Book, Task, TaskEvent
 
 VERSION = "v1"

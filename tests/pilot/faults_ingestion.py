@@ -5,7 +5,21 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-from .edits import GONE, STALE, Edit, Register, at, both, holds, less, linked, removed, rescored, seeds, twice
+from .edits import (
+    GONE,
+    STALE,
+    Edit,
+    Register,
+    at,
+    both,
+    holds,
+    less,
+    linked,
+    removed,
+    rescored,
+    seeds,
+    twice,
+)
 from .variants import Files, change, dump, load, rescore
 
 _REGISTER = Register()

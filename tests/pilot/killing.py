@@ -45,7 +45,8 @@ def run(request: dict[str, Any], counted: int) -> int:
     """One pilot run, in the forked process."""
     import pytest
 
-    from pytest_contextcore import plan_spans, spool
+    from pytest_contextcore.export import spool
+    from pytest_contextcore.spans import writer as plan_spans
 
     output = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(output, 1)
@@ -61,7 +62,7 @@ def run(request: dict[str, Any], counted: int) -> int:
 
 def serve() -> None:
     """Answer requests until there are no more."""
-    from pytest_contextcore import beginning, closing, delivery, sender  # noqa: F401
+    from pytest_contextcore.export import delivery, sender  # noqa: F401
     from pytest_contextcore.pilot import embedded, gates, report, steps, workspace  # noqa: F401
 
     for line in sys.stdin:

@@ -19,15 +19,15 @@ from typing import Any
 
 import pytest
 
-from pytest_contextcore.cli import main
-from pytest_contextcore.model import Kind
+from pytest_contextcore.commands.cli import main
 from pytest_contextcore.pilot import suite_path
 from pytest_contextcore.pilot.checks import CHECKS, gate_ids
 from pytest_contextcore.pilot.embedded import Injections, Pipeline
 from pytest_contextcore.pilot.suite_path import suite_folder
-from pytest_contextcore.plan import Plan, load_plan
+from pytest_contextcore.plan.model import Plan, load_plan
+from pytest_contextcore.trace.evidence import Kind
 
-from ..test_docs import blocks
+from ..docs.test_docs import blocks
 from .conftest import ROOT
 
 Captured = pytest.CaptureFixture[str]

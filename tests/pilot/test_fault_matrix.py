@@ -18,7 +18,7 @@ from pytest_contextcore.pilot.checks import Threshold, verdict
 from pytest_contextcore.pilot.gates import export, finalize, review, validation
 from pytest_contextcore.pilot.observations import observe
 from pytest_contextcore.pilot.workspace import Memo, Workspace
-from pytest_contextcore.plan import load_plan
+from pytest_contextcore.plan.model import load_plan
 
 from . import phases
 from .conftest import ROOT

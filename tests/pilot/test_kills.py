@@ -16,15 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.evidence_file import evidence_path
-from pytest_contextcore.interrupted import end_open_spans
-from pytest_contextcore.model import Evidence, Status
-from pytest_contextcore.otlp import spans_of
-from pytest_contextcore.reuse import load_evidence
-from pytest_contextcore.rules import CHECKED
-from pytest_contextcore.spool import Spool
+from pytest_contextcore.export.otlp import spans_of
+from pytest_contextcore.export.spool import Spool
+from pytest_contextcore.recovery.end import end_open_spans
+from pytest_contextcore.trace.evidence import Evidence, Status
+from pytest_contextcore.trace.file import evidence_path
+from pytest_contextcore.trace.resume import load_evidence
+from pytest_contextcore.trace.rules import CHECKED
 
-from ..otlp_receiver import refused_endpoint
+from ..support.otlp_receiver import refused_endpoint
 
 ROOT = Path(__file__).parents[2]
 TRACE = "PI-101-002"

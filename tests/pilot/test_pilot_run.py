@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ..junit_file import JUnitFile
+from ..support.junit_file import JUnitFile
 from .conftest import ROOT, Pilot, PilotRun
 
 DONE = ["completed"] * 10

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_contextcore.services import services
+from pytest_contextcore.session.shared import services
 
 if TYPE_CHECKING:
-    from pytest_contextcore.span_data import SpanData
+    from pytest_contextcore.span import SpanData
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -5,15 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .compose import compose, compose_broken
-from .files import (
-    Document,
-    now,
-    read_json,
-    reading,
-    sha256_text,
-    write_json,
-    write_text,
-)
+from .files import Document, now, read_json, reading, sha256_text, write_json, write_text
 from .layout import Layout
 from .model import PipelineError
 from .plan import Plan, Task, design_hash, read_plan

@@ -1,14 +1,6 @@
 """S9: what a reader of the generated files would ask for (FORMATS, "project/.startd8/state/")."""
 
-from .files import (
-    Document,
-    read_json,
-    read_text,
-    read_yaml,
-    reading,
-    sha256_text,
-    write_json,
-)
+from .files import Document, read_json, read_text, read_yaml, reading, sha256_text, write_json
 from .implement import state_meta
 from .layout import Layout
 from .plan import Task, read_plan

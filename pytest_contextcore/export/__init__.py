@@ -1,0 +1,1 @@
+"""Finished spans: to disk, then to a collector. Knows no plan."""

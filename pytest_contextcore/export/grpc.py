@@ -1,0 +1,137 @@
+"""OTLP over gRPC by grpcio: the bytes of a request, sent as they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..version import __version__
+from .answer import Answer, judge_content
+from .environment import port_of, split_address
+from .transport import basic_credentials
+
+if TYPE_CHECKING:
+    import grpc
+
+    from .settings import Settings
+
+_RETRYABLE = ("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS")
+_EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+
+class GrpcTransport:
+    """A channel to a collector."""
+
+    def __init__(self, settings: Settings) -> None:
+        with _quiet_core():
+            import grpc  # noqa: PLC0415  (70 ms, and only for this protocol)
+        self._error = grpc.RpcError
+        address = split_address(settings.endpoint or "")
+        target = address.netloc.rpartition("@")[2]
+        if address.scheme and address.port is None:
+            target = f"{target}:{port_of(settings.endpoint or '')}"
+        options = [
+            ("grpc.primary_user_agent", f"pytest-contextcore/{__version__}"),
+            ("grpc.enable_retries", 0),
+            ("grpc.max_send_message_length", -1),
+        ]
+        compression = grpc.Compression.Gzip if settings.compression == "gzip" else grpc.Compression.NoCompression
+        self._channel: grpc.Channel = (
+            grpc.insecure_channel(target, options, compression)
+            if settings.insecure
+            else grpc.secure_channel(target, _credentials(settings), options, compression)
+        )
+        self._call = self._channel.unary_unary(_EXPORT)
+        self._metadata = tuple((basic_credentials("authorization", address) | dict(settings.headers)).items())
+
+    def export(self, body: bytes, timeout: float) -> Answer:
+        """Send one request; it ends within the timeout."""
+        try:
+            content: bytes = self._call(body, timeout=timeout, metadata=self._metadata)
+        except self._error as error:
+            return _judge(error)
+        except ValueError as error:  # the channel was closed, or metadata that gRPC refuses
+            return Answer(accepted=False, problem=type(error).__name__)
+        return judge_content(content, "application/x-protobuf")
+
+    def post(self, body: bytes, timeout: float) -> Answer:
+        """Send one request and wait: an open channel has threads, of which a child that a test forks is warned."""
+        return self.export(body, timeout)
+
+    def answered(self) -> bool:
+        """Nothing is ever waited for outside of ``export``."""
+        return True
+
+    def read_answer(self, timeout: float) -> Answer:
+        """Nothing was posted without waiting."""
+        del timeout
+        return Answer(accepted=False, problem="nothing was posted")
+
+    def close(self) -> None:
+        """Close the channel and what runs on it."""
+        self._channel.close()
+
+    def abort(self) -> None:
+        """Close the channel, which ends a call on it."""
+        self._channel.close()
+
+
+def _credentials(settings: Settings) -> grpc.ChannelCredentials:
+    import grpc  # noqa: PLC0415  (only for this protocol)
+
+    def read(name: str | None) -> bytes | None:
+        if not name:
+            return None
+        with open(name, "rb") as file:  # noqa: PTH123  (a name as the environment gives it)
+            return file.read()
+
+    return grpc.ssl_channel_credentials(
+        read(settings.certificate), read(settings.client_key), read(settings.client_certificate)
+    )
+
+
+@contextmanager
+def _quiet_core() -> Iterator[None]:
+    """Keep gRPC's C core from writing to stderr, unless the user has set what it writes; it reads this when loaded."""
+    if "GRPC_VERBOSITY" in os.environ:
+        yield
+        return
+    os.environ["GRPC_VERBOSITY"] = "NONE"
+    try:
+        yield
+    finally:
+        del os.environ["GRPC_VERBOSITY"]
+
+
+def _judge(error: Any) -> Answer:
+    name = error.code().name
+    details = error.details() or ""
+    wait = _retry_info(error)
+    refused = name == "UNAVAILABLE" and "failed to connect" in details
+    if name == "DEADLINE_EXCEEDED":
+        return Answer(accepted=False, problem="no answer in time", retryable=True)
+    return Answer(
+        accepted=False,
+        problem="connection refused" if refused and "refused" in details else f"{name} {details}".strip(),
+        retryable=not refused and (name in _RETRYABLE or (name == "RESOURCE_EXHAUSTED" and wait is not None)),
+        retry_after=wait,
+    )
+
+
+def _retry_info(error: Any) -> float | None:
+    """Seconds to wait, if the status says so (``google.rpc.RetryInfo``, OTLP specification, "OTLP/gRPC Throttling")."""
+    packed = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
+    if packed is None:
+        return None
+    from google.protobuf.message import DecodeError  # noqa: PLC0415  (only where a server says so)
+    from google.rpc.error_details_pb2 import RetryInfo  # noqa: PLC0415
+    from google.rpc.status_pb2 import Status  # noqa: PLC0415
+
+    info = RetryInfo()
+    try:
+        found = any(detail.Unpack(info) for detail in Status.FromString(packed).details)
+    except DecodeError:
+        return None
+    return info.retry_delay.seconds + info.retry_delay.nanos / 1e9 if found else None

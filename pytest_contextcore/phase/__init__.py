@@ -1,0 +1,1 @@
+"""What a test author holds: the phase, its gates, handoffs and programs."""

@@ -1,0 +1,247 @@
+"""What a test author calls: the ``phase`` fixture's value and its gates (contract 3)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from subprocess import CompletedProcess
+from types import TracebackType
+from typing import Literal, Self
+
+from ..files import Refused, digest_file
+from ..plan.assign import short_gate_id
+from ..plan.attributes import checked
+from ..reasons import assertion_reason, exception_reason, location
+from ..redact import redact
+from ..spans.current import SpanContexts
+from ..trace.evidence import EvidenceItem, GateEvidence, HandoffRecord, Input, Result
+from ..trace.recorder import TraceRecorder
+from ..trace.rules import Trouble, blocking_gates
+from .handoff import H, Handoff, HandoffRefused, accept, emit
+from .handoff_store import HandoffStore
+from .program import Command, run_command
+
+
+class UnknownGate(LookupError):  # noqa: N818  (named for what a test author reads)
+    """A test asked for a gate that its phase does not declare."""
+
+
+class Gate:
+    """One check of an exit criterion: a context manager in which a failing ``assert`` is the gate's failure.
+
+    The failure does not leave the ``with`` block, so that the gates behind it are evaluated too; the phase fails at the
+    end of its test. Anything else that is raised passes through and leaves the gate without a verdict.
+    """
+
+    def __init__(self, recorder: TraceRecorder, phase_id: str, gate_id: str, spans: SpanContexts) -> None:
+        self._recorder, self._phase_id, self._gate_id, self._spans = recorder, phase_id, gate_id, spans
+        self._not_applicable: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The full id, such as ``PI-101-002-S3-C2``."""
+        return self._record.gate_id
+
+    @property
+    def _record(self) -> GateEvidence:
+        return self._recorder.gate(self._phase_id, self._gate_id)
+
+    def evidence(self, type: str, *, ref: object, description: str = "") -> None:
+        """Attach a finding: its type in snake_case, what it is about, and optionally a sentence."""
+        self._record.evidence.append(
+            EvidenceItem(type=redact(type), ref=redact(str(ref)), description=redact(description))
+        )
+
+    def not_applicable(self, reason: str) -> None:
+        """Say that there is nothing to check here, and why; counts as checked."""
+        if not reason:
+            raise ValueError("gate.not_applicable needs a reason")
+        self._not_applicable = redact(reason)
+
+    def __enter__(self) -> Self:
+        if self._record.started_at is not None:
+            raise UnknownGate(f"gate {self.id} is checked twice; a gate is one check, so check it once")
+        if self._phase_id in self._recorder.sealed:
+            raise UnknownGate(f"gate {self.id} is checked after its phase's test; check it in the test")
+        record = self._recorder.begin_gate(self._phase_id, self._gate_id)
+        self._entered = self._spans.enter(record.otel_span_id)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        self._spans.leave(self._entered)
+        if isinstance(error, AssertionError):
+            self._end(Result.FAIL, assertion_reason(error))
+            self._recorder.failed_at[self.id] = location(error)
+            return True
+        if error is not None:
+            self._end(Result.NOT_CHECKED, f"no verdict: {exception_reason(error)}")
+            return False
+        if self._not_applicable is not None:
+            self._end(Result.NOT_APPLICABLE, self._not_applicable)
+        else:
+            self._end(Result.PASS, None)
+        return False
+
+    def _end(self, result: Result, reason: str | None) -> None:
+        self._recorder.end_gate(self._phase_id, self._gate_id, result, reason)
+
+
+class Phase:
+    """The running phase. Everything that a test says through it is recorded in the evidence and on the span."""
+
+    def __init__(
+        self,
+        recorder: TraceRecorder,
+        phase_id: str,
+        *,
+        handoffs: HandoffStore,
+        spans: SpanContexts,
+        root: Path,
+    ) -> None:
+        self._recorder, self._phase_id = recorder, phase_id
+        self._handoffs, self._spans, self._root = handoffs, spans, root
+        self._plan = recorder.plan.by_id[phase_id]
+
+    @property
+    def id(self) -> str:
+        """The full id, such as ``PI-101-002-S3``."""
+        return self._recorder.plan.span_id(self._phase_id)
+
+    @property
+    def short_id(self) -> str:
+        """The id within the plan, such as ``S3``."""
+        return self._phase_id
+
+    @property
+    def failed_gates(self) -> list[str]:
+        """Full ids of the required and integrity gates that have failed so far."""
+        return [gate.gate_id for gate in blocking_gates(self._recorder.span(self._phase_id))]
+
+    @property
+    def name(self) -> str:
+        """The phase's name, such as ``CONTRACT_INTEGRITY``."""
+        return self._plan.name
+
+    @property
+    def trace_id(self) -> str:
+        """The OpenTelemetry trace id, 32 hex digits."""
+        return self._recorder.evidence.otel_trace_id
+
+    @property
+    def traceparent(self) -> str:
+        """W3C trace context of the current span (the gate inside a gate, else the phase)."""
+        return self._spans.traceparent()
+
+    def gate(self, gate_id: str) -> Gate:
+        """A gate of this phase, by its short (``C1``), phase-qualified (``S3-C1``) or full id.
+
+        Raises:
+            UnknownGate: the plan declares no such gate for this phase.
+        """
+        short = short_gate_id(self._recorder.plan, self._plan, gate_id)
+        if short is None:
+            known = ", ".join(gate.id for gate in self._plan.gates)
+            raise UnknownGate(f"phase {self.id} declares no gate {gate_id!r}; the plan declares: {known}")
+        return Gate(self._recorder, self._phase_id, short, self._spans)
+
+    def record(self, **values: object) -> None:
+        """Record values of declared attributes: ``phase.record(gap_count=3)`` sets ``quality.gap_count``.
+
+        Raises:
+            AttributeRefused: a name that is not declared, or a value of another type; nothing is recorded then.
+        """
+        declared = self._recorder.plan.known_attributes
+        found = dict(checked(declared, name, value) for name, value in values.items())
+        self._recorder.span(self._phase_id).attributes.update(
+            {name: redact(value) if isinstance(value, str) else value for name, value in found.items()}
+        )
+
+    def input(self, path: str | Path, *, sha256: str | None = None) -> str:
+        """Record a file that this phase relies on; returns the SHA-256 of its bytes (hex).
+
+        ``sha256`` is the digest where the caller read the file itself, so that both speak of the same bytes.
+
+        Raises:
+            FileNotFoundError: it is absent.
+            OSError: it is a symlink, not a regular file, too large, or cannot be read.
+        """
+        path = Path(path)
+        try:
+            digest = sha256 or digest_file(path)
+        except Refused as error:
+            raise OSError(f"input {path}: {error}") from error
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100  (normalizes without following symlinks)
+        shown = absolute.relative_to(self._root) if absolute.is_relative_to(self._root) else absolute
+        self._recorder.add_input(self._phase_id, Input(path=redact(shown.as_posix()), sha256=digest))
+        return digest
+
+    def handoff(self, handoff: Handoff) -> None:
+        """Hand typed data on: event ``handoff.emitted`` with the digest of the payload."""
+        emitted = emit(handoff, self.id, self._root)
+        self._handoffs.put(emitted)
+        self._record_handoff(emitted.name, "emitted", emitted.digest)
+
+    def receive(self, kind: type[H]) -> H:
+        """Take over what an earlier phase handed on: event ``handoff.validated``.
+
+        Raises:
+            HandoffRefused: it was not emitted, is malformed, or no longer holds (event ``handoff.rejected``); the phase
+                is blocked.
+        """
+        name = kind.__name__
+        try:
+            emitted = self._handoffs.get(name)
+            handoff = accept(kind, emitted, self._root)
+        except HandoffRefused as refused:
+            reason = redact(refused.reason)
+            self._record_handoff(name, "rejected", refused.digest, reason)
+            self._recorder.add_trouble(self._phase_id, Trouble(reason, refused.next_action, blocks=True))
+            raise
+        self._record_handoff(name, "validated", emitted.digest if emitted else "")
+        return handoff
+
+    def _record_handoff(
+        self, name: str, direction: Literal["emitted", "validated", "rejected"], digest: str, reason: str | None = None
+    ) -> None:
+        record = HandoffRecord(name=name, direction=direction, digest=digest)
+        self._recorder.add_handoff(self._phase_id, record, reason)
+
+    def run(
+        self,
+        args: Sequence[str | Path],
+        *,
+        timeout: float | None = None,
+        cwd: str | Path | None = None,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,
+    ) -> CompletedProcess[str]:
+        """Run a program in a child span, with ``TRACEPARENT`` (and ``TRACESTATE``) in its environment.
+
+        The end of its output, without secrets, stands in the evidence (``spans[].programs``). What it leaves behind is
+        killed with it a second after its end if it still holds the output open; a server that is to stay needs its
+        output redirected.
+
+        Args:
+            args: program and arguments; no shell.
+            timeout: seconds after which the whole process group is killed, without asking it to end.
+            cwd: working directory.
+            env: environment instead of the current one.
+            input: text for its standard input.
+
+        Returns:
+            Exit code and output (text; at most 64 KiB of each stream, the end of it).
+
+        Raises:
+            subprocess.TimeoutExpired: the deadline passed; the process group was killed. It holds the output so far.
+            OSError: the program could not be started.
+            ValueError: ``args`` is empty.
+        """
+        if not args:
+            raise ValueError("phase.run needs a program to run, but its args are empty")
+        command = Command(
+            tuple(str(arg) for arg in args), timeout, cwd, dict(os.environ if env is None else env), input
+        )
+        return run_command(command, self._recorder, self._phase_id, self._spans)

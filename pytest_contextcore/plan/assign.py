@@ -1,0 +1,144 @@
+"""Which test is which phase, and in what order they run (contract 2). Pure: no pytest item is touched here."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from ..session.discovery import PLAN_FILE
+from .model import PhasePlan, Plan
+
+T = TypeVar("T")
+
+
+class CollectionError(Exception):
+    """Tests and plan do not fit together; the message names the culprit."""
+
+
+class PhaseTest(NamedTuple):
+    """A collected test that is marked as a phase: its node id, the marker's argument and its source text."""
+
+    nodeid: str
+    phase: str
+    source: str = ""
+
+
+class CollectedPlan(NamedTuple):
+    """A plan and the tests that were found for it: phase id → node id."""
+
+    plan: Plan
+    nodeids: Mapping[str, str]
+
+    def missing(self) -> list[str]:
+        """The phases without a test, in the plan's order."""
+        return [phase.id for phase in self.plan.phases if phase.id not in self.nodeids]
+
+
+def find_plan(start: Path, is_file: Callable[[Path], bool] = Path.is_file) -> Path | None:
+    """The nearest ``plan.toml`` upward from a folder."""
+    for folder in (start, *start.parents):
+        if is_file(folder / PLAN_FILE):
+            return folder / PLAN_FILE
+    return None
+
+
+def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedPlan:
+    """Match tests and phases.
+
+    Args:
+        plan: the plan.
+        tests: every test that was collected for it, whether selected or not.
+        whole: the plan's folder was collected whole, so that a phase without a test is a mistake.
+
+    Raises:
+        CollectionError: a test for an unknown phase, two tests for one, a gate that its phase does not declare, or
+            (where ``whole``) a phase without a test.
+    """
+    nodeids: dict[str, str] = {}
+    for test in tests:
+        phase_id = plan.short_phase_id(test.phase)
+        if phase_id not in plan.by_id:
+            known = ", ".join(plan.by_id)
+            raise CollectionError(
+                f"{test.nodeid} is marked phase({test.phase!r}), but {plan.path} declares only: {known}"
+            )
+        if phase_id in nodeids:
+            raise CollectionError(
+                f"phase {phase_id} of {plan.path} has two tests: {nodeids[phase_id]} and {test.nodeid}; "
+                "a phase is exactly one test"
+            )
+        nodeids[phase_id] = test.nodeid
+        _check_gates(plan, phase_id, test)
+    collected = CollectedPlan(plan, nodeids)
+    if whole and (missing := collected.missing()):
+        names = ", ".join(f"{phase_id} ({plan.by_id[phase_id].name})" for phase_id in missing)
+        raise CollectionError(
+            f"{plan.path}: no test for {names}; write one with "
+            f'@pytest.mark.phase("{missing[0]}") under {plan.path.parent}, or remove the phase from the plan'
+        )
+    return collected
+
+
+def _check_gates(plan: Plan, phase_id: str, test: PhaseTest) -> None:
+    phase = plan.by_id[phase_id]
+    for name in gate_names(test.source):
+        if short_gate_id(plan, phase, name) is None:
+            known = ", ".join(gate.id for gate in phase.gates)
+            raise CollectionError(
+                f"{test.nodeid} checks gate {name!r}, but phase {phase_id} of {plan.path} declares only: {known}"
+            )
+
+
+def short_gate_id(plan: Plan, phase: PhasePlan, name: str) -> str | None:
+    """The gate's short id for ``C1``, ``S3-C1`` or ``PI-101-002-S3-C1``; None where the phase has no such gate."""
+    short = name.removeprefix(f"{plan.trace.id}-").removeprefix(f"{phase.id}-")
+    return short if phase.gate(short) else None
+
+
+def gate_names(source: str) -> Iterator[str]:
+    """The literal gate ids that a test asks for with ``phase.gate("…")``; a wrong one is found before it runs."""
+    try:
+        tree = ast.parse(textwrap.dedent(source))
+    except SyntaxError:  # a fragment that is no statement by itself: those gates are checked when the test runs
+        return
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="phase"), attr="gate"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
+                yield name
+
+
+def in_plan_order(items: Sequence[T], rank: Callable[[T], tuple[str, int] | None]) -> list[T]:
+    """The items with each plan's phases together, in the plan's order, where the first of them stood.
+
+    ``rank`` gives the plan (its trace id) and the position in it, or None for a test that is no phase; those keep their
+    order.
+    """
+    blocks: dict[str, list[tuple[int, T]]] = {}
+    for item in items:
+        if (ranked := rank(item)) is not None:
+            blocks.setdefault(ranked[0], []).append((ranked[1], item))
+    ordered: list[T] = []
+    for item in items:
+        if (ranked := rank(item)) is None:
+            ordered.append(item)
+        elif ranked[0] in blocks:
+            ordered.extend(phase for _, phase in sorted(blocks.pop(ranked[0]), key=lambda pair: pair[0]))
+    return ordered
+
+
+def unproven_upstreams(plan: Plan, selected: Iterable[str], proven: Iterable[str]) -> dict[str, str]:
+    """Upstream phases that neither run now nor are proven → the selected phase that needs them."""
+    chosen, trusted = set(selected), set(proven)
+    found: dict[str, str] = {}
+    for phase in plan.phases:
+        if phase.id in chosen:
+            for upstream in plan.upstream[phase.id]:
+                if upstream not in chosen and upstream not in trusted:
+                    found.setdefault(upstream, phase.id)
+    return found

@@ -1,0 +1,302 @@
+"""The plan: a trace declared as data (contract 1), read from a TOML file into frozen models.
+
+Every rule that a plan can break is checked here, and a broken one is a ``PlanError`` that names the file and the key,
+or the line where the TOML itself is wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from ..ids import ID, ID_RULE, MAX_ID
+from ..trace.evidence import Kind
+from .attributes import Attribute, AttributeType, registry
+
+MAX_PLAN_BYTES = 4 * 1024 * 1024
+
+_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+class PlanError(Exception):
+    """A plan that cannot be used; the message names file and key or line."""
+
+
+def _check_id(value: object) -> object:
+    if isinstance(value, str) and not ID.fullmatch(value):
+        raise ValueError(ID_RULE)
+    return value
+
+
+Text = Annotated[str, Field(min_length=1)]
+Id = Annotated[
+    str, BeforeValidator(_check_id), Field(max_length=MAX_ID, json_schema_extra={"pattern": f"^{ID.pattern}$"})
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GatePlan(_Frozen):
+    """One gate: which exit criterion it checks, what its failure does, and what to do then.
+
+    ``next_action`` may use the gate's evidence: ``{unmapped_artifact}`` becomes the refs of the evidence of that type.
+    """
+
+    id: Id
+    purpose: Text
+    criterion: Text
+    kind: Kind = Kind.REQUIRED
+    next_action: Text
+
+
+class PhasePlan(_Frozen):
+    """One phase: one span, exactly one test.
+
+    ``depends_on`` defaults to the phase before; ``options`` names the pytest options (``dest``) that the phase reads;
+    ``timeout`` is in seconds, from setup to teardown.
+    """
+
+    id: Id
+    name: Text
+    goal: Text
+    exit_criteria: Annotated[tuple[Text, ...], Field(min_length=1)]
+    gates: Annotated[tuple[GatePlan, ...], Field(min_length=1)]
+    depends_on: tuple[Id, ...] | None = None
+    options: tuple[Text, ...] = ()
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _every_criterion_has_a_gate(self) -> Self:
+        seen: set[str] = set()
+        for gate in self.gates:
+            if gate.id in seen:
+                raise ValueError(f"gate {gate.id} is declared twice in phase {self.id}")
+            seen.add(gate.id)
+            if gate.criterion not in self.exit_criteria:
+                raise ValueError(
+                    f"gate {gate.id} of phase {self.id} checks {gate.criterion!r}, "
+                    "which is not one of its exit criteria"
+                )
+        for criterion in self.exit_criteria:
+            if not any(gate.criterion == criterion for gate in self.gates):
+                raise ValueError(f"exit criterion {criterion!r} of phase {self.id} has no gate")
+        return self
+
+    def gate(self, gate_id: str) -> GatePlan | None:
+        """The gate with this short id, or None."""
+        return next((gate for gate in self.gates if gate.id == gate_id), None)
+
+
+class DonePlan(_Frozen):
+    """A condition of the definition of done, and what proves it: gates (``S3-C1``) that must not have failed, and
+    values that attributes must have at the end.
+    """
+
+    condition: Text
+    gates: tuple[Text, ...] = ()
+    attributes: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    next_action: Text
+
+    @model_validator(mode="after")
+    def _is_proven_by_something(self) -> Self:
+        if not (self.gates or self.attributes):
+            raise ValueError(f"condition {self.condition!r} names neither gates nor attributes that prove it")
+        return self
+
+
+class TracePlan(_Frozen):
+    """The parent span."""
+
+    id: Id
+    title: Text
+    type: Text = "story"
+    project_id: Text
+    definition_of_done: Annotated[tuple[DonePlan, ...], Field(min_length=1)]
+
+
+class AttributePlan(_Frozen):
+    """An attribute that this plan declares beside those of the package's registry."""
+
+    name: Annotated[str, Field(pattern=r"^(input|quality|routing|output)\.[a-z][a-z0-9_]*$")]
+    type: AttributeType
+    meaning: Text
+
+
+class Plan(_Frozen):
+    """A whole plan. Build it with :func:`load_plan`, which knows the file for its messages."""
+
+    schema_version: Literal["v1"] = "v1"
+    trace: TracePlan
+    phases: Annotated[tuple[PhasePlan, ...], Field(min_length=1)]
+    attributes: tuple[AttributePlan, ...] = ()
+    path: Path = Field(exclude=True)
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> Self:
+        for problem in _problems(self):
+            raise ValueError(problem)
+        return self
+
+    @cached_property
+    def upstream(self) -> dict[str, tuple[str, ...]]:
+        """Phase id → ids of the phases that it depends on directly."""
+        found: dict[str, tuple[str, ...]] = {}
+        before: tuple[str, ...] = ()
+        for phase in self.phases:
+            found[phase.id] = before if phase.depends_on is None else phase.depends_on
+            before = (phase.id,)
+        return found
+
+    @cached_property
+    def by_id(self) -> dict[str, PhasePlan]:
+        """Phase id → phase, in the plan's order."""
+        return {phase.id: phase for phase in self.phases}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the plan's content; comments and layout of the file do not count."""
+        return _digest(self.model_dump(mode="json"))
+
+    @cached_property
+    def known_attributes(self) -> dict[str, Attribute]:
+        """Full attribute name → declaration: the package's registry and the plan's own."""
+        own = {a.name: Attribute(a.name, a.type, "phase", a.meaning, f"plan {self.trace.id}") for a in self.attributes}
+        return {**registry(), **own}
+
+    def phase_digest(self, phase_id: str) -> str:
+        """SHA-256 (hex) of one phase's entry."""
+        return _digest({"trace": self.trace.id, **self.by_id[phase_id].model_dump(mode="json")})
+
+    def span_id(self, phase_id: str) -> str:
+        """The full id of a phase: ``PI-101-002-S3``."""
+        return f"{self.trace.id}-{phase_id}"
+
+    def gate_id(self, phase_id: str, gate_id: str) -> str:
+        """The full id of a gate: ``PI-101-002-S3-C2``."""
+        return f"{self.trace.id}-{phase_id}-{gate_id}"
+
+    def short_phase_id(self, name: str) -> str:
+        """The phase id in ``S3`` or ``PI-101-002-S3``."""
+        return name.removeprefix(f"{self.trace.id}-")
+
+
+def fill(next_action: str, refs: dict[str, list[str]], limit: int = 3) -> str:
+    """Put the refs of a gate's evidence into its next action; a type that it lacks becomes "…"."""
+
+    def value(match: re.Match[str]) -> str:
+        found = refs.get(match[1], [])
+        more = f" and {len(found) - limit} more" if len(found) > limit else ""
+        return ", ".join(found[:limit]) + more if found else "…"
+
+    return _PLACEHOLDER.sub(value, next_action)
+
+
+def load_plan(path: Path) -> Plan:
+    """Read and check a plan.
+
+    Raises:
+        PlanError: the file is absent, too large, not TOML, or breaks a rule; the message names line or key.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_PLAN_BYTES + 1)
+    except OSError as error:
+        raise PlanError(f"plan {path}: cannot be read: {error.strerror or error}") from error
+    if len(data) > MAX_PLAN_BYTES:
+        raise PlanError(f"plan {path}: larger than {MAX_PLAN_BYTES} bytes")
+    try:
+        document = tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise PlanError(f"plan {path}: not UTF-8 at byte {error.start}") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PlanError(f"plan {path}: not valid TOML: {error}") from error
+    try:
+        return Plan.model_validate({**document, "path": path})
+    except ValidationError as error:
+        raise PlanError(f"plan {path}: {_first_error(error)}") from error
+
+
+def _first_error(error: ValidationError) -> str:
+    """Key and message of the first thing that is wrong, and how many more there are."""
+    errors = error.errors(include_url=False)
+    first = errors[0]
+    key = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = "unknown key"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{key}: {message}{more}" if key else f"{message}{more}"
+
+
+def _problems(plan: Plan) -> list[str]:
+    """What is wrong between the parts of a plan, each part being right by itself."""
+    problems = []
+    position: dict[str, int] = {}
+    names: set[str] = set()
+    for index, phase in enumerate(plan.phases):
+        if phase.id in position:
+            problems.append(f"phases: {phase.id} is declared twice")
+        if phase.name in names:
+            problems.append(f"phases: the name {phase.name} is used twice")
+        position[phase.id] = index
+        names.add(phase.name)
+    problems += [
+        f"attributes: {own.name} is in the package's registry already"
+        for own in plan.attributes
+        if own.name in registry()
+    ]
+    problems += _bad_dependencies(plan, position)
+    gates = {f"{phase.id}-{gate.id}" for phase in plan.phases for gate in phase.gates}
+    for done in plan.trace.definition_of_done:
+        problems += [
+            f"trace.definition_of_done: {done.condition!r} names the gate {name}, which no phase has"
+            for name in done.gates
+            if name not in gates
+        ]
+        problems += [
+            f"trace.definition_of_done: {done.condition!r} names the attribute {name}, which is not declared"
+            for name in done.attributes
+            if name not in plan.known_attributes
+        ]
+    return problems
+
+
+def _bad_dependencies(plan: Plan, position: dict[str, int]) -> list[str]:
+    problems = []
+    for phase in plan.phases:
+        for upstream in plan.upstream[phase.id]:
+            if upstream not in position:
+                problems.append(f"phases.{phase.id}.depends_on: there is no phase {upstream}")
+            elif upstream == phase.id or _reaches(plan, upstream, phase.id):
+                problems.append(f"phases.{phase.id}.depends_on: circular: {phase.id} → {upstream} → {phase.id}")
+            elif position[upstream] > position[phase.id]:
+                problems.append(f"phases.{phase.id}.depends_on: {upstream} comes later in the plan; move it before")
+    return problems
+
+
+def _reaches(plan: Plan, start: str, goal: str) -> bool:
+    """Whether ``goal`` is upstream of ``start``."""
+    seen: set[str] = set()
+    todo = [start]
+    while todo:
+        current = todo.pop()
+        if current == goal:
+            return True
+        if current not in seen:
+            seen.add(current)
+            todo.extend(plan.upstream.get(current, ()))
+    return False
+
+
+def _digest(value: dict[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

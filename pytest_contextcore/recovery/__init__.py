@@ -1,0 +1,1 @@
+"""What a kill left open."""

@@ -1,0 +1,84 @@
+"""The end of a session, the same for one process and for an xdist controller: exit code, JUnit, page, table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from ..options import KEY
+from ..report import github, junit_file, terminal
+from ..trace import joining
+from ..trace.evidence import Evidence, Status
+from ..trace.file import NOT_WRITTEN, evidence_path
+from .shared import Services
+
+
+class Trace(NamedTuple):
+    """A plan's execution in this session, and what could not be written or was reported about it."""
+
+    evidence: Evidence
+    problems: Sequence[str] = ()
+
+
+def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> list[str]:
+    """Settle exit code and JUnit file, write the page and CI's summary; the lines to print below the table."""
+    evidence = [trace.evidence for trace in traces]
+    session.exitstatus = exit_code(session.exitstatus, evidence)
+    lines = junit_file.complete(session.config, evidence)
+    for trace in traces:
+        if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
+            lines += _written(session.config, shared, trace.evidence)
+        lines += trace.problems
+    lines = [github.harmless(line) for line in [*lines, *_page(session.config, evidence)]]
+    return [*lines, *github.report(evidence, session.config.rootpath, os.environ)]
+
+
+def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> list[str]:
+    """Where evidence and spans stand; with ``-q`` only for a trace that did not complete."""
+    if config.get_verbosity() < 0 and evidence.status is Status.COMPLETED:
+        return []
+    here = config.invocation_params.dir
+    shown = _relative(evidence_path(shared.context.out, evidence.trace_id), here)
+    stopped = evidence.status in (Status.BLOCKED, Status.FAILED)
+    lines = [f"workspace: {_relative(Path(evidence.workspace), here)}"] if stopped and evidence.workspace else []
+    lines += [
+        f"evidence: {shown}",
+        f"spans:    {shown.with_suffix('.otlp.jsonl')} (trace {evidence.otel_trace_id})",
+    ]
+    if joining.is_open(evidence):
+        sampled = shared.outbox.sampled(evidence.otel_trace_id)
+        lines.append(f"go on:    TRACEPARENT={joining.header(evidence, sampled=sampled)}")
+    return lines
+
+
+def _relative(path: Path, folder: Path) -> Path:
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
+def _page(config: pytest.Config, traces: Sequence[Evidence]) -> list[str]:
+    """The page, where one was asked for."""
+    path = config.stash[KEY].html
+    if path is None or config.option.collectonly:
+        return []
+    from ..report.page.html_file import write_page  # noqa: PLC0415  (only when a page is asked for)
+
+    return write_page(path, traces, here=config.invocation_params.dir, quiet=config.get_verbosity() < 0)
+
+
+def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> int | pytest.ExitCode:
+    """A trace that did not complete is no success, even if every test of the session passed (contract 2)."""
+    stopped = any(trace.status in (Status.BLOCKED, Status.FAILED) for trace in traces)
+    return pytest.ExitCode.TESTS_FAILED if stopped and exitstatus == pytest.ExitCode.OK else exitstatus
+
+
+def show(
+    config: pytest.Config, reporter: pytest.TerminalReporter, traces: Sequence[Trace], lines: Sequence[str]
+) -> None:
+    """Print the tables and what was written where."""
+    terminal.print_tables(config, reporter, [trace.evidence for trace in traces])
+    for line in lines:
+        reporter.write_line(line, **({"red": True, "bold": True} if line.startswith("ERROR: ") else {}))

@@ -1,0 +1,110 @@
+"""One execution of one plan in this process: recorder, files and spans put together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from ..export.outbox import Outbox
+from ..phase.handoff_store import HandoffStore
+from ..phase.phase import Phase
+from ..plan.assign import CollectedPlan
+from ..plan.waivers import Waivers
+from ..spans.current import SpanContexts
+from ..spans.of_subtests import SubtestSpans
+from ..spans.writer import PlanSpans
+from ..trace.changes import all_of
+from ..trace.evidence import Attributes
+from ..trace.file import EvidenceFile
+from ..trace.recorder import TraceRecorder
+from .run_context import RunContext
+
+OptionValue = str | int | float | bool | list[str] | None
+
+
+class PlanRun:
+    """Everything that belongs to one plan's execution. Nothing is written before its first phase is reached."""
+
+    def __init__(
+        self,
+        collected: CollectedPlan,
+        context: RunContext,
+        outbox: Outbox,
+        *,
+        options: Mapping[str, OptionValue],
+        workspace: Path | None,
+        fingerprints: Mapping[str, str],
+        waivers: Waivers,
+    ) -> None:
+        self.collected, self.context, self.plan = collected, context, collected.plan
+        self.recorder = TraceRecorder(
+            self.plan,
+            options=options,
+            workspace=str(workspace) if workspace else None,
+            otel_trace_id=context.otel_trace_id(self.plan.trace.id),
+            otel_span_id=context.otel_span_id(self.plan.trace.id),
+            remote=context.remote,
+            waivers=waivers,
+        )
+        self.recorder.evidence.runs = [context.run_id]
+        self.remarks: list[str] = []
+        for phase in self.plan.phases:
+            span = self.recorder.span(phase.id)
+            span.nodeid, span.fingerprint = collected.nodeids.get(phase.id), fingerprints.get(phase.id)
+        sampled = outbox.sampled(self.recorder.evidence.otel_trace_id)
+        self.handoffs = HandoffStore(context.out, self.plan.trace.id)
+        self.spans = SpanContexts(
+            self.recorder.evidence.otel_trace_id,
+            sampled=sampled,
+            state=context.remote.state if context.remote else "",
+        )
+        self.file = EvidenceFile(self.recorder, context.out)
+        self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
+        self.recorder.listener = all_of(self.plan_spans, self.file)
+        self.subtests: SubtestSpans | None = None
+        """Of the phase that runs."""
+        self.started = self.finished = False
+
+    def start(self) -> None:
+        """The first phase was reached."""
+        if not self.started:
+            self.started = True
+            self.recorder.start()
+
+    def begin(self, phase_id: str, nodeid: str, code: Attributes) -> Phase:
+        """A phase's test starts, or starts anew; its span becomes the current one."""
+        self.start()
+        self.recorder.begin_phase(phase_id, nodeid, code)
+        self.handoffs.begin(self.plan.span_id(phase_id))
+        self.spans.open(self.recorder.span(phase_id).otel_span_id)
+        self.subtests = SubtestSpans(self.recorder.evidence.otel_trace_id, partial(self.recorder.add_child, phase_id))
+        return Phase(self.recorder, phase_id, handoffs=self.handoffs, spans=self.spans, root=self.context.root)
+
+    def end(self, phase_id: str) -> None:
+        """A phase's test is over, with its teardown."""
+        if self.subtests is not None:
+            self.subtests.flush()
+        self.spans.close()
+        self.recorder.end_phase(phase_id)
+
+    def finish(self) -> None:
+        """The session is over."""
+        if self.started and not self.finished:
+            self.finished = True
+            self.spans.close()
+            self.recorder.finish()
+
+    def problems(self) -> list[str]:
+        """What went wrong with files, what is to be known of the trace, and waivers that did nothing, a line each."""
+        sources = (self.file, self.plan_spans, self.handoffs)
+        found = [source.problem for source in sources if source.problem]
+        return [*found, *self.remarks, *self.recorder.waivers.remarks()]
+
+
+def asserts_are_disabled() -> str | None:
+    """Why ``assert`` does nothing in this process, or None: then a plan must refuse to run (contract 2)."""
+    if sys.flags.optimize:
+        return "asserts are disabled (PYTHONOPTIMIZE or python -O), so no gate could fail; run without it"
+    return None

@@ -1,0 +1,143 @@
+"""Which phases run and which are taken over from the last evidence: deselection, resume, joining (contract 2)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ..files import digest_file
+from ..phase.places import portable
+from ..plan.assign import unproven_upstreams
+from ..plan.model import Plan
+from ..trace import joining
+from ..trace.file import evidence_path
+from ..trace.resume import EvidenceError, Proof, fingerprint, load_evidence, not_reusable
+from .run import PlanRun
+from .run_context import RunContext
+from .sources import source_of
+
+
+def fingerprints_of(
+    plan: Plan,
+    nodeids: Mapping[str, str],
+    context: RunContext,
+    options: Mapping[str, object],
+    workspace: str | None,
+) -> dict[str, str]:
+    """The fingerprint of each phase whose test's source can be read; paths inside the rootdir count from there."""
+    here = {name: portable(value, context.root) for name, value in options.items()}
+    place = str(portable(workspace, context.root)) if workspace else None
+    found = {}
+    for phase_id, nodeid in nodeids.items():
+        source = source_of(context.root, nodeid) or source_of(plan.path.parent, nodeid)
+        if source is not None:
+            found[phase_id] = fingerprint(plan, phase_id, source=source, options=here, workspace=place)
+    return found
+
+
+def select(run: PlanRun, selected: set[str], whole: str, *, resume: bool) -> set[str]:
+    """Take over the phases that the last evidence proves; join its trace if asked to.
+
+    Those are the phases that a deselection left out; with ``resume`` the selected ones too, whose ids are returned:
+    they need not run. ``whole`` is the command that runs the plan whole, for the message.
+
+    Raises:
+        pytest.UsageError: a selected phase needs one that was deselected and that nothing proves, the evidence to
+            resume from cannot be used, or the trace that ``TRACEPARENT`` names cannot be joined.
+    """
+    proof = prove(run, set() if resume else selected, resume=resume)
+    if resume:
+        run.remarks.append(_resumed(run, proof))
+    needed = unproven_upstreams(run.plan, selected, proof.proven)
+    if needed:
+        upstream, phase_id = next(iter(needed.items()))
+        raise pytest.UsageError(
+            f"phase {phase_id} is selected but needs {upstream}, which is deselected and not proven by the last "
+            f"evidence: {proof.refused[upstream]}; run the plan whole: {whole}"
+        )
+    joined = _join(run, proof)
+    left_out = set(run.plan.by_id) - selected
+    run.recorder.partial = bool(left_out - set(proof.proven) if joined else left_out)
+    for phase_id in run.plan.by_id:
+        if proof.last is not None and phase_id in proof.proven:
+            run.recorder.adopt(phase_id, proof.proven[phase_id], proof.last)
+        elif phase_id in left_out:
+            run.recorder.leave_out(phase_id)
+    run.handoffs.take_back(proof.proven.values())
+    return selected & set(proof.proven)
+
+
+def _resumed(run: PlanRun, proof: Proof) -> str:
+    """What a resumed run does, in one line.
+
+    Raises:
+        pytest.UsageError: there is evidence, and it cannot be used.
+    """
+    if proof.last is None:
+        path = evidence_path(run.context.out, run.plan.trace.id)
+        if os.path.lexists(path):
+            why = next(iter(proof.refused.values()))
+            raise pytest.UsageError(f"--contextcore-resume: {why}; to begin anew, run without --contextcore-resume")
+        return f"resume:   nothing to go on from: there is no {path.name} in {path.parent}"
+    if not proof.refused:
+        return f"resume:   all phases are proven by the trace {proof.last.otel_trace_id}"
+    first, why = next(iter(proof.refused.items()))
+    reused = f"{', '.join(proof.proven)} reused from the trace {proof.last.otel_trace_id}" if proof.proven else ""
+    return f"resume:   {reused or 'nothing can be reused'}; {first} runs: {why}"
+
+
+def prove(run: PlanRun, running: set[str], *, resume: bool) -> Proof:
+    """What the last evidence proves where ``running`` are the phases that are to run (the rule of resume).
+
+    With ``resume`` a phase whose handoffs are lost runs again, rather than that the next one misses them.
+    """
+    plan, context = run.plan, run.context
+    if len(running) == len(plan.phases) and context.remote is None:
+        return Proof(None, {}, {})  # nothing to take over, and no trace to join
+    try:
+        last = load_evidence(evidence_path(context.out, plan.trace.id), unaltered=True)
+    except EvidenceError as error:
+        return Proof(None, {}, dict.fromkeys(plan.by_id, str(error)))
+    spans = {plan.short_phase_id(span.span_id): span for span in last.spans}
+    recorded = run.recorder.evidence
+    if (last.trace_id, last.project_id) != (recorded.trace_id, recorded.project_id):
+        why = f"evidence {evidence_path(context.out, plan.trace.id)}: of {last.trace_id} in project {last.project_id}"
+        return Proof(None, {}, dict.fromkeys(plan.by_id, why))
+    nodeids = {
+        **{phase_id: span.nodeid for phase_id, span in spans.items() if span.nodeid},
+        **run.collected.nodeids,
+    }
+    fingerprints = fingerprints_of(plan, nodeids, context, recorded.options, recorded.workspace)
+    judge = partial(not_reusable, plan, last, running, fingerprints, lambda path: _digest(context.root / path))
+    refused = judge()
+    if resume and refused:  # where nothing runs, nobody receives anything
+        refused = judge(lost=run.handoffs.lost)
+    return Proof(last, {phase_id: spans[phase_id] for phase_id in plan.by_id if phase_id not in refused}, refused)
+
+
+def _join(run: PlanRun, proof: Proof) -> bool:
+    """Go on with the trace of the last evidence, if ``TRACEPARENT`` says so."""
+    try:
+        joined = joining.joins(run.plan, proof, os.environ.get("TRACEPARENT"), run.context.remote)
+    except joining.JoinRefused as error:
+        raise pytest.UsageError(str(error)) from error
+    if proof.last is None:
+        return False
+    if joined:
+        run.recorder.join(proof.last)
+    elif proof.proven and joining.is_open(proof.last):
+        run.remarks.append(
+            f"note: a trace of its own; that of the last evidence ({proof.last.otel_trace_id}) is not finished by it"
+        )
+    return joined
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return digest_file(path)
+    except OSError:
+        return None

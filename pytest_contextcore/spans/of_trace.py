@@ -1,0 +1,205 @@
+"""Spans out of evidence (contract 2 and 6): names, parents, attributes, events, statuses. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..plan.attributes import RECORDABLE
+from ..redact import redact
+from ..span import OK, UNSET, Attributes, Link, SpanData, SpanEvent, SpanStatus, error_status
+from ..trace.evidence import (
+    Attempt,
+    Event,
+    Evidence,
+    GateEvidence,
+    Kind,
+    ProgramEvidence,
+    Result,
+    SpanEvidence,
+    Status,
+)
+from ..trace.rules import last_values
+
+_TEST_RESULT = {Status.COMPLETED: "pass", Status.BLOCKED: "fail", Status.FAILED: "fail"}
+_RUN_STATUS = {
+    Status.COMPLETED: "success",
+    Status.BLOCKED: "failure",
+    Status.FAILED: "failure",
+    Status.IN_PROGRESS: "in_progress",
+    Status.NOT_STARTED: "skipped",
+}
+
+
+def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData, ...] = ()) -> Iterator[SpanData]:
+    """The spans of one phase that has ended or will not start: its gates, its programs, itself."""
+    moment = span.ended_at or evidence.ended_at or evidence.started_at or 0
+    written = max((attempt.ended_at or 0 for attempt in span.attempts), default=0)  # with an earlier attempt
+    for gate in span.gates:
+        if gate.started_at is not None and gate.started_at >= written:
+            yield gate_span(evidence, span, gate)
+    yield from children
+    attributes: Attributes = {
+        "project.id": evidence.project_id,
+        "task.id": span.span_id,
+        "task.parent_id": span.parent_id,
+        "task.phase": span.phase,
+        **_status_attributes(span.status, span.blocked_reason, span.blocked_on_span_id, span.next_action),
+        **span.attributes,
+    }
+    if span.reused:
+        attributes["task.reused"] = True
+    earlier = [] if span.reused else span.attempts  # a reused phase's attempts are spans of another trace
+    if earlier:
+        attributes["task.attempt"] = len(earlier) + 1
+    if span.nodeid:
+        attributes["test.case.name"] = span.nodeid
+    if span.status in _TEST_RESULT and not span.reused:
+        attributes["test.case.result.status"] = _TEST_RESULT[span.status]
+    yield SpanData(
+        name=f"{span.span_id} {span.phase}",
+        trace_id=evidence.otel_trace_id,
+        span_id=span.otel_span_id,
+        parent_id=evidence.otel_span_id,
+        start=span.started_at or moment,
+        end=span.ended_at or moment,
+        attributes=attributes,
+        events=_events(span.events),
+        links=_links(evidence, span, earlier),
+        status=_span_status(span.status, span.blocked_reason),
+    )
+
+
+def _links(evidence: Evidence, span: SpanEvidence, earlier: Sequence[Attempt]) -> tuple[Link, ...]:
+    """To the span that proves a reused phase, and to earlier attempts."""
+    proof = span.reused_from
+    found = [Link(proof.otel_trace_id, proof.otel_span_id)] if proof is not None else []
+    return (*found, *(Link(evidence.otel_trace_id, attempt.otel_span_id) for attempt in earlier))
+
+
+def parent_span(evidence: Evidence, now: int, trace_state: str = "") -> SpanData:
+    """The span of the whole trace."""
+    recorded = {name: value for name, value in last_values(evidence).items() if name.startswith(RECORDABLE)}
+    attributes: Attributes = {
+        "project.id": evidence.project_id,
+        "task.id": evidence.trace_id,
+        "task.type": evidence.type,
+        "task.title": evidence.title,
+        **_status_attributes(
+            evidence.status, evidence.blocked_reason, evidence.blocked_on_span_id, evidence.next_action
+        ),
+        **recorded,
+        "test.suite.name": evidence.trace_id,
+        "test.suite.run.status": _RUN_STATUS[evidence.status],
+    }
+    return SpanData(
+        name=evidence.trace_id,
+        trace_id=evidence.otel_trace_id,
+        span_id=evidence.otel_span_id,
+        parent_id=evidence.otel_parent_span_id,
+        start=evidence.started_at or now,
+        end=evidence.ended_at or now,
+        attributes=attributes,
+        status=_span_status(evidence.status, evidence.blocked_reason),
+        trace_state=trace_state,
+        parent_remote=evidence.otel_parent_span_id is not None,
+    )
+
+
+def with_state(span: SpanData, trace_state: str) -> SpanData:
+    """The span with the vendor state of its trace."""
+    return span._replace(trace_state=trace_state) if trace_state else span
+
+
+def _events(events: list[Event]) -> tuple[SpanEvent, ...]:
+    return tuple(SpanEvent(event.name, event.time, event.attributes) for event in events)
+
+
+def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> SpanData:
+    """The span of one gate that was checked, or left without a verdict."""
+    attributes: Attributes = {
+        "project.id": evidence.project_id,
+        "task.id": gate.gate_id,
+        "task.parent_id": span.span_id,
+        "task.phase": span.phase,
+        "task.status": _gate_task_status(gate),
+        "gate.kind": gate.kind.value,
+        "gate.result": gate.result.value,
+    }
+    if gate.severity is not None:
+        attributes["gate.severity"] = gate.severity.value
+    if gate.reason:
+        attributes["gate.reason"] = gate.reason
+    if gate.waived:
+        attributes["gate.waived"] = gate.waived
+    if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY:
+        attributes["task.blocked_reason"] = gate.reason or ""
+        attributes["task.next_action"] = gate.next_action or ""
+    start = gate.started_at or 0
+    return SpanData(
+        name=gate.gate_id,
+        trace_id=evidence.otel_trace_id,
+        span_id=gate.otel_span_id,
+        parent_id=span.otel_span_id,
+        start=start,
+        end=gate.ended_at or start,
+        attributes=attributes,
+        events=_events(gate.events),
+        status=_gate_status(gate),
+    )
+
+
+def program_span(evidence: Evidence, program: ProgramEvidence, parent_id: str) -> SpanData:
+    """The span of a program that ``phase.run`` ran, below a gate or a phase."""
+    name = redact(Path(program.args[0]).name) if program.args else "?"  # evidence may be edited
+    attributes: Attributes = {"process.executable.name": name}
+    if program.exit_code is not None:
+        attributes["process.exit.code"] = program.exit_code
+    start = program.started_at or 0
+    return SpanData(
+        name=f"run {name}",
+        trace_id=evidence.otel_trace_id,
+        span_id=program.otel_span_id,
+        parent_id=parent_id,
+        start=start,
+        end=program.ended_at or start,
+        attributes=attributes,
+        status=OK if program.exit_code == 0 else error_status(program.end),
+    )
+
+
+def _gate_task_status(gate: GateEvidence) -> str:
+    """A gate is a task too: an advisory failure lets its phase complete, a gate without a verdict failed."""
+    if gate.result is Result.FAIL:
+        return Status.COMPLETED.value if gate.kind is Kind.ADVISORY else Status.BLOCKED.value
+    return Status.FAILED.value if gate.result is Result.NOT_CHECKED else Status.COMPLETED.value
+
+
+def _gate_status(gate: GateEvidence) -> SpanStatus:
+    """An advisory failure is a warning: it does not mark the trace as erroneous in a backend."""
+    if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY:
+        return UNSET
+    if gate.result in (Result.FAIL, Result.NOT_CHECKED):
+        return error_status(gate.reason or "")
+    return OK
+
+
+def _status_attributes(
+    status: Status, reason: str | None, blocked_on: str | None, next_action: str | None
+) -> Attributes:
+    attributes: Attributes = {"task.status": status.value}
+    if status in (Status.BLOCKED, Status.NOT_STARTED):
+        if reason:
+            attributes["task.blocked_reason"] = reason
+        if blocked_on:
+            attributes["task.blocked_on_span_id"] = blocked_on
+        if next_action:
+            attributes["task.next_action"] = next_action
+    return attributes
+
+
+def _span_status(status: Status, reason: str | None) -> SpanStatus:
+    """Contract 2: completed OK, blocked and failed ERROR with the reason, anything else UNSET."""
+    if status is Status.COMPLETED:
+        return OK
+    return error_status(reason or "") if status in (Status.BLOCKED, Status.FAILED) else UNSET

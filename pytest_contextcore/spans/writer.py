@@ -1,0 +1,165 @@
+"""Spans of a plan as they end, gates and programs before their phase: into the plan's own file, and to the outbox."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+from ..appending import append_whole, end_line, is_file_at, lock
+from ..export.otlp import encode_line
+from ..export.outbox import Outbox
+from ..span import SpanData
+from ..trace.changes import Change
+from ..trace.evidence import GateEvidence, SpanEvidence, Status
+from ..trace.recorder import TraceRecorder
+from .of_trace import gate_span, parent_span, phase_spans, with_state
+
+
+class _Once:
+    """Spans on their way to one place, where none goes twice. What an exception keeps from it goes with the next ones.
+
+    Ctrl-C and the deadline of a phase come at any moment, also while spans are written.
+    """
+
+    def __init__(self, write: Callable[[list[SpanData]], None], there: Collection[str] = ()) -> None:
+        self._write = write
+        self._there = set(there)
+        self._waiting: dict[str, SpanData] = {}
+
+    def __call__(self, spans: Iterable[SpanData]) -> None:
+        """Write them, and those that wait, unless they are there."""
+        self.add(spans)
+        if waiting := [span for span in self._waiting.values() if span.span_id not in self._there]:
+            self._write(waiting)
+        self._there.update(self._waiting)
+        self._waiting.clear()
+
+    def add(self, spans: Iterable[SpanData]) -> None:
+        """Let them wait."""
+        self._waiting.update((span.span_id, span) for span in spans)
+
+
+class PlanSpans:
+    """A listener that turns what has ended into spans: ``<out>/<trace id>.otlp.jsonl`` always, the outbox if sampled.
+
+    Each is written when it ends, so that a kill loses none. What is open then is ended by `interrupted`.
+
+    Phases that did not start get their zero-length span at the end of the trace (contract 5). A trace that stays open,
+    since phases were deselected and nothing failed, has no end yet: its parent and those phases are emitted by the run
+    that ends it. Reused phases get a span too, unless an earlier run of this very trace has emitted it.
+
+    ``emitted``: ids of spans that a process which died had written already, though not yet into the evidence.
+    """
+
+    def __init__(
+        self,
+        recorder: TraceRecorder,
+        out: Path,
+        outbox: Outbox,
+        *,
+        sampled: bool,
+        emitted: Collection[str] = (),
+    ) -> None:
+        self.path = out / f"{recorder.plan.trace.id}.otlp.jsonl"
+        self.problem: str | None = None
+        self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
+        self._send, self._keep = _Once(outbox.put, emitted), _Once(self._append, emitted)
+        self._held: int | None = None
+        self._lock = threading.RLock()
+
+    def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
+        """Take note of a change; a phase may run programs in several threads."""
+        with self._lock:
+            self._note(change, span, gate)
+
+    def _note(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
+        if change is Change.TRACE_STARTED:
+            self._begin()
+            if self._sampled:
+                self._note_parent()
+        elif change is Change.CHILD_ENDED and span is not None:  # at once: the phase may be killed before its end
+            self._emit_with_children(span, self._children)
+        elif change is Change.GATE_ENDED and span is not None and gate is not None:
+            self._emit([gate_span(self._recorder.evidence, span, gate)])
+        elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
+            self._emit_with_children(span, self._phase)
+        elif change is Change.TRACE_ENDED:
+            evidence = self._recorder.evidence
+            ended = evidence.ended_at is not None
+            rest = [
+                s
+                for held in evidence.spans
+                if (ended and held.status is Status.NOT_STARTED) or (held.reused and not evidence.joined)
+                for s in self._phase(held)
+            ]
+            if ended:
+                rest.append(parent_span(evidence, self._recorder.now()))
+            self._emit(rest)
+            self._let_go()
+
+    def _emit_with_children(self, span: SpanEvidence, made: Callable[[SpanEvidence], list[SpanData]]) -> None:
+        """Children are forgotten when they are written; until then an exception leaves them for the phase's end."""
+        known = len(self._children(span))
+        self._emit(made(span))
+        del self._children(span)[:known]
+
+    def _phase(self, span: SpanEvidence) -> list[SpanData]:
+        return list(phase_spans(self._recorder.evidence, span, tuple(self._children(span))))
+
+    def _children(self, span: SpanEvidence) -> list[SpanData]:
+        return self._recorder.child_spans.get(self._recorder.plan.short_phase_id(span.span_id), [])
+
+    def _emit(self, spans: list[SpanData]) -> None:
+        remote = self._recorder.remote
+        if remote is not None:
+            spans = [with_state(span, remote.state) for span in spans]
+        self._keep.add(spans)
+        if self._sampled:
+            self._send(spans)
+        # Last: what is in here but not in the spool was sent (`pytest_contextcore.recovery.end`).
+        self._keep(())
+
+    def _begin(self) -> None:
+        """An empty file for this run."""
+        try:
+            self._hold(os.O_TRUNC)
+        except OSError as error:
+            self._remember(error)
+
+    def _append(self, spans: list[SpanData]) -> None:
+        """All of these spans, or none of them where the disk refuses."""
+        try:
+            if self._held is not None and not is_file_at(self.path, self._held):
+                self._let_go()
+                self.problem = f"spans: {self.path} was removed while the run went on; it has those that came later"
+            if self._held is None:
+                self._hold()
+            if self._held is not None:
+                end_line(self._held)
+                append_whole(self._held, f"{encode_line(spans, self._outbox.resource)}\n".encode())
+        except OSError as error:
+            self._remember(error)
+
+    def _remember(self, error: OSError) -> None:
+        self.problem = f"spans not written to {self.path}: {error.strerror or error}"
+
+    def _hold(self, flags: int = 0) -> None:
+        """Open the file; a lock on it tells a replay that the run goes on."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._held = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | flags, 0o666)
+        lock(self._held)
+
+    def _note_parent(self) -> None:
+        if self._outbox.spool is not None:
+            from ..recovery.end import as_interrupted  # noqa: PLC0415  (only when exporting)
+
+            remote = self._recorder.remote
+            parent = as_interrupted(self._recorder.evidence)[-1]
+            self._outbox.begin(with_state(parent, remote.state if remote else ""))
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None

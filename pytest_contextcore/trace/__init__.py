@@ -1,0 +1,1 @@
+"""What happened: evidence, the rules over it, and the recorder."""

@@ -1,0 +1,53 @@
+"""The record of a plan before anything has happened: all phases not started, all gates not checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..ids import new_span_id
+from ..plan.model import PhasePlan, Plan
+from .evidence import Evidence, GateEvidence, SpanEvidence
+
+
+def fresh_evidence(
+    plan: Plan,
+    *,
+    otel_trace_id: str,
+    otel_span_id: str,
+    otel_parent_span_id: str | None,
+    workspace: str | None,
+    options: Mapping[str, str | int | float | bool | list[str] | None],
+) -> Evidence:
+    """The evidence of a trace that has not begun; ids in lower-case hex."""
+    return Evidence(
+        trace_id=plan.trace.id,
+        otel_trace_id=otel_trace_id,
+        otel_span_id=otel_span_id,
+        otel_parent_span_id=otel_parent_span_id,
+        project_id=plan.trace.project_id,
+        title=plan.trace.title,
+        type=plan.trace.type,
+        workspace=workspace,
+        options=dict(options),
+        plan_digest=plan.digest,
+        spans=[fresh_span(plan, phase) for phase in plan.phases],
+    )
+
+
+def fresh_span(plan: Plan, phase: PhasePlan) -> SpanEvidence:
+    """A phase that has not started, with a span id of its own."""
+    return SpanEvidence(
+        span_id=plan.span_id(phase.id),
+        otel_span_id=new_span_id(),
+        parent_id=plan.trace.id,
+        phase=phase.name,
+        gates=[
+            GateEvidence(
+                gate_id=plan.gate_id(phase.id, gate.id),
+                purpose=gate.purpose,
+                otel_span_id=new_span_id(),
+                kind=gate.kind,
+            )
+            for gate in phase.gates
+        ],
+    )

@@ -1,0 +1,210 @@
+"""Decisions: what a phase's outcome is, who blocks whom, what the parent's status is (contract 2).
+
+Pure functions of the plan and the evidence; nothing here reads a clock, a file or pytest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..plan.model import DonePlan, Plan
+from .evidence import (
+    Attributes,
+    Condition,
+    Evidence,
+    GateEvidence,
+    Kind,
+    Result,
+    SpanEvidence,
+    Status,
+)
+
+DESELECTED = "deselected in this run"
+"""The reason of a phase that was not selected and that nothing proves."""
+
+CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
+GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
+"""Results of a gate that is as it should be: these are counted in reports."""
+
+
+_ALSO_SHOWN = 5
+
+
+class Trouble(NamedTuple):
+    """Something that stops a phase and is no gate's verdict: an exception, a refused handoff, a skip.
+
+    ``blocks`` is true for a refused handoff, which blocks the phase; everything else makes it failed.
+    """
+
+    reason: str
+    next_action: str
+    blocks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a phase ended, and why if it is not completed."""
+
+    status: Status
+    reason: str | None = None
+    next_action: str | None = None
+    blocked_on: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.status is Status.BLOCKED and not (self.reason and self.next_action):
+            raise ValueError("a blocked span needs a reason and a next action")
+
+
+def good_gates(span: SpanEvidence) -> int:
+    """How many gates of a phase are as they should be."""
+    return sum(gate.result in GOOD for gate in span.gates)
+
+
+def blocking_gates(span: SpanEvidence) -> list[GateEvidence]:
+    """The failed gates that block the phase, integrity gates first."""
+    failed = [gate for gate in span.gates if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY]
+    return sorted(failed, key=lambda gate: gate.kind is not Kind.INTEGRITY)
+
+
+def is_final(span: SpanEvidence) -> bool:
+    """Whether an integrity gate of the phase has failed: no plugin may run it again (contract 2)."""
+    return any(gate.kind is Kind.INTEGRITY and gate.result is Result.FAIL for gate in span.gates)
+
+
+def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
+    """How a phase ended. A failed integrity or required gate wins over whatever was raised after it."""
+    failed = blocking_gates(span)
+    if failed:
+        gate, *others = failed
+        names = [_short(span, other) for other in others]
+        more = f" and {len(names) - _ALSO_SHOWN} more" if len(names) > _ALSO_SHOWN else ""
+        also = f" (also failed: {', '.join(names[:_ALSO_SHOWN])}{more})" if names else ""
+        return Outcome(Status.BLOCKED, f"{_short(span, gate)}: {gate.reason}{also}", gate.next_action)
+    for trouble in troubles:
+        if trouble.blocks:
+            return Outcome(Status.BLOCKED, trouble.reason, trouble.next_action)
+    if troubles:
+        return Outcome(Status.FAILED, troubles[0].reason, troubles[0].next_action)
+    unchecked = [_short(span, gate) for gate in span.gates if gate.result not in CHECKED]
+    if unchecked:
+        one = len(unchecked) == 1
+        return Outcome(
+            Status.FAILED,
+            f"declared {'gate' if one else 'gates'} {', '.join(unchecked)} {'was' if one else 'were'} never checked",
+            f"check {'it' if one else 'them'} in {span.nodeid} with phase.gate(…), "
+            f"or remove {'it' if one else 'them'} from the plan",
+        )
+    return Outcome(Status.COMPLETED)
+
+
+def upstream_block(plan: Plan, evidence: Evidence, phase_id: str) -> Outcome | None:
+    """Why a phase may not start, or None if it may.
+
+    A failed integrity gate stops every later phase, whatever the dependencies say (seed, Execution Protocol 5).
+    """
+    root = _stopping_integrity(plan, evidence, phase_id) or _root_cause(plan, evidence, phase_id)
+    if root is None:
+        return None
+    name = f"{root.span_id} {root.phase}"
+    if root.status in (Status.BLOCKED, Status.FAILED):
+        reason = f"{name} is {root.status}: {root.blocked_reason}"
+    else:
+        reason = f"{name} is not completed ({root.status})"
+    return Outcome(Status.NOT_STARTED, reason, root.next_action or f"run {name} first", root.span_id)
+
+
+def _stopping_integrity(plan: Plan, evidence: Evidence, phase_id: str) -> SpanEvidence | None:
+    for phase in plan.phases:
+        if phase.id == phase_id:
+            return None
+        span = evidence.span(plan.span_id(phase.id))
+        if is_final(span):
+            return span
+    return None
+
+
+def _root_cause(plan: Plan, evidence: Evidence, phase_id: str) -> SpanEvidence | None:
+    """The phase that is to blame, the first in the plan's order among all upstreams that are not completed."""
+    for phase in plan.phases:
+        if phase.id == phase_id:
+            return None
+        if phase.id not in _all_upstreams(plan, phase_id):
+            continue
+        span = evidence.span(plan.span_id(phase.id))
+        if span.status is not Status.COMPLETED:
+            return span
+    return None
+
+
+def _all_upstreams(plan: Plan, phase_id: str) -> set[str]:
+    found: set[str] = set()
+    todo = list(plan.upstream[phase_id])
+    while todo:
+        current = todo.pop()
+        if current not in found:
+            found.add(current)
+            todo.extend(plan.upstream[current])
+    return found
+
+
+def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome:
+    """The parent's status. Never completed with a phase missing or a condition of the definition of done unmet."""
+    for span in evidence.spans:
+        if span.status in (Status.BLOCKED, Status.FAILED):
+            return Outcome(span.status, span.blocked_reason, span.next_action, span.span_id)
+    if not finished or any(span.status is not Status.COMPLETED for span in evidence.spans):
+        return Outcome(Status.IN_PROGRESS)
+    unmet = [
+        (done, state) for done, state in zip(plan.trace.definition_of_done, conditions(plan, evidence), strict=True)
+    ]
+    unmet = [(done, state) for done, state in unmet if not state.met]
+    if not unmet:
+        return Outcome(Status.COMPLETED)
+    said = "; ".join(f"{state.condition} ({', '.join(state.missing)})" for _, state in unmet)
+    return Outcome(Status.BLOCKED, f"definition of done not met: {said}", unmet[0][0].next_action)
+
+
+def conditions(plan: Plan, evidence: Evidence) -> list[Condition]:
+    """The definition of done, condition by condition, with what is missing."""
+    values = last_values(evidence)
+    found = []
+    for done in plan.trace.definition_of_done:
+        broken = [*_gates_with(plan, evidence, done, Result.FAIL), *_other_values(done, values)]
+        open_ = [*_gates_with(plan, evidence, done, Result.NOT_CHECKED), *_unknown_values(done, values)]
+        found.append(
+            Condition(condition=done.condition, met=not (broken or open_), missing=[*broken, *open_], broken=broken)
+        )
+    return found
+
+
+def _gates_with(plan: Plan, evidence: Evidence, done: DonePlan, wanted: Result) -> Iterator[str]:
+    results = {gate.gate_id: gate.result for span in evidence.spans for gate in span.gates}
+    for name in done.gates:
+        if results.get(f"{plan.trace.id}-{name}", Result.NOT_CHECKED) is wanted:
+            yield f"gate {name}: {wanted}"
+
+
+def _other_values(done: DonePlan, values: Attributes) -> Iterator[str]:
+    for name, expected in done.attributes.items():
+        if name in values and values[name] != expected:
+            yield f"{name}: observed {values[name]!r}, expected {expected!r}"
+
+
+def _unknown_values(done: DonePlan, values: Attributes) -> Iterator[str]:
+    for name, expected in done.attributes.items():
+        if name not in values:
+            yield f"{name}: observed nothing, expected {expected!r}"
+
+
+def last_values(evidence: Evidence) -> Attributes:
+    """Every recorded value as the last phase observed it (contract 6: "known at the end")."""
+    values: Attributes = {}
+    for span in evidence.spans:
+        values.update(span.attributes)
+    return values
+
+
+def _short(span: SpanEvidence, gate: GateEvidence) -> str:
+    return gate.gate_id.removeprefix(f"{span.span_id}-")

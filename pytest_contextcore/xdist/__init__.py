@@ -1,0 +1,1 @@
+"""A plan under pytest-xdist: on one worker, in order."""

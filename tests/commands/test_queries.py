@@ -1,0 +1,185 @@
+"""The TraceQL queries and the dashboard: of declared attributes only, in Tempo's grammar, and about the right spans."""
+
+from __future__ import annotations
+
+import json
+import operator
+import re
+import sys
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_contextcore.commands.queries import Query, command, dashboard, queries
+from pytest_contextcore.plan.attributes import RECORDABLE, registry
+from pytest_contextcore.span import SpanData
+from pytest_contextcore.spans.of_trace import parent_span, phase_spans
+from pytest_contextcore.trace.evidence import Result
+from pytest_contextcore.trace.recorder import TraceRecorder
+
+from ..support.plans import warehouse
+
+ATTRIBUTE = re.compile(r"\b(?:span|resource|event)\.([a-z_.]+)")
+FIELD = r"(?:span|resource)\.[a-z_.]+"
+CONDITION = rf'{FIELD} (?:!=|=) (?:nil|"[a-z_]+")'
+BY = rf" by \({FIELD}(?:, {FIELD})*\)"
+SEARCH = re.compile(rf"{{ {CONDITION}(?: && {CONDITION})* }}(?: \| by\({FIELD}\))? \| select\({FIELD}(?:, {FIELD})*\)")
+METRICS = re.compile(
+    rf"{{ {CONDITION}(?: && {CONDITION})* }} \| (?:count_over_time\(\)|quantile_over_time\(duration, \.\d+\)){BY}"
+)
+"""The forms of Tempo's grammar that are in use here: grafana/tempo, pkg/traceql/expr.y and test_examples.yaml."""
+
+
+@pytest.fixture(params=queries(), ids=lambda query: query.name)
+def query(request: pytest.FixtureRequest) -> Query:
+    found = request.param
+    assert isinstance(found, Query)
+    return found
+
+
+def test_every_attribute_of_a_query_is_declared(query: Query) -> None:
+    names = ATTRIBUTE.findall(query.query)
+    assert names
+    assert set(names) <= set(registry())
+
+
+def test_a_query_is_in_tempos_grammar(query: Query) -> None:
+    form = SEARCH if query.kind == "search" else METRICS
+    assert form.fullmatch(query.query)
+
+
+def test_names_are_unique_and_every_query_says_what_it_is_for() -> None:
+    names = [query.name for query in queries()]
+    assert len(set(names)) == len(names)
+    assert all(query.title and query.purpose.endswith(".") for query in queries())
+
+
+def test_what_the_issue_of_drift_is_about_is_asked_for_every_input() -> None:
+    inputs = {name for name in registry() if name.startswith("input.")}
+    asked = {name for query in queries() if "by(" in query.query for name in ATTRIBUTE.findall(query.query)}
+    assert inputs <= asked
+    assert "input." in RECORDABLE
+
+
+# --- which spans a query selects -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spans(tmp_path: Path) -> dict[str, SpanData]:
+    """A trace whose second phase is blocked; its source changed between the phases."""
+    plan = warehouse(tmp_path)
+    recorder = TraceRecorder(plan)
+    recorder.start()
+    for phase_id, checksum, results in (("E", "sha256:1", [Result.PASS]), ("T", "sha256:2", [Result.FAIL] * 3)):
+        recorder.begin_phase(phase_id, f"t.py::{phase_id}")
+        recorder.span(phase_id).attributes["input.source_checksum"] = checksum
+        for gate, result in zip(plan.by_id[phase_id].gates, results, strict=True):
+            recorder.begin_gate(phase_id, gate.id)
+            recorder.end_gate(phase_id, gate.id, result, "why")
+        recorder.end_phase(phase_id)
+    recorder.span("P").nodeid = "t.py::P"
+    recorder.finish()
+    evidence = recorder.evidence
+    found = [span for phase in evidence.spans for span in phase_spans(evidence, phase)]
+    return {span.name: span for span in [*found, parent_span(evidence, 0)]}
+
+
+def selected(name: str, spans: dict[str, SpanData]) -> list[str]:
+    """The spans that a query's filter takes, read as Tempo reads it: ``nil`` is an absent attribute."""
+    text = next(query.query for query in queries() if query.name == name)
+    conditions = re.findall(r'span\.([a-z_.]+) (!=|=) (nil|"[a-z_]+")', text.partition("}")[0])
+    compare: dict[str, Callable[[object, object], bool]] = {"=": operator.eq, "!=": operator.ne}
+
+    def takes(span: SpanData) -> bool:
+        for attribute, sign, literal in conditions:
+            value = span.attributes.get(attribute)
+            wanted = None if literal == "nil" else literal.strip('"')
+            if (value is None and wanted is not None) or not compare[sign](value, wanted):
+                return False
+        return True
+
+    return [span.name for span in spans.values() if takes(span)]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("blocked-phases", ["LOAD-7-T TRANSFORM"]),
+        ("blocked-traces", ["LOAD-7"]),
+        ("gate-failure-rate", ["LOAD-7-E-C1", "LOAD-7-T-C1", "LOAD-7-T-C2", "LOAD-7-T-C3"]),
+        ("failed-gates", ["LOAD-7-T-C1", "LOAD-7-T-C2", "LOAD-7-T-C3"]),
+        ("failed-gate-reasons", ["LOAD-7-T-C1", "LOAD-7-T-C2", "LOAD-7-T-C3"]),
+        ("waived-gates", []),
+        ("source-drift", ["LOAD-7-E EXTRACT", "LOAD-7-T TRANSFORM", "LOAD-7"]),
+        ("finalize-outcomes", []),
+        ("trace-outcomes", ["LOAD-7"]),
+        ("slowest-phases", ["LOAD-7-E EXTRACT", "LOAD-7-T TRANSFORM"]),
+    ],
+)
+def test_a_query_is_about_the_right_spans(spans: dict[str, SpanData], name: str, expected: list[str]) -> None:
+    assert selected(name, spans) == expected
+
+
+# --- the command and the dashboard -----------------------------------------------------------------------------------
+
+
+def test_the_dashboards_queries_are_those_of_the_data() -> None:
+    board = dashboard(queries())
+    shown = [target["query"] for panel in board["panels"] for target in panel["targets"]]
+    assert shown == [query.query for query in queries()]
+
+
+def test_the_dashboard_can_be_imported() -> None:
+    board: dict[str, Any] = json.loads(json.dumps(dashboard(queries())))
+    (variable,) = board["templating"]["list"]
+    assert (variable["type"], variable["query"], variable["name"]) == ("datasource", "tempo", "datasource")
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", board["uid"])
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(set(ids)) == len(ids)
+    places = set()
+    for panel in board["panels"]:
+        assert panel["datasource"] == panel["targets"][0]["datasource"] == {"type": "tempo", "uid": "${datasource}"}
+        assert panel["targets"][0]["queryType"] == "traceql"
+        where = panel["gridPos"]
+        assert where["x"] + where["w"] <= 24
+        places.add((where["x"], where["y"]))
+    assert len(places) == len(ids)
+
+
+def test_the_list_has_every_query_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command([]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    for query in queries():
+        assert f"{query.name}: {query.title}" in lines
+        assert query.query in lines
+
+
+def test_one_query_is_printed_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["slowest-phases"]) == 0
+    assert capsys.readouterr().out == f"{queries()[-1].query}\n"
+
+
+def test_json_has_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["--format", "json"]) == 0
+    assert [Query(**entry) for entry in json.loads(capsys.readouterr().out)] == queries()
+    assert command(["--dashboard"]) == 0
+    assert json.loads(capsys.readouterr().out) == dashboard(queries())
+
+
+def test_an_unknown_query_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["fastest-phases"]) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert "slowest-phases" in said
+
+
+def test_the_command_is_found_from_the_console_script(pytester: pytest.Pytester) -> None:
+    done = pytester.run(sys.executable, "-m", "pytest_contextcore", "queries", "blocked-phases")
+    assert done.outlines == [queries()[0].query]
+
+
+def test_the_data_is_part_of_the_package() -> None:
+    assert (files("pytest_contextcore") / "queries.toml").is_file()

@@ -1,0 +1,511 @@
+"""What a phase's test says through its fixture, and what becomes of it (contract 3)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ..support.otlp_receiver import parse_json
+from ..support.plans import PASSING, WAREHOUSE, Suite
+
+Read = Callable[..., dict[str, Any]]
+
+START = """
+import json, os, subprocess, sys
+from pathlib import Path
+import pytest
+from opentelemetry import trace
+from pytest_contextcore import Handoff
+
+
+class Rows(Handoff):
+    count: int
+
+
+def check(phase, *names):
+    for name in names:
+        with phase.gate(name):
+            pass
+
+
+def context():
+    found = trace.get_current_span().get_span_context()
+    return [f"{found.trace_id:032x}", f"{found.span_id:016x}"]
+"""
+
+
+def extract(body: str, more: str = "", arguments: str = "phase") -> str:
+    """Tests of which the first is what a test is about."""
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    return (
+        f'{START}\n{more}\n@pytest.mark.phase("E")\ndef test_extract({arguments}):\n{lines}\n\n'
+        '@pytest.mark.phase("T")\ndef test_transform(phase):\n    check(phase, "C1", "C2", "C3")\n\n'
+        '@pytest.mark.phase("P")\ndef test_publish(phase):\n    check(phase, "C1")\n    phase.record(row_count=3)\n'
+    )
+
+
+def run(suite: Suite, *arguments: str) -> pytest.RunResult:
+    return suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *arguments)
+
+
+@pytest.fixture
+def first(suite: Suite, evidence: Read) -> Callable[..., dict[str, Any]]:
+    """Run a suite whose first phase has this body: the phase's evidence."""
+
+    def span(body: str, *, in_process: bool = True) -> dict[str, Any]:
+        suite.write(extract(body))
+        if in_process:
+            run(suite)
+        else:
+            suite.run("-p", "no:hypothesispytest")
+        found: dict[str, Any] = evidence()["spans"][0]
+        return found
+
+    return span
+
+
+def otlp(suite: Suite) -> dict[str, Any]:
+    """The plan's spans by name, as the file holds them."""
+    lines = (suite.pytester.path / "out" / "LOAD-7.otlp.jsonl").read_text(encoding="utf-8").splitlines()
+    return {
+        span.name: span
+        for line in lines
+        for resource in parse_json(line).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    }
+
+
+CHECK = 'check(phase, "C1")\n'
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def test_recorded_values_stand_under_their_full_names_and_types(first: Read) -> None:
+    found = first(
+        CHECK + 'phase.record(row_count=3, coverage_percent=85)\nphase.record(**{"routing.selected_path": "x"})'
+    )
+    recorded = {name: value for name, value in found["attributes"].items() if not name.startswith("code.")}
+    assert recorded == {"quality.row_count": 3, "quality.coverage_percent": 85.0, "routing.selected_path": "x"}
+    assert isinstance(recorded["quality.coverage_percent"], float)
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        ("row_counts=3", "'row_counts' is not declared"),
+        ("row_count='3'", "quality.row_count is declared as int"),
+        ("row_count=True", "quality.row_count is declared as int"),
+        ("row_count=3.0", "quality.row_count is declared as int"),
+        ("coverage_percent=float('nan')", "quality.coverage_percent is declared as double"),
+        ("coverage_percent=2, row_counts=3", "'row_counts' is not declared"),
+    ],
+)
+def test_a_value_that_is_not_declared_is_refused_and_fails_the_phase(first: Read, call: str, why: str) -> None:
+    found = first(f"{CHECK}phase.record({call})")
+    assert found["status"] == "failed"
+    assert why in found["blocked_reason"]
+    assert [name for name in found["attributes"] if not name.startswith("code.")] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["task.status", "task.id", "project.id", "task.blocked_reason", "test.case.result.status"]
+)
+def test_a_recorded_value_cannot_contradict_what_the_run_found(suite: Suite, evidence: Read, name: str) -> None:
+    suite.write(extract(f'phase.record(**{{"{name}": "completed"}})\nwith phase.gate("C1"):\n    assert False, "down"'))
+    run(suite)
+    values = {found.key: found.value.string_value for found in otlp(suite)["LOAD-7-E EXTRACT"].attributes}
+    assert values.get(name) != "completed"
+    assert evidence()["spans"][0]["status"] in ("blocked", "failed")
+
+
+def test_a_phase_knows_who_it_is(first: Read, suite: Suite, evidence: Read) -> None:
+    first(CHECK + 'Path("seen.json").write_text(json.dumps([phase.id, phase.short_id, phase.name, phase.trace_id]))')
+    seen = json.loads((suite.pytester.path / "seen.json").read_text())
+    assert seen == ["LOAD-7-E", "E", "EXTRACT", evidence()["otel_trace_id"]]
+
+
+# --- handoffs --------------------------------------------------------------------------------------------------------
+
+
+def test_a_handoff_leaves_an_event_and_its_digest_on_both_sides(suite: Suite, evidence: Read) -> None:
+    assert run(suite).ret == 0
+    sender, receiver, _ = evidence()["spans"]
+    digest = hashlib.sha256(b'{"count":3}').hexdigest()
+    assert sender["handoffs"] == [{"name": "Rows", "direction": "emitted", "digest": digest}]
+    assert receiver["handoffs"] == [{"name": "Rows", "direction": "validated", "digest": digest}]
+    assert [(event["name"], event["attributes"]) for event in sender["events"]] == [
+        ("handoff.emitted", {"handoff.name": "Rows", "handoff.digest": digest})
+    ]
+    assert [event["name"] for event in receiver["events"]] == ["handoff.validated"]
+
+
+REFUSED = {
+    "not emitted": (PASSING.replace("    phase.handoff(Rows(count=3))\n", ""), "Rows was not emitted"),
+    "stale": (
+        PASSING.replace(
+            "    count: int\n", "    count: int\n\n    def stale(self):\n        yield 'rows.csv changed'\n"
+        ),
+        "rows.csv changed",
+    ),
+    "malformed": (
+        PASSING.replace("phase.handoff(Rows(count=3))", "phase.handoff(Rows.model_construct(count='many'))"),
+        "Rows is malformed: count",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refused_handoff_blocks_its_phase_with_reason_and_next_action(
+    suite: Suite, evidence: Read, name: str
+) -> None:
+    source, why = REFUSED[name]
+    suite.write(source)
+    result = run(suite, "-W", "ignore::UserWarning")
+    assert result.ret == 1
+    document = evidence()
+    blocked = document["spans"][1]
+    assert blocked["status"] == "blocked"
+    assert why in blocked["blocked_reason"]
+    assert blocked["next_action"]
+    assert [record["direction"] for record in blocked["handoffs"]] == ["rejected"]
+    assert "handoff.rejected" in [event["name"] for event in blocked["events"]]
+    assert [gate["result"] for gate in blocked["gates"]] == ["not_checked"] * 3
+    assert document["spans"][2]["blocked_on_span_id"] == "LOAD-7-T"
+    assert document["blocked_reason"] == blocked["blocked_reason"]
+    assert why in result.stdout.str()
+
+
+def test_a_refused_handoff_that_the_test_swallows_blocks_all_the_same(suite: Suite, evidence: Read) -> None:
+    source = REFUSED["not emitted"][0].replace(
+        "rows = phase.receive(Rows)",
+        "try:\n        phase.receive(Rows)\n    except Exception:\n        rows = Rows(count=3)",
+    )
+    suite.write(source)
+    assert run(suite).ret == 1
+    assert evidence()["spans"][1]["status"] == "blocked"
+
+
+# --- inputs ----------------------------------------------------------------------------------------------------------
+
+
+def test_inputs_stand_in_the_evidence_with_the_digest_of_their_bytes(first: Read, suite: Suite) -> None:
+    (suite.pytester.path / "rows.csv").write_bytes(b"1,2\r\n")
+    found = first(CHECK + 'returned = phase.input("rows.csv")\nassert returned == phase.input(Path.cwd() / "rows.csv")')
+    assert found["inputs"] == [{"path": "rows.csv", "sha256": hashlib.sha256(b"1,2\r\n").hexdigest()}]
+    assert found["status"] == "completed"
+
+
+@pytest.mark.parametrize("name", ["link.csv", "missing.csv", "folder", "fifo"])
+def test_an_input_that_is_no_regular_file_is_refused(first: Read, suite: Suite, name: str) -> None:
+    first_line = (
+        'import os; Path("rows.csv").touch(); os.symlink("rows.csv", "link.csv"); '
+        'os.mkdir("folder"); os.mkfifo("fifo")\n'
+    )
+    found = first(f'{CHECK}{first_line}phase.input("{name}")')
+    assert found["status"] == "failed"
+    assert name in found["blocked_reason"]
+    assert found["inputs"] == []
+
+
+# --- gates -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_gates_findings_stand_in_the_evidence(first: Read) -> None:
+    gate = first('with phase.gate("C1") as gate:\n    gate.evidence("host", ref="shop-3", description="It is down.")\n')
+    assert gate["gates"][0]["evidence"] == [{"type": "host", "ref": "shop-3", "description": "It is down."}]
+
+
+def test_a_next_action_is_filled_from_the_gates_findings(suite: Suite, evidence: Read) -> None:
+    refs = ", ".join(f"'row-{number}'" for number in range(1, 6))
+    suite.replace(
+        'with phase.gate("C1"):\n        assert rows.count == 3',
+        f'with phase.gate("C1") as gate:\n        for ref in ({refs}):\n'
+        '            gate.evidence("lost_row", ref=ref)\n'
+        '        assert False, "rows are lost"',
+    )
+    result = run(suite)
+    said = "Look for row-1, row-2, row-3 and 2 more in the transformation."
+    document = evidence()
+    assert document["spans"][1]["gates"][0]["next_action"] == said
+    assert (document["spans"][1]["next_action"], document["next_action"]) == (said, said)
+    assert document["spans"][2]["next_action"] == said
+    assert f"next: {said}" in result.stdout.str()
+
+
+def test_a_next_action_without_findings_shows_no_braces(suite: Suite, evidence: Read) -> None:
+    suite.replace("assert rows.count == 3", "assert rows.count == 4")
+    run(suite)
+    assert evidence()["next_action"] == "Look for … in the transformation."
+
+
+def test_a_gate_without_a_message_gives_the_asserted_expression_as_its_reason(suite: Suite, evidence: Read) -> None:
+    suite.replace("assert rows.count == 3", "assert rows.count == 4")
+    run(suite)
+    reason = evidence()["spans"][1]["gates"][0]["reason"]
+    assert reason.startswith("assert 3 == 4")
+    assert "\n" not in reason
+
+
+def test_not_applicable_needs_a_reason(first: Read) -> None:
+    found = first('with phase.gate("C1") as gate:\n    gate.not_applicable("")\n')
+    assert found["status"] == "failed"
+    assert found["gates"][0]["result"] == "not_checked"
+
+
+def test_the_failed_gates_are_known_to_the_test(first: Read, suite: Suite) -> None:
+    first(
+        'with phase.gate("C1"):\n    assert False, "down"\nPath("seen.json").write_text(json.dumps(phase.failed_gates))'
+    )
+    assert json.loads((suite.pytester.path / "seen.json").read_text()) == ["LOAD-7-E-C1"]
+
+
+# --- OpenTelemetry's context (in processes of their own: the library must be loaded once only) -----------------------
+
+
+def test_the_current_span_is_the_gates_inside_a_gate_and_the_phases_around_it(
+    first: Read, suite: Suite, evidence: Read
+) -> None:
+    first(
+        'seen = [context()]\nwith phase.gate("C1"):\n    seen.append(context())\nseen.append(context())\n'
+        'Path("seen.json").write_text(json.dumps(seen))',
+        in_process=False,
+    )
+    document = evidence()
+    trace_id, span = document["otel_trace_id"], document["spans"][0]
+    phase, gate = [trace_id, span["otel_span_id"]], [trace_id, span["gates"][0]["otel_span_id"]]
+    assert json.loads((suite.pytester.path / "seen.json").read_text()) == [phase, gate, phase]
+
+
+def test_the_current_span_is_the_phases_after_a_gate_that_failed_or_raised(
+    first: Read, suite: Suite, evidence: Read
+) -> None:
+    first(
+        'try:\n    with phase.gate("C1"):\n        raise KeyError("x")\nexcept KeyError:\n    pass\n'
+        'Path("seen.json").write_text(json.dumps(context()))',
+        in_process=False,
+    )
+    assert json.loads((suite.pytester.path / "seen.json").read_text())[1] == evidence()["spans"][0]["otel_span_id"]
+
+
+def test_no_phase_is_the_current_span_of_an_ordinary_test_behind_it(suite: Suite, evidence: Read) -> None:
+    after = '\ndef test_after():\n    Path("seen.json").write_text(json.dumps(context()))\n'
+    suite.write(extract('phase.gate("C1").__enter__()') + after)
+    suite.run("-p", "no:hypothesispytest")
+    seen = json.loads((suite.pytester.path / "seen.json").read_text())
+    assert seen[0] != evidence()["otel_trace_id"]
+
+
+def test_a_trace_continues_the_one_that_the_environment_names(
+    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    run(suite)
+    assert evidence()["otel_trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+    assert otlp(suite)["LOAD-7"].parent_span_id.hex() == "b7ad6b7169203331"
+
+
+# --- programs --------------------------------------------------------------------------------------------------------
+
+SAY = "import os, sys; print(os.environ['TRACEPARENT']); print('to stderr', file=sys.stderr); sys.exit(3)"
+
+
+def test_a_program_runs_in_a_child_span_of_the_gate_with_its_context_in_the_environment(
+    first: Read, suite: Suite, evidence: Read
+) -> None:
+    body = (
+        f'with phase.gate("C1"):\n    done = phase.run([sys.executable, "-c", {SAY!r}])\n'
+        'Path("seen.json").write_text(json.dumps([done.returncode, done.stdout, done.stderr]))'
+    )
+    span = first(body)
+    code, out, err = json.loads((suite.pytester.path / "seen.json").read_text())
+    assert (code, err.strip()) == (3, "to stderr")
+    match = re.fullmatch(r"00-([0-9a-f]{32})-([0-9a-f]{16})-01", out.strip())
+    assert match
+    child = next(found for name, found in otlp(suite).items() if name.startswith("run "))
+    assert match[1] == evidence()["otel_trace_id"] == child.trace_id.hex()
+    assert match[2] == child.span_id.hex()
+    assert child.parent_span_id.hex() == span["gates"][0]["otel_span_id"]
+
+
+def test_a_program_outside_of_gates_is_a_child_of_the_phase(first: Read, suite: Suite) -> None:
+    span = first(CHECK + 'phase.run(["true"])')
+    assert otlp(suite)["run true"].parent_span_id.hex() == span["otel_span_id"]
+
+
+def test_a_programs_span_lies_within_its_gates(first: Read, suite: Suite) -> None:
+    first('with phase.gate("C1"):\n    phase.run(["true"])')
+    spans = otlp(suite)
+    gate, child = spans["LOAD-7-E-C1"], spans["run true"]
+    assert gate.start_time_unix_nano <= child.start_time_unix_nano <= child.end_time_unix_nano
+    assert child.end_time_unix_nano <= gate.end_time_unix_nano
+
+
+def test_a_programs_output_is_kept_up_to_64_kib_and_its_end_is_what_is_kept(first: Read, suite: Suite) -> None:
+    program = "import sys; sys.stdout.write('x' * 300_000 + 'end'); sys.stderr.write('y' * 300_000 + 'end')"
+    first(
+        f'{CHECK}done = phase.run([sys.executable, "-c", {program!r}])\n'
+        'Path("seen.json").write_text(json.dumps([done.stdout, done.stderr]))'
+    )
+    for text in json.loads((suite.pytester.path / "seen.json").read_text()):
+        assert len(text) == 64 * 1024
+        assert text.endswith("end")
+
+
+def test_a_program_gets_its_input_environment_and_folder(first: Read, suite: Suite) -> None:
+    program = "import os, sys; print(sys.stdin.read(), os.environ.get('COLOUR'), os.getcwd())"
+    first(
+        f'{CHECK}Path("below").mkdir()\n'
+        f'done = phase.run([sys.executable, "-c", {program!r}], '
+        'input="in" * 100_000, env={"COLOUR": "red"}, cwd="below")\n'
+        'Path("seen.txt").write_text(done.stdout)'
+    )
+    _, colour, folder = (suite.pytester.path / "seen.txt").read_text().split()
+    assert (colour, folder) == ("red", str((suite.pytester.path / "below").resolve()))
+
+
+def test_a_program_that_is_not_there_fails_the_phase(first: Read) -> None:
+    found = first(CHECK + 'phase.run(["no-such-program-anywhere"])')
+    assert found["status"] == "failed"
+    assert "no-such-program-anywhere" in found["blocked_reason"]
+
+
+def test_no_program_at_all_fails_the_phase_and_is_not_recorded(first: Read) -> None:
+    found = first(CHECK + "phase.run([])")
+    assert (found["status"], found["programs"]) == ("failed", [])
+    assert "phase.run needs a program" in found["blocked_reason"]
+
+
+ALIVE = 'os.mkfifo("alive")\nalive = os.open("alive", os.O_RDONLY | os.O_NONBLOCK)\n'
+SURVIVE = "exec 9>alive; (sleep 20; echo survived >&9) & wait"
+
+
+def test_a_deadline_kills_a_program_with_all_that_it_started(first: Read, suite: Suite) -> None:
+    """The grandchild holds a pipe open: its end comes when that is dead, and without a word if it was killed."""
+    body = (
+        f'{CHECK}{ALIVE}try:\n    phase.run(["sh", "-c", {SURVIVE!r}], timeout=1)\n'
+        "except subprocess.TimeoutExpired:\n    os.set_blocking(alive, True)\n"
+        '    Path("seen.txt").write_text(f"late, {os.read(alive, 100).decode()!r}")\n'
+        "finally:\n    os.close(alive)"
+    )
+    found = first(body)
+    assert found["status"] == "completed"
+    assert (suite.pytester.path / "seen.txt").read_text() == "late, ''"
+
+
+def test_a_program_that_is_late_fails_the_phase_unless_its_test_takes_care(first: Read, suite: Suite) -> None:
+    found = first(CHECK + 'phase.run(["sleep", "60"], timeout=0.2)')
+    assert found["status"] == "failed"
+    assert "TimeoutExpired" in found["blocked_reason"]
+    assert otlp(suite)["run sleep"].status.code == 2
+
+
+def test_a_program_that_left_something_behind_that_holds_its_output_is_not_waited_for_beyond_the_deadline(
+    first: Read, suite: Suite
+) -> None:
+    leave = "(sleep 8; touch waited) & echo started"
+    first(
+        f'{CHECK}try:\n    phase.run(["sh", "-c", {leave!r}], timeout=1)\nexcept subprocess.TimeoutExpired:\n    pass\n'
+        'Path("seen.txt").write_text("waited" if Path("waited").exists() else "went on")'
+    )
+    assert (suite.pytester.path / "seen.txt").read_text() == "went on"
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+SECRET = "s3cr3t-of-the-shop"
+SHOWN = 'os.environ["DEPLOY_TOKEN"]'
+CHANNELS = {
+    "assert message": f'with phase.gate("C1"):\n    assert False, "token " + {SHOWN}',
+    "assert introspection": f'with phase.gate("C1"):\n    assert {SHOWN} == ""',
+    "exception": f"{CHECK}raise ValueError({SHOWN})",
+    "exception in a gate": f'with phase.gate("C1"):\n    raise ValueError({SHOWN})',
+    "skip": f"{CHECK}pytest.skip({SHOWN})",
+    "xfail": f"{CHECK}pytest.xfail({SHOWN})",
+    "evidence ref": f'with phase.gate("C1") as gate:\n    gate.evidence("host", ref={SHOWN})\n    assert False, "down"',
+    "evidence description": 'with phase.gate("C1") as gate:\n'
+    f'    gate.evidence("host", ref="x", description={SHOWN})\n    assert False, "down"',
+    "not applicable": f'with phase.gate("C1") as gate:\n    gate.not_applicable({SHOWN})',
+    "recorded value": f"{CHECK}phase.record(selected_path={SHOWN})",
+    "refused value": f"{CHECK}phase.record(row_count={SHOWN})",
+    "stale handoff": f"{CHECK}phase.handoff(Stale())\nphase.receive(Stale)",
+    "handoff": f"{CHECK}phase.handoff(Token(value={SHOWN}))",
+    "subtest": f"{CHECK}with subtests.test({SHOWN}):\n    assert False",
+    "program": f'{CHECK}phase.run(["no-such-program", {SHOWN}])',
+}
+HANDOFFS = f"""
+class Stale(Handoff):
+    def stale(self):
+        yield {SHOWN}
+
+class Token(Handoff):
+    value: str
+"""
+
+
+def leaks(suite: Suite, secret: str) -> list[str]:
+    """The files that we wrote and that hold the secret."""
+    files = [*(suite.pytester.path / "out").rglob("*.json*")]
+    assert len(files) >= 2
+    return sorted(path.name for path in files if secret in path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_a_secret_of_the_environment_reaches_no_file_and_no_table(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
+    suite.write(extract(CHANNELS[name], HANDOFFS, "phase, subtests" if name == "subtest" else "phase"))
+    result = run(suite, "-p", "no:warnings")
+    assert leaks(suite, SECRET) == []
+    lines = result.outlines
+    start = next(index for index, line in enumerate(lines) if " trace LOAD-7: " in line)
+    end = next(index for index, line in enumerate(lines) if line.startswith("spans: "))
+    assert [line for line in lines[start:end] if SECRET in line] == []
+
+
+@pytest.mark.parametrize("name", ["assert message", "skip", "recorded value", "not applicable"])
+def test_a_secret_of_the_environment_reaches_no_property_or_message_in_junit(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
+    suite.write(extract(CHANNELS[name]))
+    run(suite, "--junitxml=junit.xml")
+    assert SECRET not in (suite.pytester.path / "junit.xml").read_text()
+
+
+def test_a_failed_gates_report_does_not_show_a_secret_that_its_message_holds(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
+    suite.write(extract(CHANNELS["assert message"]))
+    assert SECRET not in run(suite, "-v", "-rA").stdout.str()
+
+
+def test_credentials_in_addresses_are_hidden(suite: Suite) -> None:
+    suite.write(
+        extract('with phase.gate("C1"):\n    assert False, "no answer from https://ann:pa55word@shop.example/x"')
+    )
+    result = run(suite)
+    assert leaks(suite, "pa55word") == []
+    assert "pa55word" not in result.stdout.str()
+    assert "shop.example/x" in result.stdout.str()
+
+
+def test_what_the_plan_says_in_braces_is_filled_once_only(suite: Suite, evidence: Read) -> None:
+    suite.plan(WAREHOUSE.replace("Start the source.", "Start {host}."))
+    suite.write(
+        extract(
+            'with phase.gate("C1") as gate:\n    gate.evidence("host", ref="{host} {0}")\n    assert False, "{down}"'
+        )
+    )
+    run(suite)
+    assert evidence()["next_action"] == "Start {host} {0}."
+    assert evidence()["blocked_reason"].endswith("{down}")

@@ -1,0 +1,243 @@
+"""``--contextcore-resume`` (contract 2 and 4): what the last evidence proves is not run again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from ..support.plans import PASSING, Suite
+
+Read = Callable[..., dict[str, Any]]
+RESUME = "--contextcore-resume"
+WITH_INPUT = "from pathlib import Path\n" + PASSING.replace(
+    "    rows = phase.receive(Rows)\n",
+    "    rows = phase.receive(Rows)\n    phase.input('rows.csv')\n    print('transform runs')\n",
+).replace(
+    "def test_publish(phase):\n",
+    "def test_publish(phase):\n    print('publish runs')\n    assert not Path('broken').exists()\n",
+)
+
+
+@pytest.fixture
+def loaded(suite: Suite) -> Suite:
+    """The suite, run once to its end; its second phase relies on a file."""
+    (suite.pytester.path / "rows.csv").write_text("1\n", encoding="utf-8")
+    suite.write(WITH_INPUT)
+    assert suite.run().ret == 0
+    return suite
+
+
+def reused(found: dict[str, Any]) -> list[str]:
+    return [span["span_id"].rpartition("-")[2] for span in found["spans"] if span["reused"]]
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_what_is_proven_is_not_run_again_and_says_so(loaded: Suite, evidence: Read, workers: tuple[str, ...]) -> None:
+    before = evidence()
+    result = loaded.run(RESUME, "-s", "--junitxml=report.xml", *workers)
+    result.assert_outcomes()
+    result.stdout.fnmatch_lines(["*completed (reused)*", "*all phases are proven by the trace*", "*3 reused*"])
+    result.stdout.no_fnmatch_line("*runs*")
+    found = evidence()
+    assert found["status"] == "completed"
+    assert reused(found) == ["E", "T", "P"]
+    assert found["otel_trace_id"] != before["otel_trace_id"]
+    assert [span["reused_from"] for span in found["spans"]] == [
+        {"otel_trace_id": before["otel_trace_id"], "otel_span_id": span["otel_span_id"]} for span in before["spans"]
+    ]
+    assert found["attributes"] == before["attributes"]
+    cases = list(ElementTree.parse(loaded.pytester.path / "report.xml").iter("testcase"))
+    bad = [case for case in cases if case.find("failure") is not None or case.find("skipped") is not None]
+    assert bad == []
+    phases = [case for case in cases if str(case.get("name")).startswith("test_")]
+    said = [{(p.get("name"), p.get("value")) for p in case.iter("property")} for case in phases]
+    assert [("task.reused", "True") in properties for properties in said] == [True] * 3
+
+
+def test_a_reused_phases_span_links_to_the_span_that_proves_it(loaded: Suite, evidence: Read) -> None:
+    before = evidence()
+    loaded.run(RESUME)
+    lines = (loaded.pytester.path / "out/LOAD-7.otlp.jsonl").read_text(encoding="utf-8").splitlines()
+    spans = [
+        span
+        for line in lines
+        for resource in json.loads(line)["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    (span,) = [span for span in spans if span["name"] == "LOAD-7-T TRANSFORM"]
+    (link,) = span["links"]
+    assert (link["traceId"], link["spanId"]) == (before["otel_trace_id"], before["spans"][1]["otel_span_id"])
+
+
+def test_a_changed_input_runs_its_phase_and_all_behind_it(loaded: Suite, evidence: Read) -> None:
+    (loaded.pytester.path / "rows.csv").write_text("2\n", encoding="utf-8")
+    result = loaded.run(RESUME)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["resume:   E reused from the trace *; T runs: its input rows.csv changed"])
+    assert reused(evidence()) == ["E"]
+    assert evidence()["status"] == "completed"
+
+
+def test_time_stamps_prove_nothing(loaded: Suite, evidence: Read) -> None:
+    import os
+
+    os.utime(loaded.pytester.path / "rows.csv", (1, 1))
+    loaded.run(RESUME)
+    assert reused(evidence()) == ["E", "T", "P"]
+
+
+def test_a_failed_phase_runs_again_and_what_came_before_it_does_not(suite: Suite, evidence: Read) -> None:
+    for name in ("rows.csv", "broken"):
+        (suite.pytester.path / name).write_text("1\n", encoding="utf-8")
+    suite.write(WITH_INPUT)
+    assert suite.run().ret == 1
+    (suite.pytester.path / "broken").unlink()
+    result = suite.run(RESUME, "-s")
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*transform runs*")
+    result.stdout.fnmatch_lines(["*publish runs*"])
+    assert reused(evidence()) == ["E", "T"]
+
+
+def test_a_changed_test_runs_again(loaded: Suite, evidence: Read) -> None:
+    loaded.write(WITH_INPUT.replace("print('transform runs')", "print('transform runs anew')"))
+    loaded.run(RESUME).assert_outcomes(passed=2)
+    assert reused(evidence()) == ["E"]
+
+
+def test_fixtures_of_a_reused_phase_are_not_set_up(loaded: Suite) -> None:
+    loaded.pytester.makeconftest(
+        "import pytest\n\n\n@pytest.fixture(autouse=True)\ndef costly():\n    print('costly')\n    yield\n"
+    )
+    result = loaded.run(RESUME, "-s")
+    result.stdout.no_fnmatch_line("*costly*")
+    assert result.ret == 0
+
+
+def test_without_evidence_all_phases_run_and_a_line_says_why(suite: Suite) -> None:
+    result = suite.run(RESUME)
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["resume:   nothing to go on from: there is no LOAD-7.json in */out"])
+
+
+def damaged(text: str) -> str:
+    return text[: len(text) // 2]
+
+
+def altered(text: str) -> str:
+    return text.replace('"status": "completed"', '"status": "completed" ', 1)
+
+
+def foreign(text: str) -> str:
+    return text.replace('"LOAD-7"', '"LOAD-8"')
+
+
+def newer(text: str) -> str:
+    return text.replace('"schema_version": "v1"', '"schema_version": "v2"')
+
+
+@pytest.mark.parametrize("edit", [damaged, altered, foreign, newer])
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
+def test_evidence_that_cannot_be_trusted_is_refused_with_the_reason(
+    loaded: Suite, edit: Callable[[str], str], workers: tuple[str, ...]
+) -> None:
+    path = loaded.pytester.path / "out/LOAD-7.json"
+    changed = edit(path.read_text(encoding="utf-8"))
+    path.write_text(changed, encoding="utf-8")
+    result = loaded.run(RESUME, *workers)
+    assert result.ret == 4
+    said = result.stderr.str() + result.stdout.str()
+    assert "--contextcore-resume: evidence" in said
+    assert "to begin anew, run without --contextcore-resume" in said
+    assert "Traceback" not in said
+    assert path.read_text(encoding="utf-8") == changed
+
+
+@pytest.mark.parametrize("kind", ["to nothing", "to the evidence", "pipe"])
+def test_a_link_is_no_evidence(loaded: Suite, kind: str) -> None:
+    path = loaded.pytester.path / "out/LOAD-7.json"
+    moved = path.rename(path.with_name("moved.json"))
+    if kind == "pipe":
+        os.mkfifo(path)  # whoever opens it waits for a writer
+    else:
+        path.symlink_to("nowhere" if kind == "to nothing" else moved.name)
+    result = loaded.run(RESUME)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: *LOAD-7.json: it is no regular file*"])
+
+
+def test_selection_and_resume_go_together(loaded: Suite, evidence: Read) -> None:
+    result = loaded.run(RESUME, "-k", "publish", "-s")
+    result.stdout.no_fnmatch_line("*runs*")
+    assert reused(evidence()) == ["E", "T", "P"]
+
+
+def test_a_resumed_run_can_be_resumed(loaded: Suite, evidence: Read) -> None:
+    loaded.run(RESUME)
+    first = evidence()["otel_trace_id"]
+    loaded.run(RESUME)
+    assert {span["reused_from"]["otel_trace_id"] for span in evidence()["spans"]} == {first}
+
+
+def test_a_run_without_the_option_runs_everything(loaded: Suite, evidence: Read) -> None:
+    loaded.run().assert_outcomes(passed=3)
+    assert reused(evidence()) == []
+
+
+def test_a_handoff_of_a_reused_phase_is_received(loaded: Suite, evidence: Read) -> None:
+    (loaded.pytester.path / "rows.csv").write_text("2\n", encoding="utf-8")
+    loaded.run(RESUME)
+    assert [handoff["direction"] for handoff in evidence()["spans"][1]["handoffs"]] == ["validated"]
+
+
+def test_a_phase_whose_handoff_is_lost_runs_again_if_phases_after_it_run(loaded: Suite, evidence: Read) -> None:
+    handoffs = loaded.pytester.path / "out/LOAD-7.handoffs.json"
+    handoffs.unlink()
+    assert loaded.run(RESUME).ret == 0
+    assert reused(evidence()) == ["E", "T", "P"]
+    (loaded.pytester.path / "rows.csv").write_text("2\n", encoding="utf-8")
+    result = loaded.run(RESUME)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["resume:   nothing can be reused; E runs: its handoff Rows is not in the file *"])
+    assert evidence()["status"] == "completed"
+    assert handoffs.exists()
+
+
+def test_a_deleted_input_behind_a_link_runs_its_phase(loaded: Suite, evidence: Read) -> None:
+    folder = loaded.pytester.path
+    for name in ("data", "other"):
+        (folder / name).mkdir()
+        for file in ("a.csv", "b.csv"):
+            (folder / name / file).write_text("1\n", encoding="utf-8")
+    (folder / "in").symlink_to("data")
+    both = "    phase.input('in/a.csv')\n    phase.input('in/b.csv')\n    print('transform runs')\n"
+    loaded.write(WITH_INPUT.replace("    print('transform runs')\n", both))
+    assert loaded.run().ret == 0
+    (folder / "in").unlink()
+    (folder / "in").symlink_to("other")
+    assert loaded.run(RESUME).ret == 0
+    assert reused(evidence()) == ["E", "T", "P"]  # the same bytes
+    (folder / "other/b.csv").unlink()
+    result = loaded.run(RESUME)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*T runs: its input in/b.csv changed"])
+    assert reused(evidence()) == ["E"]
+
+
+def test_a_resumed_run_after_a_worker_died_takes_over_what_had_ended(suite: Suite, evidence: Read) -> None:
+    die = "    import os\n    from pathlib import Path\n    if Path('die').exists():\n        os._exit(3)\n"
+    suite.replace("def test_publish(phase):\n", f"def test_publish(phase):\n{die}")
+    (suite.pytester.path / "die").touch()
+    assert suite.run("-n", "1").ret == 1
+    resumed = suite.run("-n", "1", RESUME)  # it dies again, in a run that has taken phases over
+    assert resumed.ret == 1
+    assert [span["status"] for span in evidence()["spans"]] == ["completed", "completed", "failed"]
+    (suite.pytester.path / "die").unlink()
+    assert suite.run("-n", "1", RESUME).ret == 0
+    assert (reused(evidence()), evidence()["status"]) == (["E", "T"], "completed")

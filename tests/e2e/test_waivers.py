@@ -1,0 +1,125 @@
+"""Waivers: a failed required gate may be gone past, for a reason, by somebody, for a time."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_contextcore.plan.model import PlanError
+from pytest_contextcore.plan.waivers import Waivers, load_waivers
+
+from ..support.plans import Suite, warehouse
+
+Evidence = dict[str, Any]
+TODAY = date(2026, 6, 15)
+TOMORROW = date.today() + timedelta(days=1)
+
+
+def entry(gate: str = "T-C2", expires: str = "2026-06-15", more: str = "") -> str:
+    return f'[[waivers]]\ngate = "{gate}"\nreason = "agreed"\napprover = "ines"\nexpires = {expires}\n{more}\n'
+
+
+def loaded(folder: Path, text: str) -> Waivers:
+    plan = warehouse(folder)
+    (folder / "waivers.toml").write_text(text, encoding="utf-8")
+    return load_waivers(plan, TODAY)
+
+
+def test_without_a_file_there_are_no_waivers(tmp_path: Path) -> None:
+    assert load_waivers(warehouse(tmp_path)).known == ()
+
+
+def test_a_waiver_holds_through_its_last_day_and_not_after(tmp_path: Path) -> None:
+    assert loaded(tmp_path, entry()).cover("T-C2", []) == "ines: agreed (until 2026-06-15)"
+    assert loaded(tmp_path, entry(expires="2026-06-14")).cover("T-C2", []) is None
+
+
+def test_a_waiver_covers_its_own_gate_only(tmp_path: Path) -> None:
+    assert loaded(tmp_path, entry()).cover("P-C1", []) is None
+
+
+def test_a_waiver_may_be_written_with_the_full_id(tmp_path: Path) -> None:
+    assert loaded(tmp_path, entry("LOAD-7-T-C2")).cover("T-C2", []) is not None
+
+
+def test_a_waiver_that_names_a_finding_covers_no_other(tmp_path: Path) -> None:
+    waivers = loaded(tmp_path, entry(more='evidence = "colour"'))
+    assert waivers.cover("T-C2", ["colour"]) is not None
+    assert waivers.cover("T-C2", ["size"]) is None
+    assert waivers.cover("T-C2", ["colour", "size"]) is None
+    assert waivers.cover("T-C2", []) is None
+
+
+def test_several_waivers_cover_several_findings_together(tmp_path: Path) -> None:
+    text = entry(more='evidence = "colour"') + entry(more='evidence = "size"').replace("agreed", "known")
+    covered = loaded(tmp_path, text).cover("T-C2", ["size", "colour"])
+    assert covered == "ines: agreed (until 2026-06-15); ines: known (until 2026-06-15)"
+
+
+def test_expired_and_unused_waivers_are_reported(tmp_path: Path) -> None:
+    waivers = loaded(tmp_path, entry() + entry("P-C1") + entry("E-C1", "2020-01-01"))
+    waivers.cover("T-C2", [])
+    unused, expired = waivers.remarks()
+    assert "waiver for P-C1 by ines was not used" in unused
+    assert "waiver for E-C1 by ines expired on 2020-01-01" in expired
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (entry("T-C1"), "T-C1 is an integrity gate, which cannot be waived"),
+        (entry("T-C3"), "T-C3 is an advisory gate"),
+        (entry("T-C9"), "there is no gate T-C9"),
+        (entry("X-C1"), "there is no gate X-C1"),
+        (entry().replace('reason = "agreed"', 'reason = " "'), "waivers.1.reason"),
+        (entry().replace('approver = "ines"\n', ""), "waivers.1.approver: Field required"),
+        (entry(expires='"soon"'), "waivers.1.expires"),
+        (entry(more='colour = "red"'), "waivers.1.colour"),
+        ("", "waivers: Field required"),
+        ("[[waivers", "not valid TOML"),
+    ],
+)
+def test_a_malformed_waiver_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(PlanError, match="waivers") as caught:
+        loaded(tmp_path, text)
+    assert said in str(caught.value)
+
+
+def test_a_waived_gate_lets_its_phase_complete_and_is_shown_as_waived_everywhere(
+    suite: Suite, evidence: Callable[[], Evidence]
+) -> None:
+    (suite.pytester.path / "waivers.toml").write_text(entry(expires=TOMORROW.isoformat()), encoding="utf-8")
+    suite.replace('with phase.gate("C2"):\n        assert True', 'with phase.gate("C2"):\n        assert False, "new"')
+    result = suite.run("--junitxml", "j.xml")
+    assert result.ret == 0
+    gate = evidence()["spans"][1]["gates"][1]
+    said = f"ines: agreed (until {TOMORROW.isoformat()})"
+    assert (gate["result"], gate["severity"], gate["reason"], gate["waived"]) == ("waived", None, "new", said)
+    assert evidence()["summary"]["gates"]["waived"] == 1
+    result.stdout.fnmatch_lines(["*waived:   C2 Columns known: new", f"*by:       {said}"])
+    properties = ET.parse(suite.pytester.path / "j.xml").getroot().iter("property")
+    assert f"LOAD-7-T-C2: {said}" in [p.get("value") for p in properties if p.get("name") == "gate.waived"]
+    spans = (suite.pytester.path / "out" / "LOAD-7.otlp.jsonl").read_text(encoding="utf-8")
+    assert f'{{"key":"gate.waived","value":{{"stringValue":"{said}"}}}}' in spans.replace(" ", " ")
+
+
+def test_an_expired_waiver_blocks_and_is_reported(suite: Suite, evidence: Callable[[], Evidence]) -> None:
+    (suite.pytester.path / "waivers.toml").write_text(entry(expires="2020-01-01"), encoding="utf-8")
+    suite.replace('with phase.gate("C2"):\n        assert True', 'with phase.gate("C2"):\n        assert False, "new"')
+    result = suite.run()
+    assert result.ret == 1
+    assert evidence()["spans"][1]["status"] == "blocked"
+    result.stdout.fnmatch_lines(["waiver for T-C2 by ines expired on 2020-01-01*"])
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "two workers"])
+def test_a_waiver_for_an_integrity_gate_is_a_usage_error(suite: Suite, workers: list[str]) -> None:
+    (suite.pytester.path / "waivers.toml").write_text(entry("T-C1"), encoding="utf-8")
+    result = suite.run(*workers)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: *T-C1 is an integrity gate, which cannot be waived*"])

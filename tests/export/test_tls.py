@@ -1,0 +1,139 @@
+"""TLS by the standard variables, over gRPC and HTTP, with certificates that are made here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trustme
+
+from pytest_contextcore.export.otlp import encode_line
+from pytest_contextcore.export.sender import send
+from pytest_contextcore.export.settings import Settings
+from pytest_contextcore.export.spool import Spool
+from pytest_contextcore.span import OK, SpanData
+
+from ..support.otlp_receiver import Receiver
+
+PROTOCOLS = ["grpc", "http/protobuf", "http/json"]
+
+
+@dataclass(frozen=True)
+class Files:
+    """PEM files: the authority, the server's pair, a client's pair."""
+
+    authority: Path
+    server: tuple[Path, Path]
+    client: tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+
+    def pair(name: str, made: trustme.LeafCert) -> tuple[Path, Path]:
+        made.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
+        made.private_key_pem.write_to_path(folder / f"{name}.key")
+        return folder / f"{name}.pem", folder / f"{name}.key"
+
+    return Files(
+        folder / "authority.pem",
+        pair("server", authority.issue_cert("127.0.0.1", "localhost")),
+        pair("client", authority.issue_cert("client")),
+    )
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    made = Spool(tmp_path / "spool" / "run.otlp.jsonl")
+    made.append(encode_line([SpanData("a", "ab" * 16, "cd" * 8, None, 1, 2, {}, (), (), OK)], {}), 1)
+    return made
+
+
+Trusting = Callable[..., Settings]
+
+
+@pytest.fixture
+def trusting(files: Files) -> Trusting:
+    def settings(receiver: Receiver, protocol: str, **more: str) -> Settings:
+        environ = {**receiver.environ(protocol), "OTEL_EXPORTER_OTLP_CERTIFICATE": str(files.authority), **more}
+        return Settings.from_environ(environ)
+
+    return settings
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_servers_certificate_is_verified_with_the_named_one(
+    files: Files, spool: Spool, trusting: Trusting, protocol: str
+) -> None:
+    with Receiver(tls=files.server) as receiver:
+        refused = send(Settings.from_environ(receiver.environ(protocol)), spool)
+        assert (refused.left, receiver.spans) == (1, [])
+        assert "CERTIFICATE_VERIFY_FAILED" in str(refused.problem)
+        assert send(trusting(receiver, protocol), spool).sent == 1
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_certificate_for_another_host_is_refused(
+    files: Files, spool: Spool, trusting: Trusting, protocol: str
+) -> None:
+    with Receiver(tls=files.client) as receiver:
+        assert send(trusting(receiver, protocol), spool).left == 1
+        assert receiver.spans == []
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_client_shows_its_own_certificate_where_the_server_asks(
+    files: Files, spool: Spool, trusting: Trusting, protocol: str
+) -> None:
+    own = {
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(files.client[0]),
+        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": str(files.client[1]),
+    }
+    with Receiver(tls=files.server, client_authority=files.authority) as receiver:
+        assert send(trusting(receiver, protocol), spool).left == 1
+        assert receiver.spans == []
+        assert send(trusting(receiver, protocol, **own), spool).sent == 1
+
+
+@pytest.mark.parametrize(("insecure", "sent"), [("true", 0), ("false", 1)])
+def test_insecure_decides_for_grpc_where_the_endpoint_has_no_scheme(
+    files: Files, spool: Spool, trusting: Trusting, insecure: str, sent: int
+) -> None:
+    with Receiver(tls=files.server) as receiver:
+        bare = receiver.grpc_endpoint.removeprefix("https://")
+        settings = trusting(receiver, "grpc", OTEL_EXPORTER_OTLP_ENDPOINT=bare, OTEL_EXPORTER_OTLP_INSECURE=insecure)
+        assert send(settings, spool).sent == sent
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("variable", ["CERTIFICATE", "CLIENT_CERTIFICATE"])
+def test_a_file_that_is_not_there_is_told(
+    files: Files, spool: Spool, trusting: Trusting, protocol: str, variable: str
+) -> None:
+    with Receiver(tls=files.server) as receiver:
+        result = send(trusting(receiver, protocol, **{f"OTEL_EXPORTER_OTLP_{variable}": "/nowhere.pem"}), spool)
+    assert result.left == 1
+    assert "No such file or directory" in str(result.problem)
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_run_with_a_certificate_that_is_not_trusted_says_one_line_and_nothing_else(
+    files: Files, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    with Receiver(tls=files.server) as receiver:
+        for name, setting in receiver.environ(protocol).items():
+            monkeypatch.setenv(name, setting)
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest"], cwd=pytester.path, capture_output=True, text=True, check=True
+        )
+    assert done.stderr == ""
+    (line,) = [line for line in done.stdout.splitlines() if "not sent" in line]
+    assert "CERTIFICATE_VERIFY_FAILED" in line

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_contextcore.phase.handoff import Handoff, HandoffRefused, accept, emit
+
+
+class Rows(Handoff):
+    count: int
+    names: tuple[str, ...] = ()
+
+
+class Other(Handoff):
+    count: str
+
+
+class Doubtful(Handoff):
+    fresh: bool
+
+    def stale(self) -> Iterator[str]:
+        if not self.fresh:
+            yield "rows.csv changed"
+
+
+def test_a_handoff_comes_out_as_it_went_in() -> None:
+    assert accept(Rows, emit(Rows(count=3, names=("é",)), "A-1")) == Rows(count=3, names=("é",))
+
+
+def test_the_digest_is_of_the_canonical_payload() -> None:
+    emitted = emit(Rows(count=3), "A-1")
+    assert emitted.payload == '{"count":3,"names":[]}'
+    assert emit(Rows(count=3), "A-2").digest == emitted.digest
+    assert emit(Rows(count=4), "A-1").digest != emitted.digest
+
+
+def test_what_was_never_emitted_is_refused() -> None:
+    with pytest.raises(HandoffRefused, match="Rows was not emitted") as caught:
+        accept(Rows, None)
+    assert caught.value.next_action
+
+
+def test_a_payload_of_another_digest_is_refused() -> None:
+    changed = dataclasses.replace(emit(Rows(count=3), "A-1"), payload='{"count":4,"names":[]}')
+    with pytest.raises(HandoffRefused, match="does not have the digest"):
+        accept(Rows, changed)
+
+
+def test_a_payload_that_does_not_fit_the_type_is_refused() -> None:
+    with pytest.raises(HandoffRefused, match="malformed: count"):
+        accept(Other, emit(Rows(count=3), "A-1"))
+
+
+def test_a_stale_handoff_is_refused_and_says_what_changed() -> None:
+    assert accept(Doubtful, emit(Doubtful(fresh=True), "A-1")).fresh
+    with pytest.raises(HandoffRefused, match=r"from A-1 no longer holds: rows.csv changed"):
+        accept(Doubtful, emit(Doubtful(fresh=False), "A-1"))

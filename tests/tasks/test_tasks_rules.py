@@ -1,0 +1,204 @@
+"""What may happen to a task; and that its span looks like a pilot's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from pytest_contextcore.spans.of_trace import parent_span, phase_spans
+from pytest_contextcore.tasks import rules
+from pytest_contextcore.tasks.model import Book, Refused, Task
+from pytest_contextcore.tasks.rules import NewTask, Origin
+from pytest_contextcore.tasks.spans import phase_name, task_span
+from pytest_contextcore.trace.evidence import Evidence, SpanEvidence, Status
+
+ROOT, CHILD = "PI-101-002", "PI-101-002-S1"
+ORIGIN = Origin("a" * 32)
+
+
+def begun(
+    book: Book, task_id: str, *, title: str = "A title", parent: str | None = None, project: str = "p", now: int = 10
+) -> Book:
+    new = NewTask(project, task_id, title, "task", parent)
+    return book.put(rules.start(book, new, ORIGIN, span_id=f"{len(book.tasks) + 1:016x}", now=now))
+
+
+def task_of(book: Book, task_id: str) -> Task:
+    found = book.find("p", task_id)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def book() -> Book:
+    """A story and its first task, both open."""
+    return begun(begun(Book(), ROOT), CHILD, title="Init baseline", now=20)
+
+
+def test_a_task_is_in_progress_from_its_start_and_in_its_parents_trace(book: Book) -> None:
+    parent, child = task_of(book, ROOT), task_of(book, CHILD)
+    assert (child.status, child.parent_id, child.parent_span_id) == ("in_progress", ROOT, parent.span_id)
+    assert child.trace_id == parent.trace_id == ORIGIN.trace_id
+
+
+def test_the_longest_prefix_of_an_open_task_is_the_parent(book: Book) -> None:
+    assert task_of(begun(book, f"{CHILD}-C1"), f"{CHILD}-C1").parent_id == CHILD
+    assert task_of(begun(book, f"{CHILD}0"), f"{CHILD}0").parent_id == ROOT
+    ended = book.put(rules.complete(book, task_of(book, CHILD), by=None, now=30))
+    assert task_of(begun(ended, f"{CHILD}-C1"), f"{CHILD}-C1").parent_id == ROOT
+
+
+def test_a_named_parent_beats_the_prefix(book: Book) -> None:
+    other = begun(book, "OTHER")
+    assert task_of(begun(other, f"{CHILD}-C1", parent="OTHER"), f"{CHILD}-C1").parent_id == "OTHER"
+
+
+def test_ids_are_a_projects_own(book: Book) -> None:
+    assert begun(book, ROOT, project="q").find("q", ROOT) is not None
+    both = begun(book, CHILD, project="q").find("q", CHILD)
+    assert both is not None
+    assert both.parent_id is None
+
+
+def test_a_root_takes_the_parent_that_the_environment_names() -> None:
+    origin = Origin("b" * 32, "c" * 16, "vendor=1", sampled=False)
+    root = rules.start(Book(), NewTask("p", "T", "T", "task"), origin, span_id="d" * 16, now=1)
+    assert (root.trace_id, root.parent_span_id, root.remote, root.sampled) == ("b" * 32, "c" * 16, True, False)
+    child = rules.start(Book().put(root), NewTask("p", "T-1", "T", "task"), ORIGIN, span_id="e" * 16, now=2)
+    assert (child.trace_id, child.parent_span_id, child.remote, child.sampled) == ("b" * 32, "d" * 16, False, False)
+    assert child.trace_state == "vendor=1"
+
+
+Change = Callable[[Book, Task, Task], object]
+
+REFUSED: dict[str, tuple[Change, str]] = {
+    "a story with an open task": (lambda b, r, c: rules.complete(b, r, by=None, now=9), f"open: {CHILD}"),
+    "cancelling one": (lambda b, r, c: rules.cancel(b, r, "no", by=None, now=9), f"open: {CHILD}"),
+    "a second start": (lambda b, r, c: begun(b, CHILD), "it is in_progress"),
+    "an unknown task": (lambda b, r, c: rules.open_task(b, "p", "X"), "there is no task X in project p"),
+    "a task of another project": (lambda b, r, c: rules.open_task(b, "q", CHILD), "add --project p"),
+    "an unknown parent": (lambda b, r, c: begun(b, "Y", parent="X"), "there is no task X"),
+    "itself as parent": (lambda b, r, c: begun(b, "Y", parent="Y"), "there is no task Y"),
+    "unblocking what is not blocked": (lambda b, r, c: rules.unblock(c, by=None, now=9), "is not blocked"),
+    "un-starting": (
+        lambda b, r, c: rules.update(b, c, "not_started", reason=None, by=None, now=9),
+        "its span has begun",
+    ),
+    "a blocker that nobody knows": (
+        lambda b, r, c: rules.block(b, c, "why", blocker="X", now=9),
+        "project p has no task X",
+    ),
+    "itself as blocker": (lambda b, r, c: rules.block(b, c, "why", blocker=CHILD, now=9), "observed: itself"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_it_refuses(case: str, book: Book) -> None:
+    change, said = REFUSED[case]
+    with pytest.raises(Refused) as refused:
+        change(book, task_of(book, ROOT), task_of(book, CHILD))
+    assert said in str(refused.value)
+    assert all(word in str(refused.value) for word in ("(observed: ", ", expected: ", "); next: "))
+
+
+@pytest.mark.parametrize(
+    "task_id",
+    ["", "../x", "a/b", "a\\b", ".", "-x", "a b", "a\nb", "a\x1b[31m", "a\x00", "ä", "x" * 81, "\udcff", "~", "a\n"],
+)
+def test_an_id_with_anything_but_letters_digits_and_three_marks_is_refused(task_id: str, book: Book) -> None:
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: begun(book, task_id),
+        lambda: begun(book, "T", project=task_id),
+        lambda: rules.open_task(book, "p", task_id),
+    )
+    for change in changes:
+        with pytest.raises(Refused, match="is no id") as refused:
+            change()
+        assert str(refused.value).isprintable()
+
+
+def test_a_blocked_task_only_goes_on_when_it_is_unblocked(book: Book) -> None:
+    blocked = rules.block(book, task_of(book, CHILD), "no schema", blocker=ROOT, now=30)
+    assert (blocked.blocked_reason, blocked.blocked_on) == ("no schema", ROOT)
+    assert blocked.next_action == f"Complete {ROOT}, then unblock {CHILD}."
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: rules.complete(book, blocked, by=None, now=40),
+        lambda: rules.update(book, blocked, "in_progress", reason=None, by=None, now=40),
+        lambda: rules.block(book, blocked, "again", now=40),
+    )
+    for change in changes:
+        with pytest.raises(Refused, match=f"next: contextcore task unblock --id {CHILD}"):
+            change()
+    free = rules.unblock(blocked, by="ines", now=40)
+    assert (free.status, free.blocked_reason, free.blocked_on, free.next_action) == ("in_progress", None, None, None)
+
+
+def test_an_ended_task_is_left_alone(book: Book) -> None:
+    ended = book.put(rules.complete(book, task_of(book, CHILD), by=None, now=30))
+    with pytest.raises(Refused, match="has ended"):
+        rules.open_task(ended, "p", CHILD)
+    with pytest.raises(Refused, match="choose another id"):
+        begun(ended, CHILD)
+
+
+def test_time_never_runs_backwards_on_a_span(book: Book) -> None:
+    child = rules.comment(task_of(book, CHILD), "later", by=None, now=90)
+    ended = rules.complete(book.put(child), child, by=None, now=5)
+    assert (ended.started_at, ended.ended_at, [event.time for event in ended.events]) == (20, 90, [90, 90])
+    parent = rules.complete(book.put(ended), task_of(book, ROOT), by=None, now=1)
+    assert parent.ended_at == 90
+
+
+# -- spans -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Init baseline", "INIT_BASELINE"),
+        ("Fix: the (critical) bug!", "FIX_THE_CRITICAL_BUG"),
+        ("…", ""),
+        ("é à", "É_À"),
+    ],
+)
+def test_a_title_as_the_name_of_a_phase(title: str, name: str) -> None:
+    assert phase_name(title) == name
+
+
+def test_a_tree_drawn_by_hand_has_the_names_and_attributes_of_a_pilots(book: Book) -> None:
+    book = begun(book, f"{CHILD}-C1", now=21)
+    for task_id in (f"{CHILD}-C1", CHILD, ROOT):
+        book = book.put(rules.complete(book, task_of(book, task_id), by=None, now=50))
+    root, child, gate = (task_span(book, task) for task in book)
+    evidence = Evidence(
+        trace_id=ROOT, otel_trace_id="a" * 32, otel_span_id="b" * 16, project_id="p", title="A title", type="task",
+        status=Status.COMPLETED, started_at=10, ended_at=50, plan_digest="",
+    )  # fmt: skip
+    phase = SpanEvidence(
+        span_id=CHILD, otel_span_id="c" * 16, parent_id=ROOT, phase="INIT_BASELINE", status=Status.COMPLETED,
+        started_at=20, ended_at=50,
+    )  # fmt: skip
+    (its_phase,), its_parent = list(phase_spans(evidence, phase)), parent_span(evidence, 50)
+    assert (root.name, child.name, gate.name) == (its_parent.name, its_phase.name, f"{CHILD}-C1")
+    assert gate.attributes["task.phase"] == "INIT_BASELINE"
+    for drawn, ran in ((root, its_parent), (child, its_phase)):
+        same = {name: value for name, value in ran.attributes.items() if not name.startswith("test.")}
+        assert {name: drawn.attributes.get(name) for name in same} == same
+        assert drawn.status == ran.status
+
+
+def test_a_cancelled_task_failed_and_says_what_it_waited_for(book: Book) -> None:
+    blocked = rules.block(book, task_of(book, CHILD), "no schema", next_action="Write it.", now=30)
+    ended = rules.cancel(book.put(blocked), blocked, "not needed", by="ines", now=40)
+    span = task_span(book.put(ended), ended)
+    assert (span.status.code, span.status.description) == ("error", "cancelled: not needed")
+    assert span.attributes["task.status"] == "failed"
+    assert span.attributes["task.blocked_reason"] == "no schema"
+    assert span.attributes["task.next_action"] == "Write it."
+    assert [event.attributes["task.status"] for event in span.events] == ["blocked", "failed"]
+    assert span.events[-1].attributes["task.by"] == "ines"
+
+
+def test_a_book_with_a_loop_does_not_hang(book: Book) -> None:
+    looped = book.put(replace(task_of(book, ROOT), parent_id=CHILD))
+    assert len(looped.ancestors(task_of(looped, CHILD))) == 2

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_contextcore.plan.model import Plan
+from pytest_contextcore.trace import rules
+from pytest_contextcore.trace.evidence import Input, Result, Status
+from pytest_contextcore.trace.recorder import TraceRecorder
+from pytest_contextcore.trace.rules import Outcome, Trouble
+
+from ..support.plans import warehouse
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return warehouse(tmp_path)
+
+
+@pytest.fixture
+def recorder(plan: Plan) -> TraceRecorder:
+    made = TraceRecorder(plan)
+    made.start()
+    return made
+
+
+def check(recorder: TraceRecorder, phase: str, gate: str, result: Result = Result.PASS, reason: str = "") -> None:
+    recorder.begin_gate(phase, gate)
+    recorder.end_gate(phase, gate, result, reason or None)
+
+
+def complete(recorder: TraceRecorder, phase: str) -> None:
+    recorder.begin_phase(phase, f"test_load.py::test_{phase}")
+    for gate in recorder.plan.by_id[phase].gates:
+        check(recorder, phase, gate.id)
+    recorder.end_phase(phase)
+
+
+def test_a_phase_completes_when_every_gate_was_checked(recorder: TraceRecorder) -> None:
+    complete(recorder, "E")
+    assert recorder.span("E").status is Status.COMPLETED
+
+
+def test_a_gate_that_was_never_checked_fails_the_phase(recorder: TraceRecorder) -> None:
+    recorder.begin_phase("T", "t")
+    check(recorder, "T", "C1")
+    outcome = recorder.end_phase("T")
+    assert outcome.status is Status.FAILED
+    assert outcome.reason == "declared gates C2, C3 were never checked"
+
+
+def test_a_failed_gate_wins_over_what_was_raised_after_it(recorder: TraceRecorder) -> None:
+    recorder.begin_phase("T", "t")
+    check(recorder, "T", "C2", Result.FAIL, "a column is new")
+    recorder.add_trouble("T", Trouble("KeyError: 'x'", "mend it"), KeyError("x"))
+    outcome = recorder.end_phase("T")
+    assert (outcome.status, outcome.reason) == (Status.BLOCKED, "C2: a column is new")
+    assert [event.name for event in recorder.span("T").events] == ["exception"]
+
+
+def test_an_integrity_gate_speaks_first_among_failed_gates(recorder: TraceRecorder) -> None:
+    recorder.begin_phase("T", "t")
+    check(recorder, "T", "C2", Result.FAIL, "a column is new")
+    check(recorder, "T", "C1", Result.FAIL, "a row is lost")
+    assert recorder.end_phase("T").reason == "C1: a row is lost (also failed: C2)"
+
+
+def test_an_advisory_failure_lets_the_phase_complete(recorder: TraceRecorder) -> None:
+    recorder.begin_phase("T", "t")
+    check(recorder, "T", "C1")
+    check(recorder, "T", "C2")
+    check(recorder, "T", "C3", Result.FAIL, "an old column")
+    assert recorder.end_phase("T").status is Status.COMPLETED
+    assert recorder.gate("T", "C3").severity == "warning"
+
+
+def test_a_gate_that_does_not_apply_counts_as_checked(recorder: TraceRecorder) -> None:
+    recorder.begin_phase("E", "e")
+    check(recorder, "E", "C1", Result.NOT_APPLICABLE, "no source")
+    assert recorder.end_phase("E").status is Status.COMPLETED
+
+
+def test_a_refused_handoff_blocks(recorder: TraceRecorder) -> None:
+    recorder.begin_phase("E", "e")
+    recorder.add_trouble("E", Trouble("handoff Rows was not emitted", "emit it", blocks=True))
+    assert recorder.end_phase("E").status is Status.BLOCKED
+
+
+def test_what_is_downstream_of_a_blocked_phase_does_not_start_and_names_the_root_cause(
+    plan: Plan, recorder: TraceRecorder
+) -> None:
+    recorder.begin_phase("E", "e")
+    check(recorder, "E", "C1", Result.FAIL, "the source is down")
+    recorder.end_phase("E")
+    recorder.finish()
+    for phase in ("T", "P"):
+        span = recorder.span(phase)
+        assert (span.status, span.blocked_on_span_id) == (Status.NOT_STARTED, "LOAD-7-E")
+        assert span.next_action == "Start the source."
+    assert recorder.evidence.status is Status.BLOCKED
+    assert recorder.evidence.blocked_on_span_id == "LOAD-7-E"
+    assert recorder.evidence.next_action == "Start the source."
+
+
+def test_an_integrity_failure_stops_even_phases_that_do_not_depend_on_it(tmp_path: Path) -> None:
+    text = warehouse(tmp_path).path.read_text()
+    plan = warehouse(tmp_path, text.replace('name = "PUBLISH"', 'name = "PUBLISH"\ndepends_on = []'))
+    recorder = TraceRecorder(plan)
+    recorder.start()
+    complete(recorder, "E")
+    recorder.begin_phase("T", "t")
+    check(recorder, "T", "C1", Result.FAIL, "a row is lost")
+    recorder.end_phase("T")
+    hold = rules.upstream_block(plan, recorder.evidence, "P")
+    assert hold is not None
+    assert hold.blocked_on == "LOAD-7-T"
+
+
+def test_a_required_failure_leaves_phases_that_do_not_depend_on_it_alone(tmp_path: Path) -> None:
+    text = warehouse(tmp_path).path.read_text()
+    plan = warehouse(tmp_path, text.replace('name = "PUBLISH"', 'name = "PUBLISH"\ndepends_on = []'))
+    recorder = TraceRecorder(plan)
+    recorder.start()
+    recorder.begin_phase("E", "e")
+    check(recorder, "E", "C1", Result.FAIL, "down")
+    recorder.end_phase("E")
+    assert rules.upstream_block(plan, recorder.evidence, "P") is None
+    assert rules.upstream_block(plan, recorder.evidence, "T") is not None
+
+
+def test_the_parent_completes_when_every_phase_did_and_the_definition_of_done_holds(recorder: TraceRecorder) -> None:
+    for phase in "ETP":
+        complete(recorder, phase)
+    recorder.span("P").attributes["quality.row_count"] = 3
+    recorder.finish()
+    assert recorder.evidence.status is Status.COMPLETED
+    assert [condition.met for condition in recorder.evidence.definition_of_done] == [True]
+
+
+def test_the_parent_is_blocked_by_an_unmet_condition_though_every_phase_completed(recorder: TraceRecorder) -> None:
+    for phase in "ETP":
+        complete(recorder, phase)
+    recorder.span("P").attributes["quality.row_count"] = 2
+    recorder.finish()
+    evidence = recorder.evidence
+    assert evidence.status is Status.BLOCKED
+    assert evidence.blocked_reason == (
+        "definition of done not met: every row arrived (quality.row_count: observed 2, expected 3)"
+    )
+    assert evidence.next_action == "Compare the row counts of source and target."
+    assert evidence.blocked_on_span_id is None
+
+
+def test_a_phase_that_was_interrupted_failed(recorder: TraceRecorder) -> None:
+    recorder.begin_phase("E", "e")
+    recorder.finish()
+    assert recorder.span("E").status is Status.FAILED
+    assert recorder.evidence.status is Status.FAILED
+
+
+def test_the_parent_is_in_progress_while_phases_are_to_come(recorder: TraceRecorder) -> None:
+    complete(recorder, "E")
+    assert recorder.evidence.status is Status.IN_PROGRESS
+
+
+def test_the_summary_lists_every_status_and_result(recorder: TraceRecorder) -> None:
+    complete(recorder, "E")
+    assert recorder.evidence.model_dump(mode="json")["summary"] == {
+        "phases": {"not_started": 2, "in_progress": 0, "blocked": 0, "completed": 1, "failed": 0},
+        "gates": {"pass": 1, "fail": 0, "waived": 0, "not_applicable": 0, "not_checked": 4},
+    }
+
+
+@pytest.mark.parametrize("missing", [{"reason": "x"}, {"next_action": "x"}, {}])
+def test_a_blocked_outcome_without_reason_and_next_action_cannot_be_built(missing: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="needs a reason and a next action"):
+        Outcome(Status.BLOCKED, **missing)
+
+
+def test_a_new_attempt_forgets_the_last_one(recorder: TraceRecorder) -> None:
+    recorder.begin_phase("E", "e")
+    check(recorder, "E", "C1", Result.FAIL, "down")
+    recorder.end_phase("E")
+    first = recorder.span("E").otel_span_id
+    complete(recorder, "E")
+    assert recorder.span("E").status is Status.COMPLETED
+    assert recorder.span("E").otel_span_id != first
+
+
+def test_an_input_counts_once_with_the_digest_seen_last(recorder: TraceRecorder) -> None:
+    recorder.begin_phase("E", "e")
+    for path, digest in (("a", "1"), ("b", "2"), ("a", "3")):
+        recorder.add_input("E", Input(path=path, sha256=digest))
+    assert [(item.path, item.sha256) for item in recorder.span("E").inputs] == [("a", "3"), ("b", "2")]
+
+
+def test_time_never_goes_backwards(plan: Plan) -> None:
+    moments = iter([5_000, 1_000, 7_000])
+    recorder = TraceRecorder(plan, clock=lambda: next(moments))
+    assert [recorder.now() for _ in range(3)] == [5_000, 5_000, 7_000]
