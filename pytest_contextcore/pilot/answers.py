@@ -12,17 +12,15 @@ from typing import Any
 
 from ..files import write_output
 from ..plan.model import load_plan
-from ..report.verdict import plain
-from ..session.discovery import PLAN_FILE
-from ..trace.evidence import SCHEMA_VERSION
 from .checks import Outcome, Threshold, Verdict
 from .commands import UsageError
 from .findings import Finding, clean
 from .questions import Answer, Diagnosis, Question, Reply, ask, counted
-from .suite_path import suite_folder
+from .suite_path import PLAN_FILE, suite_folder
 from .target import PARTS, Target
 
 WIDTH = 80
+VERSION = "v1"  # of the JSON document
 SHOWN = 3  # findings of a gate that the text shows; the JSON document has them all
 _PATH = 4096
 
@@ -77,7 +75,7 @@ def document(name: str, diagnosis: Diagnosis) -> dict[str, Any]:
     """Give the diagnosis as a JSON document."""
     target, start = diagnosis.target, diagnosis.start_at
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": VERSION,
         "command": name,
         "export_dir": _path(target.export),
         "source": _path(target.source),
@@ -103,7 +101,7 @@ def _gate(verdict: Verdict) -> dict[str, Any]:
     return {
         "gate_id": verdict.gate_id,
         "phase": verdict.phase,
-        "kind": verdict.kind.value,
+        "kind": verdict.kind,
         "result": verdict.outcome.value,
         "purpose": verdict.purpose,
         "reason": verdict.reason,
@@ -182,6 +180,11 @@ def _conclusion(diagnosis: Diagnosis) -> Iterator[str]:
     silent = [str(answer.question.id) for answer in diagnosis.answers if answer.reply is Reply.NOT_ASKED]
     asked = f" as far as it was asked (not asked: {' and '.join(silent)})" if silent else ""
     yield from wrapped("", f"healthy{asked}: {gates}")
+
+
+def plain(said: str) -> str:
+    """A text of the plan without the backticks around code."""
+    return said.replace("`", "")
 
 
 def _labelled(label: str, said: str) -> Iterator[str]:

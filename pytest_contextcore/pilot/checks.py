@@ -10,9 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from typing import TYPE_CHECKING
 
-from ..plan.model import Plan, fill
-from ..trace.evidence import Kind
 from .findings import Finding, reason
 from .gates import (
     baseline,
@@ -27,6 +26,9 @@ from .gates import (
     validation,
 )
 from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from ..plan.model import Plan
 
 BELOW_THRESHOLD = "coverage_below_minimum"
 
@@ -67,7 +69,7 @@ class Verdict:
 
     gate_id: str
     phase: str
-    kind: Kind
+    kind: str
     purpose: str
     outcome: Outcome
     findings: tuple[Finding, ...] = ()
@@ -131,7 +133,7 @@ def verdict(plan: Plan, gate_id: str, ws: Workspace, threshold: Threshold) -> Ve
     gate = phase.gate(short)
     if gate is None:
         raise KeyError(gate_id)
-    said = partial(Verdict, gate_id, phase.name, gate.kind, gate.purpose)
+    said = partial(Verdict, gate_id, phase.name, gate.kind.value, gate.purpose)
     check = CHECKS[gate_id]
     absent = check.not_applicable(ws) if check.not_applicable else None
     if absent is not None:
@@ -139,11 +141,8 @@ def verdict(plan: Plan, gate_id: str, ws: Workspace, threshold: Threshold) -> Ve
     findings = tuple(check.find(ws, threshold))
     if not findings:
         return said(Outcome.PASS)
-    refs: dict[str, list[str]] = {}
-    for finding in findings:
-        refs.setdefault(finding.type, []).append(finding.ref or finding.file)
-    only_warns = gate.kind is Kind.ADVISORY or (
+    only_warns = gate.kind == "advisory" or (
         not threshold.asked and all(finding.type == BELOW_THRESHOLD for finding in findings)
     )
     outcome = Outcome.WARNING if only_warns else Outcome.FAIL
-    return said(outcome, findings, reason(findings), fill(gate.next_action, refs))
+    return said(outcome, findings, reason(findings), gate.next_action)

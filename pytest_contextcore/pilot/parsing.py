@@ -10,6 +10,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import yaml
@@ -256,12 +257,19 @@ def _check_tag(tag: str | None, known: tuple[str | None, ...]) -> None:
         raise Malformed("uses a YAML tag that is not plain data", str(tag), "plain data")
 
 
+@lru_cache(maxsize=4096)
+def _resolved(text: str, implicit: tuple[bool, bool]) -> str:
+    """The tag that YAML gives a scalar without one; the same keys come again and again."""
+    tag: str = _RESOLVER.resolve(yaml.ScalarNode, text, implicit)
+    return tag
+
+
 def _scalar(event: Any) -> tuple[Any, bool]:
     """Give a scalar's value, and whether it is the merge key. Timestamps stay text: nothing computes with them."""
     text: str = event.value
     tag = event.tag
     if tag is None or tag == "!":
-        tag = _RESOLVER.resolve(yaml.ScalarNode, text, event.implicit)
+        tag = _resolved(text, event.implicit)
     _check_tag(tag, _SCALARS)
     name = str(tag).removeprefix(_CORE)
     if name in ("str", "timestamp", "merge", "value"):

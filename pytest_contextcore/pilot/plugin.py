@@ -1,12 +1,12 @@
-"""The pilot's pytest plugin: its options, and the guard around an untrusted workspace (contract 4).
+"""The pilot's pytest plugin: its options, and the guard around an untrusted workspace.
 
-An entry point of its own, because options that a conftest declares are parsed too late: pytest would take the value of
-``--workspace`` for an argument and load the workspace's ``conftest.py``. Imports nothing but pytest until it is asked
-for something.
+Loaded with ``-p pytest_contextcore.pilot.plugin``. A conftest cannot declare these options: it is read too late, and
+pytest would take the value of ``--workspace`` for an argument and load the workspace's ``conftest.py``.
 """
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 from pathlib import Path
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .names import PLAN_ID
+
 if TYPE_CHECKING:
     from ..plan.model import Plan
 
-PLAN_ID = "PI-101-002"
 _INJECTIONS = {
     "source_checksum": "--source-checksum",
     "drop_feature": "--drop-feature",
@@ -149,6 +150,18 @@ def _count(config: pytest.Config, name: str) -> int:
     if count < 0:
         raise pytest.UsageError(f"{_INJECTIONS[name]}: {value!r} is not a whole number of 0 or more")
     return count
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Spare the garbage collector what was imported, which it would look through in vain during and after the run."""
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Leave the garbage collector as it was."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from ..plan.model import Plan
 from .checks import Outcome, Threshold, Verdict, gate_ids, verdict
 from .findings import clean
 from .target import Target
+
+if TYPE_CHECKING:
+    from ..plan.model import Plan
 
 
 @dataclass(frozen=True, slots=True)

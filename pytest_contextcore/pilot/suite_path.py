@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..session.discovery import PLAN_FILE
+PLAN_FILE = "plan.toml"
 
 
 def suite_folder() -> Path:
