@@ -6,18 +6,11 @@ the files, and hands on what it saw itself.
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from pytest_contextcore import Phase
-from pytest_contextcore.commands.install import prepare
-from pytest_contextcore.export.sender import verify
-from pytest_contextcore.export.settings import Settings
-from pytest_contextcore.options import KEY
+from pytest_contextcore import Phase, check_endpoint, check_installation, out_folder
 from pytest_contextcore.pilot import handoffs, report
 from pytest_contextcore.pilot.gates import (
-    baseline,
     design,
     export,
     finalize,
@@ -38,16 +31,16 @@ def test_init_baseline(phase: Phase, workspace: Workspace, pipeline: Steps, pyte
     """Establish trusted environment."""
     with phase.gate("G1"):
         pipeline.prepare()
-        broken = [check for check in prepare(pytestconfig.stash[KEY].out) if not check.ok]
+        broken = [check for check in check_installation(out_folder(pytestconfig)) if not check.ok]
         assert not broken, "; ".join(f"{check.name}: {check.found}: {check.problem}" for check in broken)
     with phase.gate("G2") as gate:
-        report.require(gate, baseline.source_manifest(workspace))
+        report.require(gate, export.source_manifest(workspace))
     with phase.gate("G3") as gate:
-        telemetry = Settings.from_environ(os.environ)
-        if not telemetry.exporting:
+        endpoint = check_endpoint()
+        if endpoint is None:
             gate.not_applicable("no OTLP endpoint is configured")
-        problem = verify(telemetry) if telemetry.exporting else None
-        assert problem is None, problem
+        else:
+            assert endpoint.ok, endpoint.problem
     report.hand_on(phase, workspace, handoffs.BaselineHandoff)
 
 

@@ -1,7 +1,7 @@
 """A pytest plugin where spans are test stages: a plan's phases as one OpenTelemetry trace.
 
-The public names are imported when they are first used: pytest imports this package in every session in which it is
-installed.
+What stands in ``__all__`` is the public API; everything else may change. A name is imported when it is first used,
+since pytest imports this package in every session in which it is installed.
 """
 
 from __future__ import annotations
@@ -12,23 +12,79 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .phase.handoff import Handoff, HandoffRefused
-    from .phase.phase import Gate, Phase, UnknownGate
-    from .plan.attributes import AttributeRefused
+    from .commands.install import Check, check_endpoint, check_installation
+    from .commands.validate import SCHEMAS, check_document
+    from .errors import (
+        AttributeRefused,
+        CollectionError,
+        ContextcoreError,
+        EvidenceError,
+        FileRefused,
+        HandoffRefused,
+        JoinRefused,
+        PlanError,
+        RunInUse,
+        TaskRefused,
+        TaskStateError,
+        UnknownGate,
+    )
+    from .files import write_output
+    from .options import out_folder
+    from .phase.handoff import Handoff, RootedPath
+    from .phase.phase import Gate, Phase
+    from .plan.model import Plan, load_plan
+    from .schemas.check import Fault
 
-__all__ = ["AttributeRefused", "Gate", "Handoff", "HandoffRefused", "Phase", "UnknownGate", "__version__"]
+__all__ = [
+    "SCHEMAS",
+    "AttributeRefused",
+    "Check",
+    "CollectionError",
+    "ContextcoreError",
+    "EvidenceError",
+    "Fault",
+    "FileRefused",
+    "Gate",
+    "Handoff",
+    "HandoffRefused",
+    "JoinRefused",
+    "Phase",
+    "Plan",
+    "PlanError",
+    "RootedPath",
+    "RunInUse",
+    "TaskRefused",
+    "TaskStateError",
+    "UnknownGate",
+    "__version__",
+    "check_document",
+    "check_endpoint",
+    "check_installation",
+    "load_plan",
+    "out_folder",
+    "write_output",
+]
 
-_HOME = {
-    "AttributeRefused": "plan.attributes",
-    "Gate": "phase.phase",
+_HOMES = {
+    "Check": "commands.install",
+    "check_endpoint": "commands.install",
+    "check_installation": "commands.install",
+    "SCHEMAS": "commands.validate",
+    "Fault": "schemas.check",
+    "check_document": "commands.validate",
+    "write_output": "files",
+    "out_folder": "options",
     "Handoff": "phase.handoff",
-    "HandoffRefused": "phase.handoff",
+    "RootedPath": "phase.handoff",
+    "Gate": "phase.phase",
     "Phase": "phase.phase",
-    "UnknownGate": "phase.phase",
+    "Plan": "plan.model",
+    "load_plan": "plan.model",
 }
+"""Where a name comes from; those that are not listed are exceptions."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    return getattr(import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)

@@ -47,7 +47,7 @@ def append_whole(descriptor: int, data: bytes) -> None:
         raise
 
 
-class TornLine(OSError):  # noqa: N818  (says what is the case)
+class TornLine(OSError):
     """A part of a line stands at the end of the file; `end_line` makes a line of it."""
 
 

@@ -10,12 +10,10 @@ import stat
 import tempfile
 from pathlib import Path
 
+from .errors import FileRefused
+
 MAX_INPUT_BYTES = 512 * 1024 * 1024
 _BLOCK = 1024 * 1024
-
-
-class Refused(OSError):  # noqa: N818  (says what happened)
-    """A file that is not taken as an input: a symlink, not a regular file, or too large."""
 
 
 def digest_file(path: Path, limit: int = MAX_INPUT_BYTES) -> str:
@@ -23,24 +21,24 @@ def digest_file(path: Path, limit: int = MAX_INPUT_BYTES) -> str:
 
     Raises:
         FileNotFoundError: it is absent.
-        Refused: it is a symlink, a device, a fifo or a folder, or larger than ``limit`` bytes.
+        FileRefused: it is a symlink, a device, a fifo or a folder, or larger than ``limit`` bytes.
         OSError: it cannot be read.
     """
     if path.is_symlink():
-        raise Refused("is a symlink; give the file itself")
+        raise FileRefused("is a symlink; give the file itself")
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     state = os.fstat(descriptor)
     if not stat.S_ISREG(state.st_mode):
         os.close(descriptor)
-        raise Refused("is not a regular file")
+        raise FileRefused("is not a regular file")
     with open(descriptor, "rb") as file:  # noqa: PTH123  (from a descriptor)
         if state.st_size > limit:
-            raise Refused(f"has {state.st_size} bytes, more than {limit}")
+            raise FileRefused(f"has {state.st_size} bytes, more than {limit}")
         digest, left = hashlib.sha256(), limit
         while block := file.read(min(_BLOCK, left + 1)):
             left -= len(block)
             if left < 0:
-                raise Refused(f"has more than {limit} bytes")
+                raise FileRefused(f"has more than {limit} bytes")
             digest.update(block)
     return digest.hexdigest()
 

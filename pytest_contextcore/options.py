@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+PLAN_FILE = "plan.toml"
+"""What a plan's file is called."""
 
 
 class Settings(NamedTuple):
@@ -28,6 +32,11 @@ class Settings(NamedTuple):
 
 
 KEY = pytest.StashKey[Settings]()
+
+
+def out_folder(config: pytest.Config) -> Path:
+    """The absolute folder for evidence of this session."""
+    return config.stash[KEY].out
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -110,3 +119,10 @@ def _path(config: pytest.Config, name: str, option: str) -> Path | None:
         return config.invocation_params.dir / str(given)
     ini = str(config.getini(name)).strip()
     return config.rootpath / ini if ini else None
+
+
+def asserts_are_disabled() -> str | None:
+    """Why ``assert`` does nothing in this process, or None: then a plan must refuse to run (contract 2)."""
+    if sys.flags.optimize:
+        return "asserts are disabled (PYTHONOPTIMIZE or python -O), so no gate could fail; run without it"
+    return None

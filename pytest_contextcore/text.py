@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .trace.evidence import Result, Status
@@ -35,6 +38,9 @@ STATUS_OF = {
 """The status whose mark a gate's result gets."""
 
 
+_COMMAND = re.compile(r"((?:^|[\r\n])\s*):(?=:)|##(?=\[)")
+
+
 def can_encode(writer: TerminalWriter) -> bool:
     """Whether the terminal's encoding knows the marks."""
     encoding = getattr(getattr(writer, "_file", None), "encoding", None)
@@ -57,3 +63,19 @@ def shown_seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+
+
+def on_github(environ: Mapping[str, str]) -> bool:
+    """Whether this process runs in a step of GitHub Actions."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def harmless(text: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The text as it may be printed in a log that GitHub Actions reads: no line of it is a workflow command.
+
+    The runner takes ``::name …::`` at a line's start, blanks before it or not, and ``##[name …]`` anywhere in a line.
+    Elsewhere the text stays as it is.
+    """
+    if not on_github(environ):
+        return text
+    return _COMMAND.sub(lambda found: "## " if found.group(1) is None else f"{found.group(1)}: ", text)

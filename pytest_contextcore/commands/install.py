@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from ..session.run import asserts_are_disabled
+from ..options import asserts_are_disabled
 
 _NEEDED = ("pytest", "pytest-dependency", "opentelemetry-sdk", "opentelemetry-exporter-otlp", "pydantic")
 _MIN_PYTEST = 9
@@ -32,9 +32,21 @@ class Check:
         return not self.problem
 
 
-def prepare(out: Path) -> list[Check]:
+def check_installation(out: Path) -> list[Check]:
     """Make the folder for evidence and verify what a run relies on; doing it twice changes nothing."""
     return [Check("python", platform.python_version()), *_packages(), _plugin(), _asserts(), _folder(out)]
+
+
+def check_endpoint() -> Check | None:
+    """Whether the collector that the environment names answers as it should; None if it names none."""
+    from ..export.sender import verify  # noqa: PLC0415  (only where an endpoint is to be asked)
+    from ..export.settings import Settings  # noqa: PLC0415
+
+    settings = Settings.from_environ(os.environ)
+    if not settings.exporting:
+        return None
+    problem = verify(settings)
+    return Check("endpoint", settings.describe(), problem or "", "start the collector, or correct the OTEL_* variables")
 
 
 def _packages() -> Iterator[Check]:
@@ -82,7 +94,7 @@ def command(arguments: list[str]) -> int:
     parser.add_argument("action", choices=["init"], help="make the evidence folder, verify packages and plugin")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for evidence (default: out)")
     options = parser.parse_args(arguments)
-    checks = prepare(options.out)
+    checks = check_installation(options.out)
     for check in checks:
         print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<28} {check.found}")
         if not check.ok:

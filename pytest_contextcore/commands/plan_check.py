@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from ..plan.assign import CollectionError, PhaseTest, assign, find_plan
-from ..plan.model import Plan, PlanError, load_plan
+from ..errors import CollectionError, PlanError
+from ..options import PLAN_FILE
+from ..plan.assign import PhaseTest, assign, find_plan
+from ..plan.model import Plan, load_plan
 from ..report.verdict import plain
-from ..session.discovery import PLAN_FILE
 from .collector import TARGET
 
 

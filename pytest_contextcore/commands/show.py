@@ -12,14 +12,15 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..errors import EvidenceError
 from ..files import write_atomic
 from ..report import diff_text
 from ..report.diff import compare, document
-from ..report.github import harmless
 from ..report.terminal import table
+from ..text import harmless
 from ..trace.evidence import format_time
 from ..trace.file import dump
-from ..trace.resume import EvidenceError, load_evidence
+from ..trace.resume import load_evidence
 
 HTML = "pytest_contextcore.report.page.page"
 """The module whose ``render(evidences)`` makes the page of ``--html``."""

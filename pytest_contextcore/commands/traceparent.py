@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from ..errors import EvidenceError
 from ..ids import remote_parent
 
 
@@ -21,7 +22,7 @@ def command(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     from ..export.settings import sampled  # noqa: PLC0415
     from ..trace.joining import header, is_open  # noqa: PLC0415  (not for --help)
-    from ..trace.resume import EvidenceError, load_evidence  # noqa: PLC0415
+    from ..trace.resume import load_evidence  # noqa: PLC0415
 
     try:
         evidence = load_evidence(options.evidence, unaltered=True)

@@ -1,4 +1,4 @@
-"""What a schema cannot say of a file that is as it says: its parts agree, its plan is sound."""
+"""Is a file as its schema says, and do its parts agree? For ``contextcore contract a2a-validate``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,27 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..plan.model import PlanError, load_plan
+from ..errors import PlanError
+from ..options import PLAN_FILE
+from ..plan.model import load_plan
 from ..plan.waivers import load_waivers
-from ..schemas.check import Fault, shown
-from ..session.discovery import PLAN_FILE
+from ..schemas import KINDS, file_name, schema
+from ..schemas.check import Fault, faults, shown
 from ..trace.evidence import Evidence
 
+SCHEMAS = {kind: file_name(kind) for kind in KINDS}
+"""Kind of file → name of the schema that it is held to."""
 
-def broken_rules(kind: str, document: Any, path: Path) -> list[Fault]:
+
+def check_document(kind: str, document: Any, path: Path) -> list[Fault]:
+    """Every fault of a document: by its schema, then, if that finds none, by the rules that a schema cannot say.
+
+    A plan is read again from its file; waivers are held against the plan beside them, if there is one.
+    """
+    return list(faults(schema(kind), document)) or _broken_rules(kind, document, path)
+
+
+def _broken_rules(kind: str, document: Any, path: Path) -> list[Fault]:
     """The rules that a document breaks.
 
     A plan is read again from its file; waivers are held against the plan beside them, if there is one.

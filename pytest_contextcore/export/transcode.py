@@ -47,7 +47,7 @@ _KEPT = 256  # bytes: what is longer is not kept, so that what is kept is bounde
 _LENGTHS = tuple(bytes((number,)) for number in range(128))
 
 
-class NotPlain(ValueError):  # noqa: N818  (says what is the case)
+class NotPlain(ValueError):
     """The line is none of those that are understood here; nothing of it was taken."""
 
 

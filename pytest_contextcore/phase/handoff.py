@@ -4,14 +4,50 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    SerializationInfo,
+    ValidationError,
+    ValidationInfo,
+)
 
-from .places import ROOT
+from ..errors import HandoffRefused
+
+ROOT = "root"
+"""Key of the rootdir in a validation or serialization context."""
+
+
+def portable(value: object, root: Path) -> object:
+    """An absolute path inside ``root`` as one relative to it, by itself or in a list; any other value as it is."""
+    if isinstance(value, list):
+        return [portable(part, root) for part in value]
+    if isinstance(value, str) and Path(value).is_absolute():
+        path = Path(os.path.normpath(value))  # without following symlinks
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else value
+    return value
+
+
+def _absolute(value: object, info: ValidationInfo) -> object:
+    root = (info.context or {}).get(ROOT)
+    return os.path.normpath(Path(root) / value) if root is not None and isinstance(value, str) else value
+
+
+def _relative(value: str, info: SerializationInfo) -> str:
+    root = (info.context or {}).get(ROOT)
+    return str(portable(value, root)) if root is not None else value
+
+
+RootedPath = Annotated[str, BeforeValidator(_absolute), PlainSerializer(_relative)]
+"""A path in a handoff: absolute for who reads it; in the payload relative to the rootdir if it lies inside."""
 
 
 class Handoff(BaseModel):
@@ -39,14 +75,6 @@ class Emitted:
     span_id: str
     payload: str
     digest: str
-
-
-class HandoffRefused(Exception):  # noqa: N818  (an outcome, not an error of the program)
-    """A handoff that a phase cannot accept: it was never emitted, is malformed, or no longer holds."""
-
-    def __init__(self, reason: str, next_action: str, digest: str = "") -> None:
-        super().__init__(reason)
-        self.reason, self.next_action, self.digest = reason, next_action, digest
 
 
 def emit(handoff: Handoff, span_id: str, root: Path | None = None) -> Emitted:

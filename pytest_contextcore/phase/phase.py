@@ -9,7 +9,8 @@ from subprocess import CompletedProcess
 from types import TracebackType
 from typing import Literal, Self
 
-from ..files import Refused, digest_file
+from ..errors import FileRefused, HandoffRefused, UnknownGate
+from ..files import digest_file
 from ..plan.assign import short_gate_id
 from ..plan.attributes import checked
 from ..reasons import assertion_reason, exception_reason, location
@@ -18,13 +19,9 @@ from ..spans.current import SpanContexts
 from ..trace.evidence import EvidenceItem, GateEvidence, HandoffRecord, Input, Result
 from ..trace.recorder import TraceRecorder
 from ..trace.rules import Trouble, blocking_gates
-from .handoff import H, Handoff, HandoffRefused, accept, emit
+from .handoff import H, Handoff, accept, emit
 from .handoff_store import HandoffStore
 from .program import Command, run_command
-
-
-class UnknownGate(LookupError):  # noqa: N818  (named for what a test author reads)
-    """A test asked for a gate that its phase does not declare."""
 
 
 class Gate:
@@ -171,7 +168,7 @@ class Phase:
         path = Path(path)
         try:
             digest = sha256 or digest_file(path)
-        except Refused as error:
+        except FileRefused as error:
             raise OSError(f"input {path}: {error}") from error
         absolute = Path(os.path.abspath(path))  # noqa: PTH100  (normalizes without following symlinks)
         shown = absolute.relative_to(self._root) if absolute.is_relative_to(self._root) else absolute

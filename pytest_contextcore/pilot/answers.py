@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import write_output
-from ..plan.model import load_plan
+from pytest_contextcore import load_plan, write_output
+
 from .checks import Outcome, Threshold, Verdict
-from .commands import UsageError
+from .commands import PLAN_FILE, UsageError, suite_folder
 from .findings import Finding, clean
 from .questions import Answer, Diagnosis, Question, Reply, ask, counted
-from .suite_path import PLAN_FILE, suite_folder
 from .target import PARTS, Target
 
 WIDTH = 80

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from .findings import Finding, reason
 from .gates import (
-    baseline,
     design,
     export,
     finalize,
@@ -28,7 +27,7 @@ from .gates import (
 from .workspace import Workspace
 
 if TYPE_CHECKING:
-    from ..plan.model import Plan
+    from pytest_contextcore import Plan
 
 BELOW_THRESHOLD = "coverage_below_minimum"
 
@@ -89,7 +88,7 @@ _design = partial(Check, not_applicable=design.not_applicable)
 
 # S1-G1 (this machine's packages) and S1-G3 (the telemetry endpoint) say nothing about a pipeline's files.
 CHECKS: dict[str, Check] = {
-    "S1-G2": Check(baseline.source_manifest),
+    "S1-G2": Check(export.source_manifest),
     "S2-G1": Check(export.files),
     "S2-C1": Check(export.coverage, takes_threshold=True),
     "S2-G2": Check(export.onboarding),

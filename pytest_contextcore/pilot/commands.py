@@ -9,11 +9,13 @@ import argparse
 import pkgutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from .findings import clean
 
 PROGRAM = "contextcore contract"
+PLAN_FILE = "plan.toml"
 _LINE = 400
 
 
@@ -39,10 +41,10 @@ class Subcommand:
 
 SUBCOMMANDS = {
     "a2a-check-pipeline": Subcommand(
-        "check an export: one verdict per gate", "pytest_contextcore.pilot.check_pipeline:command"
+        "check an export: one verdict per gate", "pytest_contextcore.pilot.diagnosis:check_pipeline"
     ),
     "a2a-diagnose": Subcommand(
-        "ask the Three Questions about a pipeline's output", "pytest_contextcore.pilot.diagnose:command"
+        "ask the Three Questions about a pipeline's output", "pytest_contextcore.pilot.diagnosis:diagnose"
     ),
     "a2a-pilot": Subcommand("run the pilot PI-101-002", "pytest_contextcore.pilot.run_pilot:command"),
     "a2a-validate": Subcommand(
@@ -67,6 +69,22 @@ def contract(arguments: list[str]) -> int:
         print(f"{PROGRAM} {name}: {clean(str(error), _LINE)}", file=sys.stderr)
         return 2
     return code
+
+
+def suite_folder() -> Path:
+    """The folder with the pilot's plan and tests: in the installed package, else in the checkout.
+
+    Raises:
+        FileNotFoundError: neither is there, since the installation is incomplete.
+    """
+    here = Path(__file__).resolve().parent
+    places = (here / "suite", here.parents[1] / "pilot_tests")
+    for folder in places:
+        if (folder / PLAN_FILE).is_file():
+            return folder
+    raise FileNotFoundError(
+        f"the pilot's {PLAN_FILE} is neither in {places[0]} nor in {places[1]}; install pytest-contextcore again"
+    )
 
 
 def _usage() -> list[str]:

@@ -1,4 +1,4 @@
-"""What the export step wrote (FORMATS.md, export/): artifacts, gaps, ownership, planned paths."""
+"""What the export step wrote: artifacts, gaps, ownership, planned paths."""
 
 from __future__ import annotations
 

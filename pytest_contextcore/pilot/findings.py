@@ -58,7 +58,7 @@ class Finding:
         return f"{where}{self.message} (observed: {self.observed}, expected: {self.expected})"
 
 
-class Unreadable(Exception):  # noqa: N818  it names the state of a file; the gates turn it into a finding
+class Unreadable(Exception):
     """A file, or a value in it, cannot be used as what it has to be. The only exception that reading raises."""
 
     def __init__(self, finding: Finding) -> None:

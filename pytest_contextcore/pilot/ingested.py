@@ -1,4 +1,4 @@
-"""What plan ingestion wrote (FORMATS.md, ingestion/): features, tasks, and the gaps that they serve."""
+"""What plan ingestion wrote: features, tasks, and the gaps that they serve."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _RESOLVER: Any = yaml.resolver.Resolver()
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
 
 
-class Malformed(ValueError):  # noqa: N818  it says what the bytes are; `Unreadable` is made from it
+class Malformed(ValueError):
     """The bytes are not a document of this kind."""
 
     def __init__(self, message: str, observed: str, expected: str) -> None:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_contextcore import out_folder
+
 from .names import PLAN_ID
 
 if TYPE_CHECKING:
-    from ..plan.model import Plan
+    from pytest_contextcore import Plan
 
 _INJECTIONS = {
     "source_checksum": "--source-checksum",
@@ -185,9 +187,7 @@ def workspace_root(config: pytest.Config) -> Path:
     value = config.getoption("workspace")
     if value is not None:
         return _folder(config, "--workspace", value)
-    from ..options import KEY  # noqa: PLC0415  (of the plugin, which is loaded by now)
-
-    return config.stash[KEY].out / "workspace"
+    return out_folder(config) / "workspace"
 
 
 def min_coverage(config: pytest.Config) -> float:

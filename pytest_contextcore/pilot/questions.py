@@ -13,7 +13,7 @@ from .findings import clean
 from .target import Target
 
 if TYPE_CHECKING:
-    from ..plan.model import Plan
+    from pytest_contextcore import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..phase.phase import Gate, Phase
+from pytest_contextcore import Gate, Phase
+
 from .findings import Finding, Unreadable, reason
 from .gates import design, export, finalize
 from .handoffs import WorkspaceHandoff
@@ -24,7 +25,7 @@ def require(gate: Gate, findings: Sequence[Finding]) -> None:
 
 
 def require_design(gate: Gate, workspace: Workspace, check: Callable[[Workspace], Sequence[Finding]]) -> None:
-    """Like :func:`require`, where there may be no design to check (FORMATS: a prime route without handoff)."""
+    """Like :func:`require`, where there may be no design to check: a plan on the prime route has none."""
     reason_without_design = design.not_applicable(workspace)
     if reason_without_design is not None:
         gate.not_applicable(reason_without_design)
@@ -43,7 +44,7 @@ def scan(gate: Gate, workspace: Workspace, folder: Path) -> export.Scan | None:
 
 
 def rollup(gate: Gate, workspace: Workspace) -> None:
-    """Record the provenance chain and the one digest over it (seed, S10: "rollup recorded")."""
+    """Record the provenance chain and the one digest over it."""
     try:
         chain = finalize.rollup(workspace)
     except Unreadable as error:

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 
-from ..files import write_output
-from .commands import Parser, UsageError
+from pytest_contextcore import write_output
+
+from .commands import Parser, UsageError, suite_folder
 from .findings import clean
 from .names import PLAN_ID
-from .suite_path import suite_folder
 
 NAME = "a2a-pilot"
 _PLUGIN = "pytest_contextcore.pilot.plugin"

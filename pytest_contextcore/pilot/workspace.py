@@ -155,7 +155,7 @@ class Workspace:
 
     @staticmethod
     def map_recorded(path: str, recorded_root: str) -> str:
-        """Map a path as the writing machine recorded it into the workspace (FORMATS.md, layout).
+        """Map a path as the writing machine recorded it into the workspace.
 
         An absolute path must lie below the recorded root; a relative one is taken as it is. What leaves is refused.
         """

@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from ..session.discovery import PLAN_FILE
+from ..errors import CollectionError
+from ..options import PLAN_FILE
 from .model import PhasePlan, Plan
 
 T = TypeVar("T")
-
-
-class CollectionError(Exception):
-    """Tests and plan do not fit together; the message names the culprit."""
 
 
 class PhaseTest(NamedTuple):

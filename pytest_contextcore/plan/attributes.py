@@ -11,6 +11,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
+from ..errors import AttributeRefused
+
 AttributeType = Literal["string", "int", "double", "bool", "string[]"]
 Level = Literal["resource", "trace", "phase", "gate", "test", "event"]
 Value = bool | int | float | str | list[str]
@@ -28,10 +30,6 @@ class Attribute(NamedTuple):
 
 RECORDABLE = ("input.", "quality.", "routing.", "output.")
 """Prefixes of what a phase may record; what stands under ``task.`` and the like is the run's own verdict."""
-
-
-class AttributeRefused(ValueError):  # noqa: N818  (says what happened)
-    """A value that may not be recorded: its name is not declared, or it is of another type."""
 
 
 @cache

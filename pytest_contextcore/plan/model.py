@@ -10,23 +10,20 @@ import hashlib
 import json
 import re
 import tomllib
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from ..errors import PlanError
 from ..ids import ID, ID_RULE, MAX_ID
-from ..trace.evidence import Kind
 from .attributes import Attribute, AttributeType, registry
 
 MAX_PLAN_BYTES = 4 * 1024 * 1024
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-
-
-class PlanError(Exception):
-    """A plan that cannot be used; the message names file and key or line."""
 
 
 def _check_id(value: object) -> object:
@@ -43,6 +40,14 @@ Id = Annotated[
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Kind(StrEnum):
+    """What a gate's failure does: stop the trace, block its phase, or warn."""
+
+    INTEGRITY = "integrity"
+    REQUIRED = "required"
+    ADVISORY = "advisory"
 
 
 class GatePlan(_Frozen):

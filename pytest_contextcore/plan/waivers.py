@@ -15,8 +15,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from ..trace.evidence import Kind
-from .model import MAX_PLAN_BYTES, Plan, PlanError
+from ..errors import PlanError
+from .model import MAX_PLAN_BYTES, Kind, Plan
 
 WAIVER_FILE = "waivers.toml"
 

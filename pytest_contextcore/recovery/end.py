@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import EvidenceError
 from ..export.otlp import SPANS_MARK, encode_line, span_ids
 from ..export.resource import resource
 from ..export.spool import Spool, count_spans
@@ -22,7 +23,7 @@ from ..files import write_atomic
 from ..span import INTERRUPTED, SpanData
 from ..spans.of_trace import parent_span, phase_spans, with_state
 from ..trace.evidence import Evidence, Status
-from ..trace.resume import EvidenceError, load_evidence
+from ..trace.resume import load_evidence
 from ..trace.rules import DESELECTED
 from .read import (
     NOTHING,

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from ..trace.evidence import Evidence, Kind, Result, SpanEvidence, Status
+from ..plan.model import Kind
+from ..text import on_github
+from ..trace.evidence import Evidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED, blocking_gates, good_gates
 from .verdict import Cause, causes, files, held, place, plain, remark, short
 
@@ -30,13 +32,7 @@ _MARKS = {
     Status.IN_PROGRESS: "⏳",
 }
 _CUT = "\n\n*The summary is cut here: GitHub takes 1 MiB. The evidence has all of it.*\n"
-_COMMAND = re.compile(r"((?:^|[\r\n])\s*):(?=:)|##(?=\[)")
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~](?<![-/,'()])")
-
-
-def on_github(environ: Mapping[str, str]) -> bool:
-    """Whether this process runs in a step of GitHub Actions."""
-    return environ.get("GITHUB_ACTIONS") == "true"
 
 
 def report(traces: Sequence[Evidence], root: Path, environ: Mapping[str, str]) -> list[str]:
@@ -64,17 +60,6 @@ def _append(target: Path, traces: Sequence[Evidence]) -> str | None:
     except OSError as error:
         return f"job summary not written to {target}: {error.strerror or error}"
     return None
-
-
-def harmless(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The text as it may be printed in a log that GitHub Actions reads: no line of it is a workflow command.
-
-    The runner takes ``::name …::`` at a line's start, blanks before it or not, and ``##[name …]`` anywhere in a line.
-    Elsewhere the text stays as it is.
-    """
-    if not on_github(environ):
-        return text
-    return _COMMAND.sub(lambda found: "## " if found.group(1) is None else f"{found.group(1)}: ", text)
 
 
 def stop_annotations(traces: Iterable[Evidence], root: Path, workspace: Path | None) -> list[str]:

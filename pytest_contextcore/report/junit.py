@@ -10,8 +10,9 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ..plan.model import Kind
 from ..spans.of_trace import phase_spans
-from ..trace.evidence import Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
+from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED, Outcome
 from . import verdict
 from .terminal import stopped_message

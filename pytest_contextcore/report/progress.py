@@ -18,10 +18,9 @@ from typing import NamedTuple
 
 import pytest
 
-from ..text import ASCII_MARKS, MARKS, STATUS_OF, can_encode, shown_seconds
+from ..text import ASCII_MARKS, MARKS, STATUS_OF, can_encode, harmless, shown_seconds
 from ..trace.changes import Change, Listener
 from ..trace.evidence import GateEvidence, Result, SpanEvidence
-from .github import harmless
 from .verdict import purpose, short
 
 TICK = 1.0

@@ -8,10 +8,10 @@ from pathlib import PurePath
 
 import pytest
 
-from ..text import ASCII_MARKS, MARKS, can_encode, duration
-from ..trace.evidence import Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
+from ..plan.model import Kind
+from ..text import ASCII_MARKS, MARKS, can_encode, duration, harmless
+from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED, Outcome, blocking_gates, good_gates
-from .github import harmless
 from .verdict import About, Cause, causes, place, plain, raised, remark, short
 
 WIDTH = 80

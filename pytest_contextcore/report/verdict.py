@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..trace.evidence import Evidence, GateEvidence, Kind, SpanEvidence, Status
+from ..plan.model import Kind
+from ..trace.evidence import Evidence, GateEvidence, SpanEvidence, Status
 from ..trace.rules import blocking_gates
 
 _FILE = re.compile(r"(?P<file>[\w.@+~/\\-]+(?::\d+){0,2}): +(?=\S)")

@@ -11,6 +11,7 @@ import pytest
 
 from ..options import KEY
 from ..report import github, junit_file, terminal
+from ..text import harmless
 from ..trace import joining
 from ..trace.evidence import Evidence, Status
 from ..trace.file import NOT_WRITTEN, evidence_path
@@ -33,7 +34,7 @@ def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) ->
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
             lines += _written(session.config, shared, trace.evidence)
         lines += trace.problems
-    lines = [github.harmless(line) for line in [*lines, *_page(session.config, evidence)]]
+    lines = [harmless(line) for line in [*lines, *_page(session.config, evidence)]]
     return [*lines, *github.report(evidence, session.config.rootpath, os.environ)]
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from ..options import KEY
-from ..plan.assign import CollectedPlan, CollectionError, PhaseTest, assign, in_plan_order
-from ..plan.model import Plan, PlanError, load_plan
+from ..errors import CollectionError, PlanError
+from ..options import KEY, asserts_are_disabled
+from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order
+from ..plan.model import Plan, load_plan
 from ..plan.waivers import Waivers, load_waivers
 from .dependency import mark_phase
 from .discovery import Found, collected_whole
 from .reused import keep
-from .run import OptionValue, PlanRun, asserts_are_disabled
+from .run import OptionValue, PlanRun
 from .selection import fingerprints_of, select
 from .shared import PHASE_OF, Services
 from .sources import source_of

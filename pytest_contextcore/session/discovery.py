@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ..options import KEY, Settings
+from ..options import KEY, PLAN_FILE, Settings
 
-PLAN_FILE = "plan.toml"
 MARKER = "phase"
 
 

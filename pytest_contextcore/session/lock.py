@@ -9,10 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..appending import is_file_at
-
-
-class InUse(Exception):  # noqa: N818  (says what is the case)
-    """Another run holds the lock; the message says which process."""
+from ..errors import RunInUse
 
 
 class RunLock:
@@ -28,7 +25,7 @@ class RunLock:
         Temporary files that a killed run left behind are removed.
 
         Raises:
-            InUse: another run holds it.
+            RunInUse: another run holds it.
         """
         path = out / f".{trace_id}.lock"
         try:
@@ -62,7 +59,7 @@ def _open_locked(path: Path) -> int:
     except BlockingIOError:
         holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
         os.close(descriptor)
-        raise InUse(f"process {holder}" if holder.isdecimal() else "another process") from None
+        raise RunInUse(f"process {holder}" if holder.isdecimal() else "another process") from None
     except OSError:
         os.close(descriptor)
         raise

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 
 import pytest
 
-from ..phase.handoff import HandoffRefused
+from ..errors import HandoffRefused
 from ..plugin import RUNNING
 from ..reasons import end_at_caller, exception_reason
 from ..redact import redact

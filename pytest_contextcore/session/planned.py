@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from ..errors import RunInUse
 from ..options import KEY
 from ..plan.model import Plan
 from ..recovery.end import end_before_another_run
@@ -13,7 +14,7 @@ from ..report.progress import open_progress
 from ..trace.changes import all_of
 from .collect import arrange, build_runs
 from .discovery import Found
-from .lock import InUse, RunLock
+from .lock import RunLock
 from .phase_hooks import PhaseRunner, PlanHooks
 from .reused import KeptPhases, KeptWords
 from .run import PlanRun
@@ -70,7 +71,7 @@ def hold(config: pytest.Config, shared: Services, plan: Plan, *, joined: bool) -
     out = shared.context.out
     try:
         lock = RunLock.take(out, plan.trace.id)
-    except InUse as error:
+    except RunInUse as error:
         raise pytest.UsageError(
             f"{error} is running the trace {plan.trace.id} with its evidence in {out}; "
             "wait until it has ended, or name another folder with --contextcore-out"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -101,10 +100,3 @@ class PlanRun:
         sources = (self.file, self.plan_spans, self.handoffs)
         found = [source.problem for source in sources if source.problem]
         return [*found, *self.remarks, *self.recorder.waivers.remarks()]
-
-
-def asserts_are_disabled() -> str | None:
-    """Why ``assert`` does nothing in this process, or None: then a plan must refuse to run (contract 2)."""
-    if sys.flags.optimize:
-        return "asserts are disabled (PYTHONOPTIMIZE or python -O), so no gate could fail; run without it"
-    return None

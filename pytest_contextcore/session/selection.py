@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from ..errors import EvidenceError, JoinRefused
 from ..files import digest_file
-from ..phase.places import portable
+from ..phase.handoff import portable
 from ..plan.assign import unproven_upstreams
 from ..plan.model import Plan
 from ..trace import joining
 from ..trace.file import evidence_path
-from ..trace.resume import EvidenceError, Proof, fingerprint, load_evidence, not_reusable
+from ..trace.resume import Proof, fingerprint, load_evidence, not_reusable
 from .run import PlanRun
 from .run_context import RunContext
 from .sources import source_of
@@ -123,7 +124,7 @@ def _join(run: PlanRun, proof: Proof) -> bool:
     """Go on with the trace of the last evidence, if ``TRACEPARENT`` says so."""
     try:
         joined = joining.joins(run.plan, proof, os.environ.get("TRACEPARENT"), run.context.remote)
-    except joining.JoinRefused as error:
+    except JoinRefused as error:
         raise pytest.UsageError(str(error)) from error
     if proof.last is None:
         return False

@@ -6,19 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..plan.attributes import RECORDABLE
+from ..plan.model import Kind
 from ..redact import redact
 from ..span import OK, UNSET, Attributes, Link, SpanData, SpanEvent, SpanStatus, error_status
-from ..trace.evidence import (
-    Attempt,
-    Event,
-    Evidence,
-    GateEvidence,
-    Kind,
-    ProgramEvidence,
-    Result,
-    SpanEvidence,
-    Status,
-)
+from ..trace.evidence import Attempt, Event, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
 from ..trace.rules import last_values
 
 _TEST_RESULT = {Status.COMPLETED: "pass", Status.BLOCKED: "fail", Status.FAILED: "fail"}

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from ..errors import TaskRefused, TaskStateError
 from ..export.settings import Settings, sampled
 from ..ids import new_span_id, new_trace_id, remote_parent
 from ..redact import redact
 from . import rules
 from .export import hand_on_finished, send_spool
 from .listing import chosen, document, duration, printable, tree
-from .model import BLOCKED, FAILED, STATUSES, Book, Refused, Task
-from .store import StateError, Store
+from .model import BLOCKED, FAILED, STATUSES, Book, Task
+from .store import Store
 
 PROGRAM = "contextcore task"
 DEFAULT_PROJECT = "contextcore"
@@ -43,7 +44,7 @@ def command(arguments: list[str]) -> int:
     store = Store(Path(options.state or os.environ.get("CONTEXTCORE_STATE") or "out"))
     try:
         return _list(store, options) if options.command == "list" else _change(store, options)
-    except (Refused, StateError) as error:
+    except (TaskRefused, TaskStateError) as error:
         print(f"{PROGRAM} {options.command}: {printable(str(error), _MAX_LINE)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -65,7 +66,7 @@ def _change(store: Store, options: argparse.Namespace) -> int:
         if after is not book:
             try:
                 store.write(after, durable=False)  # it only notes what the spool shows
-            except StateError as error:
+            except TaskStateError as error:
                 unnoted = str(error)
     print(_said(task, options))
     if unnoted is not None:  # the next command sees the span in the spool; were it sent by then, it would be sent twice

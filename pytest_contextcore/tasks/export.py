@@ -16,13 +16,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import TaskStateError
 from ..export.environment import port_of, split_address
 from ..export.otlp import encode_line
 from ..export.resource import resource
 from ..export.spool import Spool
 from .model import Book
 from .spans import task_span
-from .store import StateError
 
 if TYPE_CHECKING:
     from ..export.settings import Settings
@@ -62,7 +62,7 @@ def send_spool(settings: Settings, store: Store, environ: Mapping[str, str]) -> 
     try:
         with store.sending(patience) as alone:
             problem = _send(settings, store, patience, environ) if alone else "another command is sending"
-    except StateError as error:  # the folder was taken away meanwhile
+    except TaskStateError as error:  # the folder was taken away meanwhile
         problem = str(error)
     pending = Spool(store.spool_path).pending
     if not pending:
@@ -117,7 +117,7 @@ class _TaskSpool(Spool):
         try:
             with self._store.locked():
                 return super().settle()
-        except StateError:  # the folder was taken away, or others hold the lock: the next command settles it
+        except TaskStateError:  # the folder was taken away, or others hold the lock: the next command settles it
             return False
 
 

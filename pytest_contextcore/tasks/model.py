@@ -16,13 +16,6 @@ STATUSES = (NOT_STARTED, IN_PROGRESS, BLOCKED, COMPLETED, FAILED)
 """The seed's ``task.status``; a task is in progress from the moment at which it is started."""
 
 
-class Refused(Exception):  # noqa: N818  (says what happened)
-    """A command that must not be followed; nothing was changed. The message is one line."""
-
-    def __init__(self, what: str, *, observed: str, expected: str, next_action: str) -> None:
-        super().__init__(f"{what} (observed: {observed}, expected: {expected}); next: {next_action}")
-
-
 @dataclass(frozen=True, slots=True)
 class TaskEvent:
     """A moment on a task's span: nanoseconds since the epoch."""

@@ -1,21 +1,12 @@
-"""What may happen to a task, and what it becomes. Pure: each function gives the changed task or raises `Refused`."""
+"""What may happen to a task, and what it becomes. Pure: a function gives the changed task or raises `TaskRefused`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ..errors import TaskRefused
 from ..ids import ID, ID_RULE, MAX_ID
-from .model import (
-    BLOCKED,
-    COMPLETED,
-    FAILED,
-    IN_PROGRESS,
-    NOT_STARTED,
-    Book,
-    Refused,
-    Task,
-    TaskEvent,
-)
+from .model import BLOCKED, COMPLETED, FAILED, IN_PROGRESS, NOT_STARTED, Book, Task, TaskEvent
 
 STATUS_CHANGED = "task.status.changed"
 COMMENTED = "task.commented"
@@ -49,7 +40,7 @@ def start(book: Book, new: NewTask, origin: Origin, *, span_id: str, now: int) -
     _check_id(new.project, "--project")
     known = book.find(new.project, new.id)
     if known is not None:
-        raise Refused(
+        raise TaskRefused(
             f"task {new.id} was started before",
             observed=f"it is {known.status}",
             expected=f"an id that project {new.project} has not used",
@@ -84,7 +75,7 @@ def update(book: Book, task: Task, status: str, *, reason: str | None, by: str |
     if status == FAILED:
         return _ended(book, task, FAILED, reason or "no reason given", by=by, now=now)
     if status == NOT_STARTED:
-        raise Refused(
+        raise TaskRefused(
             f"task {task.id} cannot be not_started",
             observed=f"it is {task.status}: its span has begun",
             expected="in_progress, blocked, completed or failed",
@@ -112,7 +103,7 @@ def block(
 ) -> Task:
     """The task, blocked; ``blocker`` is the id of the task that it waits for."""
     if task.is_blocked:
-        raise Refused(
+        raise TaskRefused(
             f"task {task.id} is blocked already",
             observed=f"blocked: {task.blocked_reason}",
             expected="a task that is in_progress",
@@ -121,7 +112,7 @@ def block(
     if blocker is not None:
         _check_id(blocker, "--by")
         if blocker == task.id or book.find(task.project, blocker) is None:
-            raise Refused(
+            raise TaskRefused(
                 f"task {task.id} cannot be blocked by {blocker}",
                 observed="itself" if blocker == task.id else f"project {task.project} has no task {blocker}",
                 expected="--by with the id of another task",
@@ -140,7 +131,7 @@ def block(
 def unblock(task: Task, *, by: str | None, now: int) -> Task:
     """The task, in progress again."""
     if not task.is_blocked:
-        raise Refused(
+        raise TaskRefused(
             f"task {task.id} is not blocked",
             observed=f"it is {task.status}",
             expected="a task that is blocked",
@@ -161,7 +152,7 @@ def open_task(book: Book, project: str, task_id: str, option: str = "--id") -> T
     task = book.find(project, task_id)
     if task is None:
         others = book.projects_with(task_id)
-        raise Refused(
+        raise TaskRefused(
             f"there is no task {task_id} in project {project}",
             observed=f"it is in project {', '.join(others)}"
             if others
@@ -170,7 +161,7 @@ def open_task(book: Book, project: str, task_id: str, option: str = "--id") -> T
             next_action=f"add --project {others[0]}" if others else f"contextcore task start --id {task_id} --title …",
         )
     if not task.is_open:
-        raise Refused(
+        raise TaskRefused(
             f"task {task_id} has ended",
             observed=f"it is {task.status}, and its span is finished",
             expected="a task that is in_progress or blocked",
@@ -183,7 +174,7 @@ def _check_id(value: str, option: str = "--id") -> None:
     if len(value) <= MAX_ID and ID.fullmatch(value):
         return
     observed = ascii(value) if len(value) <= MAX_ID else f"{len(value)} characters"
-    raise Refused(
+    raise TaskRefused(
         f"{option} is no id",
         observed=observed,
         expected=f"{ID_RULE}, at most {MAX_ID}",
@@ -196,8 +187,8 @@ def _parent_by_id(book: Book, new: NewTask) -> Task | None:
     return max(above, key=lambda task: len(task.id), default=None)
 
 
-def _blocked(task: Task, status: str) -> Refused:
-    return Refused(
+def _blocked(task: Task, status: str) -> TaskRefused:
+    return TaskRefused(
         f"task {task.id} cannot become {status}",
         observed=f"blocked: {task.blocked_reason}",
         expected="a task that is in_progress",
@@ -209,7 +200,7 @@ def _ended(book: Book, task: Task, status: str, reason: str | None, *, by: str |
     still_open = [child.id for child in book.children(task) if child.is_open]
     if still_open:
         more = f" and {len(still_open) - 3} more" if len(still_open) > 3 else ""
-        raise Refused(
+        raise TaskRefused(
             f"task {task.id} cannot become {status} before its subtasks end",
             observed=f"open: {', '.join(still_open[:3])}{more}",
             expected="every subtask completed or cancelled",

@@ -17,6 +17,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from ..errors import TaskStateError
 from ..files import write_atomic
 from .model import STATUSES, Book, Task, TaskEvent
 
@@ -32,10 +33,6 @@ _IDS = {"trace_id": re.compile("[0-9a-f]{32}"), "span_id": _SPAN_ID, "parent_spa
 _NEEDED = {"project", "id", "title", "type", "status", "trace_id", "span_id", "started_at"}
 
 
-class StateError(Exception):
-    """The tasks cannot be read or written; the message is one line and says what to do."""
-
-
 class Store:
     """The tasks below a folder."""
 
@@ -48,19 +45,20 @@ class Store:
         """All tasks; none where nothing was started.
 
         Raises:
-            StateError: the file is damaged, of another version, or cannot be read.
+            TaskStateError: the file is damaged, of another version, or cannot be read.
         """
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return Book()
         except OSError as error:
-            raise StateError(f"{self.path}: cannot be read: {_why(error)}; give another folder with --state") from error
+            why = f"{self.path}: cannot be read: {_why(error)}; give another folder with --state"
+            raise TaskStateError(why) from error
         try:
             return _book(json.loads(data))
         except (ValueError, RecursionError) as error:
             what = str(error).splitlines()[0] if isinstance(error, _Damaged) else "it is no JSON"
-            raise StateError(
+            raise TaskStateError(
                 f"{self.path}: {what} (expected: tasks of version {VERSION}); "
                 "next: put it right, move it away, or give another folder with --state"
             ) from error
@@ -69,7 +67,7 @@ class Store:
         """Replace the tasks; only under the lock. ``durable`` waits until they are on the disk.
 
         Raises:
-            StateError: the old file stands.
+            TaskStateError: the old file stands.
         """
         document = {"schema_version": VERSION, "tasks": [asdict(task) for task in book]}
         try:
@@ -84,11 +82,11 @@ class Store:
         """Let no other command change anything meanwhile.
 
         Raises:
-            StateError: the lock was not to be had in time, or the folder cannot be written to.
+            TaskStateError: the lock was not to be had in time, or the folder cannot be written to.
         """
         with self._lock("lock", LOCK_SECONDS) as held:
             if not held:
-                raise StateError(
+                raise TaskStateError(
                     f"{self.path.parent}: another command holds the lock since {LOCK_SECONDS:g} s; "
                     "next: end that command, then try again"
                 )
@@ -117,8 +115,8 @@ class Store:
         finally:
             os.close(descriptor)  # and with it the lock
 
-    def _unwritable(self, error: OSError) -> StateError:
-        return StateError(
+    def _unwritable(self, error: OSError) -> TaskStateError:
+        return TaskStateError(
             f"{self.path.parent}: cannot be written to: {_why(error)}; next: mend that, or give another with --state"
         )
 
@@ -139,7 +137,7 @@ def _why(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
-class _Damaged(ValueError):  # noqa: N818  (says what is wrong)
+class _Damaged(ValueError):
     """JSON, but no tasks."""
 
 

@@ -21,6 +21,8 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
+from ..plan.model import Kind
+
 SCHEMA_VERSION: Final = "v1"
 
 
@@ -42,14 +44,6 @@ class Result(StrEnum):
     WAIVED = "waived"
     NOT_APPLICABLE = "not_applicable"
     NOT_CHECKED = "not_checked"
-
-
-class Kind(StrEnum):
-    """What a gate's failure does: stop the trace, block its phase, or warn."""
-
-    INTEGRITY = "integrity"
-    REQUIRED = "required"
-    ADVISORY = "advisory"
 
 
 class Severity(StrEnum):

@@ -9,8 +9,9 @@ from pathlib import Path
 from time import monotonic  # by name: a test may patch the module's own
 
 from ..files import write_atomic
+from ..plan.model import Kind
 from .changes import Change
-from .evidence import Evidence, GateEvidence, Kind, Result, SpanEvidence
+from .evidence import Evidence, GateEvidence, Result, SpanEvidence
 from .recorder import TraceRecorder
 
 NOT_WRITTEN = "evidence not written to"

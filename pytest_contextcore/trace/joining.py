@@ -7,16 +7,13 @@ parent, once.
 
 from __future__ import annotations
 
+from ..errors import JoinRefused
 from ..ids import Remote, traceparent
 from ..plan.model import Plan
 from .evidence import Evidence, SpanEvidence, Status
 from .resume import Proof
 
 _EMITTED = (Status.COMPLETED, Status.BLOCKED, Status.FAILED)
-
-
-class JoinRefused(Exception):  # noqa: N818  (says what happened)
-    """A run that asks for a trace which it cannot go on with; the message says why and what to do."""
 
 
 def is_open(evidence: Evidence) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ..failures import exception_text, exception_type
 from ..ids import Remote, new_span_id, new_trace_id
 from ..plan.attributes import RECORDABLE
-from ..plan.model import Plan, fill
+from ..plan.model import Kind, Plan, fill
 from ..plan.waivers import Waivers
 from ..redact import redact
 from ..span import SpanData
@@ -28,7 +28,6 @@ from .evidence import (
     GateEvidence,
     HandoffRecord,
     Input,
-    Kind,
     ProgramEvidence,
     Result,
     SpanEvidence,

@@ -11,15 +11,12 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from ..errors import EvidenceError
 from ..plan.model import Plan
 from .evidence import SCHEMA_VERSION, Evidence, Result, SpanEvidence, Status
 from .file import is_unaltered
 
 MAX_EVIDENCE_BYTES = 256 * 1024 * 1024
-
-
-class EvidenceError(Exception):
-    """Evidence that cannot be used; the message says which file and why."""
 
 
 def load_evidence(path: Path, *, unaltered: bool = False) -> Evidence:

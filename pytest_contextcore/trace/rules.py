@@ -9,17 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..plan.model import DonePlan, Plan
-from .evidence import (
-    Attributes,
-    Condition,
-    Evidence,
-    GateEvidence,
-    Kind,
-    Result,
-    SpanEvidence,
-    Status,
-)
+from ..plan.model import DonePlan, Kind, Plan
+from .evidence import Attributes, Condition, Evidence, GateEvidence, Result, SpanEvidence, Status
 
 DESELECTED = "deselected in this run"
 """The reason of a phase that was not selected and that nothing proves."""

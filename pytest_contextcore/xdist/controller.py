@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..errors import EvidenceError
 from ..options import KEY
 from ..plan.model import Plan, load_plan
 from ..recovery.end import emitted, files_of
@@ -25,7 +26,7 @@ from ..trace.changes import all_of
 from ..trace.evidence import Evidence, Result, SpanEvidence, Status
 from ..trace.file import EvidenceFile, evidence_path
 from ..trace.recorder import TraceRecorder
-from ..trace.resume import EvidenceError, load_evidence
+from ..trace.resume import load_evidence
 from ..trace.rules import Trouble
 from .crashed_tests import CrashedTests
 from .scheduler import PinnedScheduler

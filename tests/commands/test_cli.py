@@ -52,7 +52,7 @@ def test_a_missing_package_and_an_old_pytest_are_found(monkeypatch: pytest.Monke
         return "8.4.1" if name == "pytest" else "1.0"
 
     monkeypatch.setattr(metadata, "version", version)
-    wrong = {check.name: check.problem for check in install.prepare(tmp_path) if not check.ok}
+    wrong = {check.name: check.problem for check in install.check_installation(tmp_path) if not check.ok}
     assert wrong == {"pydantic": "is missing", "pytest": "older than 9"}
 
 

@@ -172,7 +172,7 @@ def test_it_lists_every_key_of_the_parts_of_the_evidence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "of"), [("status", model.Status), ("result", model.Result), ("kind", model.Kind)], ids=str
+    ("first", "of"), [("status", model.Status), ("result", model.Result), ("kind", plan.Kind)], ids=str
 )
 def test_it_lists_the_words(first: str, of: type[Enum]) -> None:
     assert names("Words", first) == [member.value for member in of]

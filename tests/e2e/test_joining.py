@@ -16,14 +16,15 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from pytest_contextcore.errors import EvidenceError, JoinRefused
 from pytest_contextcore.ids import Remote, remote_parent
-from pytest_contextcore.phase.places import portable
+from pytest_contextcore.phase.handoff import portable
 from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.trace.evidence import Evidence, Result, Status
 from pytest_contextcore.trace.file import dump
-from pytest_contextcore.trace.joining import JoinRefused, header, is_open, joins, left
+from pytest_contextcore.trace.joining import header, is_open, joins, left
 from pytest_contextcore.trace.recorder import TraceRecorder
-from pytest_contextcore.trace.resume import EvidenceError, Proof, load_evidence
+from pytest_contextcore.trace.resume import Proof, load_evidence
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import PASSING, WAREHOUSE, warehouse

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_contextcore.plan.model import PlanError
+from pytest_contextcore.errors import PlanError
 from pytest_contextcore.plan.waivers import Waivers, load_waivers
 
 from ..support.plans import Suite, warehouse

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_contextcore.phase.handoff import Handoff, HandoffRefused, accept, emit
+from pytest_contextcore.errors import HandoffRefused
+from pytest_contextcore.phase.handoff import Handoff, accept, emit
 
 
 class Rows(Handoff):

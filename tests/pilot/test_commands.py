@@ -20,12 +20,11 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.pilot import suite_path
+from pytest_contextcore.pilot import commands
 from pytest_contextcore.pilot.checks import CHECKS, gate_ids
+from pytest_contextcore.pilot.commands import suite_folder
 from pytest_contextcore.pilot.embedded import Injections, Pipeline
-from pytest_contextcore.pilot.suite_path import suite_folder
-from pytest_contextcore.plan.model import Plan, load_plan
-from pytest_contextcore.trace.evidence import Kind
+from pytest_contextcore.plan.model import Kind, Plan, load_plan
 
 from ..docs.test_docs import blocks
 from .conftest import ROOT
@@ -566,7 +565,7 @@ def test_the_plan_is_found_in_a_wheel_and_in_a_checkout(tmp_path: Path, monkeypa
     assert suite_folder() == ROOT / "pilot_tests"
     package = tmp_path / "site/pytest_contextcore/pilot"
     (package / "suite").mkdir(parents=True)
-    monkeypatch.setattr(suite_path, "__file__", str(package / "suite_path.py"))
+    monkeypatch.setattr(commands, "__file__", str(package / "commands.py"))
     with pytest.raises(FileNotFoundError, match="install pytest-contextcore again"):
         suite_folder()
     (package / "suite/plan.toml").touch()

@@ -1,4 +1,4 @@
-"""The embedded pipeline writes what FORMATS says, and each injection changes what it is about and nothing else."""
+"""The embedded pipeline writes the pipeline's formats, and each injection changes what it is about and nothing else."""
 
 import hashlib
 import json

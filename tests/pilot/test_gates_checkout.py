@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from pytest_contextcore.pilot.findings import Finding
 from pytest_contextcore.pilot.gates import (
-    baseline,
     design,
     export,
     finalize,
@@ -44,7 +43,7 @@ Gate = Callable[[Workspace], list[Finding] | None]
 def phases(minimum: float) -> dict[str, list[Gate]]:
     """The required gates of each phase, in the plan's order."""
     return {
-        "S1": [baseline.source_manifest],
+        "S1": [export.source_manifest],
         "S2": [export.files, export.onboarding, lambda ws: export.coverage(ws, minimum)],
         "S3": [integrity.mapping, integrity.checksums, integrity.schema],
         "S4": [ingestion.parity, ingestion.score, ingestion.source],

@@ -1,4 +1,4 @@
-"""The pilot's options, and the guard around an untrusted workspace (contract 4)."""
+"""The pilot's options, and the guard around an untrusted workspace."""
 
 from __future__ import annotations
 

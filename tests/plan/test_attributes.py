@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.plan.attributes import AttributeRefused, checked, registry
+from pytest_contextcore.errors import AttributeRefused
+from pytest_contextcore.plan.attributes import checked, registry
 from tools.attributes_page import attribute_page
 
 ROOT = Path(__file__).parents[2]

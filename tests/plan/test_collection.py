@@ -4,15 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.plan.assign import (
-    CollectionError,
-    PhaseTest,
-    assign,
-    find_plan,
-    gate_names,
-    in_plan_order,
-    unproven_upstreams,
-)
+from pytest_contextcore.errors import CollectionError
+from pytest_contextcore.plan.assign import PhaseTest, assign, find_plan, gate_names, in_plan_order, unproven_upstreams
 from pytest_contextcore.plan.model import Plan
 
 from ..support.plans import warehouse

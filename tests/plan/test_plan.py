@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.plan.model import PlanError, fill, load_plan
-from pytest_contextcore.trace.evidence import Kind
+from pytest_contextcore.errors import PlanError
+from pytest_contextcore.plan.model import Kind, fill, load_plan
 
 from ..support.plans import WAREHOUSE, warehouse
 

@@ -12,6 +12,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from pytest_contextcore.report import github as ci
+from pytest_contextcore.text import harmless
 from pytest_contextcore.trace.evidence import Attributes, Evidence, Result
 from pytest_contextcore.trace.recorder import TraceRecorder
 
@@ -100,15 +101,15 @@ def test_a_trace_that_no_phase_blocks_is_annotated_too(tmp_path: Path) -> None:
     "text", ["::error::x", "  ::add-mask::x", "a\n\t::stop-commands::x", "a\r::x::", "a ##[error]b", "a\n##[group]"]
 )
 def test_no_line_of_ours_is_a_workflow_command(text: str) -> None:
-    shown = ci.harmless(text, ON)
+    shown = harmless(text, ON)
     assert not any(line.strip().startswith("::") or "##[" in line for line in re.split(r"[\r\n]", shown))
     assert re.sub(r"[:# \s]", "", shown) == re.sub(r"[:# \s]", "", text)
-    assert ci.harmless(text, {}) == text
+    assert harmless(text, {}) == text
 
 
 @pytest.mark.parametrize("text", ["test_a.py::test_b", "reason: a::b", "## heading", "#[x]"])
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
-    assert ci.harmless(text, ON) == text
+    assert harmless(text, ON) == text
 
 
 # --- job summary -----------------------------------------------------------------------------------------------------

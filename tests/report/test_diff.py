@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_contextcore.plan.model import Kind
 from pytest_contextcore.report import diff
 from pytest_contextcore.report import diff_text as difftext
 from pytest_contextcore.trace.evidence import (
@@ -18,7 +19,6 @@ from pytest_contextcore.trace.evidence import (
     GateEvidence,
     HandoffRecord,
     Input,
-    Kind,
     Result,
     SpanEvidence,
     Status,

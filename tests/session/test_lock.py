@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from pytest_contextcore.session.lock import InUse, RunLock
+from pytest_contextcore.errors import RunInUse
+from pytest_contextcore.session.lock import RunLock
 
 from ..support.plans import PASSING, Suite
 
@@ -26,7 +27,7 @@ def test_the_lock_is_free_again_when_its_holder_has_let_go(tmp_path: Path) -> No
     assert first is not None
     other = RunLock.take(tmp_path / "out", "T-2")
     assert other is not None
-    with pytest.raises(InUse, match=f"process {os.getpid()}"):
+    with pytest.raises(RunInUse, match=f"process {os.getpid()}"):
         RunLock.take(tmp_path / "out", "T-1")
     first.close()
     again = RunLock.take(tmp_path / "out", "T-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_contextcore.plan.model import Kind
 from pytest_contextcore.trace.evidence import (
     SEVERITY_OF,
     Condition,
@@ -11,7 +12,6 @@ from pytest_contextcore.trace.evidence import (
     GateEvidence,
     HandoffRecord,
     Input,
-    Kind,
     Result,
     SpanEvidence,
     Status,

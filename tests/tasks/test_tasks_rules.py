@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_contextcore.errors import TaskRefused
 from pytest_contextcore.spans.of_trace import parent_span, phase_spans
 from pytest_contextcore.tasks import rules
-from pytest_contextcore.tasks.model import Book, Refused, Task
+from pytest_contextcore.tasks.model import Book, Task
 from pytest_contextcore.tasks.rules import NewTask, Origin
 from pytest_contextcore.tasks.spans import phase_name, task_span
 from pytest_contextcore.trace.evidence import Evidence, SpanEvidence, Status
@@ -97,7 +98,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_it_refuses(case: str, book: Book) -> None:
     change, said = REFUSED[case]
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(TaskRefused) as refused:
         change(book, task_of(book, ROOT), task_of(book, CHILD))
     assert said in str(refused.value)
     assert all(word in str(refused.value) for word in ("(observed: ", ", expected: ", "); next: "))
@@ -114,7 +115,7 @@ def test_an_id_with_anything_but_letters_digits_and_three_marks_is_refused(task_
         lambda: rules.open_task(book, "p", task_id),
     )
     for change in changes:
-        with pytest.raises(Refused, match="is no id") as refused:
+        with pytest.raises(TaskRefused, match="is no id") as refused:
             change()
         assert str(refused.value).isprintable()
 
@@ -129,7 +130,7 @@ def test_a_blocked_task_only_goes_on_when_it_is_unblocked(book: Book) -> None:
         lambda: rules.block(book, blocked, "again", now=40),
     )
     for change in changes:
-        with pytest.raises(Refused, match=f"next: contextcore task unblock --id {CHILD}"):
+        with pytest.raises(TaskRefused, match=f"next: contextcore task unblock --id {CHILD}"):
             change()
     free = rules.unblock(blocked, by="ines", now=40)
     assert (free.status, free.blocked_reason, free.blocked_on, free.next_action) == ("in_progress", None, None, None)
@@ -137,9 +138,9 @@ def test_a_blocked_task_only_goes_on_when_it_is_unblocked(book: Book) -> None:
 
 def test_an_ended_task_is_left_alone(book: Book) -> None:
     ended = book.put(rules.complete(book, task_of(book, CHILD), by=None, now=30))
-    with pytest.raises(Refused, match="has ended"):
+    with pytest.raises(TaskRefused, match="has ended"):
         rules.open_task(ended, "p", CHILD)
-    with pytest.raises(Refused, match="choose another id"):
+    with pytest.raises(TaskRefused, match="choose another id"):
         begun(ended, CHILD)
 
 

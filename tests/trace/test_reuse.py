@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from pytest_contextcore.errors import EvidenceError
 from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.trace.evidence import Evidence, Input, Result
 from pytest_contextcore.trace.file import dump
 from pytest_contextcore.trace.recorder import TraceRecorder
-from pytest_contextcore.trace.resume import EvidenceError, fingerprint, load_evidence, not_reusable
+from pytest_contextcore.trace.resume import fingerprint, load_evidence, not_reusable
 
 from ..support.plans import warehouse
 

@@ -141,7 +141,7 @@ class _PlainDumper(_Dumper):  # type: ignore[misc]  # one of two classes
         """Never use an alias."""
         return True
 
-    def represent_text(self, text: str) -> yaml.ScalarNode:
+    def represent_text(self, text: str) -> Any:
         """A block for several lines, else whatever YAML needs."""
         return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 

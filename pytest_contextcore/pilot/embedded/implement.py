@@ -1,4 +1,4 @@
-"""S7: compose the missing artifacts into the repository (FORMATS, "project/.startd8/state/")."""
+"""S7: compose the missing artifacts into the repository."""
 
 import shutil
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Where things are in a workspace, and making a fresh one (FORMATS, "Layout of a workspace")."""
+"""Where things are in a workspace, and making a fresh one."""
 
 import shutil
 from dataclasses import dataclass

@@ -6,8 +6,13 @@ from what the steps before it left.
 
 from pathlib import Path
 
-from . import design, export, finalize, implement, ingest, prepare, review, validate
-from .layout import Layout
+from . import design, export, finalize, implement, ingest, review, validate
+from .catalog import output_path
+from .compose import compose
+from .example import example_gap_ids, source_manifest
+from .files import write_text
+from .layout import Layout, make_fresh
+from .manifest import read_service
 from .model import Injections
 from .rewind import rewind
 
@@ -25,8 +30,13 @@ class Pipeline:
         return self.layout.root
 
     def prepare(self) -> None:
-        """S1 INIT_BASELINE: a fresh workspace with the example service."""
-        prepare.prepare(self.layout)
+        """S1 INIT_BASELINE: a fresh workspace; its repository has every artifact but the example's gaps."""
+        make_fresh(self.layout)
+        write_text(self.layout.source, source_manifest())
+        service, missing = read_service(self.layout.source), example_gap_ids()
+        for artifact in service.artifacts:
+            if artifact.id not in missing:
+                write_text(self.layout.project / output_path(artifact), compose(service, artifact))
 
     def export(self) -> None:
         """S2 EXPORT_CONTRACT: export/ (S3 only checks it)."""

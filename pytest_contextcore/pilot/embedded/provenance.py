@@ -1,4 +1,4 @@
-"""Who exported what from what: `provenance.json` and `run-provenance.json` (FORMATS, "export/")."""
+"""Who exported what from what: `provenance.json` and `run-provenance.json`."""
 
 import getpass
 import platform

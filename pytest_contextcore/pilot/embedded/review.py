@@ -1,4 +1,4 @@
-"""S9: what a reader of the generated files would ask for (FORMATS, "project/.startd8/state/")."""
+"""S9: what a reader of the generated files would ask for."""
 
 from .files import Document, read_json, read_text, read_yaml, reading, sha256_text, write_json
 from .implement import state_meta

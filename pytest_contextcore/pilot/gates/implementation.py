@@ -71,7 +71,7 @@ def artifacts(ws: Workspace) -> Iterator[Finding]:
 
 @gate
 def unexpected(ws: Workspace) -> Iterator[Finding]:
-    """S7-G2: every task generated what was expected of it, and nothing outside of the expected set (FORMATS.md)."""
+    """S7-G2: every task generated what was expected of it, and nothing outside of the expected set."""
     expected = set(outputs(ws).values())
     files = Ingestion.load(ws).files
     expected.update(path for paths_ in files.values() for path in paths_)
@@ -92,7 +92,7 @@ def unexpected(ws: Workspace) -> Iterator[Finding]:
 
 
 def truncated(flags: Node) -> Iterator[Finding]:
-    """Find what was held back as cut off; a flag alone is a guess, and advisory at most (FORMATS.md)."""
+    """Find what was held back as cut off; a flag alone is a guess, and advisory at most."""
     for task, flag in flags.entries() if isinstance(flags.value, dict) else ():
         if isinstance(flag.value, dict) and flag.get("truncation_blocked").value is True:
             blocked = flag.get("truncation_blocked")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...trace.evidence import Evidence, EvidenceItem, GateEvidence, Kind, Result, SpanEvidence, Status
+from ...plan.model import Kind
+from ...trace.evidence import Evidence, EvidenceItem, GateEvidence, Result, SpanEvidence, Status
 from ...trace.rules import CHECKED, DESELECTED
 from ..verdict import Cause, causes, files, of_gate, short
 from .elements import Html, Node, element, markup

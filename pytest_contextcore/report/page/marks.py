@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...trace.evidence import GateEvidence, Kind, Result, SpanEvidence, Status
+from ...plan.model import Kind
+from ...trace.evidence import GateEvidence, Result, SpanEvidence, Status
 from ...trace.rules import DESELECTED
 from .elements import Html, element, markup
 

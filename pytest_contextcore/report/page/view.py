@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ...trace.evidence import Evidence, GateEvidence, Kind, Result, SpanEvidence, Status
+from ...plan.model import Kind
+from ...trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ...trace.rules import blocking_gates
 from .elements import Html, element
 

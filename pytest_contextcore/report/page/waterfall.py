@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...trace.evidence import Kind, Result, SpanEvidence, Status
+from ...plan.model import Kind
+from ...trace.evidence import Result, SpanEvidence, Status
 from ...trace.rules import GOOD, good_gates
 from .elements import Html, Node, element, markup
 from .marks import REUSED, Look, gate_look, mark, phase_look, status_look

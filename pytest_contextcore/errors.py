@@ -1,0 +1,83 @@
+"""Every exception of this package, in one tree.
+
+::
+
+    ContextcoreError
+    ├── PlanError           a plan file that cannot be used
+    ├── CollectionError     tests that do not fit their plan
+    ├── EvidenceError       an evidence file that cannot be used
+    ├── JoinRefused         an evidence file that does not belong to the trace in ``TRACEPARENT``
+    ├── RunInUse            another process runs the same trace in the same folder
+    ├── FileRefused         a file that is no regular file, or is too large (an ``OSError``, too)
+    ├── UnknownGate         a test that asks for a gate that its phase does not declare (a ``LookupError``, too)
+    ├── AttributeRefused    a value that no declared attribute takes (a ``ValueError``, too)
+    ├── HandoffRefused      a handoff that a phase cannot accept
+    ├── TaskRefused         a task command that is not allowed now
+    └── TaskStateError      the file of open tasks cannot be used
+
+A message names the file or option, what was observed, and what to do. ``PhaseTimeout`` (``session.timeout``) stands
+outside: like ``KeyboardInterrupt`` it has to pass every ``except Exception`` of a test.
+"""
+
+from __future__ import annotations
+
+
+class ContextcoreError(Exception):
+    """Base of every exception that this package raises."""
+
+
+class PlanError(ContextcoreError):
+    """A plan that cannot be used; the message names file and key or line."""
+
+
+class CollectionError(ContextcoreError):
+    """The collected tests do not fit the plan; the message names the culprit."""
+
+
+class EvidenceError(ContextcoreError):
+    """An evidence file that cannot be used; the message names file and problem."""
+
+
+class JoinRefused(ContextcoreError):
+    """The last evidence does not belong to the trace that ``TRACEPARENT`` names."""
+
+
+class RunInUse(ContextcoreError):
+    """Another run holds the lock of this trace; the message says which process."""
+
+
+class FileRefused(ContextcoreError, OSError):
+    """A file that is not taken as an input: a symlink, not a regular file, or too large."""
+
+
+class UnknownGate(ContextcoreError, LookupError):
+    """A test asked for a gate that its phase does not declare, or checked one at the wrong time."""
+
+
+class AttributeRefused(ContextcoreError, ValueError):
+    """A value that was to be recorded under a name that is not declared, or of another type."""
+
+
+class HandoffRefused(ContextcoreError):
+    """A handoff that a phase cannot accept: it was never emitted, is malformed, or no longer holds.
+
+    Attributes:
+        reason: why.
+        next_action: what to do about it.
+        digest: SHA-256 (hex) of its payload; empty if there is none.
+    """
+
+    def __init__(self, reason: str, next_action: str, digest: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.next_action, self.digest = reason, next_action, digest
+
+
+class TaskRefused(ContextcoreError):
+    """A task command that must not be followed; nothing was changed. The message is one line."""
+
+    def __init__(self, what: str, *, observed: str, expected: str, next_action: str) -> None:
+        super().__init__(f"{what} (observed: {observed}, expected: {expected}); next: {next_action}")
+
+
+class TaskStateError(ContextcoreError):
+    """The file of open tasks cannot be read or written; the message is one line and says what to do."""
