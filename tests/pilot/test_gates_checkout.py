@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from pytest_contextcore.pilot.findings import Finding
 from pytest_contextcore.pilot.gates import (
@@ -77,42 +72,9 @@ def copy(base: Path, to: Path) -> Path:
     return to
 
 
-def fault_module() -> ModuleType | None:
-    folder = SHARED / "faults"
-    if not (folder / "faults.py").is_file() or not CHECKOUT.is_dir():
-        return None
-    sys.path.insert(0, str(folder))
-    written = sys.dont_write_bytecode
-    sys.dont_write_bytecode = True  # nothing is left behind in the shared folder
-    try:
-        import faults  # type: ignore[import-not-found]  # noqa: F401  registers the faults
-        import harness  # type: ignore[import-not-found]
-    finally:
-        sys.dont_write_bytecode = written
-        sys.path.remove(str(folder))
-    module: ModuleType = harness
-    return module
-
-
-HARNESS = fault_module()
-FAULTS: list[Any] = HARNESS.FAULTS if HARNESS else []
-
-
 @needs_checkout
 def test_the_untouched_workspace_is_clean() -> None:
     assert stopped(CHECKOUT) == ("", [])
-
-
-@pytest.mark.skipif(not FAULTS, reason="the shared fault matrix is not there")
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.id}")
-def test_each_fault_stops_at_the_phase_that_is_responsible(fault: Any, tmp_path: Path) -> None:
-    assert HARNESS is not None
-    root = copy(CHECKOUT, tmp_path / "w")
-    fault.apply(HARNESS.Workspace(root))
-    minimum = float(fault.options[1]) if fault.options else 60.0
-    phase, found = stopped(root, minimum)
-    assert phase in fault.phases, [str(finding) for finding in found]
-    assert all(finding.message and finding.observed and finding.expected and finding.type for finding in found)
 
 
 @needs_checkout
@@ -322,117 +284,3 @@ def test_a_folder_that_is_a_symlink_is_refused(file: str, tmp_path: Path) -> Non
     phase, found = stopped(root)
     assert phase == {"export": "S2", "ingestion": "S4", "artisan": "S6", "project": "S7"}[file]
     assert "symlink" in str(found[0]) or "no regular file" in str(found[0])
-
-
-# -- mutations ------------------------------------------------------------------------------------------------------
-DOCUMENTS = (
-    sorted(
-        str(path.relative_to(CHECKOUT))
-        for path in CHECKOUT.rglob("*.json")
-        if "design-handoff-contract" not in path.name
-    )
-    if CHECKOUT.is_dir()
-    else ["none"]
-)
-VALUES: list[Any] = [
-    None,
-    True,
-    0,
-    -1,
-    1e300,
-    10**39,
-    "",
-    "\ud800",
-    "../../x",
-    "/etc/passwd",
-    [],
-    {},
-    [[]],
-    {"": None},
-    "x" * 500,
-]
-
-
-def places(node: Any) -> Iterator[tuple[Any, Any]]:
-    pending = [node]
-    while pending:
-        value = pending.pop()
-        keys = list(value) if isinstance(value, dict) else range(len(value))
-        for key in keys:
-            yield value, key
-            if isinstance(value[key], dict | list):
-                pending.append(value[key])
-
-
-@pytest.fixture(scope="module")
-def mutable(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not CHECKOUT.is_dir():
-        pytest.skip("the shared workspace checkout is not there")
-    return copy(CHECKOUT, tmp_path_factory.mktemp("mutations") / "w")
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    name=st.sampled_from(DOCUMENTS),
-    where=st.floats(0, 0.999),
-    how=st.sampled_from(["value", "drop", "key", "double"]),
-    data=st.data(),
-)
-def test_mutated_documents_get_verdicts_and_never_exceptions(
-    mutable: Path, name: str, where: float, how: str, data: st.DataObject
-) -> None:
-    path = mutable / name
-    good = path.read_bytes()
-    document = json.loads(good)
-    spots = list(places(document))
-    container, key = spots[int(where * len(spots))]
-    if how == "value" or isinstance(container, list):
-        container[key] = data.draw(st.sampled_from(VALUES))
-    elif how == "drop":
-        del container[key]
-    elif how == "key":
-        container[data.draw(st.sampled_from(["\ud800", "../x", "", "a\x00b"]))] = container.pop(key)
-    else:
-        container[key] = [container[key], container[key]]
-    try:
-        path.write_bytes(json.dumps(document).encode())
-        ws = Workspace(mutable)
-        for gates in phases(60.0).values():
-            for gate in [*gates, *ADVISORY]:
-                found = gate(ws)
-                assert found is None or all(isinstance(finding, Finding) for finding in found)
-                assert all(str(finding).isprintable() for finding in found or [])
-        observe(ws, 10)
-        finalize.rollup(ws)
-        design.not_applicable(ws)
-    finally:
-        path.write_bytes(good)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    name=st.sampled_from([*DOCUMENTS, ".contextcore.yaml", "export/checkout-service-artifact-manifest.yaml"]),
-    cut=st.floats(0, 1),
-    noise=st.binary(max_size=8),
-)
-def test_damaged_bytes_get_verdicts_and_never_exceptions(mutable: Path, name: str, cut: float, noise: bytes) -> None:
-    path = mutable / name
-    good = path.read_bytes()
-    spot = int(cut * len(good))
-    try:
-        path.write_bytes(good[:spot] + noise + good[spot + len(noise) :])
-        ws = Workspace(mutable)
-        for gates in phases(60.0).values():
-            for gate in [*gates, *ADVISORY]:
-                gate(ws)
-        observe(ws, 10)
-        finalize.rollup(ws)
-    finally:
-        path.write_bytes(good)
-
-
-@needs_checkout
-def test_all_phases_of_the_sample_take_well_under_a_second() -> None:
-    begin = time.perf_counter()
-    stopped(CHECKOUT, memo=Memo())
-    assert time.perf_counter() - begin < 2
