@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from pytest_contextcore import ContextcoreError
+
 from .findings import clean
 
 PROGRAM = "contextcore contract"
@@ -19,7 +21,7 @@ PLAN_FILE = "plan.toml"
 _LINE = 400
 
 
-class UsageError(Exception):
+class UsageError(ContextcoreError):
     """The command line cannot be followed; the message is one line and says what is right."""
 
 

@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 
 import yaml
 
+from pytest_contextcore import ContextcoreError
+
 MAX_DEPTH = 100
 MAX_VALUES = 2_000_000  # what keeps a 32 MiB document of empty lists from becoming a gigabyte of objects
 MAX_EVENTS = 500_000  # the YAML scanner handles about 200,000 events a second
@@ -29,7 +31,7 @@ _RESOLVER: Any = yaml.resolver.Resolver()
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
 
 
-class Malformed(ValueError):
+class Malformed(ContextcoreError, ValueError):
     """The bytes are not a document of this kind."""
 
     def __init__(self, message: str, observed: str, expected: str) -> None:

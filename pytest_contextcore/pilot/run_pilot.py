@@ -70,7 +70,9 @@ def _parser() -> Parser:
     for name, (metavar, text) in _VALUES.items():
         made.add_argument(f"--{name}", metavar=metavar, action="append", help=text)
     made.add_argument("--contextcore-out", metavar="DIR", default="out", help="where evidence goes (default: out)")
-    made.add_argument("--contextcore-resume", action="store_true", help="do not run again what the evidence proves")
+    made.add_argument(
+        "--contextcore-resume", action="store_true", help="reuse what the last evidence has"
+    )
     made.add_argument("--output", metavar="FILE", help="also write the evidence to this file")
     made.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
     made.add_argument("--fail-on-block", action="store_true", help="accepted; a blocked trace is always exit code 1")

@@ -69,6 +69,8 @@ class Tree:
 
     def canonical(self, path: str) -> str:
         """Give the name under which a path below the root is known, where its folder is mounted under another."""
+        if not self._mounts:
+            return path
         place, first = self.root / path, path.partition("/")[0]
         known = {first: self.root / first, **self._mounts} if first in LAYOUT else self._mounts
         found = [(folder, name) for name, folder in known.items() if place.is_relative_to(folder)]

@@ -1,4 +1,4 @@
-"""Running the pilot as a user does, and the real workspaces where they are at hand."""
+"""Running the pilot as a user does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ import pytest
 import pytest_contextcore
 
 ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared"
 LONG = os.environ.get("CONTEXTCORE_LONG") == "1"
 """Whether what takes long runs whole: mutations, kills, scale. By default a sample of each runs."""
 
@@ -111,21 +110,3 @@ def pilot_process(tmp_path: Path) -> Pilot:
 def _line(tmp_path: Path, folder: str | Path, arguments: Sequence[str]) -> list[str]:
     cache = f"cache_dir={tmp_path / 'cache'}"
     return ["-o", cache, str(folder), *arguments, "--contextcore-out", str(tmp_path / "out")]
-
-
-@pytest.fixture
-def checkout() -> Path:
-    """The real workspace `checkout`."""
-    folder = SHARED / "workspaces" / "checkout"
-    if not folder.is_dir():
-        pytest.skip("the shared workspaces are not beside this repository")
-    return folder
-
-
-@pytest.fixture
-def export_only() -> Path:
-    """A real workspace that holds nothing but an export."""
-    folder = SHARED / "workspaces" / "tidepool-export-only"
-    if not folder.is_dir():
-        pytest.skip("the shared workspaces are not beside this repository")
-    return folder

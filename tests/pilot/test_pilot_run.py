@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_contextcore.pilot.embedded import Pipeline
+
 from ..support.junit_file import JUnitFile
 from .conftest import PLUGIN, ROOT, Pilot, PilotRun
 
@@ -113,16 +115,17 @@ def test_each_number_of_broken_artifacts_is_found_at_validation(pilot: Pilot, nu
     assert pilot("--test-failures", number).statuses == blocked_at(8)
 
 
-def test_an_existing_workspace_is_checked_and_nothing_is_written_into_it(pilot: Pilot, checkout: Path) -> None:
-    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in checkout.rglob("*")}
-    run = pilot("--workspace", str(checkout), "--min-coverage", "60")
+def test_an_existing_workspace_is_checked_and_nothing_is_written_into_it(pilot: Pilot, tmp_path: Path) -> None:
+    root = Pipeline(tmp_path / "ws").run()
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in root.rglob("*")}
+    run = pilot("--workspace", str(root))
     assert (run.code, run.statuses) == (0, DONE)
-    assert run.span("S10")["attributes"]["output.artifact_count"] == 7
-    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in checkout.rglob("*")} == before
+    assert run.span("S10")["attributes"]["output.artifact_count"] == 3
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in root.rglob("*")} == before
 
 
-def test_an_export_without_ingestion_blocks_at_ingestion_and_says_what_to_run(pilot: Pilot, export_only: Path) -> None:
-    run = pilot("--workspace", str(export_only), "--min-coverage", "0")
+def test_an_export_without_ingestion_blocks_at_ingestion_and_says_what_to_run(pilot: Pilot, tmp_path: Path) -> None:
+    run = pilot("--workspace", str(Pipeline(tmp_path / "ws").run("export")))
     assert (run.code, run.statuses) == (1, blocked_at(4))
     assert "run plan ingestion" in run.span("S4")["blocked_reason"]
 

@@ -35,9 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the pipeline writes if nothing goes wrong (``whole``), and with a badly generated artifact (``faulty``)."""
     folder = tmp_path_factory.mktemp("made")
     for name, broken in (("whole", 0), ("faulty", 1)):
-        pipeline = Pipeline(folder / "workspace", Injections(test_failures=broken))
-        for step in ("prepare", "export", "ingest", "route", "design", "implement", "validate", "review", "finalize"):
-            getattr(pipeline, step)()
+        Pipeline(folder / "workspace", Injections(test_failures=broken)).run()
         shutil.move(folder / "workspace", folder / name)  # both were written at the same place: records name it
     return folder
 

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_contextcore import ContextcoreError
 
-class PipelineError(Exception):
+
+class PipelineError(ContextcoreError):
     """A step cannot go on: which file, and what is wrong with it."""
 
     def __init__(self, file: Path, message: str) -> None:

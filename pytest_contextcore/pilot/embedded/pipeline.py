@@ -20,9 +20,17 @@ from .rewind import rewind
 class Pipeline:
     """The reference pipeline in one workspace; every step may raise `PipelineError`."""
 
+    STEPS = ("prepare", "export", "ingest", "route", "design", "implement", "validate", "review", "finalize")
+
     def __init__(self, root: Path, injections: Injections = Injections()) -> None:  # noqa: B008 - frozen
         self.layout = Layout.at(root)
         self.injections = injections
+
+    def run(self, upto: str = "finalize") -> Path:
+        """Do every step up to this one; gives the workspace."""
+        for step in self.STEPS[: self.STEPS.index(upto) + 1]:
+            getattr(self, step)()
+        return self.root
 
     @property
     def root(self) -> Path:
