@@ -1,4 +1,4 @@
-"""What a diagnosis says: as text for a person, as JSON for a program (docs/commands.md). Built by pure functions."""
+"""A diagnosis as text for people and as JSON for programs; built by pure functions."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def deliver(name: str, target: Target, threshold: Threshold, questions: Sequence
 
 
 def say(lines: Sequence[str] | Iterator[str]) -> None:
-    """Print, whatever the output can encode."""
+    """Print lines; characters that the output cannot encode are escaped."""
     encoding = sys.stdout.encoding or "utf-8"
     for line in lines:
         print(line.encode(encoding, "backslashreplace").decode(encoding))
@@ -125,7 +125,7 @@ def _path(path: Path | None) -> str | None:
 
 # -- text ------------------------------------------------------------------------------------------------------------
 def text(diagnosis: Diagnosis) -> Iterator[str]:
-    """Give the diagnosis as lines of at most 80 columns; only what cannot be broken is longer."""
+    """Give the diagnosis as lines of at most 80 columns; only a path or an id may be longer."""
     yield from _header(diagnosis)
     for answer in diagnosis.answers:
         yield ""
@@ -192,7 +192,7 @@ def _labelled(label: str, said: str) -> Iterator[str]:
 
 
 def wrapped(lead: str, said: str) -> Iterator[str]:
-    """Wrap a text under its lead; paths, ids and options stay whole, so that they can be copied."""
+    """Wrap a text under its lead; paths, ids and options are not broken, so that they can be copied."""
     lines = textwrap.wrap(said, WIDTH - len(lead), break_long_words=False, break_on_hyphens=False) or [""]
     for index, line in enumerate(lines):
         yield f"{lead if index == 0 else ' ' * len(lead)}{line}".rstrip()

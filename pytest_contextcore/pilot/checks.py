@@ -1,7 +1,7 @@
-"""The pilot's gates by their id in the plan, for whoever asks them without pytest: one table, and what a gate says.
+"""The pilot's gates by their ids in the plan, for commands that ask them without pytest.
 
-Texts (purpose, kind, next action) are the plan's; findings are the gates'. Nothing is decided here but which of them
-belong together, and when a finding only warns.
+Purpose, kind and next action come from the plan, findings from the gates. This module decides which of them belong
+together, and when a finding only warns.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """S2's coverage threshold. Only one that somebody asked for binds: a partly built export is normal."""
+    """S2's coverage threshold. The default only warns, since a partly built export is normal; a given one fails."""
 
     percent: float = 80.0
     asked: bool = False
@@ -51,7 +51,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A gate's function, and what says that there is nothing for it to check."""
+    """A gate's function, and the function that says why there is nothing to check."""
 
     function: Callable[..., list[Finding] | None]
     not_applicable: Callable[[Workspace], str | None] | None = None

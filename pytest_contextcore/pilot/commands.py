@@ -1,6 +1,6 @@
-"""``contextcore contract …``: which commands there are, and what they have in common on the command line.
+"""``contextcore contract …``: the table of its commands, and what they share.
 
-A further command is one more line in ``SUBCOMMANDS``. Nothing heavy is imported before a command runs.
+A new command is a line in ``SUBCOMMANDS``. Nothing heavy is imported before a command runs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """A command: what it is for, and where its function is, a ``(arguments) -> int`` that may raise `UsageError`."""
+    """A command: its summary, and where its function is: arguments in, exit code out, or a `UsageError`."""
 
     summary: str
     function: str

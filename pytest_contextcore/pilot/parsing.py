@@ -1,4 +1,4 @@
-"""Bytes to data: JSON and YAML from files that nobody vouches for. No recursion, and a bound on everything that grows.
+"""JSON and YAML from untrusted bytes: no recursion, and a limit on everything that grows.
 
 Both parsers give plain `dict`, `list`, `str`, `int`, `float`, `bool` and `None`, or raise `Malformed`. YAML is built
 from the parser's events instead of PyYAML's nodes: composing nodes recurses, and merging expands aliases unbounded.

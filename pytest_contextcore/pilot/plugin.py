@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Refuse configuration and code out of a workspace, before any conftest is loaded."""
+    """Refuse configuration or code from a workspace, before any conftest is loaded."""
     options = early_config.known_args_namespace
     for name, option in _FOLDERS.items():
         value = getattr(options, name, None)
@@ -97,7 +97,7 @@ def _folder(config: pytest.Config, option: str, value: str) -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the options; a bad one is a usage error that names what is right."""
+    """Check the options; a bad value is a usage error that names the valid ones."""
     given = [option for name, option in _INJECTIONS.items() if config.getoption(name) is not None]
     if given and config.getoption("workspace") is not None:
         raise pytest.UsageError(
@@ -156,7 +156,7 @@ def _count(config: pytest.Config, name: str) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop() -> None:
-    """Spare the garbage collector what was imported, which it would look through in vain during and after the run."""
+    """Keep the garbage collector from walking through all imported modules, during the run and after it."""
     gc.freeze()
 
 
@@ -168,7 +168,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Nothing in a workspace is collected, and so none of its conftests is loaded."""
+    """Collect nothing from a workspace, so that none of its conftests is loaded."""
     for name, option in _FOLDERS.items():
         value = config.getoption(name)
         if value is not None and collection_path.resolve().is_relative_to(_folder(config, option, value)):

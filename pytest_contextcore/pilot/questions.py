@@ -43,7 +43,7 @@ class Reply(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a question was answered, why, and by which gates."""
+    """The answer to a question, its reason, and its gates' verdicts."""
 
     question: Question
     reply: Reply
@@ -58,7 +58,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The answers, and what they were asked about."""
+    """All answers, and the files they are about."""
 
     target: Target
     threshold: Threshold
@@ -66,7 +66,7 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Whether no question was answered no; one that was not asked is neither."""
+        """Whether no question was answered no; questions that were not asked do not count."""
         return all(answer.reply is not Reply.NO for answer in self.answers)
 
     @property

@@ -1,4 +1,4 @@
-"""Paths as the pipeline recorded them, mapped into the workspace; what leaves it is refused."""
+"""Recorded paths, mapped into the workspace; a path that leaves it is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Between the gates' findings and the plugin: what a phase records, asserts and hands on."""
+"""What a phase does with its gates' findings: record, assert, hand on."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def require_design(gate: Gate, workspace: Workspace, check: Callable[[Workspace]
 
 
 def scan(gate: Gate, workspace: Workspace, folder: Path) -> export.Scan | None:
-    """What `--scan-existing` finds, also as evidence; None where the export cannot be read, which other gates say."""
+    """What `--scan-existing` finds, also as evidence; None if the export cannot be read, which other gates report."""
     try:
         found = export.scan_existing(workspace, folder)
     except Unreadable:
@@ -58,8 +58,8 @@ def rollup(gate: Gate, workspace: Workspace) -> None:
 def hand_on(phase: Phase, workspace: Workspace, kind: type[WorkspaceHandoff] | None) -> None:
     """Record what the phase observed and every file that it read; hand on those it vouches for if its gates hold.
 
-    The inputs are more than what it vouches for: a later phase may not write to the latter, while a phase whose verdict
-    shall hold in a resumed run must have been told of each file that it rests on.
+    Inputs are every file that the verdict rests on, so that a resumed run sees any change. The handoff vouches for
+    fewer: for those that no later phase writes to.
     """
     position = int(phase.short_id.removeprefix("S"))
     phase.record(**observe(workspace, position))

@@ -70,9 +70,7 @@ def _parser() -> Parser:
     for name, (metavar, text) in _VALUES.items():
         made.add_argument(f"--{name}", metavar=metavar, action="append", help=text)
     made.add_argument("--contextcore-out", metavar="DIR", default="out", help="where evidence goes (default: out)")
-    made.add_argument(
-        "--contextcore-resume", action="store_true", help="reuse what the last evidence has"
-    )
+    made.add_argument("--contextcore-resume", action="store_true", help="reuse what the last evidence has")
     made.add_argument("--output", metavar="FILE", help="also write the evidence to this file")
     made.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
     made.add_argument("--fail-on-block", action="store_true", help="accepted; a blocked trace is always exit code 1")
@@ -120,7 +118,7 @@ def _no_added_options() -> Iterator[None]:
 
 @contextmanager
 def _closed_stdin() -> Iterator[None]:
-    """Nothing that the suite runs can read what the caller types."""
+    """Keep what the caller types from the suite and its programs."""
     before, empty = os.dup(0), os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
     try:
@@ -132,7 +130,7 @@ def _closed_stdin() -> Iterator[None]:
 
 
 def _written_at(path: Path) -> tuple[int, int] | None:
-    """What tells one version of the evidence from another: each is a new file."""
+    """Tell one version of the evidence from another: each write makes a new file."""
     try:
         found = path.stat()
     except OSError:  # it is not there, or cannot be

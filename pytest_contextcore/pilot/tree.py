@@ -1,6 +1,6 @@
-"""Opening what lies below a root that nobody vouches for: component by component, through no symlink, bounded.
+"""Opens files below an untrusted root: component by component, through no symlink, within limits.
 
-Everything that touches the file system is here. It raises nothing but `Unreadable`.
+All access to the file system is here. It raises nothing but `Unreadable`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``contextcore contract a2a-validate``: is a file as its schema says, and what has to be done if not."""
+"""``contextcore contract a2a-validate``: check a file against its schema, and say what to do about each error."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def _told(kind: str, fault: Fault) -> Fault:
-    """The error, safe to print, with what a person is to do about it."""
+    """The error, safe to print, with its next action."""
     action = f"{fault.next_action[:1].upper()}{fault.next_action[1:]}".rstrip(".") + "."
     if kind == "evidence":
         action = _AGAIN

@@ -1,4 +1,4 @@
-"""The pilot's own validators of generated files: what a file of its type must be, whatever the pipeline recorded.
+"""The pilot's own validators of generated files; they do not rely on what the pipeline recorded.
 
 The rules are those of the formats' own specifications, and of the export's `expected_output_contracts`. A validator
 gives findings and never raises.
@@ -44,7 +44,7 @@ _NO_FILL_IN = frozenset(("none", "nil", "unknown"))  # what tools print for no v
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What binds of a type's output contract: the number of lines, and the completeness markers."""
+    """The binding parts of a type's output contract: the number of lines and the completeness markers."""
 
     max_lines: int | None = None
     markers: tuple[str, ...] = ()
@@ -260,7 +260,7 @@ def _strings(documents: list[Any]) -> Iterator[str]:
 
 
 def _placeholders(path: str, text: str) -> Iterator[Finding]:
-    """Find what was left to fill in: marked words and `<…>`, not markup, links, templates or variables."""
+    """Find placeholders: marked words and `<…>`, but no markup, links, templates or variables."""
     markup = _UNCLOSED | _NO_FILL_IN | {tag.lower() for tag in _END_TAG.findall(text)}
     found = 0
     for number, line in enumerate(text.splitlines(), 1):

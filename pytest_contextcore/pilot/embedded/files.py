@@ -64,12 +64,12 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Document:
-    """A JSON file that holds one object; nobody may change it, since who reads the same file gets the same object."""
+    """A JSON file that holds one object. Do not change it: the next reader of the same file gets the same object."""
     return _read_object(path, json.loads)
 
 
 def read_yaml(path: Path) -> Document:
-    """A YAML file that holds one mapping; nobody may change it, as with `read_json`."""
+    """A YAML file that holds one mapping. Do not change it, as with `read_json`."""
     return _read_object(path, parse_yaml)
 
 
@@ -96,7 +96,7 @@ def _read_object(path: Path, parse: Callable[[str], object]) -> Document:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while picking values out of this file's document into an error that names the file."""
+    """Name this file in whatever error is raised while values are taken out of its document."""
     try:
         yield
     except KeyError as error:
@@ -115,7 +115,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def readable_json(document: Document) -> str:
-    """A JSON document as people read it; Python's own encoder indents ten times as slowly."""
+    """An indented JSON document. Python's own encoder takes ten times as long to indent."""
     return to_json(document, indent=2).decode() + "\n"
 
 
@@ -124,26 +124,32 @@ def write_json(path: Path, document: Document) -> None:
     write_text(path, readable_json(document))
 
 
-def to_yaml(document: Document) -> str:
-    """A YAML document with its keys in the order in which they were built, and without anchors."""
-    return yaml.dump(document, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=_NO_FOLDING)
+class PlainText:
+    """A dumper's part that writes no aliases, and texts of several lines as blocks."""
 
-
-def write_yaml(path: Path, document: Document) -> None:
-    """Write a YAML document."""
-    write_text(path, to_yaml(document))
-
-
-class _PlainDumper(_Dumper):  # type: ignore[misc]  # one of two classes
-    """A dumper that repeats a shared value instead of pointing at it, and writes several lines as several lines."""
+    represent_scalar: Callable[..., yaml.ScalarNode]
 
     def ignore_aliases(self, data: object) -> bool:
         """Never use an alias."""
         return True
 
-    def represent_text(self, text: str) -> Any:
-        """A block for several lines, else whatever YAML needs."""
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Write several lines as a block, anything else as YAML needs."""
         return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
+class _PlainDumper(PlainText, _Dumper):  # type: ignore[misc]  # one of two classes
+    """The dumper of all YAML files."""
+
+
 _PlainDumper.add_representer(str, _PlainDumper.represent_text)
+
+
+def to_yaml(document: Document, dumper: Any = _PlainDumper) -> str:
+    """A YAML document with its keys in the order in which they were built."""
+    return yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=_NO_FOLDING)
+
+
+def write_yaml(path: Path, document: Document) -> None:
+    """Write a YAML document."""
+    write_text(path, to_yaml(document))

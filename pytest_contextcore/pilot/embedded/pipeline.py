@@ -1,7 +1,7 @@
 """The pipeline's steps under one name.
 
-Each step reads what the earlier ones wrote, so each may run in a process of its own. A step that is run again starts
-from what the steps before it left.
+Each step reads what the earlier ones wrote, so each may run in a process of its own. A step that is run
+again first removes what it and later steps wrote.
 """
 
 from pathlib import Path

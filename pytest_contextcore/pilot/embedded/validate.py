@@ -1,4 +1,4 @@
-"""S8: does each generated file do its job?."""
+"""S8: does each generated file do its job?"""
 
 import json
 import re

@@ -84,7 +84,7 @@ def _handoff(ws: Workspace) -> Node:
 
 @gate
 def task_set(ws: Workspace) -> Iterator[Finding]:
-    """S6-G1: each task of the seed has a design, and nothing else has (seed: "task set complete")."""
+    """S6-G1: each task of the seed has a design, and nothing else has."""
     if not_applicable(ws) is not None:
         return
     results = _handoff(ws).get("design_results")

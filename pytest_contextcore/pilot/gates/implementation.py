@@ -1,4 +1,4 @@
-"""S7: what the gaps called for was generated, at its path, as what its name claims, and nothing beside it."""
+"""S7: each gap's file was generated, at its path and of its type, and nothing else was."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def owners(ws: Workspace) -> dict[str, set[str]]:
 
 @gate
 def paths(ws: Workspace) -> Iterator[Finding]:
-    """S7-C1: each gap's file is at its type's convention path, inside the project (seed: "path convention")."""
+    """S7-C1: each gap's file is at its type's convention path, inside the project."""
     export = Export.load(ws)
     owned = {id_: owner.path for owner in export.owners for id_ in owner.artifact_ids}
     for gap in dict.fromkeys(export.gaps):

@@ -22,10 +22,7 @@ _ROUNDING = 0.05  # scores are stated with up to one decimal
 # -- S4-C1 -----------------------------------------------------------------------------------------------------------
 @gate
 def parity(ws: Workspace) -> Iterator[Finding]:
-    """S4-C1: each gap has exactly one mapping, with features and tasks that the seeds have, and nothing is extra.
-
-    Seed: "no dropped artifacts in PARSE/TRANSFORM".
-    """
+    """S4-C1: each gap has exactly one mapping, with features and tasks that the seeds have, and nothing is extra."""
     export, ingestion = Export.load(ws), Ingestion.load(ws)
     yield from _ids(ingestion.seed_path, "feature", [feature.id for feature in ingestion.features])
     yield from _ids(ingestion.seed_path, "task", [task.id for task in ingestion.tasks])

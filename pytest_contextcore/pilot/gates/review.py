@@ -80,7 +80,7 @@ def blocking(ws: Workspace) -> Iterator[Finding]:
 
 
 def counts(ws: Workspace) -> dict[str, int]:
-    """Count the review findings by severity, zeros included, as far as they can be read: the gates say what cannot."""
+    """Count the review findings by severity, zeros included. Unreadable ones are left out; the gates report them."""
     result = dict.fromkeys(("blocking", "major", "minor", "other"), 0)
     with suppress(Unreadable):
         for _, severity, _ in _issues(ws):

@@ -85,7 +85,7 @@ def _totals(output: Node, plan: dict[str, Node]) -> Iterator[Finding]:
 
 
 def contracts(ws: Workspace) -> dict[str, Contract]:
-    """Read what binds of each type's output contract."""
+    """Read the binding parts of each type's output contract."""
     section = Export.load(ws).onboarding.get("expected_output_contracts")
     result: dict[str, Contract] = {}
     for kind, entry in section.entries() if section.given else ():
@@ -121,7 +121,7 @@ def no_promql(ws: Workspace) -> str | None:
 
 @gate
 def promql_checked(ws: Workspace) -> Iterator[Finding]:
-    """S8-G3 (advisory): says so when Prometheus rules were generated, but no PromQL parser is there to read them."""
+    """S8-G3 (advisory): Prometheus rules were generated, but no PromQL parser is installed."""
     if promql_available():
         return
     for gap, path in _promql_files(ws):
