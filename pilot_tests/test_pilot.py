@@ -30,7 +30,7 @@ from pytest_contextcore.pilot.workspace import Workspace
 def test_init_baseline(phase: Phase, workspace: Workspace, pipeline: Steps, pytestconfig: pytest.Config) -> None:
     """Establish trusted environment."""
     with phase.gate("G1"):
-        pipeline.prepare()
+        pipeline.run("prepare")
         broken = [check for check in check_installation(out_folder(pytestconfig)) if not check.ok]
         assert not broken, "; ".join(f"{check.name}: {check.found}: {check.problem}" for check in broken)
     with phase.gate("G2") as gate:
@@ -49,7 +49,7 @@ def test_export_contract(phase: Phase, workspace: Workspace, pipeline: Steps, py
     """Produce fresh contract artifacts."""
     phase.receive(handoffs.BaselineHandoff)
     with phase.gate("G1") as gate:
-        pipeline.export()
+        pipeline.run("export")
         report.require(gate, export.files(workspace))
     with phase.gate("C1") as gate:
         folder = scan_folder(pytestconfig)
@@ -80,7 +80,7 @@ def test_ingest_parse_assess(phase: Phase, workspace: Workspace, pipeline: Steps
     """Ensure faithful translation and scoring."""
     phase.receive(handoffs.IntegrityHandoff)
     with phase.gate("C1") as gate:
-        pipeline.ingest()
+        pipeline.run("ingest")
         report.require(gate, ingestion.parity(workspace))
     with phase.gate("G1") as gate:
         report.require(gate, ingestion.score(workspace))
@@ -96,7 +96,7 @@ def test_routing_decision(phase: Phase, workspace: Workspace, pipeline: Steps) -
     """Confirm correct path (Prime vs Artisan)."""
     phase.receive(handoffs.IngestionHandoff)
     with phase.gate("G1") as gate:
-        pipeline.route()
+        pipeline.run("route")
         report.require(gate, routing.route(workspace))
     with phase.gate("G2") as gate:
         override = routing.override(workspace)
@@ -111,7 +111,7 @@ def test_artisan_design(phase: Phase, workspace: Workspace, pipeline: Steps) -> 
     """Produce design-handoff from enriched seed."""
     phase.receive(handoffs.RoutingHandoff)
     with phase.gate("C1") as gate:
-        pipeline.design()
+        pipeline.run("design")
         report.require_design(gate, workspace, design.handoff_schema)
     with phase.gate("G1") as gate:
         report.require_design(gate, workspace, design.task_set)
@@ -125,7 +125,7 @@ def test_artisan_implement(phase: Phase, workspace: Workspace, pipeline: Steps) 
     """Generate/compose artifacts."""
     phase.receive(handoffs.DesignHandoff)
     with phase.gate("C1") as gate:
-        pipeline.implement()
+        pipeline.run("implement")
         report.require(gate, implementation.paths(workspace))
     with phase.gate("G1") as gate:
         report.require(gate, implementation.artifacts(workspace))
@@ -139,7 +139,7 @@ def test_test_validate(phase: Phase, workspace: Workspace, pipeline: Steps) -> N
     """Run artifact validation gates."""
     phase.receive(handoffs.ImplementationHandoff)
     with phase.gate("G1") as gate:
-        pipeline.validate()
+        pipeline.run("validate")
         report.require(gate, validation.recorded(workspace))
     with phase.gate("G2") as gate:
         report.require(gate, validation.validators(workspace))
@@ -156,7 +156,7 @@ def test_review_calibrate(phase: Phase, workspace: Workspace, pipeline: Steps) -
     """Multi-agent/human quality pass."""
     phase.receive(handoffs.ValidationHandoff)
     with phase.gate("G1") as gate:
-        pipeline.review()
+        pipeline.run("review")
         for severity, count in review.counts(workspace).items():
             gate.evidence("review_findings", ref=f"{count} {severity.lower()}")
         report.require(gate, review.blocking(workspace))
@@ -170,7 +170,7 @@ def test_finalize_verify(phase: Phase, workspace: Workspace, pipeline: Steps) ->
     """Close trace with provenance proof."""
     phase.receive(handoffs.ReviewHandoff)
     with phase.gate("C1") as gate:
-        pipeline.finalize()
+        pipeline.run("finalize")
         report.require(gate, finalize.reconciliation(workspace))
     with phase.gate("G1") as gate:
         report.require(gate, finalize.report(workspace))
