@@ -12,8 +12,8 @@ _SECTIONS = {
     "phase": ("Phase", "On phases. Those under `task.` and `project.` are on the parent and on gates too."),
     "recorded": (
         "Recorded by the pilot",
-        "What the phases of the [pilot](pilot.md) record. The parent has them too, as the last phase observed them. Your "
-        "plan declares [attributes of its own](reference.md#attributes).",
+        "What the phases of the [pilot](pilot.md) record. The parent has them too, as the last phase observed them. "
+        "Your plan declares [attributes of its own](reference.md#attributes).",
     ),
     "gate": ("Gate", "On gates."),
     "test": ("Test", "On tests that are no phase; on phases too."),
@@ -28,7 +28,7 @@ def attribute_page() -> str:
         "# Attributes",
         "",
         "Every attribute that a span, event or resource may carry. This page is generated from the registry,",
-        "`pytest_contextcore/plan/attributes.toml`. A span carries nothing that neither the registry nor the plan declares.",
+        "`pytest_contextcore/plan/attributes.toml`. A span carries only what the registry or the plan declares.",
     ]
     for section, (title, text) in _SECTIONS.items():
         lines += ["", f"## {title}", "", text, "", "| name | type | meaning | source |", "|---|---|---|---|"]

@@ -225,7 +225,7 @@ def _seconds(start: int | None, end: int | None) -> float | None:
 
 
 def document(found: Difference, files: Sequence[str]) -> dict[str, object]:
-    """The difference as JSON; the shape is documented in ``docs/compare-runs.md``."""
+    """The difference as JSON; the shape is documented in ``docs/commands.md``."""
     runs = {
         side: {
             "file": file,

@@ -111,7 +111,9 @@ class Player:
             target = None
             if words[-2:-1] in ([">"], [">>"]):
                 *words, mode, target = words
-            words = [found for word in words for found in (sorted(map(str, Path().glob(word))) if "*" in word else [word])]
+            words = [
+                found for word in words for found in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
+            ]
             printed = self._run(words[0], words[1:])
             if target is not None:
                 with Path(target).open("a" if mode == ">>" else "w", encoding="utf-8") as file:

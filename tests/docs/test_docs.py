@@ -72,9 +72,7 @@ def test_every_block_of_a_page_is_run_by_a_test(name: str) -> None:
     """Where a page is played from top to bottom, that is every titled file and every command with its output."""
     played = name in PLAYED or name in APART
     found = Counter(b.language for b in runnable(name) if not (played and (b.title or b.language == "console")))
-    assert found == {
-        language: count for (page, language), (count, _) in {**CHECKED, **NOT_RUN}.items() if page == name
-    }
+    assert found == {language: count for (page, language), (count, _) in {**CHECKED, **NOT_RUN}.items() if page == name}
 
 
 @pytest.mark.parametrize("name", PAGES)

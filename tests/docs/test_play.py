@@ -109,7 +109,9 @@ def test_extract(phase):
 """
 
 
-@pytest.mark.parametrize(("last", "ends"), [("3", "LOAD-8 completed: 2 completed"), ("-3", "C1 No order is lost: 1 ord")])
+@pytest.mark.parametrize(
+    ("last", "ends"), [("3", "LOAD-8 completed: 2 completed"), ("-3", "C1 No order is lost: 1 ord")]
+)
 def test_the_snippet_of_the_readme_is_a_phase(player: Player, last: str, ends: str) -> None:
     (snippet,) = (block.body for block in blocks("README.md") if block.language == "python")
     player.write(Block("toml", "plan.toml", PLAN))

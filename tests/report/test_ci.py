@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-import yaml
 from markdown_it import MarkdownIt
 
 from pytest_contextcore.report import github as ci
@@ -16,8 +14,6 @@ from pytest_contextcore.text import harmless
 from pytest_contextcore.trace.evidence import Attributes, Evidence, Result
 from pytest_contextcore.trace.recorder import TraceRecorder
 
-from ..docs.test_docs import ROOT, blocks
-from ..docs.test_docs import run as command_line
 from ..support.plans import PASSING, WAREHOUSE, Suite, warehouse
 
 ON = {"GITHUB_ACTIONS": "true"}
@@ -255,23 +251,3 @@ def test_a_run_without_a_plan_writes_nothing(suite: Suite, summary: Path) -> Non
     suite.write("def test_ordinary():\n    assert 0\n")
     assert suite.run("-p", "no:hypothesispytest").ret == 1
     assert summary.read_text(encoding="utf-8") == "before"
-
-
-# --- the page --------------------------------------------------------------------------------------------------------
-
-
-def test_the_snippets_parse_and_their_command_writes_what_they_collect(tmp_path: Path) -> None:
-    snippets = {block.title: block.body for block in blocks(ROOT / "docs/ci.md")}
-    assert set(snippets) == {".github/workflows/trace.yml", ".gitlab-ci.yml", "Jenkinsfile"}
-    github, gitlab = (yaml.safe_load(snippets[name]) for name in (".github/workflows/trace.yml", ".gitlab-ci.yml"))
-    jenkins = snippets["Jenkinsfile"]
-    assert jenkins.count("{") == jenkins.count("}")
-    [run_step] = [step["run"] for step in github["jobs"]["trace"]["steps"] if "--junitxml" in step.get("run", "")]
-    assert gitlab["trace"]["script"][-1] == run_step
-    assert f".venv/bin/{run_step}" in jenkins
-    shutil.copytree(ROOT / "pilot_tests", tmp_path / "pilot_tests", ignore=shutil.ignore_patterns("__pycache__"))
-    command_line(run_step, tmp_path)
-    collected = gitlab["trace"]["artifacts"]["reports"]["junit"]
-    assert f"junit '{collected}'" in jenkins
-    assert (tmp_path / collected).is_file()
-    assert (tmp_path / "out" / "PI-101-002.json").is_file()
