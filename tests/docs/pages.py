@@ -74,6 +74,8 @@ class Player:
     def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = pytester.path
         self._pytester, self._patch = pytester, monkeypatch
+        self.apart = False
+        """Run pytest in a process of its own, whose files are closed when it is over."""
         monkeypatch.setenv("COLUMNS", "80")
         monkeypatch.delenv("CI", raising=False)
         monkeypatch.delenv("BUILD_NUMBER", raising=False)
@@ -127,7 +129,8 @@ class Player:
         if program == "pytest":
             with warnings.catch_warnings():
                 quiet = ("-p", "no:randomly", "-p", "no:hypothesispytest", "-p", "no:cacheprovider")
-                result = self._pytester.runpytest_inprocess(*quiet, *arguments)
+                run = self._pytester.runpytest_subprocess if self.apart else self._pytester.runpytest_inprocess
+                result = run(*quiet, *arguments)
             return "\n".join([*result.outlines, *result.errlines, ""])
         assert program == "contextcore"
         printed = io.StringIO()

@@ -14,6 +14,7 @@ import yaml
 
 from pytest_contextcore.plan.waivers import WaiverFile
 
+from ..test_structure import ORDER
 from .pages import PAGES, ROOT, Block, blocks
 from .test_play import APART, PLAYED
 
@@ -138,6 +139,12 @@ def test_design_has_every_package_in_its_tree() -> None:
     named = re.search(r"^  (options, [\w, ]+?)  ", tree, re.M)
     assert named is not None
     assert {name for name in named[1].split(", ") if not (package / f"{name}.py").is_file()} == set()
+
+
+def test_design_lists_the_order_that_a_test_holds() -> None:
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    shown = [set(re.findall(r"`(\w+)`", line)) for line in re.findall(r"^\d+\. (.+)$", text, re.M)]
+    assert tuple(shown) == ORDER
 
 
 def test_the_words_of_the_pilot_stay_on_its_page() -> None:
