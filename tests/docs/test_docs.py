@@ -88,15 +88,6 @@ def test_the_tests_that_check_blocks_exist(where: str) -> None:
     assert callable(getattr(import_module(f"tests.docs.{module}"), function))
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_what_is_python_compiles_and_what_is_toml_parses(name: str) -> None:
-    for block in runnable(name):
-        if block.language == "python":
-            compile(block.body, name, "exec")
-        elif block.language == "toml":
-            tomllib.loads(block.body)
-
-
 def test_the_readme_starts_with_the_two_commands_that_ci_runs() -> None:
     commands = next(block.body for block in blocks("README.md") if block.language == "bash").splitlines()
     assert [commands[0], commands[2]] == ["# the pilot", "# the tests"]
