@@ -1,4 +1,4 @@
-"""What a diagnosis says: as text for a person, as JSON for a program (docs/pilot.md). Built by pure functions."""
+"""What a diagnosis says: as text for a person, as JSON for a program (docs/commands.md). Built by pure functions."""
 
 from __future__ import annotations
 
