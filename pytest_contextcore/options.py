@@ -1,4 +1,4 @@
-"""The plugin's options, checked once (contract 4)."""
+"""The plugin's options, checked once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import NamedTuple
 
 import pytest
 
-PLAN_FILE = "plan.toml"
-"""What a plan's file is called."""
-
 
 class Settings(NamedTuple):
     """What the command line and the ini file ask for; the command line wins.
@@ -19,9 +16,9 @@ class Settings(NamedTuple):
     Attributes:
         plan: the plan's file, or None for the nearest ``plan.toml`` of each test.
         out: absolute folder for evidence.
-        resume: whether phases that the last evidence proves are not to run again.
+        resume: phases that the last evidence proves do not run again.
         html: absolute path of the page to write, or None for none.
-        global_provider: whether our tracer provider may become the global one when spans are exported.
+        global_provider: our tracer provider may become the global one when spans are exported.
     """
 
     plan: Path | None
@@ -122,7 +119,7 @@ def _path(config: pytest.Config, name: str, option: str) -> Path | None:
 
 
 def asserts_are_disabled() -> str | None:
-    """Why ``assert`` does nothing in this process, or None: then a plan must refuse to run (contract 2)."""
+    """Why ``assert`` does nothing in this process, or None; where it does nothing a plan must refuse to run."""
     if sys.flags.optimize:
         return "asserts are disabled (PYTHONOPTIMIZE or python -O), so no gate could fail; run without it"
     return None

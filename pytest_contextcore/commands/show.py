@@ -19,8 +19,7 @@ from ..report.diff import compare, document
 from ..report.terminal import table
 from ..text import harmless
 from ..trace.evidence import format_time
-from ..trace.file import dump
-from ..trace.resume import load_evidence
+from ..trace.file import dump, load_evidence
 
 HTML = "pytest_contextcore.report.page.page"
 """The module whose ``render(evidences)`` makes the page of ``--html``."""

@@ -9,13 +9,14 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ..ids import new_span_id
 from ..redact import redact
+from ..span import SpanData
 from ..spans.current import SpanContexts
 from ..spans.of_trace import program_span
 from ..trace.evidence import ProgramEvidence
@@ -92,17 +93,23 @@ class _Tail(threading.Thread):
 
 
 def run_command(
-    command: Command, recorder: TraceRecorder, phase_id: str, spans: SpanContexts
+    command: Command,
+    recorder: TraceRecorder,
+    phase_id: str,
+    spans: SpanContexts,
+    child: Callable[[SpanData], None],
 ) -> subprocess.CompletedProcess[str]:
-    """Run it; see :meth:`pytest_contextcore.phase.phase.Phase.run`."""
+    """Run it; see :meth:`pytest_contextcore.phase.phase.Phase.run`. ``child`` takes the program's span."""
     parent, span_id = spans.current, new_span_id()
     entered = spans.enter(span_id)
     record = ProgramEvidence(
-        otel_span_id=span_id, args=[redact(arg, 200) for arg in command.args], started_at=recorder.now()
+        otel_span_id=span_id,
+        args=[redact(arg, 200) for arg in command.args],
+        end="did not finish",
+        started_at=recorder.now(),
     )
-    record.end = "did not finish"
     recorder.begin_program(phase_id, record)
-    output: tuple[str, str] = ("", "")
+    output, exit_code, end = ("", ""), None, record.end
     try:
         env = {**command.env, "TRACEPARENT": spans.traceparent()}
         env.pop("TRACESTATE", None)
@@ -110,23 +117,21 @@ def run_command(
             env["TRACESTATE"] = state
         done = _run(command, env)
         output = done.stdout, done.stderr
-        record.exit_code = done.returncode
-        record.end = f"exit code {done.returncode}"
+        exit_code, end = done.returncode, f"exit code {done.returncode}"
         return done
     except subprocess.TimeoutExpired as error:
         output = str(error.output or ""), str(error.stderr or "")
-        record.end = f"killed after {error.timeout} s"
+        end = f"killed after {error.timeout} s"
         raise
     except OSError as error:
-        record.end = error.strerror or type(error).__name__
+        end = error.strerror or type(error).__name__
         raise
     finally:
         spans.leave(entered)
-        record.ended_at = recorder.now()
-        if len(recorder.span(phase_id).programs) <= MAX_RECORDED_PROGRAMS:
-            record.stdout, record.stderr = (_recorded(text) for text in output)
-        recorder.add_child(phase_id, program_span(recorder.evidence, record, parent))
-        recorder.note(phase_id)
+        few = len(recorder.span(phase_id).programs) <= MAX_RECORDED_PROGRAMS
+        stdout, stderr = (_recorded(text) if few else "" for text in output)
+        recorder.end_program(phase_id, record, exit_code=exit_code, end=end, stdout=stdout, stderr=stderr)
+        child(program_span(recorder.evidence, record, parent))
 
 
 def _recorded(text: str) -> str:

@@ -11,10 +11,11 @@ import pytest
 
 from ..options import KEY
 from ..report import github, junit_file, terminal
+from ..report.page.html_file import write_page
 from ..text import harmless
-from ..trace import joining
 from ..trace.evidence import Evidence, Status
 from ..trace.file import NOT_WRITTEN, evidence_path
+from ..trace.resume import header, is_open
 from .shared import Services
 
 
@@ -23,6 +24,24 @@ class Trace(NamedTuple):
 
     evidence: Evidence
     problems: Sequence[str] = ()
+
+
+class PlanReports:
+    """The reports of the plans of this process, as `TracedSession` asks for them."""
+
+    def __init__(self, config: pytest.Config, shared: Services) -> None:
+        self._config, self._shared = config, shared
+
+    def close(self, session: pytest.Session) -> list[str]:
+        """See :func:`close`."""
+        return close(session, self._shared, self._traces())
+
+    def show(self, reporter: pytest.TerminalReporter, lines: Sequence[str]) -> None:
+        """See :func:`show`."""
+        show(self._config, reporter, self._traces(), lines)
+
+    def _traces(self) -> list[Trace]:
+        return [Trace(run.recorder.evidence, run.problems()) for run in self._shared.runs if run.started]
 
 
 def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> list[str]:
@@ -50,9 +69,9 @@ def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> lis
         f"evidence: {shown}",
         f"spans:    {shown.with_suffix('.otlp.jsonl')} (trace {evidence.otel_trace_id})",
     ]
-    if joining.is_open(evidence):
+    if is_open(evidence):
         sampled = shared.outbox.sampled(evidence.otel_trace_id)
-        lines.append(f"go on:    TRACEPARENT={joining.header(evidence, sampled=sampled)}")
+        lines.append(f"go on:    TRACEPARENT={header(evidence, sampled=sampled)}")
     return lines
 
 
@@ -65,13 +84,11 @@ def _page(config: pytest.Config, traces: Sequence[Evidence]) -> list[str]:
     path = config.stash[KEY].html
     if path is None or config.option.collectonly:
         return []
-    from ..report.page.html_file import write_page  # noqa: PLC0415  (only when a page is asked for)
-
     return write_page(path, traces, here=config.invocation_params.dir, quiet=config.get_verbosity() < 0)
 
 
 def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> int | pytest.ExitCode:
-    """A trace that did not complete is no success, even if every test of the session passed (contract 2)."""
+    """A trace that did not complete is no success, even if every test of the session passed."""
     stopped = any(trace.status in (Status.BLOCKED, Status.FAILED) for trace in traces)
     return pytest.ExitCode.TESTS_FAILED if stopped and exitstatus == pytest.ExitCode.OK else exitstatus
 

@@ -9,7 +9,7 @@ from .evidence import GateEvidence, SpanEvidence
 
 
 class Change(Enum):
-    """What a listener hears: the trace or a phase moved on, a gate was decided, or a span within a phase ended.
+    """What a listener hears: the trace or a phase moved on, or a gate was decided.
 
     ``NOTED``: something else of a phase stands in the record now, such as a gate or a program that began.
     """
@@ -18,19 +18,9 @@ class Change(Enum):
     PHASE_STARTED = auto()
     NOTED = auto()
     GATE_ENDED = auto()
-    CHILD_ENDED = auto()
     PHASE_ENDED = auto()
     TRACE_ENDED = auto()
 
 
 Listener = Callable[[Change, SpanEvidence | None, GateEvidence | None], None]
-
-
-def all_of(*listeners: Listener) -> Listener:
-    """One listener that tells several."""
-
-    def tell(change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
-        for listener in listeners:
-            listener(change, span, gate)
-
-    return tell
+"""Hears of a change, and which phase and which gate it was, if it was one of theirs."""

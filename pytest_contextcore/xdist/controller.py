@@ -18,15 +18,13 @@ from ..recovery.end import emitted, files_of
 from ..recovery.read import catch_up, cut_off, look, program_spans
 from ..report.progress import GateLine, Shown, label, open_progress
 from ..session.close import Trace, close, show
-from ..session.planned import hold
+from ..session.lock import hold
 from ..session.reused import KeptWords
 from ..session.shared import WORKER_INPUT, Services, services
 from ..spans.writer import PlanSpans
-from ..trace.changes import all_of
 from ..trace.evidence import Evidence, Result, SpanEvidence, Status
-from ..trace.file import EvidenceFile, evidence_path
+from ..trace.file import EvidenceFile, evidence_path, load_evidence
 from ..trace.recorder import TraceRecorder
-from ..trace.resume import load_evidence
 from ..trace.rules import Trouble
 from .crashed_tests import CrashedTests
 from .scheduler import PinnedScheduler
@@ -117,7 +115,7 @@ class Controller:
                 self._plans[fresh.trace_id] = _RemotePlan(plan, entry["indices"], fresh)
                 self._phases.update((span.nodeid, span) for span in fresh.spans if span.nodeid is not None)
                 if entry["indices"]:
-                    hold(self._config, self._shared, plan, joined=fresh.joined)
+                    hold(self._config, self._shared.context.out, plan.trace.id, joined=fresh.joined)
                 if not self._progress.listeners:
                     self._progress = open_progress(self._config)
 
@@ -189,10 +187,11 @@ class Controller:
             emitted=emitted(context.out, evidence.trace_id, context.run_id) if evidence is not plan.fresh else (),
         )
         file = EvidenceFile(recorder, shared.context.out)
-        recorder.listener = all_of(spans, file)
+        recorder.subscribe(spans)
+        recorder.subscribe(file)
         if evidence is plan.fresh:
             recorder.start()
-        _end_what_was_open(recorder)
+        _end_what_was_open(recorder, spans)
         if phase_id is not None:
             _fail(recorder, phase_id, nodeid)
         recorder.finish()
@@ -243,13 +242,13 @@ class Controller:
         show(self._config, terminalreporter, self._traces(), self._lines)
 
 
-def _end_what_was_open(recorder: TraceRecorder) -> None:
-    """The gates and programs of the phase in which a worker died; spans are made of them with the phase."""
+def _end_what_was_open(recorder: TraceRecorder, spans: PlanSpans) -> None:
+    """End the gates and programs of the phase in which a worker died; spans of gates are made with the phase's."""
     for span in recorder.evidence.spans:
         if span.status is Status.IN_PROGRESS:
             cut_off(span, "its worker ended before it did", recorder.now())
-            children = list(program_spans(recorder.evidence, span))
-            recorder.child_spans[recorder.plan.short_phase_id(span.span_id)] = children
+            for program in program_spans(recorder.evidence, span):
+                spans.child(program)
 
 
 def _fail(recorder: TraceRecorder, phase_id: str, nodeid: str) -> None:
