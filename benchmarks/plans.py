@@ -33,7 +33,7 @@ def write(folder: Path, phases: int) -> None:
     plan, tests = [HEAD.format(last=phases - 1)], ["import pytest", "from pytest_contextcore import Handoff", ""]
     for number in range(phases):
         gates = "\n".join(
-            f'  {{ id = "G{gate}", purpose = "Gate {gate} of {number}", criterion = "all is well", next_action = "…" }},'
+            f'  {{ id = "G{gate}", purpose = "Gate {gate}", criterion = "all is well", next_action = "Look." }},'
             for gate in range(GATES)
         )
         plan.append(
@@ -64,9 +64,8 @@ def cpu_seconds(phases: int) -> float:
         done = subprocess.run(command, cwd=name, env=environ, capture_output=True, text=True, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode != 0 or f"{phases} passed" not in done.stdout:
-            raise RuntimeError(
-                f"{phases} phases: exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-500:]}"
-            )
+            said = f"{done.stdout[-2000:]}{done.stderr[-500:]}"
+            raise RuntimeError(f"{phases} phases: exit code {done.returncode}\n{said}")
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import selectors
 import signal
 import subprocess
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +29,8 @@ MAX_RECORDED = 4096
 MAX_RECORDED_PROGRAMS = 100
 """Programs a phase whose output stands in the evidence: it is written anew at every transition."""
 
-_BLOCK = 8192
 _LINGER = 1.0
 """Seconds that output may still come after a program's end, from something that it left behind."""
-_LOOK = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,47 +45,21 @@ class Command:
 
 
 class _Tail(threading.Thread):
-    """Reads a stream to its end and keeps the last ``MAX_OUTPUT`` bytes, so that a chatty program costs no memory.
-
-    It never blocks in a read, so that it can be told to stop where something holds the stream open for ever.
-    """
+    """Reads a stream to its end and keeps the last ``MAX_OUTPUT`` bytes, so that a chatty program costs no memory."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__(daemon=True)
-        self._stream, self._blocks, self._size = stream, deque[bytes](), 0
-        self._stopped = threading.Event()
+        self._stream, self._kept = stream, b""
         self.start()
 
     def run(self) -> None:
-        with self._stream, selectors.DefaultSelector() as selector:
-            os.set_blocking(self._stream.fileno(), False)
-            selector.register(self._stream, selectors.EVENT_READ)
-            while self._read(selector):
-                pass
-
-    def _read(self, selector: selectors.BaseSelector) -> bool:
-        """Take what is there; false at the end of the stream, or when told to stop and nothing is there."""
-        if not selector.select(_LOOK):
-            return not self._stopped.is_set()
-        try:
-            block = os.read(self._stream.fileno(), _BLOCK)
-        except BlockingIOError:  # another reader of the same pipe was faster
-            return not self._stopped.is_set()
-        if block:
-            self._blocks.append(block)
-            self._size += len(block)
-            while self._size - len(self._blocks[0]) >= MAX_OUTPUT:
-                self._size -= len(self._blocks.popleft())
-        return bool(block)
-
-    def stop(self) -> None:
-        """Do not wait for more; what is there already is still read."""
-        self._stopped.set()
-        self.join(_LINGER)
+        with self._stream:
+            while block := os.read(self._stream.fileno(), MAX_OUTPUT):
+                self._kept = (self._kept + block)[-MAX_OUTPUT:]
 
     def text(self) -> str:
-        """What was kept, as text."""
-        return b"".join(self._blocks)[-MAX_OUTPUT:].decode("utf-8", "replace")
+        """What was kept so far, as text."""
+        return self._kept.decode("utf-8", "replace")
 
 
 def run_command(
@@ -162,7 +132,7 @@ def _run(command: Command, env: dict[str, str]) -> subprocess.CompletedProcess[s
     except BaseException as error:
         kill_group(process)
         for tail in tails:
-            tail.stop()
+            tail.join(_LINGER)
         if isinstance(error, subprocess.TimeoutExpired):
             timeout = command.timeout or 0
             raise subprocess.TimeoutExpired(command.args, timeout, *_texts(tails)) from None
@@ -183,7 +153,7 @@ def _drain(process: subprocess.Popen[bytes], tails: Sequence[_Tail], end: float 
     if any(tail.is_alive() for tail in tails):
         kill_group(process)
     for tail in tails:
-        tail.stop()
+        tail.join(_LINGER)
 
 
 def _texts(tails: Sequence[_Tail]) -> tuple[str, str]:

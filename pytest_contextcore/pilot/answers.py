@@ -13,7 +13,7 @@ from typing import Any
 from ..files import write_output
 from ..ids import PLAN_FILE
 from ..plan.model import load_plan
-from ..report.verdict import plain
+from ..text import plain
 from ..trace.evidence import SCHEMA_VERSION
 from .checks import Outcome, Threshold, Verdict
 from .commands import UsageError

@@ -43,3 +43,27 @@ def make_phase(item: pytest.Item, run: PlanRun, phase_id: str) -> None:
 def phase_of(item: pytest.Item | pytest.Collector) -> PhaseItem | None:
     """The phase that a test is; None for every other test."""
     return item.stash.get(_KEY, None)
+
+
+def is_phase(item: pytest.Item) -> bool:
+    """Whether a test is a phase of a plan that runs."""
+    return _KEY in item.stash
+
+
+_REUSED = "contextcore_reused"
+
+
+def mark_reused(report: pytest.TestReport) -> None:
+    """Say on a report that its phase was not run, since the last evidence proves it; xdist carries it along."""
+    setattr(report, _REUSED, True)
+
+
+class ReusedWords:
+    """A pytest plugin object of the process that prints, where a run is resumed."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """How the terminal calls a test that passed untouched."""
+        if getattr(report, _REUSED, False) and report.when == "call" and report.passed:
+            return "reused", "r", "REUSED"
+        return None

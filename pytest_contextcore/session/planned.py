@@ -11,10 +11,9 @@ from ..report.progress import open_progress
 from .close import PlanReports
 from .collect import arrange, build_runs
 from .discovery import Found
-from .items import phase_of
+from .items import ReusedWords, phase_of
 from .lock import hold
 from .phase_hooks import PhaseHooks
-from .reused import KeptWords
 from .shared import Services, services
 from .traced import Link, start
 
@@ -38,13 +37,13 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found],
         for trace_id, phase in {phase.run.plan.trace.id: phase for phase in phases}.items():
             hold(config, shared.context.out, trace_id, joined=phase.run.recorder.evidence.joined)
         if config.stash[KEY].resume:
-            config.pluginmanager.register(KeptWords(), "contextcore-kept-words")
+            config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
     listeners = open_progress(config).listeners if link is None else [link.tell_of_gate]
     for run in shared.runs:
         for listener in listeners:
             run.recorder.subscribe(listener)
     traced = start(config, link)
-    traced.phases = PhaseHooks(config.pluginmanager, lambda reason: _leave(config, shared, reason))
+    traced.around.phases = PhaseHooks(config.pluginmanager, lambda reason: _leave(config, shared, reason))
     traced.reports = PlanReports(config, shared)
 
 

@@ -15,7 +15,7 @@ from ..spans.of_subtests import SubtestSpans
 from ..spans.writer import PlanSpans
 from ..trace.file import EvidenceFile
 from ..trace.recorder import TraceRecorder
-from .shared import RunContext
+from .context import RunContext
 
 OptionValue = str | int | float | bool | list[str] | None
 

@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ..export import settings as telemetry
 from ..export.outbox import Outbox
-from ..ids import Remote, new_trace_id, remote_parent
+from ..ids import new_trace_id, remote_parent
 from ..options import KEY
 from ..span import INTERRUPTED, SpanData, error_status
 from ..spans.of_tests import OrdinaryTests
+from .context import RunContext
 
 if TYPE_CHECKING:
     from .run import PlanRun
 
 WORKER_INPUT = "contextcore"
 SERVICES = pytest.StashKey["Services"]()
-
-
-@dataclass(frozen=True, slots=True)
-class RunContext:
-    """What all processes of a session share.
-
-    Attributes:
-        out: absolute folder for evidence.
-        root: pytest's rootdir; paths in the evidence are relative to it.
-        run_id: names this session; trace ids are derived from it, so that every process knows them.
-        remote: the parent that the environment names.
-        replacement: this xdist worker replaces one that died, so that the evidence on disk is this session's own.
-    """
-
-    out: Path
-    root: Path
-    run_id: str = field(default_factory=new_trace_id)
-    remote: Remote | None = None
-    replacement: bool = False
-
-    def otel_trace_id(self, name: str) -> str:
-        """The OpenTelemetry trace id of a plan, or of the ordinary tests (``pytest``), in this session."""
-        if self.remote is not None:
-            return self.remote.trace_id
-        return hashlib.sha256(f"{self.run_id} trace {name}".encode()).hexdigest()[:32]
-
-    def otel_span_id(self, name: str) -> str:
-        """The id of a trace's parent span in this session; it tells this session's evidence from an older one."""
-        return hashlib.sha256(f"{self.run_id} span {name}".encode()).hexdigest()[:16]
 
 
 @dataclass(slots=True)

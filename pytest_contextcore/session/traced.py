@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +12,7 @@ import pytest
 from ..export.delivery import BetweenTests
 from ..export.settings import Settings
 from ..options import KEY
-from .items import phase_of
+from .items import is_phase
 from .shared import Services, services
 
 if TYPE_CHECKING:
@@ -79,8 +79,37 @@ def start(config: pytest.Config, link: Link | None) -> TracedSession:
     return plugin
 
 
+class AroundTests:
+    """A pytest plugin object, with a runner for phases and one for the other tests.
+
+    Args:
+        ordinary: the runner of tests that are no phase.
+        is_phase: which tests are.
+    """
+
+    def __init__(self, ordinary: Runner, is_phase: Callable[[pytest.Item], bool] = is_phase) -> None:
+        self._ordinary, self._is_phase = ordinary, is_phase
+        self.phases: Runner | None = None
+        """Set where a plan runs."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Outermost: every span that was opened is closed here."""
+        runner = self.phases if self._is_phase(item) else self._ordinary
+        if runner is None:
+            return (yield)
+        runner.begin(item)
+        try:
+            return (yield)
+        except BaseException as error:
+            runner.interrupt(item, error)
+            raise
+        finally:
+            runner.end(item)
+
+
 class TracedSession:
-    """Puts a runner around each test, and closes what is open at the session's end.
+    """A pytest plugin object: closes what is open at the session's end.
 
     Where there is no xdist controller above this process, it closes the whole session.
     """
@@ -90,30 +119,21 @@ class TracedSession:
     def __init__(self, config: pytest.Config, shared: Services, link: Link | None) -> None:
         self._shared, self._link = shared, link
         self._lines: list[str] = []
-        self._offer_provider = config.stash[KEY].global_provider and shared.outbox.spool is not None
-        self.phases: Runner | None = None
+        self._offers_provider = config.stash[KEY].global_provider and shared.outbox.spool is not None
+        self.around = AroundTests(shared.ordinary)
         self.reports: Reports | None = None
-        """Where a plan runs: the runner of its phases, and what is said of it."""
+        """Set where a plan runs."""
         if shared.ordinary.records:
             config.pluginmanager.register(shared.ordinary, "contextcore-ordinary")
+        config.pluginmanager.register(self.around, "contextcore-around")
         if shared.outbox.delivery is not None:
             config.pluginmanager.register(BetweenTests(shared.outbox.delivery), "contextcore-delivery")
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Outermost: every span that was opened is closed here."""
-        if self._offer_provider:  # at the first test, not before: until then the user's own code may set one
-            self._offer_provider = False
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Offer our tracer provider to code under test; until now the user's own code could set one."""
+        if self._offers_provider and session.items:
             self._shared.outbox.offer_provider()
-        runner: Runner = self._shared.ordinary if self.phases is None or phase_of(item) is None else self.phases
-        runner.begin(item)
-        try:
-            return (yield)
-        except BaseException as error:
-            runner.interrupt(item, error)
-            raise
-        finally:
-            runner.end(item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:

@@ -24,3 +24,19 @@ class Change(Enum):
 
 Listener = Callable[[Change, SpanEvidence | None, GateEvidence | None], None]
 """Hears of a change, and which phase and which gate it was, if it was one of theirs."""
+
+
+class Listeners:
+    """Those who hear of a recorder's changes, in the order in which they subscribed."""
+
+    def __init__(self) -> None:
+        self._all: list[Listener] = []
+
+    def add(self, listener: Listener) -> None:
+        """One more, after those that are there."""
+        self._all.append(listener)
+
+    def tell(self, change: Change, span: SpanEvidence | None = None, gate: GateEvidence | None = None) -> None:
+        """Something changed."""
+        for listener in self._all:
+            listener(change, span, gate)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from ..failures import exception_text, exception_type
 from ..ids import Remote, new_span_id, new_trace_id
 from ..plan.model import Kind, Plan
 from ..plan.waivers import Waivers
+from ..reasons import exception_text, exception_type
 from ..redact import redact
 from . import rules
 from .blank import fresh_evidence, fresh_span, remember_attempt
-from .changes import Change, Listener
+from .changes import Change, Listener, Listeners
 from .evidence import (
     SEVERITY_OF,
     Attributes,
@@ -78,7 +78,7 @@ class TraceRecorder:
         self._clock, self._last_time = clock, 0
         self._partial = False
         self._last_raised: BaseException | None = None
-        self._listeners: list[Listener] = []
+        self._listeners = Listeners()
         self._troubles: dict[str, list[Trouble]] = {}
         self._sealed: set[str] = set()
         self._places: dict[str, str | None] = {}
@@ -101,7 +101,7 @@ class TraceRecorder:
 
     def subscribe(self, listener: Listener) -> None:
         """Let a listener hear of every change from now on. Listeners hear in the order in which they subscribed."""
-        self._listeners.append(listener)
+        self._listeners.add(listener)
 
     # What stands in the record
 
@@ -115,11 +115,7 @@ class TraceRecorder:
         return self.evidence.spans[self._position[phase_id]]
 
     def gate(self, phase_id: str, gate_id: str) -> GateEvidence:
-        """The evidence of a gate.
-
-        Raises:
-            KeyError: the plan has no such gate.
-        """
+        """The evidence of a gate of the plan."""
         return self._totals.gates[self.plan.gate_id(phase_id, gate_id)]
 
     def failed_at(self, gate_id: str) -> str | None:
@@ -168,7 +164,8 @@ class TraceRecorder:
         """The trace begins."""
         now = self.now()
         self.evidence.started_at = min(self.evidence.started_at or now, now)
-        self._announce(Change.TRACE_STARTED)
+        self._totals.follow()
+        self._listeners.tell(Change.TRACE_STARTED)
 
     def finish(self) -> None:
         """The session is over: what has not ended did not start, or was interrupted."""
@@ -185,7 +182,7 @@ class TraceRecorder:
         if self.evidence.status is not Status.IN_PROGRESS or not (self._partial and left):
             ends = (span.ended_at for span in self.evidence.spans if span.ended_at)  # other machines have other clocks
             self.evidence.ended_at = max(self.now(), *ends, 0)
-        self._tell(Change.TRACE_ENDED)
+        self._listeners.tell(Change.TRACE_ENDED)
 
     # A phase
 
@@ -288,7 +285,7 @@ class TraceRecorder:
         gate = self.gate(phase_id, gate_id)
         gate.started_at = self.now()
         gate.events.append(Event(name="gate.check.started", time=gate.started_at))
-        self._tell(Change.NOTED, self.span(phase_id))
+        self._listeners.tell(Change.NOTED, self.span(phase_id))
         return gate
 
     def add_finding(self, phase_id: str, gate_id: str, item: EvidenceItem) -> None:
@@ -314,19 +311,19 @@ class TraceRecorder:
             name = "gate.check.failed" if result is Result.FAIL else "gate.check.passed"
             gate.events.append(Event(name=name, time=gate.ended_at))
         self._totals.count(self._position[phase_id])
-        self._tell(Change.GATE_ENDED, self.span(phase_id), gate)
+        self._listeners.tell(Change.GATE_ENDED, self.span(phase_id), gate)
 
     def begin_program(self, phase_id: str, program: ProgramEvidence) -> None:
         """A program was started; ``program`` is the value that `end_program` completes."""
         self.span(phase_id).programs.append(program)
-        self._tell(Change.NOTED, self.span(phase_id))
+        self._listeners.tell(Change.NOTED, self.span(phase_id))
 
     def end_program(self, phase_id: str, program: ProgramEvidence, **fields: str | int | None) -> None:
         """A program ended: the fields of its record that are known now."""
         program.ended_at = self.now()
         for name, value in fields.items():
             setattr(program, name, value)
-        self._tell(Change.NOTED, self.span(phase_id))
+        self._listeners.tell(Change.NOTED, self.span(phase_id))
 
     def _settle(self, phase_id: str, outcome: Outcome) -> None:
         span = self.span(phase_id)
@@ -338,16 +335,11 @@ class TraceRecorder:
             span.ended_at = self.now()
         self._totals.count(self._position[phase_id])
 
-    def _announce(self, change: Change, phase_id: str | None = None) -> None:
-        """The trace or a phase moved on."""
-        if phase_id is not None:
-            self._totals.count(self._position[phase_id])
+    def _announce(self, change: Change, phase_id: str) -> None:
+        """A phase moved on."""
+        self._totals.count(self._position[phase_id])
         self._totals.follow()
-        self._tell(change, self.span(phase_id) if phase_id is not None else None)
-
-    def _tell(self, change: Change, span: SpanEvidence | None = None, gate: GateEvidence | None = None) -> None:
-        for listener in self._listeners:
-            listener(change, span, gate)
+        self._listeners.tell(change, self.span(phase_id))
 
 
 _NEVER_REACHED = Outcome(Status.NOT_STARTED, "the session ended before this phase", "run the suite again")

@@ -17,9 +17,9 @@ from ..plan.model import Plan, load_plan
 from ..recovery.end import emitted, files_of
 from ..recovery.read import catch_up, cut_off, look, program_spans
 from ..report.progress import GateLine, Shown, label, open_progress
-from ..session.close import Trace, close, show
+from ..session.close import Closed, Trace, close, show
+from ..session.items import ReusedWords
 from ..session.lock import hold
-from ..session.reused import KeptWords
 from ..session.shared import WORKER_INPUT, Services, services
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence, Result, SpanEvidence, Status
@@ -62,14 +62,14 @@ class Controller:
         self._plans: dict[str, _RemotePlan] = {}
         self._phases: dict[str, SpanEvidence] = {}
         """By node id; asked at each report of each test."""
-        self._lines: list[str] = []
+        self._closed = Closed()
         self._gates: deque[GateLine] = deque()
         self._progress = Shown()
 
     def pytest_sessionstart(self) -> None:
         """Spans of tests that end with their worker are the controller's; nobody wants them without an export."""
         if self._config.stash[KEY].resume:
-            self._config.pluginmanager.register(KeptWords(), "contextcore-kept-words")
+            self._config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
         if self._shared.outbox.settings.exporting:
             self._config.pluginmanager.register(
                 CrashedTests(self._shared.ordinary, self._is_phase), "contextcore-crashes"
@@ -222,11 +222,11 @@ class Controller:
                 self._take_over(plan, None)
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
-        self._lines = close(session, shared, self._traces())
+        self._closed = close(session, shared, self._traces())
         try:
             return (yield)
         finally:
-            self._lines += shared.outbox.finish()
+            self._closed.lines += shared.outbox.finish()
 
     def _stop_workers(self) -> None:
         """After Ctrl-C and ``-x`` they may still write; what they leave must be final before it is gone on from."""
@@ -239,7 +239,7 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
-        show(self._config, terminalreporter, self._traces(), self._lines)
+        show(self._config, terminalreporter, self._closed)
 
 
 def _end_what_was_open(recorder: TraceRecorder, spans: PlanSpans) -> None:

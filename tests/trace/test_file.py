@@ -8,7 +8,7 @@ import pytest
 
 from pytest_contextcore.errors import EvidenceError
 from pytest_contextcore.trace import file as module
-from pytest_contextcore.trace.evidence import Result
+from pytest_contextcore.trace.evidence import Result, SpanEvidence
 from pytest_contextcore.trace.file import EvidenceFile, dump, load_evidence
 from pytest_contextcore.trace.recorder import TraceRecorder
 
@@ -76,7 +76,12 @@ def test_a_phase_that_has_ended_is_not_made_into_text_again(
     run(recorder, "E")
     made: list[str] = []
     piece_of = module._piece_of
-    monkeypatch.setattr(module, "_piece_of", lambda span: (made.append(span.span_id), piece_of(span))[1])
+
+    def watched(span: SpanEvidence) -> tuple[bytes, bytes]:
+        made.append(span.span_id)
+        return piece_of(span)
+
+    monkeypatch.setattr(module, "_piece_of", watched)
     run(recorder, "T")
     assert set(made) == {"LOAD-7-T"}
 

@@ -198,8 +198,8 @@ def test_time_never_goes_backwards(plan: Plan) -> None:
 
 def test_listeners_hear_in_the_order_in_which_they_subscribed(recorder: TraceRecorder) -> None:
     heard: list[tuple[str, str]] = []
-    for name in ("first", "second"):
-        recorder.subscribe(lambda change, _span, _gate, name=name: heard.append((name, change.name)))
+    recorder.subscribe(lambda change, _span, _gate: heard.append(("first", change.name)))
+    recorder.subscribe(lambda change, _span, _gate: heard.append(("second", change.name)))
     recorder.begin_phase("E", "e")
     assert heard == [("first", "PHASE_STARTED"), ("second", "PHASE_STARTED")]
 
