@@ -25,7 +25,7 @@ _REPEATED = ("attribute", "input", "handoff")
 
 
 class Change(NamedTuple):
-    """One value that differs; the values of ``what`` stand in ``docs/compare-runs.md``.
+    """One value that differs; the values of ``what`` stand in ``docs/commands.md``.
 
     Attributes:
         phase: the phase's full id; None for the trace itself.
