@@ -22,8 +22,8 @@ def command(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     from ..export.sampler import sampled  # noqa: PLC0415
     from ..export.settings import Settings  # noqa: PLC0415
-    from ..trace.joining import header, is_open  # noqa: PLC0415  (not for --help)
-    from ..trace.resume import load_evidence  # noqa: PLC0415
+    from ..trace.file import load_evidence  # noqa: PLC0415
+    from ..trace.resume import header, is_open  # noqa: PLC0415  (not for --help)
 
     try:
         evidence = load_evidence(options.evidence, unaltered=True)
