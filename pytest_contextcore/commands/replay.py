@@ -54,7 +54,7 @@ def command(arguments: list[str]) -> int:
 
 def replay(paths: Sequence[Path], settings: Settings, patience: float, folder: Path) -> list[str]:
     """Send all files; the lines about what did not go well. ``folder`` is for temporary files."""
-    from ..recovery.end import complete, end_open_spans  # noqa: PLC0415  (pydantic, only for a file that is there)
+    from ..recovery.end import end_open_spans, end_open_spans_of_plan  # noqa: PLC0415  (pydantic, only for a file that is there)
 
     held = [Spool(path) for path in paths]
     ended = 0
@@ -63,11 +63,11 @@ def replay(paths: Sequence[Path], settings: Settings, patience: float, folder: P
         if not spool.claim():
             return [spool.problem or f"{spool.path}: its run, or another replay of it, is not over"]
         if spool.path.suffix == _LINES:
-            ended += complete(spool.path)
             try:
                 spools.append(_converted(spool.path, settings, folder))
             except ValueError as error:
                 return [f"{spool.path}: {error}"]
+            ended += end_open_spans_of_plan(spool.path, spools[-1])
         else:
             ended += end_open_spans(spool)
             spools.append(spool)

@@ -18,7 +18,7 @@ import pytest
 
 from pytest_contextcore.export.spool import Spool
 from pytest_contextcore.recovery import read
-from pytest_contextcore.recovery.end import complete, end_open_spans
+from pytest_contextcore.recovery.end import end_open_spans
 from pytest_contextcore.trace.evidence import Evidence, Status
 from pytest_contextcore.trace.file import evidence_path, load_evidence
 from pytest_contextcore.trace.rules import CHECKED
@@ -139,11 +139,9 @@ def _assert_current(evidence: Evidence, out: Path) -> None:
 
 
 def assert_whole(out: Path) -> None:
-    """When what the kill left open is ended, each file of spans has whole trees, and each span once."""
+    """When what the kill left open is ended, each spool has whole trees, and each span once."""
     spools = sorted((out / "spool").glob("*.otlp"))
-    own = out / f"{TRACE}.otlp.jsonl"
-    for path in [*spools, own]:
-        complete(own)
+    for path in spools:
         spool = Spool(path)
         end_open_spans(spool)
         spool.close()
