@@ -17,9 +17,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Tr
 from . import wire
 from .otlp_json import spans_of
 
-_LIMITS = (1 << 16, 1 << 12, 1 << 8)
-_MOST = {"attributes": 128, "events": 32, "links": 32}
-"""How many stay of a span that is too long even with short texts."""
+_LONGEST = 4_000
+"""Characters that stay of a text in a span that is too long."""
 
 
 def scope_of(frame: bytes) -> ScopeSpans:
@@ -31,27 +30,17 @@ def scope_of(frame: bytes) -> ScopeSpans:
 
 
 def fitting(frame: bytes) -> bytes:
-    """A frame that is no longer than `wire.MAX_FRAME`: long texts are cut, then what is too many is left out."""
+    """A frame that is no longer than `wire.MAX_FRAME`: texts are cut; else attributes, events and links are dropped."""
     if len(frame) <= wire.MAX_FRAME:
         return frame
     message = scope_of(frame)
-    for limit in _LIMITS:
-        change_texts(message, lambda text, limit=limit: _cut(text, limit))  # type: ignore[misc]  # a default
-        if len(found := wire.frame_of(message.SerializeToString())) <= wire.MAX_FRAME:
-            return found
+    change_texts(message, _cut)
+    if len(found := wire.frame_of(message.SerializeToString())) <= wire.MAX_FRAME:
+        return found
     for span in message.spans:
-        for name, most in _MOST.items():
-            held, dropped = getattr(span, name), f"dropped_{name}_count"
-            setattr(span, dropped, getattr(span, dropped) + max(0, len(held) - most))
-            del held[most:]
-        for holder in (span, *span.events, *span.links):
-            del holder.attributes[_MOST["attributes"] if holder is span else 8 :]
-            for pair in holder.attributes:
-                pair.key = _cut(pair.key, _LIMITS[-1])
-                if (size := pair.value.ByteSize()) > 2 * _LIMITS[-1]:
-                    pair.value.string_value = f"left out: {size} bytes"
-        for event in span.events:
-            event.name = _cut(event.name, _LIMITS[-1])
+        for name in ("attributes", "events", "links"):
+            setattr(span, f"dropped_{name}_count", len(getattr(span, name)))
+            span.ClearField(name)
     return wire.frame_of(message.SerializeToString())
 
 
@@ -95,8 +84,6 @@ def _change(value: AnyValue, change: Callable[[str], str]) -> None:
     match value.WhichOneof("value"):
         case "string_value":
             value.string_value = change(value.string_value)
-        case "bytes_value" if len(value.bytes_value) > _LIMITS[0]:
-            value.bytes_value = value.bytes_value[: _LIMITS[0]]
         case "array_value":
             for inner in value.array_value.values:
                 _change(inner, change)
@@ -105,5 +92,5 @@ def _change(value: AnyValue, change: Callable[[str], str]) -> None:
                 _change(pair.value, change)
 
 
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit} more characters)"
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text) - _LONGEST} more characters)"

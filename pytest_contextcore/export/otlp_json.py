@@ -6,7 +6,6 @@ The format is protobuf's JSON, but for ids in hex (OTLP specification, "JSON Pro
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,12 @@ from ..version import __version__
 from .wire import SCHEMA_URL, SCOPE_NAME
 
 if TYPE_CHECKING:
-    from ..span import Link, SpanData, SpanEvent
+    from ..span import SpanData
 
 _INT64 = 1 << 63
+_ODD = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+"""Protobuf's JSON names of the numbers that JSON lacks."""
+
 _STATUS = {"unset": 0, "ok": 1, "error": 2}
 _Json = dict[str, Any]
 
@@ -72,9 +74,6 @@ def spans_of(request: Any) -> Iterator[_Json]:
 
 
 def _span(span: SpanData) -> _Json:
-    status: _Json = {"code": _STATUS[span.status.code]}
-    if span.status.code == "error":
-        status["message"] = _clean(span.status.description)
     found = {
         "traceId": span.trace_id,
         "spanId": span.span_id,
@@ -83,7 +82,7 @@ def _span(span: SpanData) -> _Json:
         "startTimeUnixNano": str(span.start),
         "endTimeUnixNano": str(span.end),
         **_attributes(span.attributes),
-        "status": status,
+        "status": {"code": _STATUS[span.status.code], "message": _clean(span.status.description)},
         "flags": 0x300 if span.parent_remote else 0x100,
     }
     if span.parent_id:
@@ -91,18 +90,13 @@ def _span(span: SpanData) -> _Json:
     if span.trace_state:
         found["traceState"] = _clean(span.trace_state)
     if span.events:
-        found["events"] = [_event(event) for event in span.events]
+        found["events"] = [
+            {"timeUnixNano": str(event.time), "name": _clean(event.name), **_attributes(event.attributes)}
+            for event in span.events
+        ]
     if span.links:
-        found["links"] = [_link(link) for link in span.links]
+        found["links"] = [{"traceId": link.trace_id, "spanId": link.span_id, "flags": 0x100} for link in span.links]
     return found
-
-
-def _event(event: SpanEvent) -> _Json:
-    return {"timeUnixNano": str(event.time), "name": _clean(event.name), **_attributes(event.attributes)}
-
-
-def _link(link: Link) -> _Json:
-    return {"traceId": link.trace_id, "spanId": link.span_id, "flags": 0x100}
 
 
 def _attributes(attributes: Mapping[str, Any]) -> _Json:
@@ -117,15 +111,10 @@ def _value(value: object) -> _Json:
         case int() if -_INT64 <= value < _INT64:
             return {"intValue": str(int(value))}
         case float():
-            return {"doubleValue": float(value) if math.isfinite(value) else _odd(value)}
+            return {"doubleValue": _ODD.get(str(value), value)}
         case list() | tuple():
             return {"arrayValue": {"values": [_value(inner) for inner in value]}}
     return {"stringValue": _clean(str(value))}
-
-
-def _odd(value: float) -> str:
-    """Protobuf's JSON names of the numbers that JSON lacks."""
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _clean(text: str) -> str:

@@ -6,7 +6,6 @@ is imported when somebody asks the provider for anything.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,7 @@ from ..redact import redact
 from .sampler import sampler_of
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
-    from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
     from opentelemetry.trace import TracerProvider as ApiProvider
 
     from ..span import Attributes
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 Sink = Callable[[bytes, bytes], object]
 """Takes the head of a spool, and a frame for it (`pytest_contextcore.export.wire`)."""
 
-_BETWEEN = "\n\0\n"  # no pattern of `redact` reaches across white space
 _NO_LIMIT = 1 << 62  # the SDK has limits of its own
 
 
@@ -42,15 +38,7 @@ def install_global(settings: Settings, attributes: Attributes, sink: Sink, refus
 
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return False
-    provider: ApiProvider
-    if "opentelemetry.sdk.trace" in sys.modules:
-        try:
-            provider = _provider(settings, attributes, sink, refused)
-        except ValueError as error:
-            refused(str(error))
-            return False
-    else:
-        provider = _on_demand(lambda: _provider(settings, attributes, sink, refused), refused)
+    provider = _on_demand(lambda: _provider(settings, attributes, sink, refused), refused)
     trace.set_tracer_provider(provider)
     return trace.get_tracer_provider() is provider  # somebody may have been faster
 
@@ -109,9 +97,6 @@ def _processor(sink: Sink, refused: Callable[[str], None]) -> SpanProcessor:
     class ToSink(SpanProcessor):
         """Hands each sampled span to the spool when it ends, in the thread that ended it."""
 
-        def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-            """Nothing is to be done."""
-
         def on_end(self, span: ReadableSpan) -> None:
             """Write the span."""
             if span.context is None or not span.context.trace_flags.sampled:
@@ -122,32 +107,8 @@ def _processor(sink: Sink, refused: Callable[[str], None]) -> SpanProcessor:
                 refused(f"a span of code under test cannot be encoded: {error}")
                 return
             (scope,) = found.scope_spans
-            _redact(scope)
+            messages.change_texts(scope, lambda text: redact(text, _NO_LIMIT))
             head = wire.head_of(found.resource.SerializeToString(), found.schema_url)
             sink(head, messages.fitting(wire.frame_of(scope.SerializeToString())))
 
-        def shutdown(self) -> None:
-            """Nothing is held."""
-
-        def force_flush(self, timeout_millis: int = 30_000) -> bool:
-            """Nothing is held."""
-            del timeout_millis
-            return True
-
     return ToSink()
-
-
-def _redact(scope: ScopeSpans) -> None:
-    """Take secrets out of a span's texts; all are looked at in one go, since `redact` has a cost a call."""
-    from .messages import change_texts  # noqa: PLC0415  (when somebody traces)
-
-    texts: list[str] = []
-
-    def collect(text: str) -> str:
-        texts.append(text)
-        return text
-
-    change_texts(scope, collect)
-    whole = _BETWEEN.join(texts)
-    if redact(whole, _NO_LIMIT) != whole:
-        change_texts(scope, lambda text: redact(text, _NO_LIMIT))

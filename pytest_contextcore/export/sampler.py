@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .settings import DEFAULT_SAMPLER, Settings
+from .settings import DEFAULT_SAMPLER, SAMPLERS, Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.sampling import Sampler
@@ -20,26 +20,17 @@ def sampled(settings: Settings, remote: Remote | None, trace_id: str) -> bool:
 
     parent = None
     if remote is not None:
-        flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if remote.sampled else trace.TraceFlags.DEFAULT)
-        context = trace.SpanContext(
-            int(remote.trace_id, 16), int(remote.span_id, 16), is_remote=True, trace_flags=flags
-        )
+        ids = int(remote.trace_id, 16), int(remote.span_id, 16)
+        context = trace.SpanContext(*ids, is_remote=True, trace_flags=trace.TraceFlags(remote.sampled))
         parent = trace.set_span_in_context(trace.NonRecordingSpan(context))
     decision = sampler_of(settings).should_sample(parent, int(trace_id, 16), "pytest").decision
     return decision.name == "RECORD_AND_SAMPLE"
 
 
 def sampler_of(settings: Settings) -> Sampler:
-    """The SDK's sampler; an empty argument is a rate of 1."""
+    """The SDK's sampler of this name."""
     from opentelemetry.sdk.trace import sampling  # noqa: PLC0415  (only for other samplers than the default)
 
-    rate = float(settings.sampler_arg or 1.0)
-    samplers: dict[str, Sampler] = {
-        "always_on": sampling.ALWAYS_ON,
-        "always_off": sampling.ALWAYS_OFF,
-        "traceidratio": sampling.TraceIdRatioBased(rate),
-        "parentbased_always_on": sampling.DEFAULT_ON,
-        "parentbased_always_off": sampling.DEFAULT_OFF,
-        "parentbased_traceidratio": sampling.ParentBasedTraceIdRatio(rate),
-    }
-    return samplers[settings.sampler]
+    found = getattr(sampling, SAMPLERS[settings.sampler])
+    sampler: Sampler = found(settings.rate) if isinstance(found, type) else found
+    return sampler

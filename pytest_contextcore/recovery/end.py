@@ -20,7 +20,7 @@ from ..ids import ID
 from ..span import INTERRUPTED, SpanData
 from ..spans.of_trace import interrupted_parent, phase_spans
 from ..spans.writer import SUFFIX, Emitted
-from ..trace.evidence import Evidence, Status
+from ..trace.evidence import Evidence, GateEvidence, ProgramEvidence, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
 from ..trace.rules import DESELECTED
 from .read import catch_up, cut_off, ids_of, look, program_spans, spans_in
@@ -131,8 +131,8 @@ def _was_cut_off(evidence: Evidence | None) -> TypeGuard[Evidence]:
 def _times(evidence: Evidence) -> Iterator[int]:
     yield evidence.started_at or 0
     for phase in evidence.spans:
-        for part in (phase, *phase.gates, *phase.programs):
-            yield from (time for time in (part.started_at, part.ended_at) if time is not None)
+        parts: Iterable[SpanEvidence | GateEvidence | ProgramEvidence] = (phase, *phase.gates, *phase.programs)
+        yield from (time for part in parts for time in (part.started_at, part.ended_at) if time is not None)
 
 
 def _evidence(out: Path, trace_id: str) -> Evidence | None:

@@ -342,7 +342,8 @@ def test_damage_beside_what_counts_is_left_out(out: Path, damage: bytes) -> None
 @pytest.mark.parametrize(
     ("change", "spans"),
     [
-        ({"runs": ["**"]}, {}), ({"runs": []}, {}), ({"trace_id": "../LOAD-7"}, {"LOAD-7": 1}), ({"spans": 3}, {"LOAD-7": 1}),
+        ({"runs": ["**"]}, {}), ({"runs": []}, {}),
+        ({"trace_id": "../LOAD-7"}, {"LOAD-7": 1}), ({"spans": 3}, {"LOAD-7": 1}),
     ],
 )  # fmt: skip
 def test_evidence_that_was_edited_is_no_reason_to_stop(
