@@ -141,19 +141,6 @@ def test_the_tree_is_whole_after_a_replay(
     assert marked(own) >= {"LOAD-7", T}
 
 
-def test_without_a_kill_each_span_is_sent_once(suite: Suite, evidence: Read, exporting: Receiver) -> None:
-    write(
-        suite,
-        'with phase.gate("C1"), subtests.test("one"):\n    phase.run(["false"])\n'
-        'phase.run(["true"])\ncheck(phase, "C2", "C3")',
-    )
-    assert run(suite).ret == 0
-    assert statuses(evidence()) == DONE
-    children = ("run true", "run false", "test_load.py::test_transform [one]")
-    assert names(sent(exporting)) == {**WHOLE, **dict.fromkeys(children, 1)}
-    assert names(replayed(own_file(suite))) == names(sent(exporting))
-
-
 @pytest.mark.usefixtures("away")
 def test_a_killed_attempt_stands_beside_the_one_before_it(suite: Suite) -> None:
     again = 'again = os.path.exists("again")\nopen("again", "w").close()\n'
@@ -267,24 +254,17 @@ def counted(suite: Suite, plan: str) -> Counter[str]:
 WHOLE = {**REST, C1: 1, C2: 1, "LOAD-7-T-C3": 1, "LOAD-7-P-C1": 1}
 
 
-@pytest.mark.parametrize(
-    ("again", "of_the_first"),
-    [
-        pytest.param(GOOD, WHOLE, id="both go on"),
-        pytest.param(f"{GOOD}  # edited", dict.fromkeys(WHOLE, 2), id="the first begins anew"),
-    ],
-)
 @pytest.mark.usefixtures("away")
 def test_a_plan_that_is_run_again_leaves_the_other_plans_of_its_session_alone(
-    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch, again: str, of_the_first: dict[str, int]
+    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRACEPARENT", traceparent("1" * 32, "2" * 16, sampled=True))
     write_both(suite, GOOD, IN_GATE)
     assert run(suite).ret == -signal.SIGKILL
     assert [evidence(name)["ended_at"] for name in PLANS] == [None, None]
-    write_both(suite, again, GOOD)
+    write_both(suite, GOOD, GOOD)
     assert run(suite, "--contextcore-resume").ret == 0
-    assert counted(suite, "LOAD-7") == of_the_first
+    assert counted(suite, "LOAD-7") == WHOLE
     assert counted(suite, "LOAD-8") == {**WHOLE, T: 2, C1: 2, C2: 2}
     assert [end_open_spans(Spool(file)) for file in spools(suite)] == [0, 0]
 

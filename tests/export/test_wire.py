@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -161,13 +159,3 @@ def test_damaged_lines_are_refused_without_a_traceback_of_another_kind() -> None
             messages.from_json(json.loads(line))
     with pytest.raises(ValueError, match="no OTLP message"):
         otlp_json.message_line(b"\x0a\xff")
-
-
-def test_writing_spans_needs_neither_protobuf_nor_the_sdk() -> None:
-    modules = "wire, otlp_json, spool, settings, resource, sampler, outbox, send, http"
-    heavy = "('opentelemetry', 'google', 'pydantic', 'requests', 'grpc')"
-    program = (
-        f"import sys\nfrom pytest_contextcore.export import {modules}\nprint([m for m in sys.modules if m in {heavy}])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
