@@ -50,7 +50,7 @@ class Settings:
     rate: float = 1.0
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     gzip: bool = False
-    insecure: bool = True
+    insecure: bool = False
     certificate: str | None = None
     client_key: str | None = None
     client_certificate: str | None = None
