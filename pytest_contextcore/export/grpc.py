@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +27,9 @@ class GrpcTransport:
     """
 
     def __init__(self, settings: Settings) -> None:
-        with _quiet_core():
-            import grpc  # noqa: PLC0415  (70 ms, and only for this protocol)
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # else its C core writes to stderr; it reads this when loaded
+        import grpc  # noqa: PLC0415  (70 ms, and only for this protocol)
+
         self._error = grpc.RpcError
         address = split_address(settings.endpoint or "")
         target = address.netloc.rpartition("@")[2]
@@ -70,19 +69,6 @@ def _credentials(settings: Settings) -> grpc.ChannelCredentials:
 
     names = settings.certificate, settings.client_key, settings.client_certificate
     return grpc.ssl_channel_credentials(*(Path(name).read_bytes() if name else None for name in names))
-
-
-@contextmanager
-def _quiet_core() -> Iterator[None]:
-    """Keep gRPC's C core from writing to stderr, unless the user has set what it writes; it reads this when loaded."""
-    if "GRPC_VERBOSITY" in os.environ:
-        yield
-        return
-    os.environ["GRPC_VERBOSITY"] = "NONE"
-    try:
-        yield
-    finally:
-        del os.environ["GRPC_VERBOSITY"]
 
 
 def _judge(error: Any) -> Answer:

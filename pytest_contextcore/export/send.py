@@ -165,7 +165,7 @@ class _Job:
         size, limit = 0, _JSON_BYTES if self._json else REQUEST_BYTES
         for piece in spool.pieces(spool.position()):
             if not piece.whole:
-                self._remark(f"damaged pieces of {spool.path} were left out")
+                self.remarks[f"damaged pieces of {spool.path} were left out"] += 1
                 continue
             if batch and size + len(piece.data) > limit:
                 yield batch
@@ -195,10 +195,8 @@ class _Job:
         self._note(answer.problem)
         return False
 
-    def _ask(self, transport: Transport, body: bytes | None) -> Answer:
+    def _ask(self, transport: Transport, body: bytes) -> Answer:
         """The answer to a request; it is tried again where that may help and there is time."""
-        if body is None:
-            return Answer(accepted=False, problem="no OTLP message", refused=True)
         for attempt in range(self._attempts):
             if (left := self._until - _now()) <= 0:
                 break
@@ -220,16 +218,13 @@ class _Job:
             self._until += now - self._mark - (took if took > self._free else 0.0)
             self._mark = now
 
-    def _body(self, head: bytes, batch: list[Piece]) -> bytes | None:
+    def _body(self, head: bytes, batch: list[Piece]) -> bytes:
         parts = [head, *(piece.data for piece in batch)]
         if not self._json:
             return b"".join([b"\x0a", varint(sum(map(len, parts))), *parts])
         from .otlp_json import message_line  # noqa: PLC0415  (protobuf, which the others do without)
 
-        try:
-            return message_line(b"".join(parts)).encode()
-        except ValueError:
-            return None
+        return message_line(b"".join(parts)).encode()
 
     @property
     def _empty(self) -> bytes:
@@ -248,10 +243,6 @@ class _Job:
                 self.remarks[why] += lost
         self._told(len(batch))
         return True
-
-    def _remark(self, what: str) -> None:
-        with self._lock:
-            self.remarks[what] += 1
 
     def _note(self, problem: str) -> None:
         with self._lock:
