@@ -31,8 +31,7 @@ def line(spans: Sequence[SpanData], resource: Mapping[str, Any]) -> str:
     scope = {"name": SCOPE_NAME, "version": __version__}
     of_scope = {"scope": scope, "spans": [_span(span) for span in spans], "schemaUrl": SCHEMA_URL}
     of_resource = {"resource": _attributes(resource), "scopeSpans": [of_scope], "schemaUrl": SCHEMA_URL}
-    text = json.dumps({"resourceSpans": [of_resource]}, separators=(",", ":"), ensure_ascii=False)
-    return text.encode(errors="replace").decode()  # without lone surrogates, which no UTF-8 can express
+    return json.dumps({"resourceSpans": [of_resource]}, separators=(",", ":"))
 
 
 def message_line(resource_spans: bytes) -> str:
@@ -78,21 +77,21 @@ def _span(span: SpanData) -> _Json:
     found = {
         "traceId": span.trace_id,
         "spanId": span.span_id,
-        "name": span.name,
+        "name": _clean(span.name),
         "kind": 1,
         "startTimeUnixNano": str(span.start),
         "endTimeUnixNano": str(span.end),
         **_attributes(span.attributes),
-        "status": {"code": _STATUS[span.status.code], "message": span.status.description},
+        "status": {"code": _STATUS[span.status.code], "message": _clean(span.status.description)},
         "flags": 0x300 if span.parent_remote else 0x100,
     }
     if span.parent_id:
         found["parentSpanId"] = span.parent_id
     if span.trace_state:
-        found["traceState"] = span.trace_state
+        found["traceState"] = _clean(span.trace_state)
     if span.events:
         found["events"] = [
-            {"timeUnixNano": str(event.time), "name": event.name, **_attributes(event.attributes)}
+            {"timeUnixNano": str(event.time), "name": _clean(event.name), **_attributes(event.attributes)}
             for event in span.events
         ]
     if span.links:
@@ -101,7 +100,7 @@ def _span(span: SpanData) -> _Json:
 
 
 def _attributes(attributes: Mapping[str, Any]) -> _Json:
-    found = [{"key": name, "value": _value(value)} for name, value in attributes.items()]
+    found = [{"key": _clean(name), "value": _value(value)} for name, value in attributes.items()]
     return {"attributes": found} if found else {}
 
 
@@ -115,4 +114,9 @@ def _value(value: object) -> _Json:
             return {"doubleValue": _ODD.get(str(value), value)}
         case list() | tuple():
             return {"arrayValue": {"values": [_value(inner) for inner in value]}}
-    return {"stringValue": str(value)}
+    return {"stringValue": _clean(str(value))}
+
+
+def _clean(text: str) -> str:
+    """The text without lone surrogates, which no UTF-8 can express."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
