@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         CollectionError,
         ContextcoreError,
         EvidenceError,
+        Fault,
         FileRefused,
         HandoffRefused,
         JoinRefused,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from .phase.handoff import Handoff, RootedPath
     from .phase.phase import Gate, Phase
     from .plan.model import Plan, load_plan
-    from .schemas.check import Fault
 
 __all__ = [
     "SCHEMAS",
@@ -70,7 +70,6 @@ _HOMES = {
     "check_endpoint": "commands.install",
     "check_installation": "commands.install",
     "SCHEMAS": "commands.validate",
-    "Fault": "schemas.check",
     "check_document": "commands.validate",
     "write_output": "files",
     "out_folder": "options",
@@ -81,7 +80,7 @@ _HOMES = {
     "Plan": "plan.model",
     "load_plan": "plan.model",
 }
-"""Where a name comes from; those that are not listed are exceptions."""
+"""Where a name comes from; those that are not listed are in ``errors``."""
 
 
 def __getattr__(name: str) -> Any:

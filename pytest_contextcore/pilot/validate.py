@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..commands.validate import check_document
+from ..errors import Fault
 from ..schemas import KINDS, VERSION, file_name
-from ..schemas.check import Fault
 from .answers import say, wrapped
 from .commands import Parser, UsageError
 from .findings import clean
