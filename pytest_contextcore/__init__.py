@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .commands.install import Check, check_endpoint, check_installation
+    from .commands.installation import Check, check_endpoint, check_installation
     from .commands.validate import SCHEMAS, check_document
     from .errors import (
         AttributeRefused,
@@ -66,9 +66,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Check": "commands.install",
-    "check_endpoint": "commands.install",
-    "check_installation": "commands.install",
+    "Check": "commands.installation",
+    "check_endpoint": "commands.installation",
+    "check_installation": "commands.installation",
     "SCHEMAS": "commands.validate",
     "check_document": "commands.validate",
     "write_output": "files",

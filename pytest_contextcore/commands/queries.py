@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any, Literal
+
+import click
+
+from .cli import refuse
 
 DASHBOARD_UID = "contextcore-plans"
 _WIDTH = 80
@@ -122,31 +124,30 @@ def _listing(found: list[Query]) -> Iterator[str]:
     yield "contextcore queries NAME prints one query alone, --dashboard a Grafana dashboard."
 
 
-def command(arguments: list[str]) -> int:
-    """The command line: exit code 0, or 2 for bad usage."""
-    parser = argparse.ArgumentParser(
-        prog="contextcore queries", description="TraceQL queries over the spans of plans, for Grafana Tempo."
-    )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="print this query alone")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--format", choices=("text", "json"), default="text", help="form of the list (default: text)")
-    form.add_argument("--dashboard", action="store_true", help="print a Grafana dashboard (JSON) for import")
-    options = parser.parse_args(arguments)
+@click.command("queries")
+@click.argument("name", required=False)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the list."
+)
+@click.option("--dashboard", "as_dashboard", is_flag=True, help="Print a Grafana dashboard (JSON) for import.")
+def command(name: str | None, form: str, as_dashboard: bool) -> int:
+    """Print TraceQL queries over plans, for Grafana Tempo.
+
+    NAME is one query, to be printed alone.
+    """
+    if as_dashboard and (name is not None or form == "json"):
+        raise click.UsageError("--dashboard stands alone, without NAME and --format", click.get_current_context())
     found = queries()
-    if options.name is not None:
-        if options.dashboard:
-            parser.error("NAME and --dashboard exclude each other")
-        found = [query for query in found if query.name == options.name]
-        if not found:
-            known = ", ".join(query.name for query in queries())
-            print(f"contextcore queries: there is no query {options.name!r}; there are: {known}", file=sys.stderr)
-            return 2
-    if options.dashboard:
+    if as_dashboard:
         print(json.dumps(dashboard(found), indent=2))
-    elif options.format == "json":
+        return 0
+    if name is not None:
+        known = ", ".join(query.name for query in found)
+        found = [query for query in found if query.name == name]
+        if not found:
+            return refuse(f"there is no query {name!r}; there are: {known}")
+    if form == "json":
         print(json.dumps([asdict(query) for query in found], indent=2))
-    elif options.name is not None:
-        print(found[0].query)
     else:
-        print("\n".join(_listing(found)))
+        print(found[0].query if name is not None else "\n".join(_listing(found)))
     return 0

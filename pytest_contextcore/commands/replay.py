@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
+
+import click
 
 from ..export.budget import Budget
 from ..export.delivery import unsent
@@ -22,31 +23,34 @@ _ATTEMPTS = 8  # the pauses between them double, from 0.1 s on, unless the colle
 _WIDTH = 30
 
 
-def command(arguments: list[str]) -> int:
-    """The command line: exit code 0 when everything was accepted, 1 when spans are left, 2 for bad usage."""
-    parser = argparse.ArgumentParser(prog="contextcore replay", description="Send spans that could not be sent.")
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="spool file, or a plan's .otlp.jsonl file")
-    parser.add_argument("--endpoint", metavar="URL", help="where to (default: OTEL_EXPORTER_OTLP_ENDPOINT)")
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=PATIENCE,
-        metavar="SECONDS",
-        help=f"give up after this time without progress (default: {PATIENCE:g})",
-    )
-    options = parser.parse_args(arguments)
-    missing = [path for path in options.files if not os.path.isfile(path)]  # noqa: PTH113  (never raises)
+@click.command("replay")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("--endpoint", metavar="URL", help="Where to (default: OTEL_EXPORTER_OTLP_ENDPOINT).")
+@click.option(
+    "--timeout",
+    type=float,
+    default=PATIENCE,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up after this time without progress.",
+)
+def command(files: tuple[Path, ...], endpoint: str | None, timeout: float) -> int:
+    """Send spans that could not be sent.
+
+    FILE is a spool file, or a plan's .otlp.jsonl file. Exit code 1: spans are left.
+    """
+    missing = [path for path in files if not os.path.isfile(path)]  # noqa: PTH113  (never raises)
     if missing:
         print(f"contextcore replay: there is no file {missing[0]}", file=sys.stderr)
         return 2
-    settings = Settings.from_environ(_environ(os.environ, options.endpoint))
+    settings = Settings.from_environ(_environ(os.environ, endpoint))
     if not settings.exporting:
         why = "; ".join(settings.problems) or "no endpoint is configured"
         print(f"contextcore replay: {why}; name one with --endpoint or OTEL_EXPORTER_OTLP_ENDPOINT", file=sys.stderr)
         return 2
-    spools = [_opened(path, settings) for path in dict.fromkeys(options.files)]
+    spools = [_opened(path, settings) for path in dict.fromkeys(files)]
     try:
-        lines = _replay(spools, settings, options.timeout)
+        lines = _replay(spools, settings, timeout)
     except KeyboardInterrupt:
         print("\ncontextcore replay: interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 1

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import importlib.util
 import json
 import os
 import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+import click
 
 from ..errors import EvidenceError
 from ..files import write_atomic
@@ -21,62 +20,85 @@ from ..text import harmless
 from ..trace.evidence import format_time
 from ..trace.file import dump
 from ..trace.resume import load_evidence
+from .cli import OUT, printable, refuse
 
-HTML = "pytest_contextcore.report.page.page"
-"""The module whose ``render(evidences)`` makes the page of ``--html``."""
+_FILE = click.Path(path_type=Path)
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What is printed."
+)
 
 
-def show(arguments: list[str]) -> int:
-    """The command line of ``contextcore show``: exit code 0, or 2 for bad usage and evidence that cannot be read."""
-    parser = argparse.ArgumentParser(
-        prog="contextcore show", description="Print the table of a finished run, from its evidence."
-    )
-    parser.add_argument("file", type=Path, metavar="FILE", help="evidence, such as out/<trace id>.json")
-    parser.add_argument("--format", choices=["text", "json"], default="text", help="what is printed (default: text)")
-    if importlib.util.find_spec(HTML) is not None:
-        parser.add_argument("--html", type=Path, metavar="OUT", help="also write the trace as a self-contained page")
-    options = parser.parse_args(arguments)
+@click.command("show")
+@click.argument("file", required=False, type=_FILE)
+@OUT
+@_FORMAT
+@click.option("--html", metavar="FILE", type=_FILE, help="Also write the trace as a self-contained page.")
+def show(file: Path | None, out: Path, form: str, html: Path | None) -> int:
+    """Print the table of a finished run.
+
+    FILE is its evidence, such as out/PI-101-002.json; without it, the newest in the folder for evidence.
+    """
     try:
-        evidence = load_evidence(options.file)
+        file = file or newest(out, 1)[0]
+        evidence = load_evidence(file)
     except EvidenceError as error:
-        return _refused("show", str(error))
+        return refuse(str(error))
     if not evidence.spans:
-        return _refused("show", f"evidence {options.file}: spans: observed none, expected one a phase of the plan")
-    page: Path | None = getattr(options, "html", None)
-    if page is not None:
+        return refuse(f"evidence {file}: spans: observed none, expected one a phase of the plan")
+    if html is not None:
+        from ..report.page.page import render  # noqa: PLC0415  (only for --html)
+
         try:
-            write_atomic(page, importlib.import_module(HTML).render([evidence]).encode(), durable=False)
+            write_atomic(html, render([evidence]).encode(), durable=False)
         except OSError as error:
-            return _refused("show", f"the page cannot be written to {page}: {error.strerror or error}")
-    if options.format == "json":
+            return refuse(f"the page cannot be written to {html}: {error.strerror or error}")
+    if form == "json":
         print(_json(json.loads(dump(evidence))))
         return 0
     began = format_time(evidence.started_at) if evidence.started_at is not None else "never started"
     width = min(max(shutil.get_terminal_size().columns, 40), 120)
     rows = [line for line, _ in table(evidence, width=width, ascii_only=not _can_print("✓✗·…"))]
     heads = [f"trace {evidence.trace_id}: {evidence.title}", f"started {began}, trace {evidence.otel_trace_id}"]
-    _print([*heads, *rows, *([f"page:     {page}"] if page else [])])
+    _print([*heads, *rows, *([f"page:     {html}"] if html else [])])
     return 0
 
 
-def diff(arguments: list[str]) -> int:
-    """The command line of ``contextcore diff``: exit code 0 if nothing changed, 1 if something did, 2 for trouble."""
-    parser = argparse.ArgumentParser(
-        prog="contextcore diff", description="Say what changed between two runs of a trace, from their evidence."
-    )
-    parser.add_argument("a", type=Path, metavar="A", help="evidence of the earlier run")
-    parser.add_argument("b", type=Path, metavar="B", help="evidence of the later run")
-    parser.add_argument("--format", choices=["text", "json"], default="text", help="what is printed (default: text)")
-    options = parser.parse_args(arguments)
+@click.command("diff")
+@click.argument("files", metavar="[A B]", nargs=-1, type=_FILE)
+@OUT
+@_FORMAT
+def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
+    """Say what changed between two runs of a trace.
+
+    A and B are evidence of the earlier and of the later run; without them, the two newest in the folder for evidence.
+    Exit code 1: something changed.
+    """
+    if files and len(files) != 2:
+        raise click.UsageError("give two files, A and B, or none", click.get_current_context())
     try:
-        found = compare(load_evidence(options.a), load_evidence(options.b))
+        a, b = files or reversed(newest(out, 2))
+        found = compare(load_evidence(a), load_evidence(b))
     except (EvidenceError, ValueError) as error:
-        return _refused("diff", str(error))
-    if options.format == "json":
-        print(_json(document(found, [str(options.a), str(options.b)])))
+        return refuse(str(error))
+    if form == "json":
+        print(_json(document(found, [str(a), str(b)])))
     else:
         _print(diff_text.lines(found))
     return 0 if found.same else 1
+
+
+def newest(out: Path, count: int) -> list[Path]:
+    """The evidence files in a folder that were written last, the newest first.
+
+    Raises:
+        EvidenceError: there are fewer.
+    """
+    found = sorted(out.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    if len(found) < count:
+        there = "no evidence" if not found else f"only {found[0].name}"
+        needed = "a file" if count == 1 else f"{count} files"
+        raise EvidenceError(f"there is {there} in {out}: run a plan with pytest first, or name {needed}")
+    return found[:count]
 
 
 def _json(value: object) -> str:
@@ -84,21 +106,10 @@ def _json(value: object) -> str:
     return json.dumps(value, indent=2).replace("##[", "#\\u0023[")
 
 
-def _refused(command: str, why: str) -> int:
-    print(f"contextcore {command}: {_printable(why)}", file=sys.stderr)
-    return 2
-
-
 def _print(lines: Iterable[str]) -> None:
     """Evidence may come from elsewhere: no control character and no CI command of it reaches the terminal."""
-    encoding = sys.stdout.encoding or "utf-8"
     for line in lines:
-        shown = harmless(_printable(line), os.environ)
-        print(shown.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+        print(harmless(printable(line), os.environ))
 
 
 def _can_print(text: str) -> bool:

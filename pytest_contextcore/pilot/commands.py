@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from typing import NoReturn
 
+import click
+
 from .findings import clean
 
 PROGRAM = "contextcore contract"
@@ -46,30 +48,38 @@ SUBCOMMANDS = {
     ),
     "a2a-pilot": Subcommand("run the pilot PI-101-002", "pytest_contextcore.pilot.run_pilot:command"),
     "a2a-validate": Subcommand(
-        "check a file of evidence, a plan or waivers against its schema", "pytest_contextcore.pilot.validate:command"
+        "check a file of evidence, a plan or waivers", "pytest_contextcore.pilot.validate:command"
     ),
 }
 
 
-def contract(arguments: list[str]) -> int:
-    """The command line: exit code 0 if all is well, 1 if not, 2 for bad usage."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("\n".join(_usage()), file=sys.stdout if arguments else sys.stderr)
-        return 0 if arguments else 2
-    name, *rest = arguments
-    if name not in SUBCOMMANDS:
-        known = ", ".join(SUBCOMMANDS)
-        print(f"{PROGRAM}: there is no command {clean(repr(name))}; there are {known}", file=sys.stderr)
-        return 2
-    try:
-        code: int = pkgutil.resolve_name(SUBCOMMANDS[name].function)(rest)
-    except UsageError as error:
-        print(f"{PROGRAM} {name}: {clean(str(error), _LINE)}", file=sys.stderr)
-        return 2
-    return code
+class _Contract(click.Group):
+    """The commands; the module of one is imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        found = SUBCOMMANDS[cmd_name]
+
+        def run(arguments: tuple[str, ...]) -> int:
+            try:
+                code: int = pkgutil.resolve_name(found.function)(list(arguments))
+            except UsageError as error:
+                print(f"{PROGRAM} {cmd_name}: {clean(str(error), _LINE)}", file=sys.stderr)
+                return 2
+            return code
+
+        return click.Command(
+            cmd_name, callback=run, params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+            help=found.summary, add_help_option=False, context_settings={"ignore_unknown_options": True},
+        )  # fmt: skip
 
 
-def _usage() -> list[str]:
-    width = max(map(len, SUBCOMMANDS))
-    lines = [f"  {name:<{width}}  {command.summary}" for name, command in SUBCOMMANDS.items()]
-    return [f"usage: {PROGRAM} COMMAND …", *lines, f"{PROGRAM} COMMAND --help says more"]
+@click.group("contract", cls=_Contract)
+def contract() -> None:
+    """Run the pilot, or ask its gates about a pipeline's output."""

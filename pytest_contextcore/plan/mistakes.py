@@ -95,7 +95,7 @@ def _explained(
     elif expected is None:
         expected = {
             "too_short": "a list with at least one entry",
-            "string_too_long": f"at most {context.get('max_length')} characters",
+            "too_long": f"at most {context.get('max_length')} characters",
             "string_pattern_mismatch": f"a text of the form {context.get('pattern')}",
             "value_error": details["msg"].removeprefix("Value error, "),
         }.get(kind, details["msg"].removeprefix("Input should be "))
@@ -213,10 +213,10 @@ def _dependency_misfits(phases: _Tables) -> Iterator[_Misfit]:
             elif rank[name] < rank[phase_id]:
                 continue  # as it should be; a circle has a phase that names a later one
             elif way := _way(upstream, name, phase_id):
-                circle = " → ".join([phase_id, *way])
-                yield at, f"{name} (circular: {circle})", "phases that do not depend on it", "break the circle"
+                circle = " → ".join(map(_label, [phase_id, *way]))
+                yield at, f"{_label(name)} (circular: {circle})", "phases that do not depend on it", "break the circle"
             else:
-                yield at, f"{name}, which comes later", "phases that stand before it", f"move {name} before it"
+                yield at, f"{_label(name)}, which comes later", "phases that stand before it", f"move {name} before it"
 
 
 def _way(upstream: Mapping[str, list[str]], start: str, goal: str) -> list[str]:

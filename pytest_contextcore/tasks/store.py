@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,9 @@ LOCK_SECONDS = 30.0
 """How long a command waits for others; each holds the lock for a few milliseconds."""
 
 _PAUSE = 0.005
-_TEXTS = {"project", "id", "title", "type", "status", "trace_id", "span_id", "trace_state"}
-_FLAGS = {"remote", "sampled", "handed_on"}
-_SPAN_ID = re.compile("[0-9a-f]{16}")
-_IDS = {"trace_id": re.compile("[0-9a-f]{32}"), "span_id": _SPAN_ID, "parent_span_id": _SPAN_ID}
-_NEEDED = {"project", "id", "title", "type", "status", "trace_id", "span_id", "started_at"}
+_HEX = {name: re.compile(f"[0-9a-f]{{{n}}}") for name, n in (("trace_id", 32), ("span_id", 16), ("parent_span_id", 16))}
+_TYPES = {field.name: str(field.type).split(" | ") for field in fields(Task)}
+"""Field of a task → the names of the types that its value may have."""
 
 
 class Store:
@@ -155,29 +153,21 @@ def _book(document: object) -> Book:
     return Book.of_tasks(tasks)
 
 
-def _task(entry: Mapping[str, Any]) -> Task:
+def _task(entry: object) -> Task:
     if not isinstance(entry, dict):
         raise _Damaged("no object")
-    known = {field.name for field in fields(Task)}
-    values = {name: value for name, value in entry.items() if name in known and name != "events"}
-    for name in _NEEDED - values.keys():
-        raise _Damaged(f"it has no {name}")
+    for field in fields(Task):
+        if field.default is MISSING and field.default_factory is MISSING and field.name not in entry:
+            raise _Damaged(f"it has no {field.name}")
+    values = {name: value for name, value in entry.items() if name in _TYPES and name != "events"}
     for name, value in values.items():
-        if not _is_right(name, value):
+        if ("None" if value is None else type(value).__name__) not in _TYPES[name]:
             raise _Damaged(f"{name} is of another type")
-        if name in _IDS and value is not None and not _IDS[name].fullmatch(value):
+        if name in _HEX and value is not None and not _HEX[name].fullmatch(value):
             raise _Damaged(f"{name} is no id of OpenTelemetry")
     if values["status"] not in STATUSES:
         raise _Damaged("its status is unknown")
     return Task(**values, events=tuple(_event(event) for event in entry.get("events", ())))
-
-
-def _is_right(name: str, value: object) -> bool:
-    if name in _FLAGS:
-        return isinstance(value, bool)
-    if name in ("started_at", "ended_at"):
-        return type(value) is int or (value is None and name == "ended_at")
-    return isinstance(value, str) or (value is None and name not in _TEXTS)
 
 
 def _event(entry: Mapping[str, Any]) -> TaskEvent:

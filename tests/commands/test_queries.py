@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import operator
 import re
-import sys
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_contextcore.commands.queries import Query, command, dashboard, queries
+from pytest_contextcore.commands.cli import main
+from pytest_contextcore.commands.queries import Query, dashboard, queries
 from pytest_contextcore.plan.attributes import RECORDABLE, registry
 from pytest_contextcore.span import SpanData
 from pytest_contextcore.spans.of_trace import parent_span, phase_spans
@@ -150,7 +149,7 @@ def test_the_dashboard_can_be_imported() -> None:
 
 
 def test_the_list_has_every_query_in_full(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command([]) == 0
+    assert main(["queries"]) == 0
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     for query in queries():
         assert f"{query.name}: {query.title}" in lines
@@ -158,28 +157,12 @@ def test_the_list_has_every_query_in_full(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_one_query_is_printed_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command(["slowest-phases"]) == 0
+    assert main(["queries", "slowest-phases"]) == 0
     assert capsys.readouterr().out == f"{queries()[-1].query}\n"
 
 
 def test_json_has_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command(["--format", "json"]) == 0
+    assert main(["queries", "--format", "json"]) == 0
     assert [Query(**entry) for entry in json.loads(capsys.readouterr().out)] == queries()
-    assert command(["--dashboard"]) == 0
+    assert main(["queries", "--dashboard"]) == 0
     assert json.loads(capsys.readouterr().out) == dashboard(queries())
-
-
-def test_an_unknown_query_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command(["fastest-phases"]) == 2
-    said = capsys.readouterr().err
-    assert len(said.splitlines()) == 1
-    assert "slowest-phases" in said
-
-
-def test_the_command_is_found_from_the_console_script(pytester: pytest.Pytester) -> None:
-    done = pytester.run(sys.executable, "-m", "pytest_contextcore", "queries", "blocked-phases")
-    assert done.outlines == [queries()[0].query]
-
-
-def test_the_data_is_part_of_the_package() -> None:
-    assert (files("pytest_contextcore") / "queries.toml").is_file()

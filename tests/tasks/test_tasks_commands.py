@@ -122,20 +122,20 @@ def test_python_dash_m_is_the_same_program() -> None:
 FIFTY = """
 import os, sys
 import pytest_contextcore.export.http, pytest_contextcore.export.protobuf  # once, and not in each process
-from pytest_contextcore.tasks.commands import command as run
+from pytest_contextcore.commands.cli import main
 rounds = [
     [["start", "--id", f"T-{n}", "--title", f"Task {n}"] for n in range(50)],
     [["comment", "--id", "T", "--text", f"from {n}"] for n in range(50)],
     [["complete", "--id", f"T-{n}"] for n in range(50)],
     [["complete", "--id", "T"]],
 ]
-run(["start", "--id", "T"])
+main(["task", "start", "--id", "T"])
 for commands in rounds:
     pids = []
     for command in commands:
         pid = os.fork()
         if not pid:
-            os._exit(run(command))
+            os._exit(main(["task", *command]))
         pids.append(pid)
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
     if any(codes):
