@@ -26,6 +26,19 @@ from dataclasses import dataclass
 
 MISSING = "no such key"
 UNKNOWN_KEY = "an unknown key"
+_MAX_SHOWN = 80
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: on one line, and not too long."""
+    if isinstance(value, dict):
+        return f"an object with {len(value)} keys"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 @dataclass(frozen=True, slots=True)

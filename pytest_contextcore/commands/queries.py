@@ -14,9 +14,8 @@ import click
 
 from .cli import refuse
 
-DASHBOARD_UID = "contextcore-plans"
 _WIDTH = 80
-_COLUMNS, _PANEL_HEIGHT = 24, 9  # of Grafana's grid
+_COLUMNS, _HEIGHT = 24, 9  # of Grafana's grid, of a panel in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,13 @@ class Query:
     unit: str = "short"
     stack: bool = False
 
+    @property
+    def look(self) -> Literal["table", "share", "count", "duration"]:
+        """The panel in ``grafana.json`` that shows it."""
+        if self.kind == "search":
+            return "table"
+        return "share" if self.stack else "count" if self.unit == "short" else "duration"
+
 
 def queries() -> list[Query]:
     """All queries, in the order in which they are shown."""
@@ -47,72 +53,20 @@ def queries() -> list[Query]:
 
 def dashboard(found: list[Query]) -> dict[str, Any]:
     """A Grafana dashboard with a panel for each query; the user chooses the Tempo data source at its top."""
-    half = _COLUMNS // 2
-    return {
-        "uid": DASHBOARD_UID,
-        "title": "ContextCore plans",
-        "tags": ["contextcore"],
-        "schemaVersion": 39,
-        "version": 1,
-        "editable": True,
-        "time": {"from": "now-3h", "to": "now"},
-        "templating": {
-            "list": [
-                {"name": "datasource", "label": "Tempo", "type": "datasource", "query": "tempo", "refresh": 1}
-            ]
-        },
-        "annotations": {"list": []},
-        "panels": [
-            {
-                "id": index + 1,
-                "title": query.title,
-                "description": query.purpose,
-                "datasource": {"type": "tempo", "uid": "${datasource}"},
-                "gridPos": {
-                    "x": index % 2 * half, "y": index // 2 * _PANEL_HEIGHT, "w": half, "h": _PANEL_HEIGHT
-                },
-                "targets": [_target(query)],
-                **_look(query),
-            }
-            for index, query in enumerate(found)
-        ],
-    }  # fmt: skip
-
-
-def _target(query: Query) -> dict[str, Any]:
-    return {
-        "refId": "A",
-        "datasource": {"type": "tempo", "uid": "${datasource}"},
-        "queryType": "traceql",
-        "query": query.query,
-        "limit": 100,
-        "tableType": "spans",
-        "metricsQueryType": "range",
-    }
-
-
-def _look(query: Query) -> dict[str, Any]:
-    """Type, options and field settings of a panel: a table of spans, or bars whose legend sums them up."""
-    if query.kind == "search":
-        return {"type": "table", "options": {"showHeader": True}, "fieldConfig": {"defaults": {}, "overrides": []}}
-    counted = query.unit == "short"
-    custom = {
-        "drawStyle": "bars" if counted else "points",
-        "fillOpacity": 80,
-        "stacking": {"mode": "percent" if query.stack else "normal" if counted else "none", "group": "A"},
-    }
-    calculation = "sum" if counted else "max"
-    return {
-        "type": "timeseries",
-        "options": {
-            "legend": {
-                "showLegend": True, "displayMode": "table", "placement": "right", "calcs": [calculation],
-                "sortBy": {"sum": "Total", "max": "Max"}[calculation], "sortDesc": True,
-            },
-            "tooltip": {"mode": "multi", "sort": "desc"},
-        },
-        "fieldConfig": {"defaults": {"unit": query.unit, "custom": custom}, "overrides": []},
-    }  # fmt: skip
+    parts = json.loads((files(__package__) / "grafana.json").read_text(encoding="utf-8"))
+    width = _COLUMNS // 2
+    panels = [
+        {
+            "id": index + 1,
+            "title": query.title,
+            "description": query.purpose,
+            "gridPos": {"x": index % 2 * width, "y": index // 2 * _HEIGHT, "w": width, "h": _HEIGHT},
+            "targets": [{**parts["target"], "query": query.query}],
+            **parts["panels"][query.look],
+        }
+        for index, query in enumerate(found)
+    ]
+    return {**parts["dashboard"], "panels": panels}
 
 
 def _listing(found: list[Query]) -> Iterator[str]:

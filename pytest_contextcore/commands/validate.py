@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import Fault, PlanError
+from ..errors import Fault, PlanError, shown
 from ..plan.model import PLAN_FILE, load_plan
 from ..plan.waivers import read_waivers
 from ..schemas import KINDS, file_name, schema
-from ..schemas.check import faults, place_of, shown
+from ..schemas.check import faults, place_of
 from ..trace.evidence import Evidence
 
 SCHEMAS = {kind: file_name(kind) for kind in KINDS}

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ..errors import MISSING, UNKNOWN_KEY, Fault, PlanError
+from ..errors import MISSING, UNKNOWN_KEY, Fault, PlanError, shown
 
 _NAMED = {
     "phases": ("phase", "id"),
@@ -30,14 +30,19 @@ _NAMED = {
 _EXPECTED = {
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
+    "string_pattern_mismatch": "a text of the form {pattern}",
+    "too_long": "at most {max_length} characters",
+    "too_short": "a list with at least one entry",
     "tuple_type": "a list",
     "model_type": "a table",
     "dict_type": "a table",
     "int_type": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
+    "enum": "one of {expected}",
+    "literal_error": "one of {expected}",
 }
-_MAX_SHOWN = 80
+"""The models' kind of error → what is right. Of other kinds it stands in the error's message."""
 
 
 def refused(kind: str, path: Path, faults: Iterable[Fault]) -> PlanError:
@@ -46,18 +51,6 @@ def refused(kind: str, path: Path, faults: Iterable[Fault]) -> PlanError:
     lines = [str(fault) for fault in found]
     said = lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} mistakes", *lines])
     return PlanError(f"{kind} {path}: {said}", found)
-
-
-def shown(value: object) -> str:
-    """A value as a message shows it: on one line, and not too long."""
-    if isinstance(value, dict):
-        return f"a table with {len(value)} keys"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def explained(
@@ -81,30 +74,23 @@ def explained(
 def _explained(
     details: ErrorDetails, document: Mapping[str, Any], models: Mapping[tuple[str, ...], type[BaseModel]]
 ) -> Fault:
-    location, kind, context = details["loc"], details["type"], details.get("ctx", {})
-    place = place_of(document, location)
+    location, kind = details["loc"], details["type"]
+    place, key = place_of(document, location), str(location[-1])
     if kind == "missing":
-        return Fault(place, MISSING, "a value", f"add {location[-1]}")
+        return Fault(place, MISSING, "a value", f"add {key}")
     if kind == "extra_forbidden":
         known = list(models[tuple(part for part in location[:-1] if isinstance(part, str))].model_fields)
-        return Fault(place, UNKNOWN_KEY, f"one of {', '.join(known)}", _renamed(str(location[-1]), known))
-    expected = _EXPECTED.get(kind)
-    if expected is None and kind in ("enum", "literal_error"):
-        values = re.findall("'([^']+)'", context["expected"])
-        expected = f"one of {', '.join(values)}" if len(values) > 1 else values[0]
-    elif expected is None:
-        expected = {
-            "too_short": "a list with at least one entry",
-            "too_long": f"at most {context.get('max_length')} characters",
-            "string_pattern_mismatch": f"a text of the form {context.get('pattern')}",
-            "value_error": details["msg"].removeprefix("Value error, "),
-        }.get(kind, details["msg"].removeprefix("Input should be "))
+        near = difflib.get_close_matches(key, known, 1)
+        what = f"rename it to {near[0]}" if near else f"remove it, or use one of {', '.join(known)}"
+        return Fault(place, UNKNOWN_KEY, f"one of {', '.join(known)}", what)
+    if kind in _EXPECTED:
+        known_values = {
+            name: str(value).replace("'", "").replace(" or ", ", ") for name, value in details.get("ctx", {}).items()
+        }
+        expected = _EXPECTED[kind].format(**known_values)
+    else:
+        expected = details["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     return Fault(place, shown(details["input"]), expected, "correct it")
-
-
-def _renamed(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"rename it to {near[0]}" if near else f"remove it, or use one of {', '.join(known)}"
 
 
 def place_of(document: object, location: Iterable[int | str]) -> str:
@@ -176,10 +162,10 @@ def _misfits(document: Mapping[str, Any], registered: set[str]) -> Iterator[_Mis
             yield place, "by neither", "proven by gates or attributes", "add gates or attributes"
         for name in _texts(done, "gates"):
             if name not in gates:
-                yield (*place, "gates"), shown(name), "gates of this plan", _nearest(name, gates)
+                yield (*place, "gates"), shown(name), "gates of this plan", "name one that is declared"
         for name in values if isinstance(values, dict) else ():
             if name not in registered | own:
-                yield (*place, "attributes"), shown(name), "declared attributes", _nearest(name, registered | own)
+                yield (*place, "attributes"), shown(name), "declared attributes", "declare it"
 
 
 def _gate_misfits(place: _Place, phase: Mapping[str, Any]) -> Iterator[_Misfit]:
@@ -239,11 +225,6 @@ def _repeated(tables: _Tables, key: str) -> Iterator[_Misfit]:
         if value and value in seen:
             yield (*place, key), f"{shown(value)}, declared twice", "one that no other has", "choose another"
         seen.add(value)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), 1)
-    return f"write {near[0]}, or declare {name}" if near else f"declare {name}, or leave it out"
 
 
 def _tables(holder: object, place: _Place, key: str) -> _Tables:

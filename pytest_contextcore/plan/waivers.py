@@ -16,8 +16,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from ..errors import Fault
-from .mistakes import explained, refused, shown
+from ..errors import Fault, shown
+from .mistakes import explained, refused
 from .model import Kind, Plan, read_toml
 
 WAIVER_FILE = "waivers.toml"

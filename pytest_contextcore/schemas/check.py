@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 
-from ..errors import MISSING, UNKNOWN_KEY, Fault
+from ..errors import MISSING, UNKNOWN_KEY, Fault, shown
 
-_MAX_SHOWN = 80
 _TYPES = {
     "null": "null",
     "boolean": "true or false",
@@ -32,16 +30,6 @@ def faults(schema: Mapping[str, Any], document: object) -> list[Fault]:
         for fault in _faults(error):
             found.setdefault(fault.path, fault)
     return list(found.values())
-
-
-def shown(value: object) -> str:
-    """A value as a message shows it: on one line, and not too long."""
-    if isinstance(value, dict):
-        return f"an object with {len(value)} keys"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    text = json.dumps(value)
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def place_of(location: tuple[int | str, ...]) -> str:

@@ -121,17 +121,17 @@ def test_every_damage_of_evidence_is_a_fault(finished: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "value", "path", "observed", "expected"),
     [
-        (("spans", 1, "gates", 0, "result"), "passed", "spans[1].gates[0].result", '"passed"', "one of pass, fail,"),
+        (("spans", 1, "gates", 0, "result"), "passed", "spans[1].gates[0].result", "'passed'", "one of pass, fail,"),
         (("summary", "gates", "passed"), 1, "summary.gates.passed", "an unknown key", "one of pass, fail,"),
         (("spans", 1, "started_at"), 17, "spans[1].started_at", "17", "a text or null"),
-        (("spans", 1, "started_at"), "yesterday", "spans[1].started_at", '"yesterday"', "a time such as 2026-01-31T"),
-        (("spans", 0, "otel_span_id"), "XYZ", "spans[0].otel_span_id", '"XYZ"', "a text of the form ^[0-9a-f]{16}$"),
+        (("spans", 1, "started_at"), "yesterday", "spans[1].started_at", "'yesterday'", "a time such as 2026-01-31T"),
+        (("spans", 0, "otel_span_id"), "XYZ", "spans[0].otel_span_id", "'XYZ'", "a text of the form ^[0-9a-f]{16}$"),
         (("spans", 0, "status"), "blocked", "spans[0].blocked_reason", "null", "a text"),
         (("spans", 0, "parent_id"), ..., "spans[0].parent_id", "no such key", "a value"),
         (("summary", "gates", "waived"), ..., "summary.gates.waived", "no such key", "a value"),
         (("summary", "phases", "completed"), 9, "summary.phases.completed", "9", "1, as in spans"),
         (("spans",), {}, "spans", "an object with 0 keys", "a list"),
-        (("schema_version",), "v2", "schema_version", '"v2"', '"v1"'),
+        (("schema_version",), "v2", "schema_version", "'v2'", "'v1'"),
     ],
 )
 def test_damage_is_named_with_its_place(
@@ -170,7 +170,7 @@ def test_a_plan_is_refused_with_every_mistake_by_id_and_what_to_do(tmp_path: Pat
             "Rename it to title.",
         ],
         ["phase T, gate C1: kind", "'strict'", "one of integrity, required, advisory", "Correct it."],
-        ["condition 'every row arrived': gates", "'P-C2'", "gates of this plan", "Write T-C2, or declare P-C2."],
+        ["condition 'every row arrived': gates", "'P-C2'", "gates of this plan", "Name one that is declared."],
     ]
     assert main(["contract", "a2a-validate", "plan", str(tmp_path / "plan.toml")]) == 1
     shown = capsys.readouterr().out.splitlines()

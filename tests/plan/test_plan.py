@@ -91,7 +91,7 @@ def test_only_its_content_changes_a_digest(tmp_path: Path) -> None:
         ('goal = "Make', 'timeout = "3"\ngoal = "Make', "phase P: timeout must be a number, not '3'"),
         ('goal = "Make', 'timeout = nan\ngoal = "Make', "phase P: timeout must be a finite number, not nan"),
         ('goal = "Make', 'timeout = 0\ngoal = "Make', "phase P: timeout must be greater than 0, not 0"),
-        ("[trace]", 'schema_version = "v9"\n[trace]', "schema_version must be v1, not 'v9'"),
+        ("[trace]", 'schema_version = "v9"\n[trace]', "schema_version must be one of v1, not 'v9'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_place_by_id(tmp_path: Path, old: str, new: str, said: str) -> None:
