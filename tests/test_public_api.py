@@ -43,7 +43,7 @@ def test_another_name_is_not_there() -> None:
 
 
 def test_every_exception_derives_from_the_packages_own() -> None:
-    found = {}
+    found: dict[str, type] = {}
     for module in pkgutil.walk_packages(pytest_contextcore.__path__, "pytest_contextcore."):
         if not module.name.endswith("__main__"):
             classes = inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
