@@ -18,7 +18,11 @@ def command() -> None:
 @command.command("init")
 @OUT
 def _init(out: Path) -> int:
-    """Make the folder for evidence; verify packages and plugin. Exit code 1: something is not right."""
+    """Make the folder for evidence; verify packages and plugin.
+
+    A line is printed for everything that a run relies on. Exit code 1: something is not right, and what to do is said
+    below it.
+    """
     checks = check_installation(out)
     for check in checks:
         click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<28} {check.found}")

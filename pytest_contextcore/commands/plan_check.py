@@ -13,8 +13,9 @@ import click
 import pytest
 
 from ..errors import CollectionError, PlanError
+from ..options import PLAN_FILE
 from ..plan.assign import PhaseTest, assign, find_plan
-from ..plan.model import PLAN_FILE, Plan, load_plan
+from ..plan.model import Plan, load_plan
 from ..report.verdict import plain
 from ..session.sources import source_of
 from .cli import refuse

@@ -18,11 +18,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 
 from ..errors import PlanError
 from ..ids import ID, MAX_ID
+from ..options import PLAN_FILE
 from .attributes import Attribute, AttributeType, registry
 from .mistakes import explained, misfits, refused
-
-PLAN_FILE = "plan.toml"
-"""What a plan is called."""
 
 MAX_PLAN_BYTES = 4 * 1024 * 1024
 
