@@ -12,7 +12,7 @@ import pytest
 
 from pytest_contextcore import Phase
 from pytest_contextcore.commands.install import check_installation
-from pytest_contextcore.export.sender import verify
+from pytest_contextcore.export.send import verify
 from pytest_contextcore.export.settings import Settings
 from pytest_contextcore.options import KEY
 from pytest_contextcore.pilot import handoffs, report

@@ -22,6 +22,7 @@ class Settings(NamedTuple):
         resume: whether phases that the last evidence proves are not to run again.
         html: absolute path of the page to write, or None for none.
         global_provider: whether our tracer provider may become the global one when spans are exported.
+        keep_spool: whether files of spans stay when a collector has accepted all of them.
     """
 
     plan: Path | None
@@ -29,6 +30,7 @@ class Settings(NamedTuple):
     resume: bool
     html: Path | None
     global_provider: bool
+    keep_spool: bool = False
 
 
 KEY = pytest.StashKey[Settings]()
@@ -58,6 +60,12 @@ def add_options(parser: pytest.Parser) -> None:
         type="bool",
         default=True,
     )
+    parser.addini(
+        "contextcore_keep_spool",
+        "keep the files of out/spool/ when a collector has accepted all of their spans",
+        type="bool",
+        default=False,
+    )
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -80,6 +88,7 @@ def read_settings(config: pytest.Config) -> Settings:
         resume=bool(config.getoption("contextcore_resume")),
         html=_html(config),
         global_provider=bool(config.getini("contextcore_global_provider")),
+        keep_spool=bool(config.getini("contextcore_keep_spool")),
     )
 
 

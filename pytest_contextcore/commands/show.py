@@ -12,6 +12,8 @@ from pathlib import Path
 import click
 
 from ..errors import EvidenceError
+from ..export.otlp_json import message_line
+from ..export.spool import Spool
 from ..files import write_atomic
 from ..report import diff_text
 from ..report.diff import compare, document
@@ -32,12 +34,19 @@ _FORMAT = click.option(
 @click.argument("file", required=False, type=_FILE)
 @OUT
 @_FORMAT
+@click.option("--spans", is_flag=True, help="FILE is a spool: print its spans as OTLP/JSON lines.")
 @click.option("--html", metavar="FILE", type=_FILE, help="Also write the trace as a self-contained page.")
-def show(file: Path | None, out: Path, form: str, html: Path | None) -> int:
+def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | None) -> int:
     """Print the table of a finished run.
 
     FILE is its evidence, such as out/PI-101-002.json; without it, the newest in the folder for evidence.
     """
+    if spans:
+        if file is None:
+            raise click.UsageError(
+                "--spans needs FILE, a spool such as out/spool/<run>.otlp", click.get_current_context()
+            )
+        return _spans(file)
     try:
         file = file or newest(out, 1)[0]
         evidence = load_evidence(file)
@@ -61,6 +70,25 @@ def show(file: Path | None, out: Path, form: str, html: Path | None) -> int:
     heads = [f"trace {evidence.trace_id}: {evidence.title}", f"started {began}, trace {evidence.otel_trace_id}"]
     _print([*heads, *rows, *([f"page:     {html}"] if html else [])])
     return 0
+
+
+def _spans(path: Path) -> int:
+    """Print a spool; exit code 1 if something in it is damaged, 2 if it is no spool."""
+    spool = Spool(path)
+    shown = damaged = 0
+    try:
+        head = spool.head()
+        for piece in spool.pieces():
+            if piece.whole:
+                print(message_line(head + piece.data))
+                shown += 1
+            else:
+                damaged += 1
+    except OSError as error:
+        return refuse(f"spool {path}: {error.strerror or error}")
+    if damaged and not shown:
+        return refuse(f"{path} is no spool, such as out/spool/<run>.otlp")
+    return refuse(f"spool {path}: {damaged} damaged pieces were left out", 1) if damaged else 0
 
 
 @click.command("diff")

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from ..errors import EvidenceError
-from ..export.settings import sampled
+from ..export.sampler import sampled
+from ..export.settings import Settings
 from ..ids import remote_parent
 from ..trace.joining import header, is_open
 from ..trace.resume import load_evidence
@@ -33,6 +34,7 @@ def command(evidence: Path, value: bool) -> int:
             "the next run is a trace of its own",
             1,
         )
-    shown = header(found, sampled=sampled(os.environ, remote_parent(os.environ), found.otel_trace_id))
+    taken = sampled(Settings.from_environ(os.environ), remote_parent(os.environ), found.otel_trace_id)
+    shown = header(found, sampled=taken)
     click.echo(shown if value else f"TRACEPARENT={shown}")
     return 0

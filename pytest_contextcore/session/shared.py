@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..export import settings as telemetry
-from ..export.outbox import Outbox
+from ..export.outbox import SUFFIX, Outbox
+from ..export.settings import Settings as ExportSettings
 from ..ids import Remote, new_trace_id, remote_parent
 from ..options import KEY
 from ..span import INTERRUPTED, SpanData, error_status
@@ -60,8 +60,11 @@ def _make(config: pytest.Config) -> Services:
         replacement=bool(given.get("replaces")),
     )
     name = f"{context.run_id}-{given['worker_id']}" if given else context.run_id
-    spool = settings.out / "spool" / f"{name}.otlp.jsonl"
-    outbox = Outbox(telemetry.Settings.from_environ(os.environ), spool, context.remote, sends=not given)
+    spool = settings.out / "spool" / f"{name}{SUFFIX}"
+    exporting = ExportSettings.from_environ(os.environ)
+    outbox = Outbox(exporting, spool, context.remote, sends=not given, keep=settings.keep_spool)
+    if config.get_verbosity() < 0 and not given:  # else the header says it
+        outbox.remarks += exporting.problems
     otel_trace_id = context.otel_trace_id("pytest")
     sampled = outbox.sampled(otel_trace_id)
     ordinary = OrdinaryTests(
@@ -74,13 +77,11 @@ def _make(config: pytest.Config) -> Services:
     )
     if sampled and not given:
         outbox.expect_root(_unfinished_root(otel_trace_id, ordinary.root_span_id, context.remote))
-    if not given and config.getoption("dist", "no") != "no":
-        outbox.collect_from(settings.out / "spool" / context.run_id)
     return Services(context, outbox, ordinary)
 
 
 def _unfinished_root(trace_id: str, span_id: str, remote: Remote | None) -> SpanData:
-    """The span of the session of ordinary tests, as it is if a kill keeps it from ending."""
+    """The placeholder that replay sends for the session's span if the process is killed."""
     now = time.time_ns()
     return SpanData(
         name="pytest",

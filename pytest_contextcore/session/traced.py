@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..export.delivery import BetweenTests
 from ..options import KEY
 from .around import AroundTests
 from .shared import Services, services
@@ -29,8 +28,6 @@ def start(config: pytest.Config) -> AroundTests:
         config.pluginmanager.register(SessionEnd(config, shared), "contextcore-end")
         if config.stash[KEY].global_provider and shared.outbox.spool is not None:
             config.pluginmanager.register(_ProviderOffer(config, shared), "contextcore-provider")
-        if shared.outbox.delivery is not None:
-            config.pluginmanager.register(BetweenTests(shared.outbox.delivery), "contextcore-delivery")
     return config.stash[_AROUND]
 
 
@@ -72,7 +69,7 @@ class SessionEnd:
         shared.ordinary.finish(int(exitstatus))
         link = link_of(self._config)
         if link is not None:
-            link.report(shared.runs, shared.outbox.spool)
+            link.report(shared.runs, shared.outbox.lost())
             return
         if shared.runs:
             from .close import close  # noqa: PLC0415  (only with a plan)

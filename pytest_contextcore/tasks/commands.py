@@ -18,11 +18,12 @@ import click
 
 from ..commands.cli import printable, refuse
 from ..errors import TaskRefused, TaskStateError
-from ..export.settings import Settings, sampled
+from ..export.sampler import sampled
+from ..export.settings import Settings
 from ..ids import new_span_id, new_trace_id, remote_parent
 from ..redact import redact
 from . import rules
-from .export import hand_on_finished, send_spool
+from .export import hand_on_finished, send_finished
 from .listing import chosen, document, duration, shown, tree
 from .model import BLOCKED, FAILED, STATUSES, Book, Task
 from .store import Store
@@ -119,7 +120,9 @@ def _start(
     remote = remote_parent(os.environ)
     trace_id = remote.trace_id if remote else new_trace_id()
     parent_span, trace_state = (remote.span_id, remote.state) if remote else (None, "")
-    origin = rules.Origin(trace_id, parent_span, trace_state, sampled(os.environ, remote, trace_id))
+    origin = rules.Origin(
+        trace_id, parent_span, trace_state, sampled(Settings.from_environ(os.environ), remote, trace_id)
+    )
     new = rules.NewTask(project or DEFAULT_PROJECT, task_id, title or task_id, type, parent)
     return _change(
         "start", state, lambda book: rules.start(book, new, origin, span_id=new_span_id(), now=time.time_ns())
@@ -183,21 +186,21 @@ def _change(name: str, store: Store, change: Callable[[Book], Task]) -> int:
                 unnoted = str(error)
     print(_said(name, task))
     if unnoted is not None:  # the next command sees the span in the spool; were it sent now, it would be sent twice
-        return _tell([f"span kept in {store.spool_path}: {unnoted}"])
+        return _tell([f"span kept in {store.spool_path(task)}: {unnoted}"])
     _tell(settings.problems)
     if not task.is_open and task.sampled and not off:
-        _send(store, after, settings)
+        _send(store, after, settings, task)
     return 0
 
 
-def _send(store: Store, book: Book, settings: Settings) -> None:
+def _send(store: Store, book: Book, settings: Settings, task: Task) -> None:
     """Send finished spans, and say where they are; whatever becomes of them, the task has ended."""
     waiting = sum(1 for task in book if not task.is_open and not task.handed_on)
     if waiting:
-        _tell([f"{waiting} spans wait in {store.path}: {store.spool_path} cannot be written now"])
+        _tell([f"{waiting} spans wait in {store.path}: {store.spool_path(task).parent} cannot be written to"])
     elif not settings.exporting:
-        print(f"span kept in {store.spool_path}")
-    elif problem := send_spool(settings, store, os.environ):
+        print(f"span kept in {store.spool_path(task)}")
+    elif problem := send_finished(settings, store, os.environ):
         _tell([problem])
     else:
         print(f"span sent to {settings.describe()}")

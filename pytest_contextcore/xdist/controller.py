@@ -15,7 +15,7 @@ from ..errors import EvidenceError
 from ..options import KEY
 from ..plan.model import Plan, load_plan
 from ..recovery.end import emitted, files_of
-from ..recovery.read import catch_up, cut_off, look, program_spans
+from ..recovery.read import catch_up, cut_off, ids_of, look, program_spans
 from ..report.progress import GateLine, Shown, label, open_progress
 from ..session.close import Trace, close, show
 from ..session.planned import hold
@@ -153,8 +153,6 @@ class Controller:
         if not self._is_phase(report.nodeid):
             self._shared.ordinary.ran = True
             self._shared.outbox.begin_root()
-        if report.when == "teardown" and self._shared.outbox.delivery is not None:
-            self._shared.outbox.delivery.between_tests()
 
     def _is_phase(self, nodeid: str) -> bool:
         return nodeid in self._phases
@@ -179,14 +177,14 @@ class Controller:
         evidence = self._left_behind(plan)
         context = shared.context
         if evidence is not plan.fresh:
-            catch_up(evidence, look(files_of(context.out, evidence.trace_id, context.run_id), evidence))
+            catch_up(evidence, look(files_of(context.out, evidence.trace_id, context.run_id), ids_of(evidence)))
         recorder = TraceRecorder.take_over(plan.plan, evidence)
         spans = PlanSpans(
             recorder,
             context.out,
             shared.outbox,
             sampled=shared.outbox.sampled(evidence.otel_trace_id),
-            emitted=emitted(context.out, evidence.trace_id, context.run_id) if evidence is not plan.fresh else (),
+            emitted=emitted(context.out, evidence.trace_id, context.run_id) if evidence is not plan.fresh else None,
         )
         file = EvidenceFile(recorder, shared.context.out)
         recorder.listener = all_of(spans, file)

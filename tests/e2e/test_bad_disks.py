@@ -8,20 +8,18 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_contextcore.export.otlp import encode_line
-from pytest_contextcore.export.spool import Position, Spool
-from pytest_contextcore.span import OK, SpanData
+from pytest_contextcore.export.spool import Spool
 from pytest_contextcore.trace.resume import load_evidence
 
 from ..support.otlp_receiver import Receiver, refused_endpoint
 from ..support.plans import PASSING, Suite
+from ..support.spools import names
 
 Read = Callable[..., dict[str, Any]]
 
@@ -118,23 +116,23 @@ def test_spans_that_come_after_room_was_made_are_whole_lines(suite: Suite) -> No
     suite.write(at("publish", FREE, source))
     said = assert_undisturbed(suite.run(), LARGE)
     assert "spans not written to" in said
-    names = names_in(suite.pytester.path / "out/LOAD-7.otlp.jsonl")
-    assert names == ["LOAD-7-E-C1", "LOAD-7-E EXTRACT", "LOAD-7-P-C1", "LOAD-7-P PUBLISH", "LOAD-7"]
+    found = names_in(suite.pytester.path / "out/LOAD-7.otlp.jsonl")
+    assert found == ["LOAD-7-E-C1", "LOAD-7-E EXTRACT", "LOAD-7-P-C1", "LOAD-7-P PUBLISH", "LOAD-7"]
     assert load_evidence(suite.pytester.path / "out/LOAD-7.json", unaltered=True).status == "completed"
 
 
 @either_way
 @with_and_without_workers
-def test_a_disk_that_fills_up_leaves_whole_lines_in_the_spool(
+def test_a_disk_that_fills_up_leaves_whole_spans_in_the_spool(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, source: str, workers: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
-    suite.write(full_from("transform", source, "spool/*.otlp.jsonl", 60))
+    suite.write(full_from("transform", source, "spool/*.otlp", 60))
     said = assert_undisturbed(suite.run(*workers), source)
-    assert re.search(r"^spool .*\.otlp\.jsonl: File too large; \d+ spans are lost$", said, re.M)
+    assert re.search(r"^spool .*\.otlp: File too large; \d+ spans are lost$", said, re.M)
     (line,) = [line for line in said.splitlines() if "contextcore replay" in line]
-    (spool,) = (suite.pytester.path / "out/spool").glob("*.otlp.jsonl")
-    assert names_in(spool) == ["LOAD-7-E-C1", "LOAD-7-E EXTRACT"]
+    (spool,) = (suite.pytester.path / "out/spool").glob("*.otlp")
+    assert names(Spool(spool)) == ["LOAD-7-E-C1", "LOAD-7-E EXTRACT"]
     assert line.startswith("2 spans not sent to ")
 
 
@@ -285,33 +283,3 @@ def test_evidence_from_the_future_can_be_resumed(suite: Suite, evidence: Read) -
     assert [span["reused"] for span in found["spans"]] == [True, True, False]
     assert found["status"] == "completed"
     assert found["started_at"] <= found["ended_at"]
-
-
-# --- torn lines ------------------------------------------------------------------------------------------------------
-
-
-def test_a_torn_last_line_is_left_out_by_whoever_reads_the_spool(tmp_path: Path) -> None:
-    path = tmp_path / "run.otlp.jsonl"
-    spans = [SpanData(f"{n}", "ab" * 16, f"{n:016x}", None, 1, 2, {}, (), (), OK) for n in (1, 2)]
-    whole, torn = (encode_line([span], {}) for span in spans)
-    path.write_text(f"{whole}\n{torn[:-20]}", encoding="utf-8")
-    spool = Spool(path)
-    assert [line.data.decode() for line in spool.lines(Position())] == [whole]
-    assert spool.pending == 1
-    assert path.read_text(encoding="utf-8") == f"{whole}\n{torn[:-20]}"
-
-
-def test_a_torn_last_line_is_not_sent_by_a_replay(suite: Suite) -> None:
-    suite.run()
-    path = suite.pytester.path / "out/LOAD-7.otlp.jsonl"
-    whole = names_in(path)
-    last = path.read_bytes().splitlines()[-1]
-    with path.open("ab") as file:
-        file.write(last[: len(last) // 2])
-    with Receiver() as receiver:
-        done = suite.pytester.run(
-            sys.executable, "-m", "pytest_contextcore", "replay", path, "--endpoint", receiver.http_endpoint
-        )
-        assert done.ret == 0, said_of(done)
-        assert sorted(span.name for span in receiver.spans) == sorted(whole)
-        assert set(receiver.ids().values()) == {1}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_contextcore.export.otlp import decode_line, spans_of
+from pytest_contextcore.recovery.read import spans_in
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
@@ -77,7 +77,7 @@ def test_ctrl_c_in_a_phase(suite: Suite, evidence: Read, exporting: Receiver) ->
 
 
 INTERRUPTED_WRITE = """
-from pytest_contextcore import {module}
+import {module}
 
 count, write = 0, {place}
 
@@ -92,13 +92,14 @@ def interrupted(*arguments):
 """
 
 
-@pytest.mark.parametrize("place", ["outbox.Outbox.put", "plan_spans.append_whole"], ids=["spool", "own file"])
+@pytest.mark.parametrize("place", ["export.outbox.Outbox.put", "spans.writer.append_whole"], ids=["spool", "own file"])
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_ctrl_c_while_a_span_is_written_does_not_lose_it(
     suite: Suite, evidence: Read, exporting: Receiver, place: str, at: int
 ) -> None:
     """That of the gate E-C1, of the phase E, of a program in T-C1, of that gate."""
-    code = INTERRUPTED_WRITE.format(module=place.partition(".")[0], place=place, at=at)
+    module = ".".join(("pytest_contextcore", *place.split(".")[:2]))
+    code = INTERRUPTED_WRITE.format(module=module, place=f"pytest_contextcore.{place}", at=at)
     (suite.pytester.path / "conftest.py").write_text(code, encoding="utf-8")
     suite.write(transform('with phase.gate("C1"):\n    phase.run(["true"])\ncheck(phase, "C2", "C3")'))
     assert run(suite).ret == 2
@@ -107,8 +108,7 @@ def test_ctrl_c_while_a_span_is_written_does_not_lose_it(
     for found in document["spans"]:
         below = [one["otel_span_id"] for one in (*found["gates"], *found["programs"]) if one["started_at"]]
         made |= {found["otel_span_id"], *below}
-    lines = (suite.pytester.path / "out" / "LOAD-7.otlp.jsonl").read_bytes().splitlines()
-    kept = [span["spanId"] for line in lines for span in spans_of(decode_line(line))]
+    kept = [span.span_id for span in spans_in(suite.pytester.path / "out" / "LOAD-7.otlp.jsonl")]
     assert (len(kept), set(kept)) == (len(made), made)
     assert {span.id for span in sent(exporting)} == made
 

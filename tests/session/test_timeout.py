@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from pytest_contextcore.export.spool import Spool
+from pytest_contextcore.recovery.read import spans_in
+
+from ..support import spools
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
 from ..support.traces import FAILED, gates, names, one, phase, run, sent, statuses, transform
@@ -58,17 +61,10 @@ def test_by_thread_the_process_ends_and_leaves_the_truth_on_disk(
     assert (document["status"], phase(document)["ended_at"]) == ("in_progress", None)
     assert gates(document)["C1"] == "pass"
     assert sent(exporting) == []  # nothing is sent by a process that was ended; it is kept
-    (spool,) = (suite.pytester.path / "out" / "spool").glob("*.otlp.jsonl")
-    for path in (spool, suite.pytester.path / "out" / "LOAD-7.otlp.jsonl"):
-        assert [span["name"] for line in path.read_text().splitlines() for span in found(json.loads(line))] == [
-            "LOAD-7-E-C1",
-            "LOAD-7-E EXTRACT",
-            "LOAD-7-T-C1",
-        ]
-
-
-def found(request: dict[str, Any]) -> list[dict[str, Any]]:
-    return [s for resource in request["resourceSpans"] for scope in resource["scopeSpans"] for s in scope["spans"]]
+    (spool,) = (suite.pytester.path / "out" / "spool").glob("*.otlp")
+    own = [span.span_id for span in spans_in(suite.pytester.path / "out" / "LOAD-7.otlp.jsonl")]
+    assert spools.names(Spool(spool)) == ["LOAD-7-E-C1", "LOAD-7-E EXTRACT", "LOAD-7-T-C1"]
+    assert own == [span.span_id for span in spans_in(spool)]
 
 
 def test_by_thread_in_a_worker_the_controller_says_what_happened(
