@@ -25,7 +25,7 @@ from ..redact import redact
 from . import rules
 from .export import hand_on_finished, send_finished
 from .listing import chosen, document, duration, shown, tree
-from .model import BLOCKED, FAILED, STATUSES, Book, Task
+from .model import BLOCKED, FAILED, SETTABLE, STATUSES, Book, Task
 from .store import Store
 
 PROGRAM = "contextcore task"
@@ -59,7 +59,6 @@ def _option(
 _ID = _option("--id", "task_id", type=_name, required=True, help="The task, such as PI-101-002-S1.")
 _BY = _option("--by", help="Who says so.")
 _NEXT_ACTION = _option("--next-action", help="What to do about that.")
-_STATUS = click.Choice(STATUSES)
 _COMMON = [
     _option("--project", type=_name, help=f"Its project (default: CONTEXTCORE_PROJECT, else {DEFAULT_PROJECT})."),
     _option(
@@ -71,7 +70,7 @@ _COMMON = [
 ]
 _CHANGES: dict[str, tuple[str, Callable[..., Task], list[click.Option]]] = {
     "update": ("Change a task's status.", rules.update, [
-        _option("--status", type=_STATUS, required=True, help="The new status."),
+        _option("--status", type=click.Choice(SETTABLE), required=True, help="The new status."),
         _option("--reason", help="Why it is blocked or failed."),
         _NEXT_ACTION,
         _BY,
@@ -163,7 +162,7 @@ _add("start", "Begin a task and its span.", [
 for _name_of, (_summary, _rule, _options) in _CHANGES.items():
     _add(_name_of, _summary, [_ID, *_options], _changing(_name_of, _rule))
 _add("list", "Print the tree of tasks.", [
-    _option("--status", type=_STATUS, help="Only these, and the tasks above them."),
+    _option("--status", type=click.Choice(STATUSES), help="Only these, and the tasks above them."),
     _option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What is printed."),
 ], _list)  # fmt: skip
 
@@ -186,7 +185,8 @@ def _change(name: str, store: Store, change: Callable[[Book], Task]) -> int:
                 unnoted = str(error)
     print(_said(name, task))
     if unnoted is not None:  # the next command sees the span in the spool; were it sent now, it would be sent twice
-        return _tell([f"span kept in {store.spool_path(task)}: {unnoted}"])
+        _tell([f"span kept in {store.spool_path(task)}: {unnoted}"])
+        return 0
     _tell(settings.problems)
     if not task.is_open and task.sampled and not off:
         _send(store, after, settings, task)
@@ -206,10 +206,9 @@ def _send(store: Store, book: Book, settings: Settings, task: Task) -> None:
         print(f"span sent to {settings.describe()}")
 
 
-def _tell(lines: Iterable[str]) -> int:
+def _tell(lines: Iterable[str]) -> None:
     for line in lines:
         print(f"{PROGRAM}: {printable(line, _MAX_LINE)}", file=sys.stderr)
-    return 0
 
 
 def _said(name: str, task: Task) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import TaskRefused
 from ..ids import ID, ID_RULE, MAX_ID
-from .model import BLOCKED, COMPLETED, FAILED, IN_PROGRESS, NOT_STARTED, Book, Task, TaskEvent
+from .model import BLOCKED, COMPLETED, FAILED, IN_PROGRESS, Book, Task, TaskEvent
 
 STATUS_CHANGED = "task.status.changed"
 COMMENTED = "task.commented"
@@ -74,13 +74,6 @@ def update(
         return complete(book, task, by=by, now=now)
     if status == FAILED:
         return _ended(book, task, FAILED, reason, by=by, now=now)
-    if status == NOT_STARTED:
-        raise TaskRefused(
-            f"task {task.id} cannot be not_started",
-            observed=f"it is {task.status}: its span has begun",
-            expected="in_progress, blocked, completed or failed",
-            next_action=f"contextcore task cancel --id {task.id} --reason …, if it shall not be done",
-        )
     _refuse_blocked(task, f"cannot become {status}")
     return _changed(task, status, now, by)
 

@@ -83,10 +83,6 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "an unknown parent": (lambda b, r, c: begun(b, "Y", parent="X"), "there is no task X"),
     "itself as parent": (lambda b, r, c: begun(b, "Y", parent="Y"), "there is no task Y"),
     "unblocking what is not blocked": (lambda b, r, c: rules.unblock(b, c, by=None, now=9), "is not blocked"),
-    "un-starting": (
-        lambda b, r, c: rules.update(b, c, status="not_started", reason=None, next_action=None, by=None, now=9),
-        "its span has begun",
-    ),
     "a blocker that nobody knows": (
         lambda b, r, c: rules.block(b, c, reason="why", next_action=None, by="X", now=9),
         "project p has no task X",
