@@ -74,7 +74,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(error.format_message(), file=sys.stderr)
         return error.exit_code
     except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx is not None else name
+        path = name
+        if error.ctx is not None:  # of the group, if parsing the command's own options failed
+            path = " ".join(filter(None, [error.ctx.command_path, error.ctx.invoked_subcommand]))
         print(f"{path}: {printable(error.format_message(), _MAX_LINE).rstrip('.')}; see {path} --help", file=sys.stderr)
         return error.exit_code
     except click.Abort:

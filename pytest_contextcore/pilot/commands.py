@@ -1,85 +1,107 @@
-"""``contextcore contract …``: which commands there are, and what they have in common on the command line.
+"""``contextcore contract …``: the table of its commands, and what they share.
 
-A further command is one more line in ``SUBCOMMANDS``. Nothing heavy is imported before a command runs.
+A new command is a line in ``SUBCOMMANDS``. Nothing heavy is imported before a command runs.
 """
 
 from __future__ import annotations
 
-import argparse
 import pkgutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
+from pytest_contextcore import ContextcoreError
+
 from .findings import clean
 
+FC = TypeVar("FC", bound=Callable[..., Any])
 PROGRAM = "contextcore contract"
+PLAN_FILE = "plan.toml"
 _LINE = 400
 
 
-class UsageError(Exception):
+class UsageError(ContextcoreError):
     """The command line cannot be followed; the message is one line and says what is right."""
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
-        raise UsageError(f"{message}; see {self.prog} --help")
 
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """A command: what it is for, and where its function is, a ``(arguments) -> int`` that may raise `UsageError`."""
+    """A command: its summary, and where its ``click.Command`` is, which gives an exit code or raises `UsageError`."""
 
     summary: str
-    function: str
+    command: str
 
 
 SUBCOMMANDS = {
     "a2a-check-pipeline": Subcommand(
-        "check an export: one verdict per gate", "pytest_contextcore.pilot.check_pipeline:command"
+        "Check an export: one verdict for each gate.", "pytest_contextcore.pilot.diagnosis:check_pipeline"
     ),
     "a2a-diagnose": Subcommand(
-        "ask the Three Questions about a pipeline's output", "pytest_contextcore.pilot.diagnose:command"
+        "Ask the Three Questions about a pipeline's output.", "pytest_contextcore.pilot.diagnosis:diagnose"
     ),
-    "a2a-pilot": Subcommand("run the pilot PI-101-002", "pytest_contextcore.pilot.run_pilot:command"),
+    "a2a-pilot": Subcommand("Run the pilot PI-101-002.", "pytest_contextcore.pilot.run_pilot:command"),
     "a2a-validate": Subcommand(
-        "check a file of evidence, a plan or waivers", "pytest_contextcore.pilot.validate:command"
+        "Check a file of evidence, a plan or waivers.", "pytest_contextcore.pilot.validate:command"
     ),
 }
 
 
 class _Contract(click.Group):
-    """The commands; the module of one is imported when it is called."""
+    """The commands of ``SUBCOMMANDS``. The module of one is imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(SUBCOMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         if cmd_name not in SUBCOMMANDS:
-            return None
-        found = SUBCOMMANDS[cmd_name]
+            ctx.fail(f"there is no command {cmd_name!r}; there are {', '.join(SUBCOMMANDS)}")
+        found: click.Command = pkgutil.resolve_name(SUBCOMMANDS[cmd_name].command)
+        return found
 
-        def run(arguments: tuple[str, ...]) -> int:
-            try:
-                code: int = pkgutil.resolve_name(found.function)(list(arguments))
-            except UsageError as error:
-                print(f"{PROGRAM} {cmd_name}: {clean(str(error), _LINE)}", file=sys.stderr)
-                return 2
-            return code
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in SUBCOMMANDS.items()])
 
-        return click.Command(
-            cmd_name, callback=run, params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
-            help=found.summary, add_help_option=False, context_settings={"ignore_unknown_options": True},
-        )  # fmt: skip
+    def invoke(self, ctx: click.Context) -> int:
+        """Run the command that was named; a command line that it cannot follow is exit code 2."""
+        try:
+            code: int = super().invoke(ctx)
+        except UsageError as error:
+            print(f"{PROGRAM} {ctx.invoked_subcommand}: {clean(str(error), _LINE)}", file=sys.stderr)
+            return 2
+        return code
 
 
 @click.group("contract", cls=_Contract)
 def contract() -> None:
-    """Run the pilot, or ask its gates about a pipeline's output."""
+    """Run the pilot, or ask its gates about a pipeline's output.
+
+    Exit code 0: all is well. 1: not. 2: bad usage.
+    """
+
+
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What is printed."
+)
+
+
+def suite_folder() -> Path:
+    """The folder with the pilot's plan and tests: in the installed package, else in the checkout.
+
+    Raises:
+        FileNotFoundError: neither is there, since the installation is incomplete.
+    """
+    here = Path(__file__).resolve().parent
+    places = (here / "suite", here.parents[1] / "pilot_tests")
+    for folder in places:
+        if (folder / PLAN_FILE).is_file():
+            return folder
+    raise FileNotFoundError(
+        f"the pilot's {PLAN_FILE} is neither in {places[0]} nor in {places[1]}; install pytest-contextcore again"
+    )

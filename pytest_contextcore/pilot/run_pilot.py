@@ -1,111 +1,134 @@
 """``contextcore contract a2a-pilot``: the pilot's suite as a command, from an installed package or a checkout.
 
-The suite runs in a pytest process of its own, with the folder of the caller as its root and without that folder's
-configuration: what it finds there, or in the environment, must not change what the pilot checks.
+The suite runs in this process, with the caller's folder as its root directory. Neither that folder's configuration nor
+``PYTEST_ADDOPTS`` is read: they must not change what the pilot checks.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 
-from ..files import write_output
-from .commands import Parser, UsageError
-from .findings import clean
-from .plugin import PLAN_ID
-from .suite_path import suite_folder
+import click
 
-NAME = "a2a-pilot"
+from pytest_contextcore import write_output
+
+from .commands import FC, FORMAT, UsageError, suite_folder
+from .findings import clean
+from .names import PLAN_ID
+
+_PLUGIN = "pytest_contextcore.pilot.plugin"
+_IMPORTED = "Module already imported so cannot be rewritten"  # true of this command's few modules, which assert nothing
 _VALUES = {
-    "workspace": ("DIR", "check this workspace instead of building the embedded one"),
-    "source-checksum": ("VALUE", "inject: the source checksum that the export records"),
-    "drop-feature": ("ID", "inject: that gap's feature is lost (repeatable)"),
-    "test-failures": ("N", "inject: break N generated artifacts before validation"),
-    "review-blockers": ("N", "inject: N blocking review findings"),
-    "min-coverage": ("PERCENT", "S2's coverage threshold (default: 80)"),
-    "scan-existing": ("DIR", "S2 counts artifacts found in DIR, too"),
-    "contextcore-html": ("FILE", "also write the trace as a page"),
-    "junitxml": ("FILE", "also write a JUnit report"),
+    "workspace": ("DIR", "Check this workspace instead of building the embedded one."),
+    "source-checksum": ("VALUE", "Inject: the source checksum that the export records."),
+    "drop-feature": ("ID", "Inject: that gap's feature is lost (repeatable)."),
+    "test-failures": ("N", "Inject: break N generated artifacts before validation."),
+    "review-blockers": ("N", "Inject: N blocking review findings."),
+    "min-coverage": ("PERCENT", "S2's coverage threshold (default: 80)."),
+    "scan-existing": ("DIR", "S2 counts artifacts found in DIR, too."),
+    "contextcore-html": ("FILE", "Also write the trace as a page."),
+    "junitxml": ("FILE", "Also write a JUnit report."),
 }
 _USAGE, _NOT_RUN = 4, 5  # pytest's exit codes
 
 
-def command(arguments: list[str]) -> int:
-    """The command line: exit code 0 if the trace completed, 1 if it is blocked or failed.
+def _passed_on(command: FC) -> FC:
+    for name, (metavar, text) in reversed(_VALUES.items()):
+        command = click.option(f"--{name}", metavar=metavar, multiple=True, help=text)(command)
+    return command
 
-    Raises:
-        UsageError: the command line cannot be followed, or the evidence cannot be written where ``--output`` says.
+
+@click.command("a2a-pilot")
+@_passed_on
+@click.option("--contextcore-out", "out", metavar="DIR", default="out", show_default=True, help="Where evidence goes.")
+@click.option("--contextcore-resume", "resume", is_flag=True, help="Reuse what the last evidence has.")
+@click.option("--output", metavar="FILE", help="Also write the evidence to this file.")
+@FORMAT
+@click.option("--fail-on-block", is_flag=True, help="Accepted; a blocked trace is always exit code 1.")
+def command(
+    out: str, resume: bool, output: str | None, form: str, fail_on_block: bool, **passed_on: tuple[str, ...]
+) -> int:
+    """Run the pilot PI-101-002: ten phases, S1 to S10, as one trace.
+
+    Exit code 0: the trace is completed. 1: it is blocked or failed.
     """
-    options = _parser().parse_args(arguments)
-    if options.output is not None and not options.output.strip():
-        raise UsageError("--output: the value is empty; name a file")
-    if not options.contextcore_out.strip():
-        raise UsageError("--contextcore-out: the value is empty; name a folder")
-    out = Path.cwd() / options.contextcore_out
-    evidence = out / f"{PLAN_ID}.json"
+    del fail_on_block
+    for option, value in (("--output", output), ("--contextcore-out", out)):
+        if value is not None and not value.strip():
+            raise UsageError(f"{option}: the value is empty; name a {'file' if option == '--output' else 'folder'}")
+    folder = Path.cwd() / out
+    evidence = folder / f"{PLAN_ID}.json"
     before = _written_at(evidence)
-    code = _run(_pytest_arguments(options, out), quiet=options.format == "json")
+    given = [f"--{name}={value}" for name in _VALUES for value in passed_on[name.replace("-", "_")]]
+    code = _run(
+        _pytest_arguments(folder, [*given, *(["--contextcore-resume"] if resume else [])]), quiet=form == "json"
+    )
     if _written_at(evidence) in (None, before):  # nothing ran, or nothing could be written; pytest has said why
         return 2 if code in (_USAGE, _NOT_RUN) else 1
     content = evidence.read_bytes()
-    if options.output is not None:
-        _write(options.output, content)
-    if options.format == "json":
+    if output is not None:
+        _write(output, content)
+    if form == "json":
         sys.stdout.write(f"{content.decode().rstrip()}\n")
     return 0 if code == 0 else 1
 
 
-def _parser() -> Parser:
-    made = Parser(
-        prog=f"contextcore contract {NAME}",
-        description="Run the pilot PI-101-002: ten phases, S1 to S10, as one trace.",
-        allow_abbrev=False,
-    )
-    for name, (metavar, text) in _VALUES.items():
-        made.add_argument(f"--{name}", metavar=metavar, action="append", help=text)
-    made.add_argument("--contextcore-out", metavar="DIR", default="out", help="where evidence goes (default: out)")
-    made.add_argument("--contextcore-resume", action="store_true", help="do not run again what the evidence proves")
-    made.add_argument("--output", metavar="FILE", help="also write the evidence to this file")
-    made.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
-    made.add_argument("--fail-on-block", action="store_true", help="accepted; a blocked trace is always exit code 1")
-    return made
-
-
-def _pytest_arguments(options: Namespace, out: Path) -> list[str]:
-    given = [f"--{name}={value}" for name in _VALUES for value in getattr(options, name.replace("-", "_")) or ()]
+def _pytest_arguments(out: Path, more: Sequence[str]) -> list[str]:
+    suite = suite_folder()
     return [
-        str(suite_folder()),
+        str(suite),
         f"--rootdir={Path.cwd()}",
+        f"--confcutdir={suite}",  # no conftest above it, which may be the caller's, and no collector for each folder
         f"--config-file={os.devnull}",
         "--no-header",
-        "-p",
-        "no:cacheprovider",
+        *("-p", _PLUGIN, "-p", "no:cacheprovider"),
+        *("-W", f"ignore:{_IMPORTED}:pytest.PytestAssertRewriteWarning"),
         f"--contextcore-out={out}",
-        *(["--contextcore-resume"] if options.contextcore_resume else []),
-        *given,
+        *more,
     ]
 
 
 def _run(arguments: Sequence[str], *, quiet: bool) -> int:
-    """Run pytest; its exit code. ``quiet``: only what it has to say about a run that did not take place."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
-    process = subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if quiet else None,
-        stderr=None,
-        check=False,
-    )
-    return process.returncode
+    """Run pytest; its exit code. ``quiet``: print only why a run did not take place."""
+    import pytest  # noqa: PLC0415  (only once the command line was understood)
+
+    with ExitStack() as around:
+        around.enter_context(_no_added_options())
+        around.enter_context(_closed_stdin())
+        if quiet:
+            around.enter_context(redirect_stdout(around.enter_context(Path(os.devnull).open("w", encoding="utf-8"))))
+        return int(pytest.main(list(arguments)))
+
+
+@contextmanager
+def _no_added_options() -> Iterator[None]:
+    added = os.environ.pop("PYTEST_ADDOPTS", None)
+    try:
+        yield
+    finally:
+        if added is not None:
+            os.environ["PYTEST_ADDOPTS"] = added
+
+
+@contextmanager
+def _closed_stdin() -> Iterator[None]:
+    """Keep what the caller types from the suite and its programs."""
+    before, empty = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    try:
+        yield
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(empty)
 
 
 def _written_at(path: Path) -> tuple[int, int] | None:
-    """What tells one version of the evidence from another: each is a new file."""
+    """Tell one version of the evidence from another: each write makes a new file."""
     try:
         found = path.stat()
     except OSError:  # it is not there, or cannot be

@@ -66,6 +66,7 @@ def test_the_version_is_the_packages(capsys: Captured) -> None:
         (["show", "a", "b"], "contextcore show: Got unexpected extra argument (b)"),
         (["show", "--format", "xml"], "contextcore show: Invalid value for '--format': 'xml' is not one of"),
         (["diff", "a"], "contextcore diff: give two files, A and B, or none; see contextcore diff --help"),
+        (["show", "--format"], "contextcore show: Option '--format' requires an argument; see contextcore show --help"),
         (["replay"], "contextcore replay: Missing argument 'FILE...'; see"),
         (["replay", "absent"], "contextcore replay: there is no file absent"),
         (["replay", __file__], "contextcore replay: no endpoint is configured; name one with --endpoint"),

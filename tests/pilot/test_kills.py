@@ -1,6 +1,6 @@
-"""Killed at any moment, the pilot leaves the truth (issue: stop, kill, resume).
+"""Killed at any moment, the pilot leaves the truth.
 
-``CONTEXTCORE_KILLS=200`` tries so many random moments and every transition; the suite tries a few of both.
+A few transitions and random moments are tried; with ``CONTEXTCORE_LONG=1`` every transition and 200 random moments.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from pytest_contextcore.trace.resume import load_evidence
 from pytest_contextcore.trace.rules import CHECKED
 
 from ..support.otlp_receiver import refused_endpoint
+from .conftest import LONG, PLUGIN, ROOT
 
-ROOT = Path(__file__).parents[2]
 TRACE = "PI-101-002"
-RANDOM_MOMENTS = int(os.environ.get("CONTEXTCORE_KILLS", "10"))
+RANDOM_MOMENTS = 200 if LONG else 4
 ENDED = "came to its end"
-EVERY = 1 if "CONTEXTCORE_KILLS" in os.environ else 9
+EVERY = 1 if LONG else 17
 
 
 class Runs:
@@ -57,7 +57,8 @@ class Runs:
     def start(self, out: Path, *options: str, moment: int | None = None) -> int:
         """Start a run; its process id."""
         arguments = [
-            "pilot_tests", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:hypothesispytest",
+            "pilot_tests", "-q", "-p", PLUGIN, "-p", "no:cacheprovider", "-p", "no:randomly",
+            "-p", "no:hypothesispytest",
             f"--config-file={os.devnull}", f"--rootdir={ROOT}", f"--contextcore-out={out}", *options,
         ]  # fmt: skip
         request = {"arguments": arguments, "log": str(self._folder / "log"), "moment": moment}
