@@ -7,6 +7,7 @@ import os
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,7 +21,19 @@ _INTERRUPTED = 130  # what a shell gives for Ctrl-C
 _MAX_LINE = 1000
 
 
-class _Program(click.Group):
+class Group(click.Group):
+    """A group of commands whose errors name the command, also where parsing its options failed."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the named command."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
+
+class _Program(Group):
     """The installed commands. The module of a command is imported when it is called, or to list what it does."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -75,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except click.UsageError as error:
         path = name
-        if error.ctx is not None:  # of the group, if parsing the command's own options failed
+        if error.ctx is not None:
             path = " ".join(filter(None, [error.ctx.command_path, error.ctx.invoked_subcommand]))
         print(f"{path}: {printable(error.format_message(), _MAX_LINE).rstrip('.')}; see {path} --help", file=sys.stderr)
         return error.exit_code

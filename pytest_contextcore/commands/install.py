@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from .cli import OUT
+from .cli import OUT, Group
 from .installation import check_installation
 
 
-@click.group("install", no_args_is_help=False)
+@click.group("install", cls=Group, no_args_is_help=False)
 def command() -> None:
     """Prepare and verify an environment."""
 

@@ -18,10 +18,10 @@ from ..plan.assign import PhaseTest, assign, find_plan
 from ..plan.model import Plan, load_plan
 from ..report.verdict import plain
 from ..session.sources import source_of
-from .cli import refuse
+from .cli import Group, refuse
 
 
-@click.group("plan", no_args_is_help=False)
+@click.group("plan", cls=Group, no_args_is_help=False)
 def command() -> None:
     """Look at a plan without running it."""
 

@@ -72,6 +72,9 @@ class _Contract(click.Group):
         """Run the command that was named; a command line that it cannot follow is exit code 2."""
         try:
             code: int = super().invoke(ctx)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # so that the message names the command
+            raise
         except UsageError as error:
             print(f"{PROGRAM} {ctx.invoked_subcommand}: {clean(str(error), _LINE)}", file=sys.stderr)
             return 2

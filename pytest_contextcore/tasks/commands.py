@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from ..commands.cli import printable, refuse
+from ..commands.cli import Group, printable, refuse
 from ..errors import TaskRefused, TaskStateError
 from ..export.sampler import sampled
 from ..export.settings import Settings
@@ -94,7 +94,7 @@ _CHANGES: dict[str, tuple[str, Callable[..., Task], list[click.Option]]] = {
 """Command → what it does, the rule that gives the changed task, its options: the rule's arguments."""
 
 
-@click.group("task", no_args_is_help=False)
+@click.group("task", cls=Group, no_args_is_help=False)
 def command() -> None:
     """Draw a tree of tasks by hand, each an OpenTelemetry span."""
 
