@@ -6,6 +6,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from .errors import ContextcoreError
+
 
 def lock(descriptor: int, *, exclusive: bool = False) -> bool:
     """Whether the lock was to be had at once; it ends with the process.
@@ -47,7 +49,7 @@ def append_whole(descriptor: int, data: bytes) -> None:
         raise
 
 
-class TornLine(OSError):
+class TornLine(ContextcoreError, OSError):
     """A part of a line stands at the end of the file; `end_line` makes a line of it."""
 
 
