@@ -90,7 +90,7 @@ class Outbox:
             own = {spool.path: spool for spool in (self.spool, self._of_code) if spool is not None}
             others = sorted(self._path.parent.glob(f"{self._path.stem}-*{SUFFIX}"))
             spools = [*own.values(), *(Spool(path, keep=self._keep) for path in others if path not in own)]
-            if any(spool.path.exists() or spool.problem for spool in spools):
+            if any(spool.written or spool.problem or spool.path.exists() for spool in spools):
                 from .send import send  # noqa: PLC0415  (when there is something to send)
 
                 lines = send(self.settings, spools).lines

@@ -58,7 +58,8 @@ class Spool:
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._claim: int | None = None
-        self._written = 0
+        self.written = 0
+        """How many spans were appended here since the file was made."""
         self._closed = False
 
     # -- writing -----------------------------------------------------------------------------------------------------
@@ -68,7 +69,7 @@ class Spool:
             try:
                 if not self._closed:
                     append_whole(self._open() if self._descriptor is None else self._descriptor, frames)
-                    self._written += count
+                    self.written += count
                     return True
             except OSError as error:
                 self._remember(error)
@@ -201,13 +202,13 @@ class Spool:
                     for path in (self.path, self._note, self.opened):
                         path.unlink(missing_ok=True)
             except FileNotFoundError:
-                if self._written:
-                    self.lost += self._written
+                if self.written:
+                    self.lost += self.written
                     self.problem = f"{self.path}: it was removed while the run went on"
             except OSError as error:
                 self._remember(error)
                 return False
-            self._written = 0
+            self.written = 0
             return True
 
     def _release(self) -> None:

@@ -127,6 +127,7 @@ def test_a_disk_that_fills_up_leaves_whole_spans_in_the_spool(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, source: str, workers: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", f"note={'x' * 3900}")  # what the terminal shows fits into a file
     suite.write(full_from("transform", source, "spool/*.otlp", 60))
     said = assert_undisturbed(suite.run(*workers), source)
     assert re.search(r"^spool .*\.otlp: File too large; \d+ spans are lost$", said, re.M)
