@@ -1,4 +1,7 @@
-"""One run for all tests of commands: the warehouse completed (LOAD-7), failed (LOAD-8) and blocked (LOAD-9)."""
+"""One run for all tests of commands: the warehouse completed (LOAD-7), failed (LOAD-8) and blocked (LOAD-9).
+
+In the blocked one the source changed between its phases.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,12 @@ from ..support.plans import PASSING, WAREHOUSE
 _TESTS = {
     "LOAD-7": PASSING,
     "LOAD-8": PASSING.replace("rows.count == 3", "1 / 0"),
-    "LOAD-9": PASSING.replace("assert rows.count == 3", 'assert False, "a row is lost"'),
+    "LOAD-9": PASSING.replace("assert rows.count == 3", 'assert False, "a row is lost"')
+    .replace("    phase.handoff(", '    phase.record(source_checksum="sha256:1")\n    phase.handoff(')
+    .replace(
+        "    phase.record(row_count=rows",
+        '    phase.record(source_checksum="sha256:2")\n    phase.record(row_count=rows',
+    ),
 }
 
 
