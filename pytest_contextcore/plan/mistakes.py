@@ -141,22 +141,22 @@ def misfits(document: Mapping[str, Any], registered: Iterable[str]) -> Iterator[
 
 
 def _misfits(document: Mapping[str, Any], registered: set[str]) -> Iterator[_Misfit]:
-    phases = _tables(document, (), "phases")
+    phases = tables(document, (), "phases")
     yield from _repeated(phases, "id")
     yield from _repeated(phases, "name")
     for place, phase in phases:
         yield from _gate_misfits(place, phase)
     yield from _dependency_misfits(phases)
-    attributes = _tables(document, (), "attributes")
+    attributes = tables(document, (), "attributes")
     yield from _repeated(attributes, "name")
-    own = {_text(entry, "name") for _, entry in attributes}
+    own = {text_of(entry, "name") for _, entry in attributes}
     for place, entry in attributes:
-        if (name := _text(entry, "name")) in registered:
+        if (name := text_of(entry, "name")) in registered:
             yield (*place, "name"), shown(name), "a name that the package does not declare itself", "remove the entry"
     gates = {
-        f"{_text(phase, 'id')}-{_text(gate, 'id')}" for _, phase in phases for _, gate in _tables(phase, (), "gates")
+        f"{text_of(phase, 'id')}-{text_of(gate, 'id')}" for _, phase in phases for _, gate in tables(phase, (), "gates")
     }
-    for place, done in _tables(document.get("trace"), ("trace",), "definition_of_done"):
+    for place, done in tables(document.get("trace"), ("trace",), "definition_of_done"):
         values = done.get("attributes")
         if not done.get("gates") and not values:
             yield place, "by neither", "proven by gates or attributes", "add gates or attributes"
@@ -169,16 +169,16 @@ def _misfits(document: Mapping[str, Any], registered: set[str]) -> Iterator[_Mis
 
 
 def _gate_misfits(place: _Place, phase: Mapping[str, Any]) -> Iterator[_Misfit]:
-    gates = _tables(phase, place, "gates")
+    gates = tables(phase, place, "gates")
     yield from _repeated(gates, "id")
     criteria = _texts(phase, "exit_criteria")
     if not criteria or not gates:
         return  # which is a mistake of its own
     for at, gate in gates:
-        if (criterion := _text(gate, "criterion")) and criterion not in criteria:
+        if (criterion := text_of(gate, "criterion")) and criterion not in criteria:
             yield (*at, "criterion"), shown(criterion), "one of its phase's exit_criteria", "copy it word for word"
     for criterion in criteria:
-        if all(_text(gate, "criterion") != criterion for _, gate in gates):
+        if all(text_of(gate, "criterion") != criterion for _, gate in gates):
             observed = f"{shown(criterion)}, which has none"
             yield (*place, "exit_criteria"), observed, "criteria with a gate each", "add a gate for it"
 
@@ -187,12 +187,12 @@ def _dependency_misfits(phases: _Tables) -> Iterator[_Misfit]:
     upstream: dict[str, list[str]] = {}
     before: list[str] = []
     for _, phase in phases:
-        phase_id = _text(phase, "id")
+        phase_id = text_of(phase, "id")
         upstream[phase_id] = _texts(phase, "depends_on") if "depends_on" in phase else before
         before = [phase_id]
     rank = {phase_id: position for position, phase_id in enumerate(upstream)}
     for place, phase in phases:
-        phase_id, at = _text(phase, "id"), (*place, "depends_on")
+        phase_id, at = text_of(phase, "id"), (*place, "depends_on")
         for name in _texts(phase, "depends_on"):
             if name not in rank:
                 yield at, shown(name), "ids of phases", f"use some of {', '.join(rank)}"
@@ -221,13 +221,14 @@ def _way(upstream: Mapping[str, list[str]], start: str, goal: str) -> list[str]:
 def _repeated(tables: _Tables, key: str) -> Iterator[_Misfit]:
     seen: set[str] = set()
     for place, table in tables:
-        value = _text(table, key)
+        value = text_of(table, key)
         if value and value in seen:
             yield (*place, key), f"{shown(value)}, declared twice", "one that no other has", "choose another"
         seen.add(value)
 
 
-def _tables(holder: object, place: _Place, key: str) -> _Tables:
+def tables(holder: object, place: _Place, key: str) -> _Tables:
+    """The tables in a list, each with its place; none where the document has something else."""
     found = holder.get(key) if isinstance(holder, dict) else None
     entries = enumerate(found) if isinstance(found, list) else ()
     return [((*place, key, index), entry) for index, entry in entries if isinstance(entry, dict)]
@@ -238,6 +239,7 @@ def _texts(holder: Mapping[str, Any], key: str) -> list[str]:
     return [entry for entry in found if isinstance(entry, str)] if isinstance(found, list) else []
 
 
-def _text(holder: Mapping[str, Any], key: str) -> str:
+def text_of(holder: Mapping[str, Any], key: str) -> str:
+    """The text under a key; empty where the document has something else."""
     found = holder.get(key)
     return found if isinstance(found, str) else ""

@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from ..errors import Fault, shown
-from .mistakes import explained, refused
+from .mistakes import explained, place_of, refused, tables, text_of
 from .model import Kind, Plan, read_toml
 
 WAIVER_FILE = "waivers.toml"
@@ -131,10 +131,9 @@ def read_waivers(path: Path, plan: Plan | None) -> tuple[Waiver, ...]:
         found = WaiverFile.model_validate(document).waivers
     except ValidationError as error:
         faults = explained(error, document, {(): WaiverFile, ("waivers",): Waiver})
-    if plan is not None:
-        entries = document.get("waivers")
-        gates = [entry.get("gate") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-        faults += [fault for gate in gates if isinstance(gate, str) and (fault := _misfit(plan, gate.strip()))]
+    for place, entry in tables(document, (), "waivers"):
+        if plan is not None and (misfit := _misfit(plan, text_of(entry, "gate").strip())):
+            faults.append(Fault(place_of(document, (*place, "gate")), misfit[0], "a required gate", misfit[1]))
     if faults:
         raise refused("waivers", path, faults)
     return tuple(waiver.model_copy(update={"gate": _short(plan, waiver.gate)}) for waiver in found)
@@ -144,16 +143,16 @@ def _short(plan: Plan | None, gate: str) -> str:
     return gate if plan is None else gate.removeprefix(f"{plan.trace.id}-")
 
 
-def _misfit(plan: Plan, name: str) -> Fault | None:
-    """What is wrong with a waiver for this gate."""
+def _misfit(plan: Plan, name: str) -> tuple[str, str] | None:
+    """What is wrong with a waiver for this gate, and what to do; None for a gate that can be waived."""
+    if not name:
+        return None  # the model names that
     phase_id, _, gate_id = _short(plan, name).rpartition("-")
     gate = plan.by_id[phase_id].gate(gate_id) if phase_id in plan.by_id else None
     if gate is None:
-        observed, action = f"{shown(name)}, which {plan.path} lacks", "correct its id"
-    elif gate.kind is Kind.INTEGRITY:
-        observed, action = f"{name}, an integrity gate, which cannot be waived", "mend what the gate found"
-    elif gate.kind is Kind.ADVISORY:
-        observed, action = f"{name}, an advisory gate, which blocks nothing", "remove the waiver"
-    else:
-        return None
-    return Fault(f"waiver for {name}: gate", observed, "a required gate", action)
+        return f"{shown(name)}, which {plan.path} lacks", "correct its id"
+    if gate.kind is Kind.INTEGRITY:
+        return f"{name}, an integrity gate, which cannot be waived", "correct what the gate found"
+    if gate.kind is Kind.ADVISORY:
+        return f"{name}, an advisory gate, which blocks nothing", "remove the waiver"
+    return None

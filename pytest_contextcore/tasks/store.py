@@ -55,7 +55,7 @@ class Store:
             what = str(error) if isinstance(error, TaskStateError) else "it is no JSON"
             raise TaskStateError(
                 f"{self.path}: {what} (expected: tasks of version {VERSION}); "
-                "next: put it right, move it away, or give another folder with --state"
+                "next: correct it, move it away, or give another folder with --state"
             ) from error
 
     def write(self, book: Book, *, durable: bool = True) -> None:
@@ -77,7 +77,7 @@ class Store:
         """Let no other command change anything meanwhile.
 
         Raises:
-            TaskStateError: the lock was not to be had in time, or the folder cannot be written to.
+            TaskStateError: another command holds the lock for too long, or the folder cannot be written to.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ class Store:
         try:
             if not _flock(descriptor, time.monotonic() + LOCK_SECONDS):
                 raise TaskStateError(
-                    f"{self.path.parent}: another command holds the lock since {LOCK_SECONDS:g} s; "
+                    f"{self.path.parent}: another command has held the lock for {LOCK_SECONDS:g} s; "
                     "next: end that command, then try again"
                 )
             yield
@@ -116,7 +116,8 @@ class Store:
 
     def _unwritable(self, error: OSError) -> TaskStateError:
         return TaskStateError(
-            f"{self.path.parent}: cannot be written to: {_why(error)}; next: mend that, or give another with --state"
+            f"{self.path.parent}: cannot be written to: {_why(error)}; "
+            "next: correct that, or give another folder with --state"
         )
 
 

@@ -187,4 +187,4 @@ def test_a_lock_that_is_never_let_go_is_given_up_on(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(store, "LOCK_SECONDS", 0.05)
     with Store(Path("out")).locked():
         assert task("start", "--id", "A") == 1
-    assert "another command holds the lock since 0.05 s" in capsys.readouterr().err
+    assert "another command has held the lock for 0.05 s" in capsys.readouterr().err
