@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from ..text import cut, escaped
 from ..version import __version__
 
 GROUP = "contextcore.commands"
@@ -63,20 +64,14 @@ OUT = click.option(
 
 def refuse(message: str, exit_code: int = 2) -> int:
     """Say on stderr, in one line, why the running command cannot do it; gives the command's exit code."""
-    print(f"{click.get_current_context().command_path}: {printable(message)}", file=sys.stderr)
+    print(f"{click.get_current_context().command_path}: {escaped(message)}", file=sys.stderr)
     return exit_code
-
-
-def printable(text: str, limit: int | None = None) -> str:
-    """A text on one line: what is not printable is escaped, what is longer than ``limit`` is cut."""
-    cut = text if limit is None or len(text) <= limit else f"{text[: limit - 1]}…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in cut)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; gives the command's exit code, 2 for bad usage, 1 for lost output, 130 for Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
-    name = printable(" ".join(["contextcore", *given[:1]]), _MAX_LINE)
+    name = escaped(cut(" ".join(["contextcore", *given[:1]]), _MAX_LINE))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal need not know every character
@@ -90,7 +85,9 @@ def main(arguments: list[str] | None = None) -> int:
         path = name
         if error.ctx is not None:
             path = " ".join(filter(None, [error.ctx.command_path, error.ctx.invoked_subcommand]))
-        print(f"{path}: {printable(error.format_message(), _MAX_LINE).rstrip('.')}; see {path} --help", file=sys.stderr)
+        print(
+            f"{path}: {escaped(cut(error.format_message(), _MAX_LINE)).rstrip('.')}; see {path} --help", file=sys.stderr
+        )
         return error.exit_code
     except click.Abort:
         print(f"{name}: interrupted", file=sys.stderr)

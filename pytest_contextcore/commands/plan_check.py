@@ -13,11 +13,11 @@ import click
 import pytest
 
 from ..errors import CollectionError, PlanError
-from ..options import PLAN_FILE
+from ..ids import PLAN_FILE
 from ..plan.assign import PhaseTest, assign, find_plan
 from ..plan.model import Plan, load_plan
-from ..report.verdict import plain
 from ..session.sources import source_of
+from ..text import plain
 from .cli import Group, refuse
 
 

@@ -15,14 +15,13 @@ from ..errors import EvidenceError
 from ..export.otlp_json import message_line
 from ..export.spool import Spool
 from ..files import write_atomic
-from ..report import diff_text
-from ..report.diff import compare, document
+from ..report.diff import compare, document, lines
 from ..report.terminal import table
-from ..text import harmless
+from ..report.verdict import of_trace
+from ..text import escaped, harmless
 from ..trace.evidence import format_time
-from ..trace.file import dump
-from ..trace.resume import load_evidence
-from .cli import OUT, printable, refuse
+from ..trace.file import dump, load_evidence
+from .cli import OUT, refuse
 
 _FILE = click.Path(path_type=Path)
 _FORMAT = click.option(
@@ -54,11 +53,12 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | N
         return refuse(str(error))
     if not evidence.spans:
         return refuse(f"evidence {file}: spans: observed none, expected one a phase of the plan")
+    verdict = of_trace(evidence)
     if html is not None:
         from ..report.page.page import render  # noqa: PLC0415  (only for --html)
 
         try:
-            write_atomic(html, render([evidence]).encode(), durable=False)
+            write_atomic(html, render([verdict]).encode(), durable=False)
         except OSError as error:
             return refuse(f"the page cannot be written to {html}: {error.strerror or error}")
     if form == "json":
@@ -66,7 +66,7 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | N
         return 0
     began = format_time(evidence.started_at) if evidence.started_at is not None else "never started"
     width = min(max(shutil.get_terminal_size().columns, 40), 120)
-    rows = [line for line, _ in table(evidence, width=width, ascii_only=not _can_print("✓✗·…"))]
+    rows = [line for line, _ in table(verdict, width=width, ascii_only=not _can_print("✓✗·…"))]
     heads = [f"trace {evidence.trace_id}: {evidence.title}", f"started {began}, trace {evidence.otel_trace_id}"]
     _print([*heads, *rows, *([f"page:     {html}"] if html else [])])
     return 0
@@ -111,8 +111,8 @@ def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     if form == "json":
         print(_json(document(found, [str(a), str(b)])))
     else:
-        _print(diff_text.lines(found))
-    return 0 if found.same else 1
+        _print(lines(found))
+    return 1 if found.changes else 0
 
 
 def newest(out: Path, count: int) -> list[Path]:
@@ -137,7 +137,7 @@ def _json(value: object) -> str:
 def _print(lines: Iterable[str]) -> None:
     """Evidence may come from elsewhere: no control character and no CI command of it reaches the terminal."""
     for line in lines:
-        print(harmless(printable(line), os.environ))
+        print(harmless(escaped(line), os.environ))
 
 
 def _can_print(text: str) -> bool:

@@ -11,8 +11,8 @@ from ..errors import EvidenceError
 from ..export.sampler import sampled
 from ..export.settings import Settings
 from ..ids import remote_parent
-from ..trace.joining import header, is_open
-from ..trace.resume import load_evidence
+from ..trace.file import load_evidence
+from ..trace.resume import header, is_open
 from .cli import refuse
 
 

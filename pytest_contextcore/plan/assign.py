@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..errors import CollectionError
-from ..options import PLAN_FILE
+from ..ids import PLAN_FILE
 from .model import PhasePlan, Plan
 
 T = TypeVar("T")

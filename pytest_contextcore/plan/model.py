@@ -17,8 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from ..errors import PlanError
-from ..ids import ID, MAX_ID
-from ..options import PLAN_FILE
+from ..ids import ID, MAX_ID, PLAN_FILE
 from .attributes import Attribute, AttributeType, registry
 from .mistakes import explained, misfits, refused
 

@@ -29,7 +29,7 @@ from ..span import INTERRUPTED, SpanData
 from ..spans.of_trace import interrupted_parent, phase_spans, with_state
 from ..spans.writer import SUFFIX, Emitted
 from ..trace.evidence import Evidence, Status
-from ..trace.resume import load_evidence
+from ..trace.file import load_evidence
 from ..trace.rules import DESELECTED
 from .read import Seen, catch_up, cut_off, ids_of, look, program_spans, requests_in, spans_in
 

@@ -16,15 +16,16 @@ from typing import Any
 
 import click
 
-from ..commands.cli import Group, printable, refuse
+from ..commands.cli import Group, refuse
 from ..errors import TaskRefused, TaskStateError
 from ..export.sampler import sampled
 from ..export.settings import Settings
 from ..ids import new_span_id, new_trace_id, remote_parent
 from ..redact import redact
+from ..text import cut, duration, escaped
 from . import rules
 from .export import hand_on_finished, send_finished
-from .listing import chosen, document, duration, shown, tree
+from .listing import chosen, document, shown, tree
 from .model import BLOCKED, FAILED, SETTABLE, STATUSES, Book, Task
 from .store import Store
 
@@ -106,7 +107,7 @@ def _add(name: str, summary: str, options: Sequence[click.Option], run: Callable
         try:
             return run(**given)
         except (TaskRefused, TaskStateError) as error:
-            return refuse(printable(str(error), _MAX_LINE), 1)
+            return refuse(cut(str(error), _MAX_LINE), 1)
 
     params: list[click.Parameter] = [*options, *_COMMON]
     command.add_command(click.Command(name, callback=guarded, params=params, help=summary))
@@ -208,7 +209,7 @@ def _send(store: Store, book: Book, settings: Settings, task: Task) -> None:
 
 def _tell(lines: Iterable[str]) -> None:
     for line in lines:
-        print(f"{PROGRAM}: {printable(line, _MAX_LINE)}", file=sys.stderr)
+        print(f"{PROGRAM}: {escaped(cut(line, _MAX_LINE))}", file=sys.stderr)
 
 
 def _said(name: str, task: Task) -> str:
@@ -218,5 +219,5 @@ def _said(name: str, task: Task) -> str:
     if name == "comment":
         return f"{task.id} commented"
     why = task.reason or task.blocked_reason
-    took = "" if task.ended_at is None else f" after {duration(task.ended_at - task.started_at)}"
+    took = "" if task.ended_at is None else f" after {duration(task.started_at, task.ended_at)}"
     return f"{task.id} {task.status}{took}{f': {shown(why)}' if why else ''}"

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ..commands.cli import printable
 from ..ids import traceparent
+from ..text import cut, duration, escaped
 from .model import Book, Task
 
 _LINE = 200
@@ -15,17 +15,7 @@ _LINE = 200
 
 def shown(text: str) -> str:
     """One line of a text that somebody gave."""
-    return printable(text, _LINE)
-
-
-def duration(nanoseconds: int) -> str:
-    """A time as people read it."""
-    seconds = nanoseconds / 1e9
-    if seconds < 60:
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+    return escaped(cut(text, _LINE))
 
 
 def chosen(book: Book, projects: set[str], status: str | None) -> Book:
@@ -56,7 +46,7 @@ def tree(book: Book, now: int) -> Iterator[str]:
 
 def _entry_lines(task: Task, depth: int, width: int, now: int) -> Iterator[str]:
     name = f"{'  ' * depth}{task.id}"
-    took = duration((task.ended_at or max(now, task.started_at)) - task.started_at)
+    took = duration(task.started_at, task.ended_at or max(now, task.started_at))
     yield f"  {name:<{width}}  {task.status:<11}  {took:>9}  {shown(task.title)}"
     margin = " " * (width + 4)
     if task.blocked_reason:

@@ -17,16 +17,14 @@ from ..plan.model import Plan, load_plan
 from ..recovery.end import emitted, files_of
 from ..recovery.read import catch_up, cut_off, ids_of, look, program_spans
 from ..report.progress import GateLine, Shown, label, open_progress
-from ..session.close import Trace, close, show
-from ..session.planned import hold
-from ..session.reused import KeptWords
+from ..session.close import Closed, Trace, close, show
+from ..session.items import ReusedWords
+from ..session.lock import hold
 from ..session.shared import WORKER_INPUT, Services, services
 from ..spans.writer import PlanSpans
-from ..trace.changes import all_of
 from ..trace.evidence import Evidence, Result, SpanEvidence, Status
-from ..trace.file import EvidenceFile, evidence_path
+from ..trace.file import EvidenceFile, evidence_path, load_evidence
 from ..trace.recorder import TraceRecorder
-from ..trace.resume import load_evidence
 from ..trace.rules import Trouble
 from .crashed_tests import CrashedTests
 from .scheduler import PinnedScheduler
@@ -64,14 +62,14 @@ class Controller:
         self._plans: dict[str, _RemotePlan] = {}
         self._phases: dict[str, SpanEvidence] = {}
         """By node id; asked at each report of each test."""
-        self._lines: list[str] = []
+        self._closed = Closed()
         self._gates: deque[GateLine] = deque()
         self._progress = Shown()
 
     def pytest_sessionstart(self) -> None:
         """Spans of tests that end with their worker are the controller's; nobody wants them without an export."""
         if self._config.stash[KEY].resume:
-            self._config.pluginmanager.register(KeptWords(), "contextcore-kept-words")
+            self._config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
         if self._shared.outbox.settings.exporting:
             self._config.pluginmanager.register(
                 CrashedTests(self._shared.ordinary, self._is_phase), "contextcore-crashes"
@@ -117,7 +115,7 @@ class Controller:
                 self._plans[fresh.trace_id] = _RemotePlan(plan, entry["indices"], fresh)
                 self._phases.update((span.nodeid, span) for span in fresh.spans if span.nodeid is not None)
                 if entry["indices"]:
-                    hold(self._config, self._shared, plan, joined=fresh.joined)
+                    hold(self._config, self._shared.context.out, plan.trace.id, joined=fresh.joined)
                 if not self._progress.listeners:
                     self._progress = open_progress(self._config)
 
@@ -187,10 +185,11 @@ class Controller:
             emitted=emitted(context.out, evidence.trace_id, context.run_id) if evidence is not plan.fresh else None,
         )
         file = EvidenceFile(recorder, shared.context.out)
-        recorder.listener = all_of(spans, file)
+        recorder.subscribe(spans)
+        recorder.subscribe(file)
         if evidence is plan.fresh:
             recorder.start()
-        _end_what_was_open(recorder)
+        _end_what_was_open(recorder, spans)
         if phase_id is not None:
             _fail(recorder, phase_id, nodeid)
         recorder.finish()
@@ -221,11 +220,11 @@ class Controller:
                 self._take_over(plan, None)
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
-        self._lines = close(session, shared, self._traces())
+        self._closed = close(session, shared, self._traces())
         try:
             return (yield)
         finally:
-            self._lines += shared.outbox.finish()
+            self._closed.lines += shared.outbox.finish()
 
     def _stop_workers(self) -> None:
         """After Ctrl-C and ``-x`` they may still write; what they leave must be final before it is gone on from."""
@@ -238,16 +237,16 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
-        show(self._config, terminalreporter, self._traces(), self._lines)
+        show(self._config, terminalreporter, self._closed)
 
 
-def _end_what_was_open(recorder: TraceRecorder) -> None:
-    """The gates and programs of the phase in which a worker died; spans are made of them with the phase."""
+def _end_what_was_open(recorder: TraceRecorder, spans: PlanSpans) -> None:
+    """End the gates and programs of the phase in which a worker died; spans of gates are made with the phase's."""
     for span in recorder.evidence.spans:
         if span.status is Status.IN_PROGRESS:
             cut_off(span, "its worker ended before it did", recorder.now())
-            children = list(program_spans(recorder.evidence, span))
-            recorder.child_spans[recorder.plan.short_phase_id(span.span_id)] = children
+            for program in program_spans(recorder.evidence, span):
+                spans.child(program)
 
 
 def _fail(recorder: TraceRecorder, phase_id: str, nodeid: str) -> None:

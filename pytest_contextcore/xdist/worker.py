@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..session.shared import PHASE_OF, SERVICES, WORKER_INPUT
+from ..session.items import phase_of
+from ..session.shared import SERVICES, WORKER_INPUT
 
 if TYPE_CHECKING:
     from ..session.run import PlanRun
@@ -63,10 +64,10 @@ class Link:
     def _plan(self, session: pytest.Session, run: PlanRun) -> dict[str, Any]:
         from ..trace.file import dump  # noqa: PLC0415  (only with a plan)
 
-        phases = [(index, *item.stash[PHASE_OF]) for index, item in enumerate(session.items) if PHASE_OF in item.stash]
+        phases = [(index, phase_of(item)) for index, item in enumerate(session.items)]
         return {
             "path": str(run.plan.path),
-            "indices": [index for index, owner, _ in phases if owner is run],
+            "indices": [index for index, phase in phases if phase is not None and phase.run is run],
             "evidence": dump(run.recorder.evidence).decode(),
         }
 

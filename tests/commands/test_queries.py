@@ -14,7 +14,7 @@ from pytest_contextcore.commands.queries import Query, dashboard, queries
 from pytest_contextcore.plan.attributes import RECORDABLE, registry
 from pytest_contextcore.span import SpanData
 from pytest_contextcore.spans.of_trace import parent_span, phase_spans
-from pytest_contextcore.trace.resume import load_evidence
+from pytest_contextcore.trace.file import load_evidence
 
 ATTRIBUTE = re.compile(r"\b(?:span|resource|event)\.([a-z_.]+)")
 FIELD = r"(?:span|resource)\.[a-z_.]+"
