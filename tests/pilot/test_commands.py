@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -26,7 +25,6 @@ from pytest_contextcore.pilot.commands import suite_folder
 from pytest_contextcore.pilot.embedded import Injections, Pipeline
 from pytest_contextcore.plan.model import Kind, Plan, load_plan
 
-from ..docs.test_docs import blocks
 from .conftest import ROOT
 
 Captured = pytest.CaptureFixture[str]
@@ -522,16 +520,6 @@ def test_the_group_imports_nothing_heavy_before_a_command_runs() -> None:
 
 
 # -- documents and packaging -----------------------------------------------------------------------------------------
-def test_the_page_shows_what_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contract: Run) -> None:
-    build(tmp_path / "out/workspace")
-    build(tmp_path / "lost/workspace", Injections(drop_features=("gap-latency-panel",)), upto="ingest")
-    monkeypatch.chdir(tmp_path)
-    shown = [b for b in blocks(ROOT / "docs/commands.md") if b.language == "console" and "a2a-validate" not in b.body]
-    assert len(shown) == 2
-    for block in shown:
-        command, _, expected = block.body.removeprefix("$ contextcore contract ").partition("\n")
-        said = contract(*shlex.split(command))
-        assert said.out.replace(str(tmp_path), "/builds/shop") == expected
 
 
 def keys(value: object, at: str = "") -> Iterator[str]:
@@ -547,7 +535,7 @@ def keys(value: object, at: str = "") -> Iterator[str]:
 
 def test_every_key_of_the_document_is_documented_and_the_other_way_round(diagnosed: Run, tmp_path: Path) -> None:
     said = diagnosed(build(tmp_path / "w", Injections(test_failures=1)) / "export")
-    page = (ROOT / "docs/commands.md").read_text(encoding="utf-8").partition("## The JSON document")[2]
+    page = (ROOT / "docs/pilot.md").read_text(encoding="utf-8").partition("### The JSON document")[2]
     page = page.partition("\n## ")[0]
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     documented = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}

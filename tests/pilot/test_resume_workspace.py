@@ -1,4 +1,4 @@
-"""A workspace that blocks is mended, and the run goes on where the mended files count (``docs/resume.md``)."""
+"""A workspace that blocks is mended, and the run goes on where the mended files count (``docs/runs.md``)."""
 
 from __future__ import annotations
 
