@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from ..text import escaped
 from .cli import OUT, Group
-from .installation import check_installation
+from .installation import check_endpoint, check_installation
 
 
 @click.group("install", cls=Group, no_args_is_help=False)
@@ -17,15 +18,17 @@ def command() -> None:
 
 @command.command("init")
 @OUT
-def _init(out: Path) -> int:
+@click.option("--endpoint", metavar="URL", help="Also ask the collector there for an answer.")
+def _init(out: Path, endpoint: str | None) -> int:
     """Make the folder for evidence; verify packages and plugin.
 
-    A line is printed for everything that a run relies on. Exit code 1: something is not right, and what to do is said
-    below it.
+    A line is printed for everything that a run relies on. Exit code 1: something is not right; what to do about it is
+    printed below it.
     """
-    checks = check_installation(out)
+    asked = check_endpoint(endpoint) if endpoint is not None else None
+    checks = [*check_installation(out), *([asked] if asked else [])]
     for check in checks:
-        click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<28} {check.found}")
+        print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<28} {escaped(check.found)}")
         if not check.ok:
-            click.echo(f"      {check.problem}; {check.next_action}")
+            print(f"      {escaped(check.problem)}; {check.next_action}")
     return 0 if all(check.ok for check in checks) else 1

@@ -36,15 +36,18 @@ def check_installation(out: Path) -> list[Check]:
     return [Check("python", platform.python_version()), *_packages(), _plugin(), _asserts(), _folder(out)]
 
 
-def check_endpoint() -> Check | None:
-    """Whether the collector that the environment names answers as it should; None if it names none."""
+def check_endpoint(endpoint: str | None = None) -> Check | None:
+    """Whether a collector answers as it should: this one, or the one of the environment; None if there is none."""
     from ..export.send import verify  # noqa: PLC0415  (only where an endpoint is to be asked)
     from ..export.settings import Settings  # noqa: PLC0415
 
-    settings = Settings.from_environ(os.environ)
-    if not settings.exporting:
+    settings = Settings.from_environ(os.environ, endpoint)
+    if settings.exporting:
+        problem = verify(settings)
+    elif endpoint is None:
         return None
-    problem = verify(settings)
+    else:
+        problem = "; ".join(settings.problems) or "the environment turns export off"
     return Check("endpoint", settings.describe(), problem or "", "start the collector, or correct the OTEL_* variables")
 
 

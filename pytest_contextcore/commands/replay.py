@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -45,7 +45,7 @@ def command(files: tuple[Path, ...], endpoint: str | None, timeout: float) -> in
     missing = [path for path in files if not os.path.isfile(path)]  # noqa: PTH113  (never raises)
     if missing:
         return refuse(f"there is no file {missing[0]}")
-    settings = Settings.from_environ(_environ(os.environ, endpoint))
+    settings = Settings.from_environ(os.environ, endpoint)
     if not settings.exporting:
         why = "; ".join(settings.problems) or "no endpoint is configured"
         return refuse(f"{why}; name one with --endpoint or OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -96,14 +96,6 @@ def replay(paths: Sequence[Path], settings: Settings, patience: float, folder: P
     how = f", {ended} of them ended as interrupted" if ended else ""
     print(f"{done.sent} spans sent to {settings.describe()}{how}")
     return done.lines
-
-
-def _environ(environ: Mapping[str, str], endpoint: str | None) -> Mapping[str, str]:
-    """The environment with another endpoint for all signals, which one for traces would beat."""
-    if not endpoint:
-        return environ
-    others = {name: value for name, value in environ.items() if name != "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
-    return {**others, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
 
 
 def _converted(path: Path, settings: Settings, folder: Path) -> Spool:

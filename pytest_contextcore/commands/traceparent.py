@@ -36,5 +36,5 @@ def command(evidence: Path, value: bool) -> int:
         )
     taken = sampled(Settings.from_environ(os.environ), remote_parent(os.environ), found.otel_trace_id)
     shown = header(found, sampled=taken)
-    click.echo(shown if value else f"TRACEPARENT={shown}")
+    print(shown if value else f"TRACEPARENT={shown}")
     return 0

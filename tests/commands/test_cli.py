@@ -17,6 +17,8 @@ from pytest_contextcore import __version__
 from pytest_contextcore.commands import cli, installation
 from pytest_contextcore.commands.cli import main
 
+from ..support.otlp_receiver import Receiver, refused_endpoint
+
 Captured = pytest.CaptureFixture[str]
 COMMANDS = ["contract", "diff", "install", "plan", "queries", "replay", "show", "task", "traceparent"]
 
@@ -184,6 +186,19 @@ def test_install_init_says_what_is_wrong_with_the_folder(tmp_path: Path, capsys:
     said = capsys.readouterr().out
     assert "FAIL  evidence" in said
     assert "name another with --contextcore-out DIR" in said
+
+
+def test_install_init_asks_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    ask = ["install", "init", "--out", str(tmp_path), "--endpoint"]
+    with Receiver() as receiver:
+        assert main([*ask, receiver.http_endpoint]) == 0
+    assert f"ok    endpoint                     {receiver.http_endpoint}/v1/traces" in capsys.readouterr().out
+    for endpoint, said in ((refused_endpoint(), "connection refused"), ("ftp://x", "OTEL_EXPORTER_OTLP_ENDPOINT")):
+        assert main([*ask, endpoint]) == 1
+        assert said in capsys.readouterr().out.partition("FAIL  endpoint")[2]
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    assert main([*ask, "http://127.0.0.1:9"]) == 1
+    assert "the environment turns export off" in capsys.readouterr().out
 
 
 def test_a_missing_package_and_an_old_pytest_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
