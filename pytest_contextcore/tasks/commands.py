@@ -31,7 +31,7 @@ from .store import Store
 
 PROGRAM = "contextcore task"
 DEFAULT_PROJECT = "contextcore"
-"""The project of lines that name none."""
+"""The project of lines that name none, on the command line or in ``CONTEXTCORE_PROJECT``."""
 
 _MAX_LINE = 1000
 
@@ -61,14 +61,12 @@ _ID = _option("--id", "task_id", type=_name, required=True, help="The task, such
 _BY = _option("--by", help="Who says so.")
 _NEXT_ACTION = _option("--next-action", help="What to do about that.")
 _COMMON = [
-    _option("--project", type=_name, help=f"Its project (default: CONTEXTCORE_PROJECT, else {DEFAULT_PROJECT})."),
+    _option("--project", type=_name, help=f"Its project (default: {DEFAULT_PROJECT}; of list: all).", envvar="CONTEXTCORE_PROJECT", show_envvar=True),
     _option(
-        "--state",
-        type=_name,
-        metavar="DIR",
-        help="The folder of tasks/ and spool/ (default: CONTEXTCORE_STATE, else out).",
+        "--state", type=_name, metavar="DIR", help="The folder of tasks/ and spool/.",
+        envvar="CONTEXTCORE_STATE", show_envvar=True, default="out", show_default=True,
     ),
-]
+]  # fmt: skip
 _CHANGES: dict[str, tuple[str, Callable[..., Task], list[click.Option]]] = {
     "update": ("Change a task's status.", rules.update, [
         _option("--status", type=click.Choice(SETTABLE), required=True, help="The new status."),
@@ -101,11 +99,9 @@ def command() -> None:
 
 
 def _add(name: str, summary: str, options: Sequence[click.Option], run: Callable[..., int]) -> None:
-    def guarded(**given: Any) -> int:
-        given["state"] = Store(Path(given["state"] or os.environ.get("CONTEXTCORE_STATE") or "out"))
-        given["project"] = given["project"] or os.environ.get("CONTEXTCORE_PROJECT")
+    def guarded(state: str, **given: Any) -> int:
         try:
-            return run(**given)
+            return run(Store(Path(state)), **given)
         except (TaskRefused, TaskStateError) as error:
             return refuse(cut(str(error), _MAX_LINE), 1)
 
