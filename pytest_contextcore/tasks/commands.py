@@ -61,7 +61,10 @@ _ID = _option("--id", "task_id", type=_name, required=True, help="The task, such
 _BY = _option("--by", help="Who says so.")
 _NEXT_ACTION = _option("--next-action", help="What to do about that.")
 _COMMON = [
-    _option("--project", type=_name, help=f"Its project (default: {DEFAULT_PROJECT}; of list: all).", envvar="CONTEXTCORE_PROJECT", show_envvar=True),
+    _option(
+        "--project", type=_name, help=f"Its project (default: {DEFAULT_PROJECT}; of list: all).",
+        envvar="CONTEXTCORE_PROJECT", show_envvar=True,
+    ),
     _option(
         "--state", type=_name, metavar="DIR", help="The folder of tasks/ and spool/.",
         envvar="CONTEXTCORE_STATE", show_envvar=True, default="out", show_default=True,
