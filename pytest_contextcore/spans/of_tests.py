@@ -1,9 +1,10 @@
-"""Spans of tests that are no phase: one a test and attempt, below one span of the whole session (contract 6)."""
+"""Spans of tests that are no phase: one for each attempt at a test, below one span of the whole session."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,14 +13,14 @@ from ..failures import Failure, failure_in, failure_of
 from ..ids import Remote, derived_span_id, new_span_id
 from ..redact import redact
 from ..session.sources import code_attributes
-from ..span import OK, UNSET, Attributes, SpanData, error_status
+from ..span import OK, Attributes, SpanData, error_status
 from .current import SpanContexts
-from .of_subtests import SubtestSpans
+from .of_subtests import SubtestSpans, Verdict, case_span
 
 ROOT_NAME = "pytest"
 """Name of the session's span, and of its test suite."""
 
-_RUN_STATUS = {
+_RUN_STATUS: dict[int, str] = {
     pytest.ExitCode.OK: "success",
     pytest.ExitCode.TESTS_FAILED: "failure",
     pytest.ExitCode.NO_TESTS_COLLECTED: "skipped",
@@ -36,6 +37,15 @@ class _Attempt:
     def __init__(self, item: pytest.Item, span_id: str) -> None:
         self.item, self.nodeid, self.span_id, self.start = item, item.nodeid, span_id, time.time_ns()
 
+    @property
+    def verdict(self) -> Verdict:
+        """What became of it: any failed report fails it."""
+        if self.failed:
+            return "fail"
+        if self.interrupted:
+            return "interrupted"
+        return "pass" if self.passed and not self.skipped else ""
+
 
 class OrdinaryTests:
     """Makes each test that is no phase a span, and OpenTelemetry's current context.
@@ -48,8 +58,8 @@ class OrdinaryTests:
         sink: takes each finished span; None where none are wanted: then ids and context are all that is made.
         sampled: whether the trace is; without it nothing goes to ``sink``.
         remote: the parent of the session's span, from ``TRACEPARENT``.
-        worker: the id of the xdist worker that this is; then `finish` emits nothing, since the controller does it, and
-            ids of spans are such that the controller can tell those of tests in which the worker dies.
+        worker: the id of the xdist worker that this is. Then `finish` emits nothing, since the controller does it, and
+            the controller can derive the id of a span, so that it can end a test in which the worker dies.
     """
 
     def __init__(
@@ -67,6 +77,7 @@ class OrdinaryTests:
         self._remote, self._worker = remote, worker
         self._state = remote.state if remote else ""
         self._stack = SpanContexts(trace_id, sampled=sampled, state=self._state)
+        self._case = partial(case_span, trace_id=trace_id, parent_id=root_span_id, state=self._state)
         self._start = time.time_ns()
         self._item: pytest.Item | None = None
         self._attempts = 0
@@ -109,7 +120,7 @@ class OrdinaryTests:
         self._end()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Learn the outcome: any failed report fails the attempt, those of subtests and of repeated ones too."""
+        """Learn the outcome, from the reports of subtests and of repeated ones too."""
         attempt = self._attempt
         if attempt is None or report.nodeid != attempt.nodeid:
             return
@@ -143,16 +154,14 @@ class OrdinaryTests:
             return
         failure = failure_of(call.excinfo.value, int(call.stop * 1e9))
         known = attempt.failures
-        if known and known[0].type == "":
-            attempt.failures = (failure, *known[1:])  # the same failure, better known
-        else:
-            attempt.failures = (*known, failure)
+        same = bool(known) and known[0].type == ""  # what the report told of it before
+        attempt.failures = (failure, *known[1:]) if same else (*known, failure)
 
     def finish(self, exitstatus: int) -> None:
         """Emit the session's span, if it has children; in an xdist worker nothing is left to do."""
         if self._sink is None or self._worker or not self.ran:
             return
-        status = _RUN_STATUS.get(pytest.ExitCode(exitstatus), "aborted") if exitstatus in _EXIT_CODES else "aborted"
+        status = _RUN_STATUS.get(exitstatus, "aborted")
         self._sink(
             SpanData(
                 name=ROOT_NAME,
@@ -169,39 +178,19 @@ class OrdinaryTests:
         )
 
     def crashed(
-        self,
-        report: pytest.TestReport,
-        *,
-        worker: str,
-        attempt: int,
-        start: int | None,
-        location: tuple[str, int | None, str],
+        self, nodeid: str, worker: str, attempt: int, start: int, location: tuple[str, int | None, str]
     ) -> None:
-        """In an xdist controller: emit the span of a test in which its worker died, with the id that it had there.
-
-        ``start`` is when the controller heard of it, in nanoseconds; None where it did not.
-        """
-        if self._sink is None:
-            return
-        now = time.time_ns()
-        name = _shown(report.nodeid)
+        """In an xdist controller: emit the span of a test in which its worker died, with the id that it had there."""
         path, line, _ = location
-        attributes: Attributes = {"test.case.name": name, "test.case.result.status": "fail", "code.file.path": path}
+        place: Attributes = {"code.file.path": path}
         if line is not None:
-            attributes["code.line.number"] = line + 1
-        self._sink(
-            SpanData(
-                name=name,
-                trace_id=self.trace_id,
-                span_id=self._derived(report.nodeid, worker, attempt),
-                parent_id=self.root_span_id,
-                start=min(start or now, now),
-                end=now,
-                attributes=attributes,
-                status=error_status(f"worker {worker!r} crashed while it ran this test"),
-                trace_state=self._state,
-            )
-        )
+            place["code.line.number"] = line + 1
+        now = time.time_ns()
+        failure = Failure(f"worker {worker!r} crashed while it ran this test", now)
+        if self._sink is not None:
+            span_id = self._derived(nodeid, worker, attempt)
+            span = self._case(_shown(nodeid), "fail", (failure,), span_id=span_id, start=start, end=now, place=place)
+            self._sink(span)
 
     def _derived(self, nodeid: str, worker: str, attempt: int) -> str:
         return derived_span_id(self.trace_id, self.root_span_id, worker, nodeid, attempt)
@@ -221,36 +210,17 @@ class OrdinaryTests:
         self._stack.close()
         if self._sink is not None and self._subtests is not None:
             self._subtests.flush()
-            self._sink(self._span(attempt))
-
-    def _span(self, attempt: _Attempt) -> SpanData:
-        name = _shown(attempt.nodeid)
-        attributes: Attributes = {"test.case.name": name, **code_attributes(attempt.item)}
-        failures = attempt.failures
-        status = UNSET
-        if attempt.failed:
-            attributes["test.case.result.status"] = "fail"
-            status = error_status(failures[0].line if failures else "")
-        elif attempt.interrupted:
-            status = error_status(failures[0].line)
-        elif attempt.passed and not attempt.skipped:
-            attributes["test.case.result.status"] = "pass"
-            status = OK
-        return SpanData(
-            name=name,
-            trace_id=self.trace_id,
-            span_id=attempt.span_id,
-            parent_id=self.root_span_id,
-            start=attempt.start,
-            end=max(attempt.start, time.time_ns()),
-            attributes=attributes,
-            events=tuple(event for failure in failures for event in failure.events()) if failures else (),
-            status=status,
-            trace_state=self._state,
-        )
-
-
-_EXIT_CODES = frozenset(int(code) for code in pytest.ExitCode)
+            self._sink(
+                self._case(
+                    _shown(attempt.nodeid),
+                    attempt.verdict,
+                    attempt.failures,
+                    span_id=attempt.span_id,
+                    start=attempt.start,
+                    end=time.time_ns(),
+                    place=code_attributes(attempt.item),
+                )
+            )
 
 
 def _shown(nodeid: str) -> str:

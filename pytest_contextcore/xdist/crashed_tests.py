@@ -1,9 +1,10 @@
-"""Ordinary tests whose xdist worker died in them: the controller makes the span that the worker no longer can."""
+"""Ordinary tests whose worker died in them: the controller makes the span that the worker no longer can."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,13 +19,13 @@ CRASHED = "???"
 class CrashedTests:
     """A plugin object of the controller, registered only when spans are exported.
 
-    ``is_phase`` knows the node ids of phases: whoever takes over a plan makes their spans.
+    ``phases`` has the node ids of phases: whoever takes over a plan makes their spans.
     """
 
-    def __init__(self, ordinary: OrdinaryTests, is_phase: Callable[[str], bool]) -> None:
-        self._ordinary, self._is_phase = ordinary, is_phase
+    def __init__(self, ordinary: OrdinaryTests, phases: Container[str]) -> None:
+        self._ordinary, self._phases = ordinary, phases
         self._running: dict[str, tuple[int, tuple[str, int | None, str]]] = {}
-        self._reruns: dict[str, int] = {}
+        self._reruns: Counter[str] = Counter()
 
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         """A test starts in some worker."""
@@ -37,11 +38,9 @@ class CrashedTests:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A worker crashed, or a test is about to be run again: then its worker's next span of it is another one."""
         if str(report.when) == CRASHED:
-            start, location = self._running.pop(report.nodeid, (None, report.location))
-            if self._is_phase(report.nodeid):
-                return
-            worker = str(report.node.gateway.id)
-            attempt = self._reruns.get(report.nodeid, 0) + 1
-            self._ordinary.crashed(report, worker=worker, attempt=attempt, start=start, location=location)
+            start, location = self._running.pop(report.nodeid, (time.time_ns(), report.location))
+            if report.nodeid not in self._phases:
+                worker, attempt = str(report.node.gateway.id), self._reruns[report.nodeid] + 1
+                self._ordinary.crashed(report.nodeid, worker, attempt, start, location)
         elif str(report.outcome) == "rerun":  # as pytest-rerunfailures says
-            self._reruns[report.nodeid] = self._reruns.get(report.nodeid, 0) + 1
+            self._reruns[report.nodeid] += 1

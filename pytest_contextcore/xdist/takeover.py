@@ -1,0 +1,90 @@
+"""A plan whose worker died: the controller goes on from the evidence that the worker left."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..errors import EvidenceError
+from ..plan.model import Plan
+from ..recovery.end import emitted, files_of
+from ..recovery.read import catch_up, cut_off, look, program_spans
+from ..session.close import Trace
+from ..session.shared import Services
+from ..spans.writer import PlanSpans
+from ..trace.changes import all_of
+from ..trace.evidence import Evidence, Status
+from ..trace.file import EvidenceFile, evidence_path
+from ..trace.recorder import TraceRecorder
+from ..trace.resume import load_evidence
+from ..trace.rules import Trouble
+
+
+class Crash(NamedTuple):
+    """A worker died in a phase: its short id, and its test's node id."""
+
+    phase_id: str
+    nodeid: str
+
+
+def left_behind(shared: Services, fresh: Evidence) -> Evidence | None:
+    """What a worker has written of a plan in this session; None where no worker began it."""
+    try:
+        evidence = load_evidence(evidence_path(shared.context.out, fresh.trace_id))
+    except EvidenceError:
+        return None
+    return evidence if evidence.runs == fresh.runs else None
+
+
+def take_over(shared: Services, plan: Plan, fresh: Evidence, crash: Crash | None) -> Trace:
+    """Bring a plan to its end: the phase that crashed has failed, and what is downstream does not start.
+
+    Args:
+        shared: the session's services.
+        plan: the plan.
+        fresh: its evidence before any phase ran.
+        crash: where its worker died; None where the session was stopped before the worker had said how it went.
+    """
+    out, run_id = shared.context.out, shared.context.run_id
+    evidence = left_behind(shared, fresh)
+    begun = evidence is not None
+    if evidence is not None:
+        catch_up(evidence, look(files_of(out, evidence.trace_id, run_id), evidence))
+    recorder = TraceRecorder.take_over(plan, evidence or fresh)
+    spans = PlanSpans(
+        recorder,
+        out,
+        shared.outbox,
+        sampled=shared.outbox.sampled(fresh.otel_trace_id),
+        emitted=emitted(out, fresh.trace_id, run_id) if begun else (),
+    )
+    file = EvidenceFile(recorder, out)
+    recorder.listener = all_of(spans, file)
+    if not begun:
+        recorder.start()
+    _end_what_was_open(recorder)
+    if crash is not None:
+        _fail(recorder, crash)
+    recorder.finish()
+    return Trace(recorder.evidence, [problem for problem in (file.problem, spans.problem) if problem])
+
+
+def _end_what_was_open(recorder: TraceRecorder) -> None:
+    """The gates and programs of the phase in which a worker died; spans are made of them with the phase."""
+    for span in recorder.evidence.spans:
+        if span.status is Status.IN_PROGRESS:
+            cut_off(span, "its worker ended before it did", recorder.now())
+            children = list(program_spans(recorder.evidence, span))
+            recorder.child_spans[recorder.plan.short_phase_id(span.span_id)] = children
+
+
+def _fail(recorder: TraceRecorder, crash: Crash) -> None:
+    """The phase failed, unless what was recorded says that it was blocked or failed before."""
+    phase_id, nodeid = crash
+    if recorder.span(phase_id).status is Status.NOT_STARTED:
+        recorder.begin_phase(phase_id, nodeid)
+    if recorder.span(phase_id).status in (Status.IN_PROGRESS, Status.COMPLETED):
+        reason = f"its worker crashed while it ran {nodeid}"
+        if recorder.span(phase_id).status is Status.COMPLETED:
+            recorder.reopen_phase(phase_id)
+        recorder.add_trouble(phase_id, Trouble(reason, f"find out why {nodeid} ends its process, then run again"))
+        recorder.end_phase(phase_id)
