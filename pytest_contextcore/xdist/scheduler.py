@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from collections import OrderedDict
 
-    import pytest
     from xdist.remote import Producer
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
@@ -95,12 +95,19 @@ class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
         self._units = 0
 
     def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
-        """A worker has collected."""
+        """A worker has collected.
+
+        Raises:
+            pytest.UsageError: it replaces one that died, but collected something else.
+        """
         if node not in self.assigned_work:
             return  # xdist told it to shut down when it got ready, and forgot that when another one crashed
         super().add_node_collection(node, collection)
         if node not in self.registered_collections:
-            node.shutdown()  # it replaces a worker, but collected something else, so it cannot run what is left
+            raise pytest.UsageError(
+                f"worker {node.gateway.id} replaces one that died, but collected {len(collection)} others than the "
+                f"{len(self._index)} tests of this session; make the collection the same in every process"
+            )
 
     def schedule(self) -> None:
         """Hand out tests: for the first time, or to a worker that came later."""
