@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+PLAN_FILE = "plan.toml"
+"""What a plan's file is called."""
+
 
 class Settings(NamedTuple):
     """What the command line and the ini file ask for; the command line wins.

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import PlanError
-from ..plan.model import PLAN_FILE, load_plan
+from ..options import PLAN_FILE
+from ..plan.model import load_plan
 from ..plan.waivers import load_waivers
 from ..schemas import KINDS, file_name, schema
 from ..schemas.check import Fault, faults, shown

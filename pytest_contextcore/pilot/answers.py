@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_output
-from ..plan.model import PLAN_FILE, load_plan
+from ..options import PLAN_FILE
+from ..plan.model import load_plan
 from ..report.verdict import plain
 from ..trace.evidence import SCHEMA_VERSION
 from .checks import Outcome, Threshold, Verdict

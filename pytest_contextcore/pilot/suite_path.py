@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..plan.model import PLAN_FILE
+from ..options import PLAN_FILE
 
 
 def suite_folder() -> Path:

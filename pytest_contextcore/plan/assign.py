@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..errors import CollectionError
-from .model import PLAN_FILE, PhasePlan, Plan
+from ..options import PLAN_FILE
+from .model import PhasePlan, Plan
 
 T = TypeVar("T")
 

@@ -21,9 +21,6 @@ from ..errors import PlanError
 from ..ids import ID, ID_RULE, MAX_ID
 from .attributes import Attribute, AttributeType, registry
 
-PLAN_FILE = "plan.toml"
-"""What a plan is called."""
-
 MAX_PLAN_BYTES = 4 * 1024 * 1024
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ..options import KEY, Settings
-from ..plan.model import PLAN_FILE
+from ..options import KEY, PLAN_FILE, Settings
 
 MARKER = "phase"
 
