@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,6 @@ from ..session.planned import hold
 from ..session.reused import KeptWords
 from ..session.shared import WORKER_INPUT, Services, services
 from ..trace.evidence import Evidence, Result, SpanEvidence
-from .crashed_tests import CrashedTests
 from .messages import CHANNEL, CannotRun, GateDecided, PlanEnded, PlanFound, from_text
 from .scheduler import PlanScheduling, UntilAPlan
 from .takeover import Crash, left_behind, take_over
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
+
+CRASHED = "???"
+"""What xdist gives as ``when`` in the report of a test whose worker crashed."""
 
 
 @dataclass(slots=True)
@@ -52,6 +55,9 @@ class Controller:
         """By worker, until it has collected."""
         self._gates: deque[GateLine] = deque()
         self._progress = Shown()
+        self._running: dict[str, tuple[int, tuple[str, int | None, str]]] = {}
+        """When the tests that run began, and where they stand."""
+        self._reruns: Counter[str] = Counter()
         self._lines: list[str] = []
 
     @property
@@ -60,11 +66,8 @@ class Controller:
 
     def pytest_sessionstart(self) -> None:
         """Register what only some sessions need."""
-        plugins = self._config.pluginmanager
         if self._config.stash[KEY].resume:
-            plugins.register(KeptWords(), "contextcore-kept-words")
-        if self._shared.outbox.settings.exporting:
-            plugins.register(CrashedTests(self._shared.ordinary, self._phases), "contextcore-crashes")
+            self._config.pluginmanager.register(KeptWords(), "contextcore-kept-words")
 
     # --- workers and what they say
 
@@ -95,7 +98,7 @@ class Controller:
         """
         for message in self._heard.pop(node.gateway.id, ()):
             if isinstance(message, CannotRun):
-                raise pytest.UsageError(message.message)
+                raise pytest.UsageError(message.reason)
             self._add_plan(message)
 
     def _add_plan(self, found: PlanFound) -> None:
@@ -127,28 +130,41 @@ class Controller:
 
     # --- tests
 
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
+    def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         """A worker starts a test; if it is a phase, it is shown."""
+        self._running[nodeid] = time.time_ns(), location
         if self._progress.phases is not None and (span := self._phases.get(nodeid)) is not None:
             self._progress.phases.begin(label(span))
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """A worker is done with a test."""
+        self._running.pop(nodeid, None)
         if self._progress.phases is not None and (span := self._phases.get(nodeid)) is not None:
             self._progress.phases.end(label(span))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Print gates that were decided meanwhile; learn whether there are ordinary tests; send what waits."""
+        """Print gates that were decided meanwhile; take note of ordinary tests; send what waits."""
         while self._gates:
             gate = self._gates.popleft()
             if self._progress.gates is not None:
                 self._progress.gates.show(gate)
         if report.nodeid not in self._phases:
-            self._shared.ordinary.ran = True
-            self._shared.outbox.begin_root()
+            self._take_note(report)
         if report.when == "teardown" and self._shared.outbox.delivery is not None:
             self._shared.outbox.delivery.between_tests()
+
+    def _take_note(self, report: pytest.TestReport) -> None:
+        """Of an ordinary test: its worker makes its spans, but for one in which the worker crashed."""
+        shared = self._shared
+        shared.ordinary.ran = True
+        shared.outbox.begin_root()
+        if str(report.when) == CRASHED:
+            start, location = self._running.pop(report.nodeid, (time.time_ns(), report.location))
+            attempt = self._reruns[report.nodeid] + 1
+            shared.ordinary.crashed(report.nodeid, str(report.node.gateway.id), attempt, start, location)
+        elif str(report.outcome) == "rerun":  # as pytest-rerunfailures says: the next span of it is another one
+            self._reruns[report.nodeid] += 1
 
     # --- ends
 

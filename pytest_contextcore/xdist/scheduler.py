@@ -1,11 +1,9 @@
 """Who runs what beside a plan: the plan's tests go to one worker, in order, whatever ``--dist`` says.
 
-xdist asks for a scheduler before any worker has collected. `UntilAPlan` is its own scheduler until a worker says that
-it collected a plan, and a `PlanScheduling` from then on. Without a plan every call goes to xdist's own as it came.
-
-`PlanScheduling` deals units of tests that go to one worker whole. A plan is a unit. Other tests are grouped as xdist's
-own scheduler would group them; where it does not group (``load``, ``worksteal``, ``each``), they are cut into small
-chunks, and each runs once.
+xdist asks for a scheduler before any worker has collected, so `UntilAPlan` is its own one until a worker says that it
+collected a plan, and a `PlanScheduling` from then on. That deals units of tests, each to one worker whole. A plan is a
+unit. Other tests are grouped as xdist's own scheduler would group them; where it would not (``load``, ``worksteal``,
+``each``), they are cut into small chunks, and each runs once.
 """
 
 from __future__ import annotations
@@ -24,6 +22,9 @@ if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
+Scopes = Callable[[str], str]
+"""The scope of an ordinary test, by its node id."""
+
 _LARGEST_CHUNK = 32
 _CHUNKS_FOR_EACH_WORKER = 8
 _ENOUGH = 3
@@ -31,21 +32,11 @@ _ENOUGH = 3
 
 
 def units_of(
-    collection: Iterable[str],
-    plan_of: Mapping[str, str],
-    scope_of: Callable[[str], str] | None,
-    chunk: int,
-    *,
-    largest_first: bool = True,
+    collection: Iterable[str], plan_of: Mapping[str, str], scope_of: Scopes | None, chunk: int, *, largest_first: bool
 ) -> list[list[str]]:
-    """The tests in units that go to one worker whole, in the order to deal them: plans first, since they take longest.
+    """The tests in units, in the order to deal them: plans first, since they take longest.
 
-    Args:
-        collection: all node ids, a plan's in its order.
-        plan_of: the plan of each phase, by node id.
-        scope_of: the scope of an ordinary test, by node id; without it they are cut into chunks.
-        chunk: how many tests make a chunk.
-        largest_first: whether the units after the plans are sorted by their number of tests.
+    Without ``scope_of`` ordinary tests are cut into chunks of that many tests.
     """
     plans: dict[str, list[str]] = {}
     others: dict[object, list[str]] = {}
@@ -62,18 +53,16 @@ def units_of(
 
 def chunk_size(count: int, workers: int, largest: int | None) -> int:
     """How many of so many ordinary tests make a chunk; ``largest`` is the value of ``--maxschedchunk``."""
-    return max(1, min(count // (workers * _CHUNKS_FOR_EACH_WORKER), _LARGEST_CHUNK, largest or _LARGEST_CHUNK))
+    return max(1, min(count // (workers * _CHUNKS_FOR_EACH_WORKER), largest or _LARGEST_CHUNK, _LARGEST_CHUNK))
 
 
 class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Deals units of tests to workers. A plan whose worker died is over if it had begun, and is dealt again if not.
+    """Deals units of tests. A plan whose worker died is over if it had begun, and is dealt again if not.
 
-    Args:
-        plan_of: the plan of each phase, by node id.
-        scope_of: see `units_of`.
+    ``plan_of`` gives the plan of each phase, by node id.
     """
 
-    # xdist's own, that is used here
+    # xdist's own, as far as they are used here
     config: pytest.Config
     nodes: list[WorkerController]
     collection: list[str] | None
@@ -82,11 +71,7 @@ class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
     assigned_work: dict[WorkerController, dict[str, dict[str, bool]]]
 
     def __init__(
-        self,
-        config: pytest.Config,
-        log: Producer,
-        plan_of: Mapping[str, str],
-        scope_of: Callable[[str], str] | None,
+        self, config: pytest.Config, log: Producer, plan_of: Mapping[str, str], scope_of: Scopes | None
     ) -> None:
         super().__init__(config, log)
         self._plan_of, self._scope_of = plan_of, scope_of
@@ -118,10 +103,10 @@ class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
                 return
             self.collection = first
             self._index = {nodeid: index for index, nodeid in enumerate(first)}
-            largest: int | None = self.config.getoption("maxschedchunk")
-            chunk = chunk_size(len(first) - len(self._plan_of), max(1, len(self.nodes)), largest)
-            reorder: bool = self.config.getoption("loadscopereorder")
-            for unit in units_of(self._index, self._plan_of, self._scope_of, chunk, largest_first=reorder):
+            option = self.config.getoption
+            chunk = chunk_size(len(first) - len(self._plan_of), len(self.nodes) or 1, option("maxschedchunk"))
+            reorder: bool = option("loadscopereorder")
+            for unit in units_of(first, self._plan_of, self._scope_of, chunk, largest_first=reorder):
                 self._enqueue(unit)
             for node in self.nodes:  # one unit each at first, so that several plans go to several workers
                 self._feed(node, enough=1)
@@ -146,13 +131,12 @@ class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
         if item in self._plan_of:
             raise NotImplementedError(f"{item}: a plan's test is not run again after its worker crashed")
         self._enqueue([item])
-        for node in self.nodes:
-            self._feed(node)
 
     def remove_node(self, node: WorkerController) -> str | None:
         """A worker is gone. Returns the node id of the test that it was running, if any.
 
-        That test is not dealt again: xdist's scope scheduling gives it to worker after worker.
+        That test is not dealt again: xdist's scope scheduling gives it to worker after worker. The others are, as soon
+        as a worker has finished a test, or the one that replaces this has collected.
         """
         crashed: str | None = None
         for unit in self.assigned_work.pop(node).values():
@@ -164,8 +148,6 @@ class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
             if waiting:
                 self._enqueue(waiting)
                 self.workqueue.move_to_end(self._unit_of[waiting[0]], last=False)
-        for other in self.nodes:
-            self._feed(other)
         return crashed
 
     def _enqueue(self, unit: Sequence[str]) -> None:
@@ -189,12 +171,9 @@ class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
 
 
 class UntilAPlan:
-    """Stands for xdist's own scheduler, and for a `PlanScheduling` as soon as a worker has collected a plan.
+    """Stands for xdist's own scheduler, and for the one that ``make`` makes as soon as a worker collected a plan.
 
-    Args:
-        own: the scheduler that xdist would use.
-        plan_of: filled before `add_node_collection` is called for the worker that collected the plans.
-        make: makes the scheduler to use beside a plan.
+    ``plan_of`` is filled before `add_node_collection` is called for that worker.
     """
 
     def __init__(self, own: Scheduling, plan_of: Mapping[str, str], make: Callable[[], PlanScheduling]) -> None:
@@ -203,22 +182,16 @@ class UntilAPlan:
 
     def __getattr__(self, name: str) -> Any:
         """Everything but `add_node_collection` is the scheduler's own."""
-        if name == "_scheduler":  # a copy that is not made yet
-            raise AttributeError(name)
         return getattr(self._scheduler, name)
 
     def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
-        """A worker has collected; the first one that collected a plan decides who schedules."""
+        """A worker has collected."""
         begun = self._scheduler.collection_is_completed
         if self._plan_of and not begun and not isinstance(self._scheduler, PlanScheduling):
-            self._change_over()
+            nodes, self._scheduler = self._scheduler.nodes, self._make()
+            for each in nodes:
+                self._scheduler.add_node(each)
+            for earlier in self._collected:
+                self._scheduler.add_node_collection(*earlier)
         self._collected.append((node, collection))
         self._scheduler.add_node_collection(node, collection)
-
-    def _change_over(self) -> None:
-        nodes = self._scheduler.nodes
-        self._scheduler = self._make()
-        for node in nodes:
-            self._scheduler.add_node(node)
-        for node, collection in self._collected:
-            self._scheduler.add_node_collection(node, collection)  # leaves out workers that died meanwhile

@@ -56,10 +56,16 @@ class Link:
             return
         for run in self._config.stash[SERVICES].runs:
             nodeids = [item.nodeid for item in session.items if item.stash.get(PHASE_OF, (None,))[0] is run]
-            self._channel.send(to_text(PlanFound.of(run, nodeids)))
+            self._channel.send(to_text(PlanFound(str(run.plan.path), nodeids, _evidence(run))))
 
     def report(self, runs: list[PlanRun], spool: Spool | None) -> None:
         """The session is over in this worker: the evidence of what it ran, and what could not be written."""
         lost = [f"spool {spool.problem}; {spool.lost} spans are lost"] if spool is not None and spool.problem else []
-        done = [to_text(PlanEnded.of(run, lost)) for run in runs if run.started]
+        done = [to_text(PlanEnded(_evidence(run), [*run.problems(), *lost])) for run in runs if run.started]
         self._config.workeroutput[WORKER_INPUT] = done  # type: ignore[attr-defined]  # set by xdist
+
+
+def _evidence(run: PlanRun) -> str:
+    from ..trace.file import dump  # noqa: PLC0415  (only with a plan)
+
+    return dump(run.recorder.evidence).decode()

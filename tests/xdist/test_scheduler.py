@@ -25,29 +25,22 @@ from pytest_contextcore.private import scopes_of
 from pytest_contextcore.xdist.scheduler import PlanScheduling, UntilAPlan, chunk_size, units_of
 
 LOG = Producer("test", enabled=False)
-SCHEDULERS = {
-    "load": xdist.LoadScheduling,
-    "worksteal": xdist.WorkStealingScheduling,
-    "loadscope": xdist.LoadScopeScheduling,
-    "loadfile": xdist.LoadFileScheduling,
-    "loadgroup": xdist.LoadGroupScheduling,
-    "each": xdist.EachScheduling,
-}
-MODES = list(SCHEDULERS)
+SCHEDULERS = {"load": xdist.LoadScheduling, "loadfile": xdist.LoadFileScheduling, "each": xdist.EachScheduling}
 SEEDS = range(40)
 SHUTDOWN = -1
+by_mode = pytest.mark.parametrize("mode", list(SCHEDULERS))
 
 
 @dataclass(eq=False)
 class FakeNode:
-    """What a scheduler knows as a worker, and the process behind it."""
+    """What a scheduler knows as a worker, and the process behind it: commands travel, a test waits for the next."""
 
     number: int
     items: list[str]
     post: Callable[..., None]
     crashing: set[str]
-    sent: list[tuple[str, list[int]]] = field(default_factory=list)
-    wire: deque[tuple[str, list[int]]] = field(default_factory=deque)
+    sent: list[int] = field(default_factory=list)
+    wire: deque[int] = field(default_factory=deque)
     queue: deque[int] = field(default_factory=deque)
     next_item: int | None = None
     running: int | None = None
@@ -59,35 +52,28 @@ class FakeNode:
     def __post_init__(self) -> None:
         self.gateway = SimpleNamespace(id=f"gw{self.number}", spec="popen")
 
-    def _command(self, name: str, indices: Sequence[int] = ()) -> None:
-        if self.stage in ("dying", "dead") and name != "shutdown":
-            raise OSError("cannot send (already closed?)")
-        self.sent.append((name, list(indices)))
-        self.wire.append((name, list(indices)))
-
     def send_runtest_some(self, indices: Sequence[int]) -> None:
         assert not self.shutting_down, "tests behind a shutdown never run"
-        self._command("some", indices)
-
-    def send_runtest_all(self) -> None:
-        self._command("some", range(len(self.items)))
-
-    def send_steal(self, indices: Sequence[int]) -> None:
-        self._command("steal", indices)
+        if self.stage in ("dying", "dead"):
+            raise OSError("cannot send (already closed?)")
+        self.sent.extend(indices)
+        self.wire.extend(indices)
 
     def shutdown(self) -> None:
-        self._command("shutdown")
+        self.wire.append(SHUTDOWN)
         self.shutting_down = True
 
     def steps(self) -> Iterator[Callable[[], None]]:
         """What may happen in this worker next."""
-        if self.stage in ("started", "ready", "dying"):
-            yield partial(self._move, *{"started": ("ready",) * 2, "ready": ("running", "collected")}.get(
-                self.stage, ("dead", "died")
-            ))  # fmt: skip
+        if self.stage == "started":
+            yield partial(self._move, "ready", "ready")
+        elif self.stage == "ready":
+            yield partial(self._move, "running", "collected")
+        elif self.stage == "dying":
+            yield partial(self._move, "dead", "died")
         elif self.stage == "running":
             if self.wire:
-                yield self._receive
+                yield lambda: self.queue.append(self.wire.popleft())
             if self.running is not None:
                 yield self._end
             elif self.queue:
@@ -97,18 +83,6 @@ class FakeNode:
         self.stage = stage
         self.shutting_down |= stage in ("dead", "finished")
         self.post(event, self)
-
-    def _receive(self) -> None:
-        name, indices = self.wire.popleft()
-        if name == "some":
-            self.queue.extend(indices)
-        elif name == "shutdown":
-            self.queue.append(SHUTDOWN)
-        else:
-            stolen = [index for index in self.queue if index in indices]
-            stolen = stolen if len(stolen) == len(indices) else []
-            self.queue = deque(index for index in self.queue if index not in stolen)
-            self.post("unscheduled", self, stolen)
 
     def _get(self) -> None:
         current, self.next_item = self.next_item, self.queue.popleft()
@@ -141,15 +115,14 @@ class FakeSession:
         workers: int = 2,
         bare: bool = False,
         crashes: Sequence[str] = (),
-        restarts: int | None = None,
+        restarts: int = 100,
         collections: dict[int, list[str]] | None = None,
         again: bool = False,
     ) -> None:
         self.told: list[str] = []
-        options = {"maxschedchunk": None, "loadscopereorder": True}
         config: Any = SimpleNamespace(
             getvalue=lambda _name: ["popen"] * workers,
-            getoption=options.get,
+            getoption={"maxschedchunk": None, "loadscopereorder": True}.get,
             option=SimpleNamespace(loadscopereorder=True),
             hook=SimpleNamespace(pytest_collectreport=lambda report: self.told.append(str(report.longrepr))),
         )
@@ -169,9 +142,8 @@ class FakeSession:
 
     def start(self) -> None:
         items = self.collections.get(len(self.nodes), self.collection)
-        node = FakeNode(len(self.nodes), items, lambda *event: self.events.append(event), self.crashing)
-        self.nodes.append(node)
-        self.active.append(node)
+        self.nodes.append(FakeNode(len(self.nodes), items, lambda *event: self.events.append(event), self.crashing))
+        self.active.append(self.nodes[-1])
 
     def shutdown(self) -> None:
         if not self.shuttingdown:
@@ -201,9 +173,6 @@ class FakeSession:
     def on_completed(self, node: FakeNode, index: int) -> None:
         self.sched.mark_test_complete(node, index, 0.01)
 
-    def on_unscheduled(self, node: FakeNode, indices: list[int]) -> None:
-        self.sched.remove_pending_tests_from_node(node, indices)
-
     def on_finished(self, node: FakeNode) -> None:
         if node in self.sched.nodes:
             assert self.sched.remove_node(node) is None
@@ -217,7 +186,7 @@ class FakeSession:
         if crashed is not None and self.again and not plan_of(crashed):
             self.sched.mark_test_pending(crashed)
         self.crashed.append(crashed)
-        if self.restarts is not None and len(self.crashed) > self.restarts:
+        if len(self.crashed) > self.restarts:
             self.shutdown()
         else:
             self.shuttingdown = False
@@ -234,14 +203,11 @@ class FakeSession:
             lot.choice(steps)()
         return self
 
-    def begun(self, nodeids: Sequence[str]) -> list[tuple[int, str]]:
-        """Which worker began which of these tests, worker by worker, in order."""
-        return [(node.number, nodeid) for node in self.nodes for nodeid in node.begun if nodeid in nodeids]
-
-    def runs_whole(self, plan: list[str]) -> bool:
-        """Whether a plan ran on one worker, in order."""
-        begun = self.begun(plan)
-        return [nodeid for _, nodeid in begun] == plan and len({worker for worker, _ in begun}) == 1
+    def begun(self, plan: list[str]) -> list[str]:
+        """The tests of a plan that were begun, in order; all by one worker."""
+        workers = [begun for node in self.nodes if (begun := [nodeid for nodeid in node.begun if nodeid in plan])]
+        assert len(workers) <= 1
+        return workers[0] if workers else []
 
     def completed(self) -> Counter[str]:
         return Counter(nodeid for node in self.nodes for nodeid in node.completed)
@@ -269,20 +235,18 @@ def mixed(plans: list[list[str]], others: list[str], lot: random.Random) -> list
 # --- units -----------------------------------------------------------------------------------------------------------
 
 
-def test_plans_come_first_and_the_rest_by_scope_the_largest_first() -> None:
-    collection = ["a::1", "p::1", "b::1", "p::2", "b::2", "q::1"]
+def test_plans_come_first_and_the_rest_by_scope_or_in_chunks() -> None:
     plans = {"p::1": "P", "p::2": "P", "q::1": "Q"}
-    scope_of = partial(str.__getitem__)
-    by_file = units_of(collection, plans, lambda nodeid: scope_of(nodeid, 0), 1)
-    assert by_file == [["p::1", "p::2"], ["q::1"], ["b::1", "b::2"], ["a::1"]]
-    in_order = units_of(collection, plans, lambda nodeid: scope_of(nodeid, 0), 1, largest_first=False)
-    assert in_order == [["p::1", "p::2"], ["q::1"], ["a::1"], ["b::1", "b::2"]]
-    assert units_of(collection, plans, None, 2) == [["p::1", "p::2"], ["q::1"], ["a::1", "b::1"], ["b::2"]]
+    units = partial(units_of, ["a::1", "p::1", "b::1", "p::2", "b::2", "q::1"], plans)
+    first = [["p::1", "p::2"], ["q::1"]]
+    assert units(lambda nodeid: nodeid[0], 1, largest_first=True) == [*first, ["b::1", "b::2"], ["a::1"]]
+    assert units(lambda nodeid: nodeid[0], 1, largest_first=False) == [*first, ["a::1"], ["b::1", "b::2"]]
+    assert units(None, 2, largest_first=True) == [*first, ["a::1", "b::1"], ["b::2"]]
 
 
 @pytest.mark.parametrize(
     ("count", "workers", "largest", "size"),
-    [(0, 2, None, 1), (15, 2, None, 1), (160, 2, None, 10), (160, 2, 4, 4), (20_000, 2, None, 32), (160, 2, 0, 10)],
+    [(0, 2, None, 1), (15, 2, None, 1), (160, 2, None, 10), (160, 2, 4, 4), (20_000, 2, None, 32)],
 )
 def test_a_chunk_is_small_and_no_larger_than_allowed(count: int, workers: int, largest: int | None, size: int) -> None:
     assert chunk_size(count, workers, largest) == size
@@ -291,19 +255,19 @@ def test_a_chunk_is_small_and_no_larger_than_allowed(count: int, workers: int, l
 # --- sessions --------------------------------------------------------------------------------------------------------
 
 
+@by_mode
 @pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("mode", MODES)
 def test_every_plan_runs_on_one_worker_in_order_and_every_test_once(mode: str, workers: int) -> None:
     for seed in SEEDS:
         lot = random.Random(seed)
         plans = [phases(name, lot.randint(1, 5)) for name in "abc"[: lot.randint(1, 3)]]
         collection = mixed(plans, ordinary(lot.choice([0, 1, 2, 3, 7, 40])), lot)
         session = FakeSession(mode, collection, workers=workers).run(seed)
-        assert all(session.runs_whole(plan) for plan in plans)
+        assert [session.begun(plan) for plan in plans] == plans
         assert session.completed() == Counter(collection)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["load", "loadfile"])
 @pytest.mark.parametrize("count", [0, 5, 60])
 def test_without_a_plan_the_workers_get_what_xdists_own_scheduler_sends(mode: str, count: int) -> None:
     collection = ordinary(count)
@@ -316,7 +280,7 @@ def test_without_a_plan_the_workers_get_what_xdists_own_scheduler_sends(mode: st
         assert ours.crashed == bare.crashed
 
 
-@pytest.mark.parametrize("mode", MODES)
+@by_mode
 def test_a_plan_whose_worker_dies_is_over_and_every_other_test_runs(mode: str) -> None:
     for seed in SEEDS:
         lot = random.Random(seed)
@@ -325,13 +289,12 @@ def test_a_plan_whose_worker_dies_is_over_and_every_other_test_runs(mode: str) -
         collection = mixed([plan, other], tests, lot)
         session = FakeSession(mode, collection, workers=lot.randint(1, 3), crashes=[plan[stop]], again=True).run(seed)
         assert session.crashed == [plan[stop]]
-        assert [nodeid for _, nodeid in session.begun(plan)] == plan[: stop + 1]
-        assert session.runs_whole(other)  # also where it waited on the worker that died
-        assert session.completed() == Counter([*plan[:stop], *other, *tests])
+        assert session.begun(plan) == plan[: stop + 1]
+        assert session.completed() == Counter([*plan[:stop], *other, *tests])  # also where these waited on that worker
 
 
+@by_mode
 @pytest.mark.parametrize("again", [False, True])
-@pytest.mark.parametrize("mode", MODES)
 def test_a_test_that_kills_its_worker_is_run_again_only_if_a_plugin_asks_for_it(mode: str, again: bool) -> None:
     for seed in SEEDS:
         lot = random.Random(seed)
@@ -339,11 +302,11 @@ def test_a_test_that_kills_its_worker_is_run_again_only_if_a_plugin_asks_for_it(
         culprit = lot.choice(tests)
         session = FakeSession(mode, mixed([plan], tests, lot), crashes=[culprit], again=again).run(seed)
         assert session.crashed == [culprit]
-        assert session.runs_whole(plan)
+        assert session.begun(plan) == plan
         assert session.completed() + Counter([] if again else [culprit]) == Counter([*plan, *tests])
 
 
-@pytest.mark.parametrize("mode", MODES)
+@by_mode
 def test_whatever_crashes_a_plan_stays_together_and_the_session_ends(mode: str) -> None:
     for seed in SEEDS:
         lot = random.Random(seed)
@@ -351,38 +314,33 @@ def test_whatever_crashes_a_plan_stays_together_and_the_session_ends(mode: str) 
         others = ordinary(lot.choice([0, 1, 2, 3, 7, 40]), lot.choice([1, 3, 40]))
         crashes = [lot.choice(plan) for plan in plans if lot.random() < 0.4]
         crashes += lot.sample(others, min(len(others), lot.choice([0, 0, 1, 2])))
-        restarts = lot.choice([None, None, 0, 1])
-        workers = lot.randint(1, 4)
+        restarts, workers = lot.choice([100, 100, 0, 1]), lot.randint(1, 4)
         session = FakeSession(mode, mixed(plans, others, lot), workers=workers, crashes=crashes, restarts=restarts)
         session.run(seed)
         assert set(session.crashed) <= {None, *crashes}
         assert max(session.completed().values(), default=1) == 1
         for plan in plans:
-            ran = [nodeid for _, nodeid in session.begun(plan)]
-            crashed = [nodeid for nodeid in plan if nodeid in session.crashed]
+            ran, crashed = session.begun(plan), [nodeid for nodeid in plan if nodeid in session.crashed]
             assert ran == plan[: plan.index(crashed[0]) + 1] if crashed else ran in ([], plan)
-            assert len({worker for worker, _ in session.begun(plan)}) <= 1
-            assert ran or restarts is not None
+            assert ran or restarts < 100
 
 
+@by_mode
 @pytest.mark.parametrize("count", [0, 8, 100])
-@pytest.mark.parametrize("mode", MODES)
 def test_several_plans_go_to_several_workers(mode: str, count: int) -> None:
     plans = [phases(name, 2) for name in "abc"]
     session = FakeSession(mode, mixed(plans, ordinary(count), random.Random(0)), workers=3)
     for name in ("ready", "collected"):
         for node in session.nodes:
             session.handle(name, node)
-    first = [session.collection[node.sent[0][1][0]] for node in session.nodes]
-    assert sorted(first) == [plan[0] for plan in plans]
+    assert sorted(session.collection[node.sent[0]] for node in session.nodes) == [plan[0] for plan in plans]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@by_mode
 @pytest.mark.parametrize("different", [0, 1])
 def test_workers_that_collected_different_tests_run_nothing_and_are_reported(mode: str, different: int) -> None:
-    collection = phases("a") + ordinary(3)
     for seed in SEEDS:
-        session = FakeSession(mode, collection, collections={different: ordinary(3)}).run(seed)
+        session = FakeSession(mode, phases("a") + ordinary(3), collections={different: ordinary(3)}).run(seed)
         assert session.completed() == {}
         assert "Different tests were collected" in session.told[0]
 
@@ -398,9 +356,7 @@ def test_a_worker_that_dies_before_tests_are_handed_out_costs_nothing() -> None:
     session.nodes[2].stage = "running"
     for name in ("ready", "collected"):
         session.handle(name, session.nodes[2])
-    session.run(0)
-    assert session.runs_whole(phases("a"))
-    assert session.completed() == Counter(session.collection)
+    assert session.run(0).completed() == Counter(session.collection)
 
 
 def test_a_replacement_that_collected_something_else_is_a_usage_error() -> None:
@@ -408,14 +364,12 @@ def test_a_replacement_that_collected_something_else_is_a_usage_error() -> None:
     session = FakeSession("load", plan + other, workers=1, crashes=[plan[0]], collections={1: other})
     with pytest.raises(pytest.UsageError, match="collected 4 others than the 8 tests"):
         session.run(0)
-    assert session.begun(plan + other) == [(0, plan[0])]
 
 
 def test_a_worker_that_was_never_added_may_say_what_it_collected() -> None:
     """xdist tells a late worker to shut down, and forgets that when another one crashes."""
     session = FakeSession("load", phases("a"))
-    session.plan_of.update(dict.fromkeys(session.collection, "a"))
-    session.sched.add_node_collection(session.nodes[0], session.collection)
+    session.on_collected(session.nodes[0])
     assert session.sched.nodes == []
 
 
@@ -423,10 +377,3 @@ def test_a_phase_is_never_put_back() -> None:
     session = FakeSession("load", phases("a")).run(0)
     with pytest.raises(NotImplementedError, match="not run again"):
         session.sched.mark_test_pending(session.collection[1])
-
-
-def test_other_plugins_read_the_schedulers_attributes() -> None:
-    session = FakeSession("load", ordinary(3))
-    assert session.sched.config.getoption("loadscopereorder") is True
-    with pytest.raises(AttributeError):
-        _ = session.sched.no_such_thing
