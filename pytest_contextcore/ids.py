@@ -1,4 +1,4 @@
-"""W3C trace context: ids, and the parent that the environment names (contract 6, "Ids")."""
+"""Ids: what a person may give, those of W3C trace context, and the parent that the environment names."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pytest
 
@@ -17,36 +17,26 @@ Verdict = Literal["pass", "fail", "interrupted", ""]
 """What became of a test; empty where it was skipped, or failed as expected."""
 
 
+class Place(NamedTuple):
+    """Where a span stands: ids in hex, W3C ``tracestate`` of the trace, nanoseconds since the epoch."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    state: str
+    start: int
+    end: int
+
+
 def case_span(
-    name: str,
-    verdict: Verdict,
-    failures: Sequence[Failure],
-    *,
-    trace_id: str,
-    span_id: str,
-    parent_id: str,
-    start: int,
-    end: int,
-    state: str,
-    place: Attributes | None = None,
+    name: str, verdict: Verdict, failures: Sequence[Failure], attributes: Attributes, place: Place
 ) -> SpanData:
     """The span of a test or a subtest.
 
-    Args:
-        name: node id, and what a subtest is called.
-        verdict: what became of it.
-        failures: the first one is the status, those with an exception are events.
-        trace_id: 32 hex digits.
-        span_id: 16 hex digits.
-        parent_id: likewise, of its parent.
-        start: nanoseconds since the epoch.
-        end: likewise.
-        state: W3C ``tracestate`` of the trace.
-        place: the ``code.*`` attributes.
+    ``name`` is the node id, and what a subtest is called. The first failure is the status, and those whose exception is
+    known are events. ``attributes`` are taken over, and complete afterwards.
     """
-    attributes: Attributes = {"test.case.name": name}
-    if place is not None:
-        attributes.update(place)
+    attributes["test.case.name"] = name
     if verdict == "pass":
         attributes["test.case.result.status"], status = "pass", OK
     elif verdict == "":
@@ -55,18 +45,9 @@ def case_span(
         status = error_status(failures[0].line if failures else "")
         if verdict == "fail":
             attributes["test.case.result.status"] = "fail"
-    return SpanData(
-        name=name,
-        trace_id=trace_id,
-        span_id=span_id,
-        parent_id=parent_id,
-        start=min(start, end),
-        end=end,
-        attributes=attributes,
-        events=tuple(event for failure in failures for event in failure.events()) if failures else (),
-        status=status,
-        trace_state=state,
-    )
+    events = tuple(event for failure in failures for event in failure.events()) if failures else ()
+    trace_id, span_id, parent_id, state, start, end = place
+    return SpanData(name, trace_id, span_id, parent_id, min(start, end), end, attributes, events, (), status, state)
 
 
 class SubtestSpans:
@@ -97,12 +78,8 @@ class SubtestSpans:
             redact(f"{report.nodeid} {_description(report)}"),
             "fail" if report.failed else "pass" if report.passed else "",
             (failure_in(report),) if report.failed else (),
-            trace_id=self._trace_id,
-            span_id=new_span_id(),
-            parent_id=parent_id,
-            start=within(report.start),
-            end=within(report.stop),
-            state=self._state,
+            {},
+            Place(self._trace_id, new_span_id(), parent_id, self._state, within(report.start), within(report.stop)),
         )
         if report.failed:
             self._waiting = report, span

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from ..redact import redact
 from ..session.sources import code_attributes
 from ..span import OK, Attributes, SpanData, error_status
 from .current import SpanContexts
-from .of_subtests import SubtestSpans, Verdict, case_span
+from .of_subtests import Place, SubtestSpans, Verdict, case_span
 
 ROOT_NAME = "pytest"
 """Name of the session's span, and of its test suite."""
@@ -37,7 +36,6 @@ class _Attempt:
     def __init__(self, item: pytest.Item, span_id: str) -> None:
         self.item, self.nodeid, self.span_id, self.start = item, item.nodeid, span_id, time.time_ns()
 
-    @property
     def verdict(self) -> Verdict:
         """What became of it: any failed report fails it."""
         if self.failed:
@@ -77,7 +75,6 @@ class OrdinaryTests:
         self._remote, self._worker = remote, worker
         self._state = remote.state if remote else ""
         self._stack = SpanContexts(trace_id, sampled=sampled, state=self._state)
-        self._case = partial(case_span, trace_id=trace_id, parent_id=root_span_id, state=self._state)
         self._start = time.time_ns()
         self._item: pytest.Item | None = None
         self._attempts = 0
@@ -182,15 +179,15 @@ class OrdinaryTests:
     ) -> None:
         """In an xdist controller: emit the span of a test in which its worker died, with the id that it had there."""
         path, line, _ = location
-        place: Attributes = {"code.file.path": path}
+        attributes: Attributes = {"code.file.path": path}
         if line is not None:
-            place["code.line.number"] = line + 1
+            attributes["code.line.number"] = line + 1
         now = time.time_ns()
         failure = Failure(f"worker {worker!r} crashed while it ran this test", now)
         if self._sink is not None:
             span_id = self._derived(nodeid, worker, attempt)
-            span = self._case(_shown(nodeid), "fail", (failure,), span_id=span_id, start=start, end=now, place=place)
-            self._sink(span)
+            place = Place(self.trace_id, span_id, self.root_span_id, self._state, start, now)
+            self._sink(case_span(_shown(nodeid), "fail", (failure,), attributes, place))
 
     def _derived(self, nodeid: str, worker: str, attempt: int) -> str:
         return derived_span_id(self.trace_id, self.root_span_id, worker, nodeid, attempt)
@@ -210,17 +207,10 @@ class OrdinaryTests:
         self._stack.close()
         if self._sink is not None and self._subtests is not None:
             self._subtests.flush()
-            self._sink(
-                self._case(
-                    _shown(attempt.nodeid),
-                    attempt.verdict,
-                    attempt.failures,
-                    span_id=attempt.span_id,
-                    start=attempt.start,
-                    end=time.time_ns(),
-                    place=code_attributes(attempt.item),
-                )
-            )
+            name, attributes = _shown(attempt.nodeid), code_attributes(attempt.item)
+            ids = self.trace_id, attempt.span_id, self.root_span_id
+            place = Place(*ids, self._state, attempt.start, time.time_ns())
+            self._sink(case_span(name, attempt.verdict(), attempt.failures, attributes, place))
 
 
 def _shown(nodeid: str) -> str:
