@@ -184,6 +184,11 @@ class UntilAPlan:
         """Everything but `add_node_collection` is the scheduler's own."""
         return getattr(self._scheduler, name)
 
+    @property  # type: ignore[misc]  # nobody sets it
+    def __class__(self) -> type[Any]:
+        """For ``isinstance``, and for xdist, which prints with ``-v`` what schedules: the scheduler that is used."""
+        return type(self._scheduler)
+
     def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
         """A worker has collected."""
         begun = self._scheduler.collection_is_completed

@@ -278,6 +278,7 @@ def test_without_a_plan_the_workers_get_what_xdists_own_scheduler_sends(mode: st
         )
         assert [node.sent for node in ours.nodes] == [node.sent for node in bare.nodes]
         assert ours.crashed == bare.crashed
+        assert isinstance(ours.sched, SCHEDULERS[mode])
 
 
 @by_mode
