@@ -14,16 +14,15 @@ from pathlib import Path
 
 from ..errors import EvidenceError
 from ..files import write_atomic
-from ..report import diff_text
-from ..report.diff import compare, document
+from ..report.diff import compare, document, lines
 from ..report.terminal import table
+from ..report.verdict import of_trace
 from ..text import harmless
 from ..trace.evidence import format_time
-from ..trace.file import dump
-from ..trace.resume import load_evidence
+from ..trace.file import dump, load_evidence
 
 HTML = "pytest_contextcore.report.page.page"
-"""The module whose ``render(evidences)`` makes the page of ``--html``."""
+"""The module whose ``render(verdicts)`` makes the page of ``--html``."""
 
 
 def show(arguments: list[str]) -> int:
@@ -45,7 +44,7 @@ def show(arguments: list[str]) -> int:
     page: Path | None = getattr(options, "html", None)
     if page is not None:
         try:
-            write_atomic(page, importlib.import_module(HTML).render([evidence]).encode(), durable=False)
+            write_atomic(page, importlib.import_module(HTML).render([of_trace(evidence)]).encode(), durable=False)
         except OSError as error:
             return _refused("show", f"the page cannot be written to {page}: {error.strerror or error}")
     if options.format == "json":
@@ -53,7 +52,7 @@ def show(arguments: list[str]) -> int:
         return 0
     began = format_time(evidence.started_at) if evidence.started_at is not None else "never started"
     width = min(max(shutil.get_terminal_size().columns, 40), 120)
-    rows = [line for line, _ in table(evidence, width=width, ascii_only=not _can_print("✓✗·…"))]
+    rows = [line for line, _ in table(of_trace(evidence), width=width, ascii_only=not _can_print("✓✗·…"))]
     heads = [f"trace {evidence.trace_id}: {evidence.title}", f"started {began}, trace {evidence.otel_trace_id}"]
     _print([*heads, *rows, *([f"page:     {page}"] if page else [])])
     return 0
@@ -75,8 +74,8 @@ def diff(arguments: list[str]) -> int:
     if options.format == "json":
         print(_json(document(found, [str(options.a), str(options.b)])))
     else:
-        _print(diff_text.lines(found))
-    return 0 if found.same else 1
+        _print(lines(found))
+    return 1 if found.changes else 0
 
 
 def _json(value: object) -> str:

@@ -21,8 +21,8 @@ def command(arguments: list[str]) -> int:
     parser.add_argument("--value", action="store_true", help="print the value only")
     options = parser.parse_args(arguments)
     from ..export.settings import sampled  # noqa: PLC0415
-    from ..trace.joining import header, is_open  # noqa: PLC0415  (not for --help)
-    from ..trace.resume import load_evidence  # noqa: PLC0415
+    from ..trace.file import load_evidence  # noqa: PLC0415
+    from ..trace.resume import header, is_open  # noqa: PLC0415  (not for --help)
 
     try:
         evidence = load_evidence(options.evidence, unaltered=True)

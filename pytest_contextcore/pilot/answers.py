@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_output
-from ..options import PLAN_FILE
+from ..ids import PLAN_FILE
 from ..plan.model import load_plan
-from ..report.verdict import plain
+from ..text import plain
 from ..trace.evidence import SCHEMA_VERSION
 from .checks import Outcome, Threshold, Verdict
 from .commands import UsageError

@@ -13,13 +13,12 @@ from .inputs import relied_on
 from .observations import observe
 from .workspace import Workspace
 
-_EVIDENCE_LIMIT = 50
-
 
 def require(gate: Gate, findings: Sequence[Finding]) -> None:
     """Attach the findings to the gate as evidence, and fail it if there are any."""
-    for finding in findings[:_EVIDENCE_LIMIT]:
-        gate.evidence(finding.type, ref=finding.ref or finding.file, description=str(finding))
+    for finding in findings:
+        ref = finding.ref or finding.file
+        gate.evidence(finding.type, ref=ref, file=finding.file, description=finding.sentence)
     assert not findings, reason(findings)  # noqa: S101  (an assert is how a gate fails)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..options import PLAN_FILE
+from ..ids import PLAN_FILE
 
 
 def suite_folder() -> Path:

@@ -23,7 +23,7 @@ from ..files import write_atomic
 from ..span import INTERRUPTED, SpanData
 from ..spans.of_trace import parent_span, phase_spans, with_state
 from ..trace.evidence import Evidence, Status
-from ..trace.resume import load_evidence
+from ..trace.file import load_evidence
 from ..trace.rules import DESELECTED
 from .read import (
     NOTHING,

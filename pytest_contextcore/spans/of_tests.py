@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from ..failures import Failure, failure_in, failure_of
 from ..ids import Remote, derived_span_id, new_span_id
+from ..reasons import Failure, failure_in, failure_of
 from ..redact import redact
-from ..session.sources import code_attributes
-from ..span import OK, Attributes, SpanData, error_status
+from ..span import OK, Attributes, SpanData, code_attributes, error_status
 from .current import SpanContexts
 from .of_subtests import Place, SubtestSpans, Verdict, case_span
 
@@ -48,7 +47,7 @@ class _Attempt:
 class OrdinaryTests:
     """Makes each test that is no phase a span, and OpenTelemetry's current context.
 
-    A runner for `pytest_contextcore.session.around`; a pytest plugin object as well, where it `records`.
+    A runner for `pytest_contextcore.session.traced`; a pytest plugin object as well, where it `records`.
 
     Args:
         trace_id: 32 hex digits.

@@ -74,17 +74,20 @@ class PlanSpans:
         with self._lock:
             self._note(change, span, gate)
 
+    def child(self, span: SpanData) -> None:
+        """Write a span within a phase that is no gate's: of a program, of a subtest."""
+        with self._lock:
+            self._emit([span])
+
     def _note(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         if change is Change.TRACE_STARTED:
             self._begin()
             if self._sampled:
                 self._note_parent()
-        elif change is Change.CHILD_ENDED and span is not None:  # at once: the phase may be killed before its end
-            self._emit_with_children(span, self._children)
         elif change is Change.GATE_ENDED and span is not None and gate is not None:
             self._emit([gate_span(self._recorder.evidence, span, gate)])
         elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
-            self._emit_with_children(span, self._phase)
+            self._emit(self._phase(span))
         elif change is Change.TRACE_ENDED:
             evidence = self._recorder.evidence
             ended = evidence.ended_at is not None
@@ -99,17 +102,8 @@ class PlanSpans:
             self._emit(rest)
             self._let_go()
 
-    def _emit_with_children(self, span: SpanEvidence, made: Callable[[SpanEvidence], list[SpanData]]) -> None:
-        """Children are forgotten when they are written; until then an exception leaves them for the phase's end."""
-        known = len(self._children(span))
-        self._emit(made(span))
-        del self._children(span)[:known]
-
     def _phase(self, span: SpanEvidence) -> list[SpanData]:
-        return list(phase_spans(self._recorder.evidence, span, tuple(self._children(span))))
-
-    def _children(self, span: SpanEvidence) -> list[SpanData]:
-        return self._recorder.child_spans.get(self._recorder.plan.short_phase_id(span.span_id), [])
+        return list(phase_spans(self._recorder.evidence, span))
 
     def _emit(self, spans: list[SpanData]) -> None:
         remote = self._recorder.remote

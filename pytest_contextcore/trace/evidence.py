@@ -1,4 +1,4 @@
-"""The vocabulary of a trace and the format of its evidence (contract 1, 2 and 5).
+"""The vocabulary of a trace and the format of its evidence.
 
 Evidence is the recorded truth of one execution of a plan: every report is a function of it. The models here are the
 file format; they refuse states that must not exist, such as a blocked span without a reason.
@@ -27,7 +27,7 @@ SCHEMA_VERSION: Final = "v1"
 
 
 class Status(StrEnum):
-    """Status of a phase and of the whole trace (seed, "Required Span Attributes": ``task.status``)."""
+    """Status of a phase and of the whole trace; on spans ``task.status``."""
 
     NOT_STARTED = "not_started"
     IN_PROGRESS = "in_progress"
@@ -117,11 +117,20 @@ class Event(_Record):
 
 
 class EvidenceItem(_Record):
-    """What a gate found: a type in snake_case, what it is about, and a sentence."""
+    """What a gate found: a type in snake_case, what it is about, the file that is wrong, and a sentence.
+
+    An item with a file is a finding: reports put its sentence under the file.
+    """
 
     type: str
     ref: str
+    file: str = ""
     description: str = ""
+
+    @property
+    def text(self) -> str:
+        """The sentence, its file in front."""
+        return ": ".join(part for part in (self.file, self.description) if part)
 
 
 class Input(_Record):
@@ -281,8 +290,8 @@ class Evidence(_Record):
     """The recorded result of one execution of a plan.
 
     ``runs`` names the sessions that made this trace, this one last: more than one where CI jobs share it. ``ended_at``
-    is null while the trace is open, that is, while its parent span has not been emitted. ``seal`` stands last and is
-    the SHA-256 of the file with an empty one (``evidence_file.dump``).
+    is null while the trace is open, that is, while its parent span has not been emitted. ``seal`` stands last: a
+    SHA-256 over the file with an empty seal, by which a damaged or edited file is recognized.
     """
 
     model_config = ConfigDict(json_schema_extra=_SAYS_WHY)

@@ -15,9 +15,9 @@ from ..options import KEY
 from ..plan.model import Plan, load_plan
 from ..private import scopes_of
 from ..report.progress import GateLine, Shown, label, open_progress
-from ..session.close import Trace, close, show
-from ..session.planned import hold
-from ..session.reused import KeptWords
+from ..session.close import Closed, Trace, close, show
+from ..session.items import ReusedWords
+from ..session.lock import hold
 from ..session.shared import WORKER_INPUT, Services, services
 from ..trace.evidence import Evidence, Result, SpanEvidence
 from .messages import CHANNEL, CannotRun, GateDecided, PlanEnded, PlanFound, from_text
@@ -58,7 +58,7 @@ class Controller:
         self._running: dict[str, tuple[int, tuple[str, int | None, str]]] = {}
         """When the tests that run began, and where they stand."""
         self._reruns: Counter[str] = Counter()
-        self._lines: list[str] = []
+        self._closed = Closed()
 
     @property
     def _shared(self) -> Services:
@@ -67,7 +67,7 @@ class Controller:
     def pytest_sessionstart(self) -> None:
         """Register what only some sessions need."""
         if self._config.stash[KEY].resume:
-            self._config.pluginmanager.register(KeptWords(), "contextcore-kept-words")
+            self._config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
 
     # --- workers and what they say
 
@@ -110,7 +110,7 @@ class Controller:
         self._phases.update((span.nodeid, span) for span in fresh.spans if span.nodeid is not None)
         self._plan_of.update(dict.fromkeys(found.nodeids, fresh.trace_id))
         if found.nodeids:
-            hold(self._config, self._shared, plan, joined=fresh.joined)
+            hold(self._config, self._shared.context.out, plan.trace.id, joined=fresh.joined)
         if not self._progress.listeners:
             self._progress = open_progress(self._config)
 
@@ -201,11 +201,12 @@ class Controller:
             plan.ended = take_over(shared, plan.plan, plan.fresh, None)
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
-        self._lines = close(session, shared, self._traces())
+        traces = [plan.ended for plan in self._plans.values() if plan.ended is not None]
+        self._closed = close(session, shared, traces)
         try:
             return (yield)
         finally:
-            self._lines += shared.outbox.finish()
+            self._closed.lines += shared.outbox.finish()
 
     def _stop_workers(self) -> None:
         """After Ctrl-C and ``-x`` they may still write; what they leave must be final before it is gone on from."""
@@ -213,9 +214,6 @@ class Controller:
         if (nodes := getattr(session, "nodemanager", None)) is not None:
             nodes.teardown_nodes()
 
-    def _traces(self) -> list[Trace]:
-        return [plan.ended for plan in self._plans.values() if plan.ended is not None]
-
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
-        show(self._config, terminalreporter, self._traces(), self._lines)
+        show(self._config, terminalreporter, self._closed)

@@ -29,7 +29,7 @@ class GateDecided(NamedTuple):
 
     gate_id: str
     result: str
-    reason: str | None
+    reason: str
 
 
 class CannotRun(NamedTuple):

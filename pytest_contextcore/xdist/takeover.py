@@ -11,11 +11,9 @@ from ..recovery.read import catch_up, cut_off, look, program_spans
 from ..session.close import Trace
 from ..session.shared import Services
 from ..spans.writer import PlanSpans
-from ..trace.changes import all_of
 from ..trace.evidence import Evidence, Status
-from ..trace.file import EvidenceFile, evidence_path
+from ..trace.file import EvidenceFile, evidence_path, load_evidence
 from ..trace.recorder import TraceRecorder
-from ..trace.resume import load_evidence
 from ..trace.rules import Trouble
 
 
@@ -58,23 +56,24 @@ def take_over(shared: Services, plan: Plan, fresh: Evidence, crash: Crash | None
         emitted=emitted(out, fresh.trace_id, run_id) if begun else (),
     )
     file = EvidenceFile(recorder, out)
-    recorder.listener = all_of(spans, file)
+    recorder.subscribe(spans)
+    recorder.subscribe(file)
     if not begun:
         recorder.start()
-    _end_what_was_open(recorder)
+    _end_what_was_open(recorder, spans)
     if crash is not None:
         _fail(recorder, crash)
     recorder.finish()
     return Trace(recorder.evidence, [problem for problem in (file.problem, spans.problem) if problem])
 
 
-def _end_what_was_open(recorder: TraceRecorder) -> None:
-    """The gates and programs of the phase in which a worker died; spans are made of them with the phase."""
+def _end_what_was_open(recorder: TraceRecorder, spans: PlanSpans) -> None:
+    """End gates and programs of the phase in which a worker died; the spans of gates are made with the phase's."""
     for span in recorder.evidence.spans:
         if span.status is Status.IN_PROGRESS:
             cut_off(span, "its worker ended before it did", recorder.now())
-            children = list(program_spans(recorder.evidence, span))
-            recorder.child_spans[recorder.plan.short_phase_id(span.span_id)] = children
+            for program in program_spans(recorder.evidence, span):
+                spans.child(program)
 
 
 def _fail(recorder: TraceRecorder, crash: Crash) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..session.shared import PHASE_OF, SERVICES, WORKER_INPUT
+from ..session.items import phase_of
+from ..session.shared import SERVICES, WORKER_INPUT
 from .messages import CHANNEL, CannotRun, GateDecided, PlanEnded, PlanFound, to_text
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Link:
         if SERVICES not in self._config.stash:
             return
         for run in self._config.stash[SERVICES].runs:
-            nodeids = [item.nodeid for item in session.items if item.stash.get(PHASE_OF, (None,))[0] is run]
+            phases = ((item.nodeid, phase_of(item)) for item in session.items)
+            nodeids = [nodeid for nodeid, phase in phases if phase is not None and phase.run is run]
             self._channel.send(to_text(PlanFound(str(run.plan.path), nodeids, _evidence(run))))
 
     def report(self, runs: list[PlanRun], spool: Spool | None) -> None:

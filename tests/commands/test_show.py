@@ -122,7 +122,7 @@ def test_a_page_is_offered_where_something_can_make_it(
     blocked: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     maker = types.ModuleType("fake_page")
-    maker.render = lambda traces: f"<h1>{traces[0].trace_id}</h1>"  # type: ignore[attr-defined]
+    maker.render = lambda traces: f"<h1>{traces[0].evidence.trace_id}</h1>"  # type: ignore[attr-defined]
     maker.__spec__ = types.SimpleNamespace()  # type: ignore[assignment]
     monkeypatch.setitem(sys.modules, "fake_page", maker)
     monkeypatch.setattr(show, "HTML", "fake_page")

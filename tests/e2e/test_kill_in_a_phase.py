@@ -20,7 +20,7 @@ from pytest_contextcore.recovery.end import end_open_spans
 from pytest_contextcore.recovery.read import catch_up, look
 from pytest_contextcore.span import INTERRUPTED
 from pytest_contextcore.trace.evidence import Result
-from pytest_contextcore.trace.resume import load_evidence
+from pytest_contextcore.trace.file import load_evidence
 
 from ..support.otlp_receiver import Receiver, refused_endpoint
 from ..support.plans import WAREHOUSE, Suite

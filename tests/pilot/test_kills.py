@@ -20,8 +20,7 @@ from pytest_contextcore.export.otlp import spans_of
 from pytest_contextcore.export.spool import Spool
 from pytest_contextcore.recovery.end import end_open_spans
 from pytest_contextcore.trace.evidence import Evidence, Status
-from pytest_contextcore.trace.file import evidence_path
-from pytest_contextcore.trace.resume import load_evidence
+from pytest_contextcore.trace.file import evidence_path, load_evidence
 from pytest_contextcore.trace.rules import CHECKED
 
 from ..support.otlp_receiver import refused_endpoint

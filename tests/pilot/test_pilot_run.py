@@ -80,7 +80,9 @@ def test_an_injected_fault_blocks_where_the_seed_says_in_terminal_junit_and_evid
     assert (run.code, run.statuses) == (1, blocked_at(position))
     span = run.span(f"S{position}")
     assert span["blocked_reason"].startswith(f"{gate.partition(' ')[0]}: ")
-    assert said in span["blocked_reason"]
+    found = [item for each in span["gates"] if each["result"] == "fail" for item in each["evidence"]]
+    assert [item for item in found if said in f"{item['ref']} {item['description']}"] != []
+    assert {item["file"] for item in found} >= set(files)
     evidence = run.evidence
     assert (evidence["status"], evidence["blocked_on_span_id"]) == ("blocked", span["span_id"])
     assert evidence["blocked_reason"] == span["blocked_reason"]

@@ -21,7 +21,7 @@ from ..support.plans import warehouse
         PlanFound("/a b/plan.toml", ["test_it.py::test_ü[\ud800]@group"], "{}"),
         PlanEnded("{}", ["evidence not written: no space\nleft"]),
         GateDecided("LOAD-7-T-C1", "fail", "a row is lost: \x1b[31m7"),
-        GateDecided("LOAD-7-T-C2", "pass", None),
+        GateDecided("LOAD-7-T-C2", "pass", ""),
         CannotRun("plan.toml: no such phase"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What all processes of a session share; apart from a plan's run, since a session without plans needs it too."""
+"""Where a session writes, what it is called, and which trace it belongs to: the same in all of its processes."""
 
 from __future__ import annotations
 

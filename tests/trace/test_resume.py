@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.errors import EvidenceError
 from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.trace.evidence import Evidence, Input, Result
-from pytest_contextcore.trace.file import dump
 from pytest_contextcore.trace.recorder import TraceRecorder
-from pytest_contextcore.trace.resume import fingerprint, load_evidence, not_reusable
+from pytest_contextcore.trace.resume import fingerprint, not_reusable
 
 from ..support.plans import warehouse
 
@@ -73,28 +71,3 @@ def test_the_fingerprint_changes_with_each_thing_that_a_phase_depends_on(plan: P
 
     assert of() == of(options={"unread": 1})
     assert len({of(), of(source="other"), of(workspace="/v"), of(workspace=None)}) == 4
-
-
-def test_evidence_comes_back_from_its_file(last: Evidence, tmp_path: Path) -> None:
-    (tmp_path / "e.json").write_bytes(dump(last))
-    assert dump(load_evidence(tmp_path / "e.json")) == dump(last)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (b"", "Invalid JSON"),
-        (b"{}", "Field required"),
-        (b'{"schema_version": "v9"}', r"\(expected v1\)"),
-        (b"[]", "document"),
-    ],
-)
-def test_damaged_or_foreign_evidence_is_refused(tmp_path: Path, text: bytes, said: str) -> None:
-    (tmp_path / "e.json").write_bytes(text)
-    with pytest.raises(EvidenceError, match=said):
-        load_evidence(tmp_path / "e.json")
-
-
-def test_absent_evidence_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EvidenceError, match="No such file"):
-        load_evidence(tmp_path / "e.json")
