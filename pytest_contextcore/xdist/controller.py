@@ -144,15 +144,13 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Print gates that were decided meanwhile; take note of ordinary tests; send what waits."""
+        """Print gates that were decided meanwhile; take note of ordinary tests."""
         while self._gates:
             gate = self._gates.popleft()
             if self._progress.gates is not None:
                 self._progress.gates.show(gate)
         if report.nodeid not in self._phases:
             self._take_note(report)
-        if report.when == "teardown" and self._shared.outbox.delivery is not None:
-            self._shared.outbox.delivery.between_tests()
 
     def _take_note(self, report: pytest.TestReport) -> None:
         """Of an ordinary test: its worker makes its spans, but for one in which the worker crashed."""

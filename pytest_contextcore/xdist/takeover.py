@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..errors import EvidenceError
 from ..plan.model import Plan
 from ..recovery.end import emitted, files_of
-from ..recovery.read import catch_up, cut_off, look, program_spans
+from ..recovery.read import catch_up, cut_off, ids_of, look, program_spans
 from ..session.close import Trace
 from ..session.shared import Services
 from ..spans.writer import PlanSpans
@@ -46,14 +46,14 @@ def take_over(shared: Services, plan: Plan, fresh: Evidence, crash: Crash | None
     evidence = left_behind(shared, fresh)
     begun = evidence is not None
     if evidence is not None:
-        catch_up(evidence, look(files_of(out, evidence.trace_id, run_id), evidence))
+        catch_up(evidence, look(files_of(out, evidence.trace_id, run_id), ids_of(evidence)))
     recorder = TraceRecorder.take_over(plan, evidence or fresh)
     spans = PlanSpans(
         recorder,
         out,
         shared.outbox,
         sampled=shared.outbox.sampled(fresh.otel_trace_id),
-        emitted=emitted(out, fresh.trace_id, run_id) if begun else (),
+        emitted=emitted(out, fresh.trace_id, run_id) if begun else None,
     )
     file = EvidenceFile(recorder, out)
     recorder.subscribe(spans)

@@ -11,7 +11,6 @@ from ..session.shared import SERVICES, WORKER_INPUT
 from .messages import CHANNEL, CannotRun, GateDecided, PlanEnded, PlanFound, to_text
 
 if TYPE_CHECKING:
-    from ..export.spool import Spool
     from ..session.run import PlanRun
     from ..trace.changes import Change
     from ..trace.evidence import GateEvidence, SpanEvidence
@@ -60,9 +59,8 @@ class Link:
             nodeids = [nodeid for nodeid, phase in phases if phase is not None and phase.run is run]
             self._channel.send(to_text(PlanFound(str(run.plan.path), nodeids, _evidence(run))))
 
-    def report(self, runs: list[PlanRun], spool: Spool | None) -> None:
+    def report(self, runs: list[PlanRun], lost: list[str]) -> None:
         """The session is over in this worker: the evidence of what it ran, and what could not be written."""
-        lost = [f"spool {spool.problem}; {spool.lost} spans are lost"] if spool is not None and spool.problem else []
         done = [to_text(PlanEnded(_evidence(run), [*run.problems(), *lost])) for run in runs if run.started]
         self._config.workeroutput[WORKER_INPUT] = done  # type: ignore[attr-defined]  # set by xdist
 

@@ -24,29 +24,30 @@ from pytest_contextcore.pilot.commands import SUBCOMMANDS
 from pytest_contextcore.plan import model as plan
 from pytest_contextcore.trace import evidence as model
 
-from .test_docs import ROOT
+from .pages import ROOT
 
-PAGE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+PAGE, COMMANDS = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("reference.md", "commands.md"))
 CODE = re.compile(r"`([^`]+)`")
 
 
-def section(heading: str) -> str:
+def section(heading: str, page: str) -> str:
     """What stands below a heading, without the sections below it."""
-    found = re.split(r"^#+ (.+)$", PAGE, flags=re.M)
+    text = re.sub(r"^```.*?^```$", "", page, flags=re.M | re.S)
+    found = re.split(r"^#+ (.+)$", text, flags=re.M)
     return dict(zip(found[1::2], found[2::2], strict=True))[heading]
 
 
-def table(heading: str, first: str) -> list[list[str]]:
+def table(heading: str, first: str, page: str = PAGE) -> list[list[str]]:
     """The cells of the table whose first column has this title, row by row."""
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section(heading).splitlines()]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section(heading, page).splitlines()]
     start = next(number for number, row in enumerate(rows) if row[0] == first)
     end = next((number for number in range(start, len(rows)) if rows[number] == [""]), len(rows))
     return rows[start + 2 : end]
 
 
-def names(heading: str, first: str) -> list[str]:
+def names(heading: str, first: str, page: str = PAGE) -> list[str]:
     """What the first column lists."""
-    return [name for row in table(heading, first) for name in CODE.findall(row[0])]
+    return [name for row in table(heading, first, page) for name in CODE.findall(row[0])]
 
 
 def public(of: type) -> Iterator[tuple[str, Any]]:
@@ -63,12 +64,20 @@ def called(name: str, function: Any) -> str:
 
 
 def test_it_lists_exactly_the_public_api() -> None:
-    assert names("Public API", "name") == pytest_contextcore.__all__ == sorted(pytest_contextcore.__all__)
+    shown = names("Public API", "name")
+    assert [name.partition("(")[0] for name in shown] == pytest_contextcore.__all__
+    for name in shown:
+        public = getattr(pytest_contextcore, name.partition("(")[0])
+        assert not inspect.isfunction(public) or called(public.__name__, public) == name
+        assert inspect.getdoc(public)
+
+
+def test_it_tells_what_an_exception_is() -> None:
+    shown = {row[0].strip("`"): CODE.findall(row[1].partition(":")[0]) for row in table("Public API", "name")}
     for name in pytest_contextcore.__all__:
-        assert inspect.getdoc(getattr(pytest_contextcore, name))
-    bases = {row[0].strip("`"): CODE.findall(row[1])[0] for row in table("Public API", "name") if "Error`" in row[1]}
-    for name, base in bases.items():
-        assert getattr(pytest_contextcore, name).__base__.__name__ == base
+        public = getattr(pytest_contextcore, name)
+        if inspect.isclass(public) and issubclass(public, Exception):
+            assert shown[name] == [base.__name__ for base in public.__bases__]
 
 
 @pytest.mark.parametrize(("heading", "of"), [("Fixture `phase`", Phase), ("Gates", Gate)])
@@ -184,11 +193,11 @@ def test_it_tells_the_severity_of_a_kind() -> None:
 
 
 def test_it_has_every_command_with_its_exit_codes() -> None:
-    shown = [name for name in names("Exit codes", "command") if name.startswith("contextcore")]
-    groups = [name.split()[1] for name in shown]
-    assert sorted(set(groups)) == sorted(entry.name for entry in metadata.entry_points(group=GROUP))
-    subcommands = {word for name in names("Exit codes", "command") for word in name.split() if word.startswith("a2a-")}
-    assert subcommands == set(SUBCOMMANDS)
+    shown = names("Exit codes", "command", COMMANDS)
+    groups = {name.split()[1] for name in shown if name.startswith("contextcore")}
+    listed = {name.split()[1] for name in names("Commands", "command", COMMANDS)}
+    assert groups == listed == {entry.name for entry in metadata.entry_points(group=GROUP)}
+    assert {word for name in shown for word in name.split() if word.startswith("a2a-")} == set(SUBCOMMANDS)
 
 
 def test_it_lists_the_hooks() -> None:
@@ -200,4 +209,4 @@ def test_the_files_that_it_names_are_shipped() -> None:
     package = Path(pytest_contextcore.__file__).parent
     assert (package / "py.typed").is_file()
     for name in re.findall(r"`(pytest_contextcore/[\w./]+)`", PAGE):
-        assert (ROOT / name).is_file()
+        assert (ROOT / name).exists()
