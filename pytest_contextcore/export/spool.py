@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from ..appending import append_whole, is_file_at, lock
+from ..files import append_whole, is_file_at, lock
 from . import wire
 
 _LONGEST = wire.MAX_FRAME + 16

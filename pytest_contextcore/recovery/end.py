@@ -17,13 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..appending import append_whole, end_line
 from ..errors import EvidenceError
 from ..export import wire
 from ..export.otlp_json import line, spans_of
 from ..export.outbox import SUFFIX as SPOOL
 from ..export.resource import resource
 from ..export.spool import Spool
+from ..files import append_whole, end_line
 from ..ids import ID
 from ..span import INTERRUPTED, SpanData
 from ..spans.of_trace import interrupted_parent, phase_spans, with_state

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..appending import append_whole, end_line, is_file_at, lock
 from ..export.otlp_json import line
 from ..export.outbox import Outbox
+from ..files import append_whole, end_line, is_file_at, lock
 from ..span import SpanData
 from ..trace.changes import Change
 from ..trace.evidence import GateEvidence, SpanEvidence, Status
