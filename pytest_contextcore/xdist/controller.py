@@ -182,7 +182,11 @@ class Controller:
             plan = self._plans[self._plan_of[crashitem]]
             if plan.ended is None:
                 crash = Crash(plan.plan.short_phase_id(span.span_id), crashitem)
-                plan.ended = take_over(self._shared, plan.plan, plan.fresh, crash)
+                self._take_over(plan, crash)
+
+    def _take_over(self, plan: _RemotePlan, crash: Crash | None) -> None:
+        shared = self._shared
+        plan.ended = Trace(*take_over(shared.context.out, shared.outbox, plan.plan, plan.fresh, crash))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
@@ -192,11 +196,12 @@ class Controller:
         they wrote last is sent too.
         """
         shared = self._shared
-        begun = [p for p in self._plans.values() if p.ended is None and left_behind(shared, p.fresh) is not None]
+        out, unfinished = shared.context.out, [plan for plan in self._plans.values() if plan.ended is None]
+        begun = [plan for plan in unfinished if left_behind(out, plan.fresh) is not None]
         if begun:
             self._stop_workers()
         for plan in begun:
-            plan.ended = take_over(shared, plan.plan, plan.fresh, None)
+            self._take_over(plan, None)
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
         traces = [plan.ended for plan in self._plans.values() if plan.ended is not None]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import EvidenceError
+from ..export.outbox import Outbox
 from ..plan.model import Plan
 from ..recovery.end import emitted, files_of
 from ..recovery.read import catch_up, cut_off, ids_of, look, program_spans
-from ..session.close import Trace
-from ..session.shared import Services
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence, Status
 from ..trace.file import EvidenceFile, evidence_path, load_evidence
@@ -24,47 +24,47 @@ class Crash(NamedTuple):
     nodeid: str
 
 
-def left_behind(shared: Services, fresh: Evidence) -> Evidence | None:
+def left_behind(out: Path, fresh: Evidence) -> Evidence | None:
     """What a worker has written of a plan in this session; None where no worker began it."""
     try:
-        evidence = load_evidence(evidence_path(shared.context.out, fresh.trace_id))
+        evidence = load_evidence(evidence_path(out, fresh.trace_id))
     except EvidenceError:
         return None
     return evidence if evidence.runs == fresh.runs else None
 
 
-def take_over(shared: Services, plan: Plan, fresh: Evidence, crash: Crash | None) -> Trace:
+def take_over(
+    out: Path, outbox: Outbox, plan: Plan, fresh: Evidence, crash: Crash | None
+) -> tuple[Evidence, list[str]]:
     """Bring a plan to its end: the phase that crashed has failed, and what is downstream does not start.
 
     Args:
-        shared: the session's services.
+        out: folder of evidence.
+        outbox: where spans go.
         plan: the plan.
         fresh: its evidence before any phase ran.
         crash: where its worker died; None where the session was stopped before the worker had said how it went.
+
+    Returns:
+        The evidence, and what could not be written, a line each.
     """
-    out, run_id = shared.context.out, shared.context.run_id
-    evidence = left_behind(shared, fresh)
-    begun = evidence is not None
-    if evidence is not None:
-        catch_up(evidence, look(files_of(out, evidence.trace_id, run_id), ids_of(evidence)))
+    evidence = left_behind(out, fresh)
     recorder = TraceRecorder.take_over(plan, evidence or fresh)
-    spans = PlanSpans(
-        recorder,
-        out,
-        shared.outbox,
-        sampled=shared.outbox.sampled(fresh.otel_trace_id),
-        emitted=emitted(out, fresh.trace_id, run_id) if begun else None,
-    )
+    there = None
+    if evidence is not None:
+        catch_up(evidence, look(files_of(out, evidence.trace_id, fresh.runs[-1]), ids_of(evidence)))
+        there = emitted(out, evidence.trace_id, fresh.runs[-1])
+    spans = PlanSpans(recorder, out, outbox, sampled=outbox.sampled(fresh.otel_trace_id), emitted=there)
     file = EvidenceFile(recorder, out)
     recorder.subscribe(spans)
     recorder.subscribe(file)
-    if not begun:
+    if evidence is None:
         recorder.start()
     _end_what_was_open(recorder, spans)
     if crash is not None:
         _fail(recorder, crash)
     recorder.finish()
-    return Trace(recorder.evidence, [problem for problem in (file.problem, spans.problem) if problem])
+    return recorder.evidence, [problem for problem in (file.problem, spans.problem) if problem]
 
 
 def _end_what_was_open(recorder: TraceRecorder, spans: PlanSpans) -> None:
