@@ -158,19 +158,22 @@ class OrdinaryTests:
         if self._sink is None or self._worker or not self.ran:
             return
         status = _RUN_STATUS.get(exitstatus, "aborted")
-        self._sink(
-            SpanData(
-                name=ROOT_NAME,
-                trace_id=self.trace_id,
-                span_id=self.root_span_id,
-                parent_id=self._remote.span_id if self._remote else None,
-                start=self._start,
-                end=max(self._start, time.time_ns()),
-                attributes={"test.suite.name": ROOT_NAME, "test.suite.run.status": status},
-                status=OK if status in ("success", "skipped") else error_status(f"exit status {int(exitstatus)}"),
-                trace_state=self._state,
-                parent_remote=self._remote is not None,
-            )
+        failed = status not in ("success", "skipped")
+        self._sink(self.root_span(status, f"exit status {int(exitstatus)}" if failed else ""))
+
+    def root_span(self, status: str, error: str) -> SpanData:
+        """The session's span if it ended now, with its ``test.suite.run.status`` and, if it failed, why."""
+        return SpanData(
+            name=ROOT_NAME,
+            trace_id=self.trace_id,
+            span_id=self.root_span_id,
+            parent_id=self._remote.span_id if self._remote else None,
+            start=self._start,
+            end=max(self._start, time.time_ns()),
+            attributes={"test.suite.name": ROOT_NAME, "test.suite.run.status": status},
+            status=error_status(error) if error else OK,
+            trace_state=self._state,
+            parent_remote=self._remote is not None,
         )
 
     def crashed(
