@@ -166,7 +166,7 @@ def test_each_span_has_its_parent_its_status_and_the_evidences_ids(spans: Spans,
     assert spans.by_name["LOAD-7-T-C1"].span_id.hex() == blocked["spans"][1]["gates"][0]["otel_span_id"]
 
 
-STATED = {
+STATED: dict[str, dict[str, object]] = {
     "LOAD-7": {
         "project.id": "warehouse",
         "task.id": "LOAD-7",

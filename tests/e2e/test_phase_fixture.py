@@ -230,7 +230,7 @@ def test_a_phase_knows_who_it_is_and_which_of_its_gates_failed(first: Read, suit
     assert seen == ["LOAD-7-E", "E", "EXTRACT", evidence()["otel_trace_id"], ["LOAD-7-E-C1"]]
 
 
-# --- OpenTelemetry's context -----------------------
+# --- OpenTelemetry's context ------------------------------------------------------------------------------------------
 
 
 def test_the_current_span_is_the_gates_inside_a_gate_and_the_phases_around_it(
