@@ -66,3 +66,8 @@ def _random_hex(size: int) -> str:
     while (value := os.urandom(size)) == zero:
         pass
     return value.hex()
+
+
+def short_id(ident: str, parent: str) -> str:
+    """An id without that of what it is a part of: ``S3`` of ``PI-101-002-S3``, ``C2`` of ``PI-101-002-S3-C2``."""
+    return ident.removeprefix(f"{parent}-")

@@ -19,6 +19,7 @@ class Settings(NamedTuple):
         resume: phases that the last evidence proves do not run again.
         html: absolute path of the page to write, or None for none.
         global_provider: our tracer provider may become the global one when spans are exported.
+        keep_spool: files of spans stay when a collector has accepted all of them.
     """
 
     plan: Path | None
@@ -26,6 +27,7 @@ class Settings(NamedTuple):
     resume: bool
     html: Path | None
     global_provider: bool
+    keep_spool: bool = False
 
 
 KEY = pytest.StashKey[Settings]()
@@ -55,6 +57,12 @@ def add_options(parser: pytest.Parser) -> None:
         type="bool",
         default=True,
     )
+    parser.addini(
+        "contextcore_keep_spool",
+        "keep the files of out/spool/ when a collector has accepted all of their spans",
+        type="bool",
+        default=False,
+    )
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -83,6 +91,7 @@ def read_settings(config: pytest.Config) -> Settings:
         resume=bool(config.getoption("contextcore_resume")),
         html=html,
         global_provider=bool(config.getini("contextcore_global_provider")),
+        keep_spool=bool(config.getini("contextcore_keep_spool")),
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from . import hookspecs
 from .options import KEY, add_options, read_settings
-from .session.discovery import Found, look, plans_at_start
+from .session.discovery import Found, look, plans_at_start, refuse_foreign_root
 from .session.items import phase_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the hooks that other plugins may implement."""
     pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Check where pytest takes its configuration from, before it loads code from there."""
+    refuse_foreign_root(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:

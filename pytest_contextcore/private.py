@@ -1,22 +1,139 @@
-"""The only module that touches private attributes of pytest, xdist and other plugins: which ones, and why.
+"""What is used of pytest, xdist and other plugins beyond their public API: each attribute, and why.
 
-A section for each subject that needs them. Where an attribute is gone in another release, its function says so or does
-nothing, as it is written there.
+No other module touches such. A section for each part, by its name. Where an attribute is not as known, the functions
+here say so or do nothing, as it is written there; they never guess.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from io import UnsupportedOperation
+from typing import Any, Protocol, cast
+from xml.etree.ElementTree import Element
+
 import pytest
 
-# Phases (session)
+# --- phases: pytest-rerunfailures' Item._terminal_errors --------------------------------------------------------------
 
 
 def forbid_rerun(item: pytest.Item) -> None:
     """Let pytest-rerunfailures not repeat a test.
 
-    It keeps a note of errors after which a test is not repeated, ``Item._terminal_errors``, and offers no public way.
-    Without that note the repeat is refused when it comes (`session.phase_hooks`).
+    It keeps a note of errors after which a test is not repeated, and offers no public way. Without that note the repeat
+    is refused when it comes (`session.phase_hooks`).
     """
     errors = getattr(item, "_terminal_errors", None)
     if isinstance(errors, dict):
         errors["contextcore"] = True
+
+
+# --- terminal: TerminalWriter._file, CaptureManager.global_and_fixture_disabled, TerminalReporter.currentfspath -------
+
+
+class Writer(Protocol):
+    """The terminal as ``config.get_terminal_writer()`` gives it."""
+
+    fullwidth: int
+
+    @property
+    def width_of_current_line(self) -> int:
+        """Columns that are taken in the line in which the cursor is."""
+
+
+def terminal_encoding(writer: Writer) -> str | None:
+    """The terminal's encoding, if it has one: not every terminal can show every mark."""
+    return getattr(getattr(writer, "_file", None), "encoding", None)
+
+
+def terminal_descriptor(writer: Writer) -> int | None:
+    """A new file descriptor of the terminal; None where it is no file.
+
+    What is written there goes past the capturing of a test's own output, from any thread.
+    """
+    try:
+        return os.dup(cast(Any, writer)._file.fileno())
+    except (AttributeError, OSError, UnsupportedOperation, ValueError):
+        return None
+
+
+def past_capture(config: pytest.Config) -> AbstractContextManager[None]:
+    """While it is entered, what is written goes to the terminal although a test runs."""
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if capture is None:
+        return contextlib.nullcontext()
+    found: AbstractContextManager[None] = capture.global_and_fixture_disabled()
+    return found
+
+
+def leave_line_open(reporter: pytest.TerminalReporter) -> None:
+    """Have pytest begin a new line before the next result: -2 is its own sign for a line that something else began."""
+    reporter.currentfspath = -2
+
+
+# --- JUnit: pytest has no public way to add a test case to its file --------------------------------------------------
+# LogXML.node_reporters_ordered, .stats, .cnt_double_fail_tests, .prefix, .family; the two functions beside it that make
+# the address of a node id.
+
+
+class Reporter(Protocol):
+    """Something that LogXML makes a test case of."""
+
+    def to_xml(self) -> Element:
+        """The case."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogXml:
+    """pytest's JUnit plugin.
+
+    Attributes:
+        xml: the plugin itself.
+        escape: a text as it may stand in a JUnit file.
+        mangle: the parts of the address that pytest makes of a node id.
+    """
+
+    xml: Any
+    escape: Callable[[object], str]
+    mangle: Callable[[str], list[str]]
+
+    @property
+    def prefix(self) -> str:
+        """What stands before every class name."""
+        return str(self.xml.prefix or "")
+
+    @property
+    def has_places(self) -> bool:
+        """Whether the family of the schema has attributes for file and line."""
+        return bool(self.xml.family == "xunit1")
+
+    @property
+    def reporters(self) -> list[Reporter]:
+        """Cases in the order of the file."""
+        found: list[Reporter] = self.xml.node_reporters_ordered
+        return found
+
+    def replace(self, reporters: list[Reporter], counts: dict[str, int]) -> None:
+        """Have other cases and their counts written."""
+        self.xml.node_reporters_ordered[:] = reporters
+        self.xml.stats.update(counts)
+        self.xml.cnt_double_fail_tests = 0
+
+
+def log_xml(config: pytest.Config) -> LogXml | str:
+    """pytest's JUnit plugin; the name of what is not as known, if pytest has changed."""
+    try:
+        from _pytest.junitxml import bin_xml_escape, mangle_test_address, xml_key  # noqa: PLC0415  (if it is asked for)
+    except ImportError as error:
+        return str(error)
+    xml = config.stash.get(xml_key, None)
+    reporters = getattr(xml, "node_reporters_ordered", None)
+    if not isinstance(reporters, list) or not all(hasattr(reporter, "to_xml") for reporter in reporters[:1]):
+        return "LogXML.node_reporters_ordered"
+    if set(getattr(xml, "stats", ())) != {"passed", "error", "failure", "skipped"}:
+        return "LogXML.stats"
+    missing = [name for name in ("cnt_double_fail_tests", "prefix", "family") if not hasattr(xml, name)]
+    return f"LogXML.{missing[0]}" if missing else LogXml(xml, bin_xml_escape, mangle_test_address)

@@ -1,4 +1,4 @@
-"""What an exception says to a person: the message of an assert without pytest's introspection (contract 5)."""
+"""What an exception says: to a person, as a reason; on a span, as OpenTelemetry's ``exception.*`` attributes."""
 
 from __future__ import annotations
 
@@ -6,31 +6,30 @@ import linecache
 import traceback
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import pytest
 
-from .failures import exception_text
 from .redact import redact
+from .span import SpanEvent
+from .text import relative
 
 _START = Path.cwd()  # where the run began: a test may leave that folder, or delete it
+_MAX_LINE = 500
 
 
-def assertion_reason(error: AssertionError) -> str:
-    """The message that stands behind the assert; without one, the asserted expression.
+def exception_text(error: BaseException) -> str:
+    """An exception's message, not redacted. Its own ``__str__`` can raise anything."""
+    try:
+        return str(error)
+    except Exception as raised:  # noqa: BLE001  (see above: the test has failed already)
+        return f"(its text raised {type(raised).__name__})"
 
-    pytest's assertion rewriting puts its explanation behind the message, in lines that start with ``assert``; further
-    lines of the message itself are indented by two blanks then.
-    """
-    text = exception_text(error)
-    message, rewritten, _ = text.partition("\nassert ")
-    if rewritten:
-        first, *more = message.split("\n")
-        text = "\n".join([first, *(line.removeprefix("  ") for line in more)])
-    elif text.startswith("assert "):
-        text = text.partition("\n")[0]
-    if not text.strip():
-        text = _source_line(error) or "assertion failed"
-    return redact(text.strip())
+
+def exception_type(error: BaseException) -> str:
+    """The qualified name of its class, without a module for built-in ones, as the semantic conventions say."""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def exception_reason(error: BaseException) -> str:
@@ -42,31 +41,72 @@ def exception_reason(error: BaseException) -> str:
     return redact(f"{name}: {text}" if text else name)
 
 
+def assertion_reason(error: AssertionError) -> str:
+    """The message that stands behind the assert; without one, the asserted expression.
+
+    pytest's assertion rewriting appends its explanation to the message, in lines that start with ``assert``, and then
+    indents further lines of the message itself by two blanks.
+    """
+    text = exception_text(error)
+    message, rewritten, _ = text.partition("\nassert ")
+    if rewritten:
+        first, *more = message.split("\n")
+        text = "\n".join([first, *(line.removeprefix("  ") for line in more)])
+    elif text.startswith("assert "):
+        text = text.partition("\n")[0]
+    return redact(text.strip() or _source_line(error) or "assertion failed")
+
+
+def _source_line(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    known = frames and frames[-1].lineno is not None
+    return linecache.getline(frames[-1].filename, frames[-1].lineno or 0).strip() if known else ""
+
+
 def location(error: BaseException) -> str | None:
     """``file:line`` in the test that led to it, relative to where the run began if it lies below, or None."""
     frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return None
-    return f"{shown_path(frames[0].filename)}:{frames[0].lineno}"
+    return f"{shown_path(frames[0].filename)}:{frames[0].lineno}" if frames else None
 
 
 def shown_path(filename: str) -> str:
     """A source file as a user would name it: relative to where the run began, if it lies below."""
-    path = Path(filename)
-    return str(path.relative_to(_START) if path.is_relative_to(_START) else path)
+    return str(relative(filename, _START))
 
 
-def _source_line(error: BaseException) -> str | None:
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames or frames[-1].lineno is None:
-        return None
-    return linecache.getline(frames[-1].filename, frames[-1].lineno).strip() or None
+class Failure(NamedTuple):
+    """A failure: a line for the span's status, and the exception if it is known; ``time`` in nanoseconds."""
+
+    line: str
+    time: int
+    type: str = ""
+    message: str = ""
+
+    def events(self) -> tuple[SpanEvent, ...]:
+        """The ``exception`` event; none where only a report told of the failure."""
+        if not self.type:
+            return ()
+        return (SpanEvent("exception", self.time, {"exception.type": self.type, "exception.message": self.message}),)
+
+
+def failure_of(error: BaseException, when: int) -> Failure:
+    """What an exception says by itself."""
+    message = exception_text(error)
+    line = ": ".join(filter(None, (type(error).__name__, message.partition("\n")[0])))
+    return Failure(redact(line, _MAX_LINE), when, exception_type(error), redact(message))
+
+
+def failure_in(report: pytest.TestReport) -> Failure:
+    """What a report says by itself; all that is known where no exception is shown, such as at a strict xpass."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(crash.message if crash is not None else report.longreprtext)
+    return Failure(redact(text.partition("\n")[0], _MAX_LINE), int(report.stop * 1e9))
 
 
 def end_at_caller(error: BaseException) -> None:
-    """End an exception's traceback at the line that called us: what lies below it is no matter of who reads it.
+    """End an exception's traceback at the line that called us: our own lines do not help its reader.
 
-    Pytest would print our lines and their arguments, such as the whole environment of a program that was not found.
+    Otherwise pytest prints them with their arguments, such as the whole environment of a program that was not found.
     """
     entry = error.__traceback__
     while entry is not None and _package(entry) in _RUNNERS:  # from the hook that called the test down to it
@@ -82,6 +122,6 @@ _RUNNERS = frozenset({_OURS, "pluggy", "_pytest"})
 
 
 def _package(entry: TracebackType) -> str:
-    """The package whose module a frame belongs to; ours is all of it but the pilot, which is a user's code here."""
+    """The package that a frame belongs to: all of ours is one, but for the pilot, which is a user's code here."""
     name = str(entry.tb_frame.f_globals.get("__package__") or "")
     return _OURS if name.startswith(f"{_OURS}.") and not name.startswith(f"{_OURS}.pilot") else name

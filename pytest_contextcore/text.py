@@ -1,54 +1,16 @@
-"""How statuses and times are written in a terminal."""
+"""How times, digests and texts from elsewhere are written for people."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from .trace.evidence import Result, Status
-
-if TYPE_CHECKING:
-    from _pytest._io import TerminalWriter
-
-MARKS = {
-    Status.COMPLETED: "✓",
-    Status.BLOCKED: "✗",
-    Status.FAILED: "!",
-    Status.NOT_STARTED: "·",
-    Status.IN_PROGRESS: "…",
-}
-ASCII_MARKS = {
-    Status.COMPLETED: "+",
-    Status.BLOCKED: "x",
-    Status.FAILED: "!",
-    Status.NOT_STARTED: ".",
-    Status.IN_PROGRESS: "~",
-}
-"""For terminals and code pages that cannot show the others."""
-
-STATUS_OF = {
-    Result.PASS: Status.COMPLETED,
-    Result.FAIL: Status.BLOCKED,
-    Result.WAIVED: Status.FAILED,
-    Result.NOT_APPLICABLE: Status.NOT_STARTED,
-    Result.NOT_CHECKED: Status.NOT_STARTED,
-}
-"""The status whose mark a gate's result gets."""
-
-
+_CODE = re.compile(r"`([^`\n]+)`")
+_DIGEST = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{40,128}(?![0-9A-Za-z])")
+_DIGITS = 12
 _COMMAND = re.compile(r"((?:^|[\r\n])\s*):(?=:)|##(?=\[)")
-
-
-def can_encode(writer: TerminalWriter) -> bool:
-    """Whether the terminal's encoding knows the marks."""
-    encoding = getattr(getattr(writer, "_file", None), "encoding", None)
-    try:
-        "".join(MARKS.values()).encode(encoding or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def duration(start: int | None, end: int | None) -> str:
@@ -63,6 +25,41 @@ def shown_seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+
+
+def cut(text: str, length: int) -> str:
+    """The text, or its beginning with an ellipsis if it is longer than this."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def short(text: str) -> str:
+    """The text with digests cut to the beginning, which is enough to compare them."""
+    return _DIGEST.sub(lambda found: f"{found[0][:_DIGITS]}…", text)
+
+
+def plain(text: str) -> str:
+    """A plan's text without the backticks around code."""
+    return _CODE.sub(r"\1", text)
+
+
+def pieces(text: str) -> Sequence[tuple[str, bool]]:
+    """A plan's text in pieces, each with whether it is code."""
+    return [(piece, at % 2 == 1) for at, piece in enumerate(_CODE.split(text)) if piece]
+
+
+def relative(path: str | Path, folder: Path) -> Path:
+    """A path relative to a folder if it lies in it, else as it is."""
+    path = Path(path)
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
+def escaped(text: str, keep: str = "") -> str:
+    """The text with characters that cannot be printed as escapes, but for those in ``keep``."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def on_github(environ: Mapping[str, str]) -> bool:

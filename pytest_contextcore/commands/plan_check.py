@@ -16,7 +16,7 @@ from ..errors import CollectionError, PlanError
 from ..ids import PLAN_FILE
 from ..plan.assign import PhaseTest, assign, find_plan
 from ..plan.model import Plan, load_plan
-from ..report.verdict import plain
+from ..text import plain
 from .collector import TARGET
 
 

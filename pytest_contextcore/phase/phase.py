@@ -45,9 +45,18 @@ class Gate:
     def _record(self) -> GateEvidence:
         return self._recorder.gate(self._phase_id, self._gate_id)
 
-    def evidence(self, type: str, *, ref: object, description: str = "") -> None:
-        """Attach a finding: its type in snake_case, what it is about, and optionally a sentence."""
-        item = EvidenceItem(type=redact(type), ref=redact(str(ref)), description=redact(description))
+    def evidence(self, type: str, *, ref: object, file: object = "", description: str = "") -> None:
+        """Attach what the gate found: its type in snake_case, and what it is about.
+
+        Args:
+            type: a word in snake_case by which findings are grouped, such as ``unmapped_artifact``.
+            ref: what it is about: an id, a key, a line.
+            file: the file that is wrong. Reports show it under "where".
+            description: a sentence. With a file, reports show it under that file.
+        """
+        item = EvidenceItem(
+            type=redact(type), ref=redact(str(ref)), file=redact(str(file)), description=redact(description)
+        )
         self._recorder.add_finding(self._phase_id, self._gate_id, item)
 
     def not_applicable(self, reason: str) -> None:

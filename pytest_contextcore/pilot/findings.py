@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_contextcore import ContextcoreError
+
 LONG = 300
 SHORT = 160
-_FILES = 6
-_LINES = 3
+_FILES = 10
 
 
 def clean(text: str, limit: int = SHORT) -> str:
@@ -53,12 +54,16 @@ class Finding:
         for name in ("file", "message", "observed", "expected", "type", "ref"):
             object.__setattr__(self, name, clean(getattr(self, name), LONG if name == "message" else SHORT))
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, with the observed and the expected value."""
+        return f"{self.message} (observed: {self.observed}, expected: {self.expected})"
+
     def __str__(self) -> str:
-        where = f"{self.file}: " if self.file else ""
-        return f"{where}{self.message} (observed: {self.observed}, expected: {self.expected})"
+        return f"{self.file}: {self.sentence}" if self.file else self.sentence
 
 
-class Unreadable(Exception):
+class Unreadable(ContextcoreError):
     """A file, or a value in it, cannot be used as what it has to be. The only exception that reading raises."""
 
     def __init__(self, finding: Finding) -> None:
@@ -67,24 +72,15 @@ class Unreadable(Exception):
 
 
 def reason(findings: Sequence[Finding]) -> str:
-    """Join findings into the reason of a failed gate: a line each, by file; every file is named, however many.
+    """The reason of a failed gate in one sentence: what its one finding says, or how many there are in which files.
 
-    Of a file the first findings are said and the others counted; of many files the last ones are only named.
+    Each finding is evidence of the gate, where reports find its text.
     """
-    by_file: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_file.setdefault(finding.file, []).append(finding)
-    told, named = list(by_file.items())[:_FILES], list(by_file.items())[_FILES:]
-    lines = [line for file, found in told for line in _first(file, found)]
-    if named:
-        count = sum(len(found) for _, found in named)
-        lines.append(f"… and {count} more in {', '.join(file or 'no file' for file, _ in named)}")
-    return "\n".join(lines)
-
-
-def _first(file: str, findings: Sequence[Finding]) -> list[str]:
-    """The first findings of a file; a line that counts others stands for two of them at least."""
-    if len(findings) <= _LINES:
-        return [str(finding) for finding in findings]
-    more = f"… and {len(findings) - _LINES + 1} more"
-    return [*(str(finding) for finding in findings[: _LINES - 1]), f"{file}: {more}" if file else more]
+    if len(findings) < 2:
+        return "".join(map(str, findings))
+    files = list(dict.fromkeys(finding.file for finding in findings if finding.file))
+    count = f"{len(findings)} findings"
+    if len(files) < 2:
+        return " in ".join([count, *files])
+    more = f" and {len(files) - _FILES} more" if len(files) > _FILES else ""
+    return f"{count} in {len(files)} files: {', '.join(files[:_FILES])}{more}"

@@ -1,35 +1,36 @@
-"""What changed between two runs of a trace, as data; ``difftext`` says it to people. Pure.
+"""What changed between two runs of a trace, for programs and as lines for people. Pure.
 
-Ids, moments and the workspace's place differ from run to run and are not compared. Times are noise below a threshold,
-and no difference by themselves: the same files checked on a slower machine are the same.
+Both runs are laid out flat, a value a key, and compared key by key. Ids, moments and the workspace's place differ from
+run to run and are left out. Times are no difference: the same files checked on a slower machine are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import PurePath
+from typing import Any, NamedTuple
 
-from ..trace.evidence import Evidence, EvidenceItem, GateEvidence, SpanEvidence, format_time
+from ..ids import short_id
+from ..text import short, shown_seconds
+from ..trace.evidence import Evidence, SpanEvidence, Status, format_time
 
 NOISE_SECONDS = 0.5
 NOISE_SHARE = 0.25
-"""A duration has changed if it differs by more than both: this many seconds, and this share of the longer one."""
+"""A duration is told if it differs by more than both: this many seconds, and this share of the longer one."""
 
-Value = object
+Key = tuple[str | None, str | None, str, str | None]
+_REPEATED = ("attribute", "input", "handoff")
+"""Later phases repeat these values; people are told of the first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One value that differs.
+class Change(NamedTuple):
+    """One value that differs; the values of ``what`` stand in ``docs/commands.md``.
 
     Attributes:
         phase: the phase's full id; None for the trace itself.
         gate: the gate's full id, or None.
-        what: ``phase`` or ``gate`` (it exists in one run only), ``status``, ``result``, ``reason``, ``blocked_on``,
-            ``next_action``, ``kind``, ``waived``, ``evidence``, ``attribute``, ``input``, ``handoff``, ``reused``,
-            ``test`` (its node id), ``definition`` (fingerprint of test and plan entry, compared where options and
-            workspace are the same); of the trace ``plan`` (its digest), ``option``, ``condition`` (is it met).
+        what: what kind of value it is.
         name: which attribute, input, …; None where there is one only.
         old: the value in A; None where it has none.
         new: the value in B.
@@ -39,12 +40,11 @@ class Change:
     gate: str | None
     what: str
     name: str | None
-    old: Value
-    new: Value
+    old: Any
+    new: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(NamedTuple):
     """A phase (or the trace: None) that took noticeably longer or shorter, in seconds."""
 
     phase: str | None
@@ -52,19 +52,13 @@ class Duration:
     new: float
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What changed from A to B, in the plan's order."""
+class Difference(NamedTuple):
+    """What changed from A to B, in the plan's order; the runs are the same if nothing but times differs."""
 
     a: Evidence
     b: Evidence
     changes: tuple[Change, ...]
     durations: tuple[Duration, ...]
-
-    @property
-    def same(self) -> bool:
-        """Whether nothing but times differs."""
-        return not self.changes
 
 
 def compare(a: Evidence, b: Evidence) -> Difference:
@@ -75,80 +69,45 @@ def compare(a: Evidence, b: Evidence) -> Difference:
     """
     if a.trace_id != b.trace_id:
         raise ValueError(f"A is a run of trace {a.trace_id}, B of {b.trace_id}: only runs of one trace can be compared")
-    return Difference(a, b, tuple(_changes(a, b)), tuple(_durations(a, b)))
+    comparable = (a.workspace, a.options) == (b.workspace, b.options)
+    left, right = (dict(_flat(run, definitions=comparable)) for run in (a, b))
+    keys = dict.fromkeys([*right, *left])
+    place = {phase: at for at, phase in enumerate(dict.fromkeys(key[0] for key in keys))}
+    changes = []
+    for key in sorted(keys, key=lambda key: place[key[0]]):
+        old, new = left.get(key), right.get(key)
+        if (type(old), old) != (type(new), new):
+            name = None if key[2] == "evidence" else key[3]  # an item of evidence is its own name
+            changes.append(Change(*key[:3], name, old, new))
+    return Difference(a, b, tuple(changes), tuple(_durations(a, b)))
 
 
-def _changes(a: Evidence, b: Evidence) -> Iterator[Change]:
-    yield from _trace(a, b)
-    spans_a, spans_b = ({span.span_id: span for span in run.spans} for run in (a, b))
-    for span_id in _all(spans_a, spans_b):
-        old, new = spans_a.get(span_id), spans_b.get(span_id)
-        if old is None or new is None:
-            yield Change(span_id, None, "phase", None, old and old.phase, new and new.phase)
-        else:
-            comparable = (a.workspace, a.options) == (b.workspace, b.options)
-            yield from _phase(old, new, (a.workspace, b.workspace), definitions=comparable)
+def _flat(run: Evidence, *, definitions: bool) -> Iterator[tuple[Key, Any]]:
+    """Every value of a run that is worth comparing, by phase, gate, what it is and its name."""
+    yield from _values(None, None, status=run.status.value, **_why(run), plan=run.plan_digest)
+    yield from (((None, None, "option", name), value) for name, value in run.options.items())
+    yield from (((None, None, "attribute", name), value) for name, value in run.attributes.items())
+    yield from (((None, None, "condition", done.condition), done.met) for done in run.definition_of_done)
+    for span in run.spans:
+        at, definition = span.span_id, span.fingerprint if definitions else None
+        yield from _values(at, None, phase=span.phase, status=span.status.value, **_why(span), reused=span.reused)
+        yield from _values(at, None, test=span.nodeid, definition=definition)
+        for gate in span.gates:
+            yield from _values(at, gate.gate_id, gate=gate.purpose, result=gate.result.value, kind=gate.kind.value)
+            yield from _values(at, gate.gate_id, reason=gate.reason, next_action=gate.next_action, waived=gate.waived)
+            items = [f"{item.type}: {item.ref}" for item in gate.evidence]
+            yield from (((at, gate.gate_id, "evidence", item), item) for item in items)
+        yield from (((at, None, "attribute", name), value) for name, value in span.attributes.items())
+        yield from (((at, None, "input", _inside(file.path, run.workspace)), file.sha256) for file in span.inputs)
+        yield from (((at, None, "handoff", f"{each.direction} {each.name}"), each.digest) for each in span.handoffs)
 
 
-def _trace(a: Evidence, b: Evidence) -> Iterator[Change]:
-    pairs = {
-        "status": (a.status.value, b.status.value),
-        "reason": (a.blocked_reason, b.blocked_reason),
-        "blocked_on": (a.blocked_on_span_id, b.blocked_on_span_id),
-        "next_action": (a.next_action, b.next_action),
-        "plan": (a.plan_digest, b.plan_digest),
-    }
-    yield from _values(None, None, pairs)
-    yield from _named(None, None, "option", a.options, b.options)
-    yield from _named(None, None, "attribute", a.attributes, b.attributes)
-    met_a, met_b = ({found.condition: found.met for found in run.definition_of_done} for run in (a, b))
-    yield from _named(None, None, "condition", met_a, met_b)
+def _values(phase: str | None, gate: str | None, /, **values: object) -> Iterator[tuple[Key, Any]]:
+    yield from (((phase, gate, what, None), value) for what, value in values.items())
 
 
-def _phase(
-    a: SpanEvidence, b: SpanEvidence, workspaces: tuple[str | None, str | None], *, definitions: bool
-) -> Iterator[Change]:
-    pairs: dict[str, tuple[Value, Value]] = {
-        "status": (a.status.value, b.status.value),
-        "reason": (a.blocked_reason, b.blocked_reason),
-        "blocked_on": (a.blocked_on_span_id, b.blocked_on_span_id),
-        "next_action": (a.next_action, b.next_action),
-        "reused": (a.reused, b.reused),
-        "test": (a.nodeid, b.nodeid),
-    }
-    if definitions and a.fingerprint and b.fingerprint:
-        pairs["definition"] = (a.fingerprint, b.fingerprint)
-    yield from _values(a.span_id, None, pairs)
-    gates_a, gates_b = ({gate.gate_id: gate for gate in span.gates} for span in (a, b))
-    for gate_id in _all(gates_a, gates_b):
-        old, new = gates_a.get(gate_id), gates_b.get(gate_id)
-        if old is None or new is None:
-            yield Change(a.span_id, gate_id, "gate", None, old and old.purpose, new and new.purpose)
-        else:
-            yield from _gate(a.span_id, old, new)
-    yield from _named(a.span_id, None, "attribute", a.attributes, b.attributes)
-    inputs_a, inputs_b = (
-        {_inside(item.path, workspace): item.sha256 for item in span.inputs}
-        for span, workspace in zip((a, b), workspaces, strict=True)
-    )
-    yield from _named(a.span_id, None, "input", inputs_a, inputs_b)
-    handoffs_a, handoffs_b = (_handoffs(span) for span in (a, b))
-    yield from _named(a.span_id, None, "handoff", handoffs_a, handoffs_b)
-
-
-def _gate(span_id: str, a: GateEvidence, b: GateEvidence) -> Iterator[Change]:
-    pairs = {
-        "result": (a.result.value, b.result.value),
-        "kind": (a.kind.value, b.kind.value),
-        "reason": (a.reason, b.reason),
-        "next_action": (a.next_action, b.next_action),
-        "waived": (a.waived, b.waived),
-    }
-    yield from _values(span_id, a.gate_id, pairs)
-    old, new = [_item(item) for item in a.evidence], [_item(item) for item in b.evidence]
-    for item in dict.fromkeys([*old, *new]):
-        if (item in old) != (item in new):
-            yield Change(span_id, a.gate_id, "evidence", None, *((item, None) if item in old else (None, item)))
+def _why(run: Evidence | SpanEvidence) -> dict[str, str | None]:
+    return {"reason": run.blocked_reason, "blocked_on": run.blocked_on_span_id, "next_action": run.next_action}
 
 
 def _inside(path: str, workspace: str | None) -> str:
@@ -163,69 +122,90 @@ def _inside(path: str, workspace: str | None) -> str:
     return path
 
 
-def _item(item: EvidenceItem) -> str:
-    return f"{item.type}: {item.ref}"
-
-
-def _handoffs(span: SpanEvidence) -> dict[str, str]:
-    """Digests by direction and name; where one is repeated, by its number too."""
-    found: dict[str, str] = {}
-    for record in span.handoffs:
-        name, count = f"{record.direction} {record.name}", 1
-        while name in found:
-            count += 1
-            name = f"{record.direction} {record.name} ({count})"
-        found[name] = record.digest
-    return found
-
-
-def _values(phase: str | None, gate: str | None, pairs: Mapping[str, tuple[Value, Value]]) -> Iterator[Change]:
-    for what, (old, new) in pairs.items():
-        if old != new:
-            yield Change(phase, gate, what, None, old, new)
-
-
-def _named(
-    phase: str | None, gate: str | None, what: str, a: Mapping[str, Value], b: Mapping[str, Value]
-) -> Iterator[Change]:
-    for name in _all(a, b):
-        old, new = a.get(name), b.get(name)
-        if old != new or type(old) is not type(new):
-            yield Change(phase, gate, what, name, old, new)
-
-
-def _all(a: Mapping[str, object], b: Mapping[str, object]) -> list[str]:
-    """The keys of both, those of B where it has them in their place."""
-    return list(dict.fromkeys([*b, *a]))
-
-
 def _durations(a: Evidence, b: Evidence) -> Iterator[Duration]:
-    if (found := _slower(None, _seconds(a.started_at, a.ended_at), _seconds(b.started_at, b.ended_at))) is not None:
-        yield found
-    old = {span.span_id: span for span in a.spans}
+    spans = {span.span_id: span for span in a.spans}
+    runs: list[tuple[str | None, Evidence | SpanEvidence, Evidence | SpanEvidence]] = [(None, a, b)]
     for span in b.spans:
-        before = old.get(span.span_id)
-        if before is not None and not before.reused and not span.reused:
-            times = (_seconds(run.started_at, run.ended_at) for run in (before, span))
-            if (found := _slower(span.span_id, *times)) is not None:
-                yield found
+        earlier = spans.get(span.span_id)
+        if earlier is not None and not (earlier.reused or span.reused):
+            runs.append((span.span_id, earlier, span))
+    for phase, before, after in runs:
+        times = [(run.ended_at - run.started_at) / 1e9 for run in (before, after) if run.started_at and run.ended_at]
+        if len(times) == 2 and abs(times[1] - times[0]) > max(NOISE_SECONDS, NOISE_SHARE * max(times)):
+            yield Duration(phase, *(round(time, 3) for time in times))
 
 
-def _slower(phase: str | None, old: float | None, new: float | None) -> Duration | None:
-    if old is None or new is None or abs(new - old) <= max(NOISE_SECONDS, NOISE_SHARE * max(old, new)):
-        return None
-    return Duration(phase, round(old, 3), round(new, 3))
+# --- for people ------------------------------------------------------------------------------------------------------
 
 
-def _seconds(start: int | None, end: int | None) -> float | None:
-    return None if start is None or end is None else (end - start) / 1e9
+def lines(found: Difference) -> Iterator[str]:
+    """The difference, a line each, by phase; without what only follows from something else."""
+    trace_id, status = found.a.trace_id, [run.status.value for run in (found.a, found.b)]
+    told = [*_by_phase(found)] or ["only values that follow from others changed; --format json lists them"]
+    yield f"{trace_id}: {_arrow(*status) if found.changes else f'nothing changed ({status[1]})'}"
+    yield from told if found.changes else []
+    for phase, old, new in found.durations:
+        yield f"time: {short_id(phase, trace_id) if phase else 'in all'} {shown_seconds(old)} → {shown_seconds(new)}"
+
+
+def _by_phase(found: Difference) -> Iterator[str]:
+    runs = [{span.span_id: span for span in run.spans} for run in (found.a, found.b)]
+    changes: dict[str | None, list[Change]] = {ident: [] for ident in (None, *runs[1], *runs[0])}
+    explained = {each.phase for each in found.changes if each.gate or each.what == "blocked_on"}
+    explained |= {None} if found.a.blocked_on_span_id or found.b.blocked_on_span_id else set()
+    seen: set[tuple[str, ...]] = set()
+    for change in found.changes:
+        value = (change.what, (change.name or "").rpartition(" ")[2], repr(change.old), repr(change.new))
+        if _is_cause(change, explained) and not (change.what in _REPEATED and value in seen):
+            changes[change.phase].append(change)
+            seen.add(value)
+    for ident, told in changes.items():
+        spans = [run.get(ident or "") for run in runs]
+        status = [span.status.value if span else None for span in spans]
+        if ident and (told or status[0] != status[1]):
+            name = next(span.phase for span in reversed(spans) if span)
+            yield f"{short_id(ident, found.a.trace_id)} {name}{f': {_arrow(*status)}' if len({*status}) > 1 else ''}"
+        if ident is None or all(span and span.status is not Status.NOT_STARTED for span in spans):
+            yield from _lines(told)
+
+
+def _is_cause(change: Change, explained: Collection[str | None]) -> bool:
+    """Whether a change does not follow from another one that is told.
+
+    ``explained``: the reason of these phases, and of the trace (None), is told by a gate or by the phase that blocks.
+    """
+    if change.what in ("status", "phase", "gate", "next_action"):
+        return False
+    if change.gate is None and change.what == "reason":
+        return change.phase not in explained
+    return change.phase is not None or change.what in ("option", "condition", "plan")
+
+
+def _lines(changes: Sequence[Change]) -> Iterator[str]:
+    gate = None
+    for change in sorted(changes, key=lambda one: one.what in _REPEATED):
+        if change.gate != gate and change.gate is not None:
+            yield f"  {short_id(change.gate, change.phase or '')}"
+        gate = change.gate
+        label = " ".join(filter(None, (change.what.replace("_", " "), change.name)))
+        yield f"{'    ' if gate else '  '}{label}: {_arrow(change.old, change.new)}"
+
+
+def _arrow(old: object, new: object) -> str:
+    return _shown(new) if (type(old), old) == (type(new), new) else f"{_shown(old)} → {_shown(new)}"
+
+
+def _shown(value: object) -> str:
+    if value is None or not isinstance(value, str):
+        return "none" if value is None else json.dumps(value, ensure_ascii=False)
+    return short(" ".join(value.split()))
 
 
 # --- for programs ----------------------------------------------------------------------------------------------------
 
 
 def document(found: Difference, files: Sequence[str]) -> dict[str, object]:
-    """The difference as JSON; the shape is documented in ``docs/compare-runs.md``."""
+    """The difference as JSON; the shape is documented in ``docs/commands.md``."""
     runs = {
         side: {
             "file": file,
@@ -240,7 +220,7 @@ def document(found: Difference, files: Sequence[str]) -> dict[str, object]:
         "command": "diff",
         "trace_id": found.a.trace_id,
         **runs,
-        "same": found.same,
-        "changes": [asdict(change) for change in found.changes],
-        "durations": [asdict(duration) for duration in found.durations],
+        "same": not found.changes,
+        "changes": [change._asdict() for change in found.changes],
+        "durations": [duration._asdict() for duration in found.durations],
     }

@@ -1,6 +1,6 @@
-"""Phases and gates as JUnit test cases: XML elements out of evidence (contract 5).
+"""Phases and gates as JUnit test cases: XML elements out of a verdict. Pure.
 
-Pure; ``logxml`` puts them into the file. A phase's case is what pytest made of its reports, brought in line with the
+``junit_file`` puts them into pytest's file. A phase's case is what pytest made of its reports, brought in line with the
 evidence; a gate's case is made here.
 """
 
@@ -13,14 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ..plan.model import Kind
 from ..spans.of_trace import phase_spans
 from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
-from ..trace.rules import DESELECTED, Outcome
-from . import verdict
+from ..trace.rules import DESELECTED
+from .rows import Row, as_text, cause_rows
 from .terminal import stopped_message
+from .verdict import STOPPED, Phase, Verdict, joined, of_gate
 
 Properties = list[tuple[str, object]]
 
 _SHOWN = ("task.", "input.", "quality.", "routing.", "output.")
-_EVIDENCE_SHOWN = 50
+_MOST = 50
 _OUTCOMES = ("error", "failure", "skipped")
 _NOT_IN_XML = "[^\t\n\r\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # XML 1.0, 2.2, and DEL
 
@@ -45,34 +46,33 @@ def gate_properties(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) 
     return [*found, ("task.reused", True)] if span.reused else found
 
 
-def trace_cases(evidence: Evidence, phases: Iterable[ET.Element], *, prefix: str | None) -> Iterator[ET.Element]:
-    """The cases of a trace in the plan's order, each phase's gates behind it.
-
-    ``phases`` are the cases of those phases that were not deselected, in order. An unmet definition of done fails the
-    run although every phase completed, so it is a failing case of its own, under the trace's id.
-    """
-    shown = [span for span in evidence.spans if is_shown(span)]
-    for span, case in zip(shown, phases, strict=True):
-        yield case
-        for gate in span.gates:
-            yield gate_case(evidence, span, gate, case, prefix=prefix)
-    if evidence.status is Status.BLOCKED and evidence.blocked_on_span_id is None:
-        attributes = {"classname": _dotted(prefix, evidence.trace_id), "name": "definition of done", "time": "0.000"}
-        case = ET.Element("testcase", attributes)
-        case.append(_properties([("otel_trace_id", evidence.otel_trace_id), ("otel_span_id", evidence.otel_span_id)]))
-        text = f"{evidence.blocked_reason}\nnext: {verdict.plain(evidence.next_action or '')}"
-        case.append(_element("failure", text, message=evidence.blocked_reason or ""))
-        yield case
-
-
 def is_shown(span: SpanEvidence) -> bool:
     """Whether a phase has a case; deselected ones are left out, as everywhere in pytest."""
     return span.nodeid is not None and span.blocked_reason != DESELECTED
 
 
-def phase_case(
-    evidence: Evidence, span: SpanEvidence, drafts: Sequence[ET.Element], address: Mapping[str, str]
-) -> ET.Element:
+def trace_cases(verdict: Verdict, phases: Iterable[ET.Element], *, prefix: str) -> Iterator[ET.Element]:
+    """The cases of a trace in the plan's order, each phase's gates behind it.
+
+    ``phases`` are the cases of those phases that were not deselected, in order. An unmet definition of done fails the
+    run although every phase completed, so it is a failing case of its own, under the trace's id.
+    """
+    evidence = verdict.evidence
+    shown = [phase for phase in verdict.phases if is_shown(phase.span)]
+    for phase, case in zip(shown, phases, strict=True):
+        yield case
+        for gate in phase.span.gates:
+            yield gate_case(verdict, phase, gate, case, prefix=prefix)
+    if evidence.status is Status.BLOCKED and verdict.cause is not None:
+        attributes = {"classname": _dotted(prefix, evidence.trace_id), "name": "definition of done", "time": "0.000"}
+        case = ET.Element("testcase", attributes)
+        case.append(_properties([("otel_trace_id", evidence.otel_trace_id), ("otel_span_id", evidence.otel_span_id)]))
+        text = "\n".join(as_text(cause_rows(verdict.cause, _MOST)))
+        case.append(_element("failure", text, message=verdict.cause.headline))
+        yield case
+
+
+def phase_case(verdict: Verdict, phase: Phase, drafts: Sequence[ET.Element], address: Mapping[str, str]) -> ET.Element:
     """One case for a phase, with one outcome at most.
 
     ``drafts`` are what pytest made of the phase's reports: none after ``-x`` or where it is reused, two where its call
@@ -80,7 +80,7 @@ def phase_case(
     without a draft. The time is pytest's, bounded by the evidence's: pytest counts subtests and earlier attempts twice.
     """
     attributes = {**address, **(drafts[-1].attrib if drafts else {})}
-    ours = phase_properties(evidence, span)
+    ours = phase_properties(verdict.evidence, phase.span)
     names = {name for name, _ in ours}
     theirs = [
         (found.get("name", ""), found.get("value", ""))
@@ -88,119 +88,84 @@ def phase_case(
         for found in draft.iter("property")
         if found.get("name") not in names
     ]
-    case = ET.Element("testcase", {**attributes, "time": f"{_phase_time(span, drafts):.3f}"})
+    took = 0.0 if phase.span.reused else _seconds(phase.span)
+    time = min(took, sum(float(draft.get("time", 0)) for draft in drafts)) if drafts else took
+    case = ET.Element("testcase", {**attributes, "time": f"{time:.3f}"})
     case.append(_properties([*ours, *theirs]))
     children = [child for draft in drafts for child in draft if child.tag != "properties"]
     outcomes = [child for child in children if child.tag in _OUTCOMES]
-    if (outcome := _one_outcome(evidence, span, outcomes)) is not None:
+    if (outcome := _one_outcome(verdict, phase, outcomes)) is not None:
         case.append(outcome)
     case.extend(child for child in children if child.tag not in _OUTCOMES)
     return case
 
 
-def _phase_time(span: SpanEvidence, drafts: Sequence[ET.Element]) -> float:
-    took = 0.0 if span.reused else _seconds(span.started_at, span.ended_at)
-    return min(took, sum(float(draft.get("time", 0)) for draft in drafts)) if drafts else took
-
-
-def _one_outcome(evidence: Evidence, span: SpanEvidence, found: Sequence[ET.Element]) -> ET.Element | None:
+def _one_outcome(verdict: Verdict, phase: Phase, found: Sequence[ET.Element]) -> ET.Element | None:
     """What pytest said, its pieces in one element; where it said nothing or something else, what the evidence says."""
-    if span.status is Status.COMPLETED:
+    status = phase.span.status
+    if status is Status.NOT_STARTED:
+        skipped = (child for child in found if child.tag == "skipped")
+        return next(skipped, _element("skipped", phase.why, message=phase.why))
+    if status not in STOPPED:
         return None
-    if span.status is Status.NOT_STARTED:
-        reason = not_started(evidence, span)
-        return next((child for child in found if child.tag == "skipped"), _element("skipped", reason, message=reason))
-    said = stopped_message(span, Outcome(span.status, span.blocked_reason, span.next_action), {})
-    around = _legal("\n".join(_around(evidence, span)))
-    failed = [child for child in found if child.tag != "skipped"]
+    said = stopped_message(phase)
+    around = _legal("\n".join(as_text(_around(verdict, phase))))
+    failed = sorted((child for child in found if child.tag != "skipped"), key=lambda child: child.tag != "failure")
     if not failed:
-        return _element("failure", "\n\n".join(filter(None, (said, around))), message=verdict.headline(span))
-    first = next((child for child in failed if child.tag == "failure"), failed[0])
-    texts = [first, *(child for child in failed if child is not first)]
-    pieces = [child.text or child.get("message") or "" for child in texts]
-    if span.status is Status.BLOCKED:  # the text is ours and says all that; pytest's message is all of it, too
-        first.set("message", _legal(verdict.headline(span)))
+        return _element("failure", "\n\n".join(filter(None, (said, around))), message=phase.headline)
+    pieces = [child.text or child.get("message") or "" for child in failed]
+    if status is Status.BLOCKED:  # the text is ours and says all that; pytest's message is all of it, too
+        failed[0].set("message", _legal(phase.headline))
     else:
         pieces.append(_legal(said))
-    first.text = "\n\n".join(filter(None, (*pieces, around)))
-    return first
+    failed[0].text = "\n\n".join(filter(None, (*pieces, around)))
+    return failed[0]
 
 
-def _around(evidence: Evidence, span: SpanEvidence) -> Iterator[str]:
+def _around(verdict: Verdict, phase: Phase) -> Iterator[Row]:
     """What a reader of this case alone would have to gather from others: where the files are, and what did not run."""
-    if evidence.workspace:
-        yield f"workspace: {evidence.workspace}"
-    if waiting := verdict.held(evidence, span):
-        yield f"did not start: {', '.join(f'{other.span_id} {other.phase}' for other in waiting)}"
+    if verdict.evidence.workspace:
+        yield Row("workspace", (verdict.evidence.workspace,))
+    if phase.held:
+        yield Row("did not start", (", ".join(phase.held),))
 
 
-def not_started(evidence: Evidence, span: SpanEvidence) -> str:
-    """Why a phase did not start; names the span that blocks it."""
-    return verdict.not_started(evidence, span.blocked_reason, span.blocked_on_span_id)
-
-
-def gate_case(
-    evidence: Evidence, span: SpanEvidence, gate: GateEvidence, phase: ET.Element, *, prefix: str | None
-) -> ET.Element:
+def gate_case(verdict: Verdict, phase: Phase, gate: GateEvidence, beside: ET.Element, *, prefix: str) -> ET.Element:
     """The case of a gate: failed only where its failure blocks; skipped where it was not checked.
 
     A gate that passed with a remark (advisory and failed, waived, not applicable) passes, and says so in properties and
-    in its output: an advisory failure fails no run, so it must not fail a case either.
+    in its output: an advisory failure fails no run, so it must not fail a case either. ``beside`` is its phase's case.
     """
-    took = 0.0 if span.reused else _seconds(gate.started_at, gate.ended_at)
     attributes: dict[str, str] = {
-        "classname": _dotted(prefix, span.span_id),
+        "classname": _dotted(prefix, phase.span.span_id),
         "name": _legal(f"{gate.gate_id} {' '.join(gate.purpose.split())}".rstrip()),
     }
-    attributes.update((name, value) for name, value in phase.attrib.items() if name in ("file", "line"))  # of xunit1
-    attributes["time"] = f"{min(took, float(phase.get('time', 0))):.3f}"  # lies inside its phase's
+    attributes.update((name, value) for name, value in beside.attrib.items() if name in ("file", "line"))  # of xunit1
+    took = 0.0 if phase.span.reused else _seconds(gate)
+    attributes["time"] = f"{min(took, float(beside.get('time', 0))):.3f}"  # lies inside its phase's
     case = ET.Element("testcase", attributes)
-    case.append(_properties(gate_properties(evidence, span, gate)))
-    if (said := _gate_says(evidence, span, gate)) is not None:
+    case.append(_properties(gate_properties(verdict.evidence, phase.span, gate)))
+    if (said := _gate_says(phase, gate)) is not None:
         case.append(said)
     return case
 
 
-def _gate_says(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> ET.Element | None:
-    cause = verdict.of_gate(span, gate)
-    if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY:
-        return _element("failure", _findings(span, cause), message=cause.headline, type=gate.kind.value)
+def _gate_says(phase: Phase, gate: GateEvidence) -> ET.Element | None:
+    if gate.result is Result.PASS:
+        return None
     if gate.result is Result.NOT_CHECKED:
-        why = _not_checked(evidence, span, gate)
+        why = phase.why if phase.span.status is Status.NOT_STARTED else f"not checked: {gate.reason or phase.why}"
         return _element("skipped", why, message=why)
-    if gate.result is Result.FAIL:
-        return _element("system-out", f"warning: {_findings(span, cause)}")
-    if gate.result is Result.WAIVED:
-        return _element("system-out", f"waived by {gate.waived}: {_findings(span, cause)}")
     if gate.result is Result.NOT_APPLICABLE:
         return _element("system-out", f"not applicable: {gate.reason}")
-    return None
-
-
-def _not_checked(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> str:
-    if span.status is Status.NOT_STARTED:
-        return not_started(evidence, span)
-    return f"not checked: {gate.reason or verdict.stopped(span)}"
-
-
-def _findings(span: SpanEvidence, cause: verdict.Cause) -> str:
-    """The gate, reasons by file, test, evidence and next action of a gate that failed."""
-    lines = [cause.title, *cause.findings()]
-    if test := verdict.place(span):
-        lines.append(f"test: {test}")
-    items = cause.gate.evidence if cause.gate is not None else []
-    found: dict[str, None] = {}
-    for item in items[:_EVIDENCE_SHOWN]:
-        description = verdict.short(item.description)
-        told = any(description.endswith(sentence) for about in cause.about for sentence in about.sentences)
-        more = "" if told or not description else f" ({description})"
-        found[f"evidence: {item.type}: {verdict.short(item.ref)}{more}"] = None
-    lines += found
-    if len(items) > _EVIDENCE_SHOWN:
-        lines.append(f"evidence: {len(items) - _EVIDENCE_SHOWN} more")
-    if cause.next_action:
-        lines.append(f"next: {cause.next_action}")
-    return "\n".join(lines)
+    cause = of_gate(phase.span, gate)
+    test = [Row("test", (phase.place,))] if phase.place else []
+    text = "\n".join(as_text([*cause_rows(cause, _MOST), *test]))
+    if gate.result is Result.WAIVED:
+        return _element("system-out", f"waived by {gate.waived}\n{text}")
+    if gate.kind is Kind.ADVISORY:
+        return _element("system-out", f"warning\n{text}")
+    return _element("failure", text, message=joined(cause.name, cause.headline), type=gate.kind.value)
 
 
 def counts(cases: Iterable[ET.Element]) -> dict[str, int]:
@@ -215,11 +180,12 @@ def counts(cases: Iterable[ET.Element]) -> dict[str, int]:
     return found
 
 
-def _seconds(start: int | None, end: int | None) -> float:
+def _seconds(timed: SpanEvidence | GateEvidence) -> float:
+    start, end = timed.started_at, timed.ended_at
     return (end - start) / 1e9 if start is not None and end is not None else 0.0
 
 
-def _dotted(prefix: str | None, name: str) -> str:
+def _dotted(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
 

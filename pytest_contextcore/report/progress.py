@@ -1,4 +1,4 @@
-"""Progress while a session runs (contract 8): gates as they are decided, and how long a phase has been running.
+"""Progress while a session runs: gates as they are decided, and how long a phase has been running.
 
 Lines are made by pure functions. What is shown of a running phase depends on where it is shown: on a terminal its
 elapsed time stands behind pytest's own progress and vanishes with the phase; elsewhere, such as in a CI log, a plain
@@ -13,15 +13,17 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Generator
-from io import UnsupportedOperation
 from typing import NamedTuple
 
 import pytest
 
-from ..text import ASCII_MARKS, MARKS, STATUS_OF, can_encode, harmless, shown_seconds
+from ..private import Writer, leave_line_open, past_capture, terminal_descriptor, terminal_encoding
+from ..text import harmless, short, shown_seconds
 from ..trace.changes import Change, Listener
 from ..trace.evidence import GateEvidence, Result, SpanEvidence
-from .verdict import purpose, short
+from ..trace.rules import headline
+from .marks import ASCII_MARKS, MARKS, STATUS_OF, can_encode, in_ascii
+from .verdict import purpose
 
 TICK = 1.0
 """Seconds between two looks at the clock; a phase that ends before the first is not worth a word."""
@@ -41,12 +43,12 @@ class GateLine(NamedTuple):
 
     gate_id: str
     result: Result
-    reason: str | None = None
+    reason: str = ""
 
     @classmethod
     def of(cls, gate: GateEvidence) -> GateLine:
         """What is said of a gate while the run goes on; of one that failed also what it is for."""
-        reason = short(gate.reason) if gate.reason else None
+        reason = short(headline(gate)).partition("\n")[0]
         named = gate.result is Result.FAIL and gate.purpose
         return cls(gate.gate_id, gate.result, f"{purpose(gate)}: {reason}" if named else reason)
 
@@ -55,7 +57,7 @@ def gate_text(line: GateLine, width: int, *, ascii_only: bool = False) -> str:
     """A decided gate, with the reason of one that did not simply pass; wrapped to the width."""
     marks = ASCII_MARKS if ascii_only else MARKS
     mark = marks[STATUS_OF[line.result]]
-    reason = f": {line.reason.splitlines()[0]}" if line.reason else ""
+    reason = f": {line.reason}" if line.reason else ""
     text = harmless(f"  {mark} {line.gate_id} {line.result.value}{reason}")
     return "\n".join(textwrap.wrap(text, max(width, 40), subsequent_indent="      ", break_on_hyphens=False))
 
@@ -77,9 +79,9 @@ class GateLines:
     """With ``-v``: prints each gate when it is decided. ``clock`` is what else writes to this terminal."""
 
     def __init__(self, config: pytest.Config, reporter: pytest.TerminalReporter, clock: Clock | None) -> None:
-        self._reporter, self._clock = reporter, clock
-        self._capture = config.pluginmanager.get_plugin("capturemanager")
-        self._ascii_only = not can_encode(reporter._tw)
+        self._config, self._reporter, self._clock = config, reporter, clock
+        self._writer = config.get_terminal_writer()
+        self._ascii_only = not can_encode(terminal_encoding(self._writer))
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """A listener of the recorder."""
@@ -90,16 +92,16 @@ class GateLines:
     def show(self, line: GateLine) -> None:
         """Print it, past the capturing of the test's own output."""
         reporter = self._reporter
-        text = gate_text(line, reporter._tw.fullwidth, ascii_only=self._ascii_only)
-        text = text.replace("…", "...").encode("ascii", "replace").decode() if self._ascii_only else text
+        text = gate_text(line, self._writer.fullwidth, ascii_only=self._ascii_only)
+        text = in_ascii(text) if self._ascii_only else text
         if self._clock is not None:
             self._clock.hide()
-        with self._capture.global_and_fixture_disabled() if self._capture else contextlib.nullcontext():
+        with past_capture(self._config):
             reporter.ensure_newline()
             reporter.write(text, flush=True, **{_RESULT_COLOURS.get(line.result, "yellow"): True})
-            reporter.currentfspath = -2  # pytest's own sign for: a line is open, end it before the next
+            leave_line_open(reporter)
         if self._clock is not None:
-            self._clock.show(reporter._tw.fullwidth - reporter._tw.width_of_current_line)
+            self._clock.show(_room(self._writer))
 
 
 class Clock:
@@ -175,8 +177,9 @@ class Clock:
 class Progress:
     """Shows which phase runs. Its hooks are there only while one does: other tests pay nothing for it."""
 
-    def __init__(self, config: pytest.Config, reporter: pytest.TerminalReporter, clock: Clock) -> None:
-        self._config, self._reporter, self._clock = config, reporter, clock
+    def __init__(self, config: pytest.Config, clock: Clock) -> None:
+        self._config, self._clock = config, clock
+        self._writer = config.get_terminal_writer()
         self._running: str | None = None
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
@@ -193,7 +196,7 @@ class Progress:
             self._config.pluginmanager.register(self, "contextcore-progress")
         self._running = name
         self._clock.start(name)
-        self._clock.show(self._room())
+        self._clock.show(_room(self._writer))
 
     def end(self, name: str) -> None:
         """A phase is over; where several run in xdist's workers, the last that began is shown."""
@@ -209,7 +212,7 @@ class Progress:
         try:
             return (yield)
         finally:
-            self._clock.show(self._room())
+            self._clock.show(_room(self._writer))
 
     def pytest_enter_pdb(self) -> None:
         """Somebody types now."""
@@ -218,10 +221,6 @@ class Progress:
     def close(self) -> None:
         """The session is over."""
         self._clock.close()
-
-    def _room(self) -> int:
-        writer = self._reporter._tw
-        return writer.fullwidth - writer.width_of_current_line
 
 
 class Shown(NamedTuple):
@@ -241,8 +240,8 @@ def open_progress(config: pytest.Config) -> Shown:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or config.get_verbosity() < 0:
         return Shown()
-    clock = _open_clock(config, reporter)
-    phases = Progress(config, reporter, clock) if clock is not None else None
+    clock = _open_clock(config)
+    phases = Progress(config, clock) if clock is not None else None
     if phases is not None:
         config.add_cleanup(phases.close)
     return Shown(GateLines(config, reporter, clock) if config.get_verbosity() > 0 else None, phases)
@@ -253,11 +252,15 @@ def label(span: SpanEvidence) -> str:
     return f"{span.span_id} {span.phase}"
 
 
-def _open_clock(config: pytest.Config, reporter: pytest.TerminalReporter) -> Clock | None:
+def _room(writer: Writer) -> int:
+    """Columns behind the cursor."""
+    return writer.fullwidth - writer.width_of_current_line
+
+
+def _open_clock(config: pytest.Config) -> Clock | None:
     """A clock that writes to the terminal; None where that is no file."""
-    try:
-        number = os.dup(reporter._tw._file.fileno())  # past the capturing of the test's own output
-    except (AttributeError, OSError, UnsupportedOperation, ValueError):
+    number = terminal_descriptor(config.get_terminal_writer())
+    if number is None:
         return None
     live = config.getoption("capture") == "no" or config.getini("log_cli") or config.getoption("log_cli_level", None)
     paint = os.isatty(number) and not live and os.environ.get("TERM", "dumb") not in ("", "dumb")

@@ -1,4 +1,7 @@
-"""What a person reads in the terminal (contract 8). Lines are built by pure functions; hooks only print them."""
+"""What a person reads in the terminal when phases stop and when a run ends.
+
+Lines are built by pure functions; ``print_tables`` prints them.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,17 @@ from pathlib import PurePath
 
 import pytest
 
-from ..plan.model import Kind
-from ..text import ASCII_MARKS, MARKS, can_encode, duration, harmless
-from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
-from ..trace.rules import DESELECTED, Outcome, blocking_gates, good_gates
-from .verdict import About, Cause, causes, place, plain, raised, remark, short
+from ..private import terminal_encoding
+from ..text import cut, harmless
+from ..trace.evidence import Status
+from .marks import ASCII_MARKS, MARKS, can_encode, in_ascii
+from .rows import Row, as_text, cause_rows, rows
+from .verdict import Phase, Verdict
 
 WIDTH = 80
-_EVIDENCE_SHOWN = 4
-_CAUSES = 4
-_SENTENCES = 8
+_MOST = 3
+"""Causes, findings of a file, and evidence of a type that the table shows."""
+_ALL = 50
 
 _COLOURS = {
     Status.COMPLETED: "green",
@@ -26,194 +30,112 @@ _COLOURS = {
     Status.NOT_STARTED: "yellow",
     Status.IN_PROGRESS: "yellow",
 }
-_COUNTED = (Status.COMPLETED, Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED)
 
 Line = tuple[str, str | None]
 """A line without its end, and its colour."""
 
 
-def stopped_message(span: SpanEvidence, outcome: Outcome, places: Mapping[str, str | None]) -> str:
-    """The failure that pytest shows for a phase that is blocked or failed by its gates.
+def stopped_message(phase: Phase, places: Mapping[str, str | None] | None = None) -> str:
+    """The failure that pytest shows for a phase that its gates, or a refused handoff, stopped.
 
-    ``places`` is where each gate failed; every report points at the test's own line, so that one is said beside it.
+    ``places`` is where each gate failed. It stands beside the line of the test, at which every report points.
     """
-    gates = blocking_gates(span)
-    found = causes(span) if gates else [raised(outcome.reason or "", outcome.next_action or "")]
-    test = [f"  test: {at}{_checked_at(at, gates, places)}" for at in [place(span)] if at]
-    blocked = f"{span.span_id} {span.phase} is {outcome.status.value}"
-    if len(found) > 1:
-        lines = [f"{blocked}: {'; '.join(cause.name for cause in found)}", *test]
-        for cause in found:
-            lines.append(f"{cause.name} ({cause.kind.value if cause.kind else outcome.status.value})")
-            lines += [f"  {line}" for line in (*cause.findings(below_title=False), f"next: {cause.next_action}")]
+    found = [*rows(phase, _ALL)]
+    if len(phase.causes) == 1:
+        (cause,) = phase.causes
+        head = cause.title
+        found = found[1:] if len(cause.reason) == 1 else found  # the first line says all of the reason
     else:
-        (cause,) = found
-        lines = [f"{blocked}: {cause.title}", *(f"  {line}" for line in cause.findings()), *test]
-        lines += [f"  next: {cause.next_action}"] if cause.next_action else []
-    return harmless("\n".join(lines))
+        head = "; ".join(cause.name for cause in phase.causes)
+    if phase.place:
+        found[-1] = Row("test", (f"{phase.place}{_checked_at(phase, places or {})}",))
+    return harmless("\n".join([f"{phase.title}: {head}", *as_text(found, "  ")]))
 
 
-def _checked_at(test: str, gates: Sequence[GateEvidence], places: Mapping[str, str | None]) -> str:
-    """Where the failed gates stand in the test, told apart from where the test begins."""
-    file = test.rpartition(":")[0].rpartition("/")[2]
+def _checked_at(phase: Phase, places: Mapping[str, str | None]) -> str:
+    """Where the failed gates stand in the test: a line, with its file where it is another one."""
+    file = PurePath(phase.place.rpartition(":")[0]).name
     said = []
-    for gate in gates:
-        if known := places.get(gate.gate_id):
+    for cause in phase.causes:
+        if cause.gate is not None and (known := places.get(cause.gate.gate_id)):
             path, _, line = known.rpartition(":")
-            same = PurePath(path).name == file
-            said.append(f"{gate.gate_id.rpartition('-')[2]} at {f'line {line}' if same else known}")
+            name = cause.name.partition(" ")[0]
+            said.append(f"{name} at {f'line {line}' if PurePath(path).name == file else known}")
     return f" (gate {', '.join(said)})" if said else ""
 
 
-def table(evidence: Evidence, *, width: int = WIDTH, ascii_only: bool = False) -> Iterator[Line]:
-    """The closing table of one trace: a line a phase, reason and next action under a blocked or failed one."""
-    name = min(max(len(span.phase) for span in evidence.spans), max(width - 50, 12))
-    ident = max(len(_short(evidence, span.span_id)) for span in evidence.spans)
-    state = max(12, *(len(_state(span)) for span in evidence.spans))
+def table(verdict: Verdict, *, width: int = WIDTH, ascii_only: bool = False) -> Iterator[Line]:
+    """The closing table of one trace: a line a phase, with what stopped it or what it warns of below it."""
+    name = min(max(len(phase.span.phase) for phase in verdict.phases), max(width - 50, 12))
+    ident = max(len(phase.id) for phase in verdict.phases)
+    state = max(12, *(len(phase.state) for phase in verdict.phases))
     marks = ASCII_MARKS if ascii_only else MARKS
-    for span in evidence.spans:
-        took = duration(span.started_at, span.ended_at)
+    for phase in verdict.phases:
+        status = phase.span.status
+        gates = f"{phase.gates} gates" if phase.gates else f"blocked on {phase.waits_for}" if phase.waits_for else ""
         line = (
-            f" {marks[span.status]} {_short(evidence, span.span_id):<{ident}}  {_cut(span.phase, name):<{name}}  "
-            f"{_state(span):<{state}} {took:>8}  {_gates(evidence, span)}"
+            f" {marks[status]} {phase.id:<{ident}}  {cut(phase.span.phase, name):<{name}}  "
+            f"{phase.state:<{state}} {phase.took:>8}  {gates}"
         )
-        yield line.rstrip(), _COLOURS[span.status]
-        if span.status in (Status.BLOCKED, Status.FAILED):
-            yield from _details(span, width)
-        yield from _warnings(span, width)
-    yield from _verdict(evidence, width)
+        yield line.rstrip(), _COLOURS[status]
+        if phase.causes:
+            yield from _labelled(rows(phase, _MOST, kinds=False), width)
+        yield from _labelled(_remarks(phase), width, "yellow")
+    yield from _closing(verdict, width)
 
 
-def _details(span: SpanEvidence, width: int) -> Iterator[Line]:
-    found = causes(span)
-    for cause in found[:_CAUSES]:
-        yield from _cause(cause, width, alone=len(found) == 1)
-    if len(found) > _CAUSES:
-        yield from _wrapped("also", "; ".join(cause.name for cause in found[_CAUSES:]), width)
-    if test := place(span):
-        yield from _wrapped("test", test, width)
+def _remarks(phase: Phase) -> Iterator[Row]:
+    for cause in phase.remarks:
+        waived = cause.gate.waived if cause.gate is not None else None
+        yield Row("waived" if waived else "warning", (cause.title, *cause.reason[1:]))
+        if waived:
+            yield Row("by", (waived,))
 
 
-def _cause(cause: Cause, width: int, *, alone: bool) -> Iterator[Line]:
-    """Why, where, on what evidence, what next; of several files each has what is wrong with it below its name."""
-    first = cause.about[0]
-    if len(cause.about) > 1:
-        where = [line for about in cause.about for line in (about.file, f"  {_brief(about)}") if line]
-        yield from _wrapped("reason", cause.name, width)
-        yield from _wrapped("where", "\n".join(where), width)
-    else:
-        yield from _wrapped("reason", _reason(cause.name, first, alone=alone), width)
-        if first.file:
-            yield from _wrapped("where", first.file, width)
-    yield from _evidence(cause, width)
-    yield from _wrapped("next", cause.next_action, width)
-
-
-def _reason(name: str, about: About, *, alone: bool) -> str:
-    """The gate's name and what it says, in lines of their own where there are several."""
-    if not name:
-        return "\n".join(about.sentences)
-    if not alone or len(about.sentences) == 1:
-        return f"{name}: {_brief(about)}"
-    cut = ["  … and more"] if len(about.sentences) > _SENTENCES else []
-    return "\n".join([f"{name}:", *(f"  {line}" for line in about.sentences[:_SENTENCES]), *cut])
-
-
-def _brief(about: About) -> str:
-    return f"{about.sentences[0].strip()}{', and more' if len(about.sentences) > 1 else ''}"
-
-
-def _evidence(cause: Cause, width: int) -> Iterator[Line]:
-    found: dict[str, dict[str, None]] = {}
-    for item in cause.gate.evidence if cause.gate is not None else ():
-        found.setdefault(item.type, {})[short(item.ref)] = None
-    for kind, refs in list(found.items())[:_EVIDENCE_SHOWN]:
-        more = f" and {len(refs) - _EVIDENCE_SHOWN} more" if len(refs) > _EVIDENCE_SHOWN else ""
-        yield from _wrapped("evidence", f"{kind}: {', '.join(list(refs)[:_EVIDENCE_SHOWN])}{more}", width)
-
-
-def _warnings(span: SpanEvidence, width: int) -> Iterator[Line]:
-    for gate in span.gates:
-        if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY:
-            yield from _wrapped("warning", remark(span, gate), width, "yellow")
-        elif gate.waived:
-            yield from _wrapped("waived", remark(span, gate), width, "yellow")
-            yield from _wrapped("by", gate.waived, width, "yellow")
-
-
-def _verdict(evidence: Evidence, width: int) -> Iterator[Line]:
-    phases = evidence.summary.phases
-    counts = ", ".join(f"{phases[status]} {status.value}" for status in _COUNTED if phases[status])
-    took = duration(evidence.started_at, evidence.ended_at)
-    line = f"{evidence.trace_id} {evidence.status.value}: {counts}{f' in {took}' if took else ''}"
+def _closing(verdict: Verdict, width: int) -> Iterator[Line]:
+    """The trace's own result, why it stopped where no phase did, and what its definition of done lacks."""
+    evidence = verdict.evidence
+    line = f"{evidence.trace_id} {evidence.status.value}: {verdict.counts}{f' in {verdict.took}' * bool(verdict.took)}"
     for part in textwrap.wrap(line, width, subsequent_indent="  "):
         yield part, _COLOURS[evidence.status]
-    if evidence.blocked_on_span_id is None and evidence.blocked_reason:
-        yield from _wrapped("reason", short(evidence.blocked_reason), width)
-        yield from _wrapped("next", plain(evidence.next_action or ""), width)
-    unmet = [condition for condition in evidence.definition_of_done if not condition.met]
+    if verdict.cause is not None:
+        yield from _labelled(cause_rows(verdict.cause, _MOST), width)
+    unmet = [done for done in verdict.done if done.why]
     if evidence.status is not Status.COMPLETED and unmet:
-        met = len(evidence.definition_of_done) - len(unmet)
-        yield f"definition of done: {met} of {len(evidence.definition_of_done)} conditions hold", None
-        for condition in unmet:
-            why = ", ".join(condition.broken[:_EVIDENCE_SHOWN]) or "not reached"
-            yield from _indented("     - ", f"{condition.condition}: {why}", width)
+        yield f"definition of done: {len(verdict.done) - len(unmet)} of {len(verdict.done)} conditions hold", None
+        for done in unmet:
+            yield from _indented("     - ", (f"{done.condition}: {done.why}",), width)
 
 
-def _wrapped(label: str, text: str, width: int, colour: str | None = None) -> Iterator[Line]:
-    """The text under its label, wrapped to the width; continuation lines are aligned."""
-    yield from _indented(f"     {f'{label}:' if label else '':<10}", text, width, colour)
+def _labelled(found: Iterator[Row], width: int, colour: str | None = None) -> Iterator[Line]:
+    """Rows under their labels, wrapped to the width."""
+    for label, lines in found:
+        yield from _indented(f"     {f'{label}:':<10}", lines, width, colour)
 
 
-def _indented(lead: str, text: str, width: int, colour: str | None = None) -> Iterator[Line]:
-    """The text behind its lead; of several lines each stands out by a hanging indent."""
-    parts = text.split("\n")
-    hang = "  " if len(parts) > 1 else ""
+def _indented(lead: str, parts: Sequence[str], width: int, colour: str | None = None) -> Iterator[Line]:
+    """Lines behind their lead; all but the first stand out by an indent."""
     room = max(width - len(lead), 20)
-    lines = [
-        line
-        for part in parts
-        for line in textwrap.wrap(part, room, subsequent_indent=hang, break_on_hyphens=False) or [""]
-    ]
-    for index, line in enumerate(lines):
-        yield ((lead if index == 0 else " " * len(lead)) + line).rstrip(), colour
+    for at, part in enumerate(parts):
+        indent = "  " if at else ""
+        hang = "  " if len(parts) > 1 else ""
+        wrapped = textwrap.wrap(
+            part, room, initial_indent=indent, subsequent_indent=f"{indent}{hang}", break_on_hyphens=False
+        )
+        for nth, line in enumerate(wrapped or [""]):
+            yield ((lead if at == nth == 0 else " " * len(lead)) + line).rstrip(), colour
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-def _state(span: SpanEvidence) -> str:
-    if span.reused:
-        return f"{span.status.value} (reused)"
-    return "deselected" if span.blocked_reason == DESELECTED else span.status.value
-
-
-def _gates(evidence: Evidence, span: SpanEvidence) -> str:
-    """How many gates are as they should be, of how many; of a phase that did not start, what it waits for."""
-    if span.status is Status.NOT_STARTED:
-        return f"blocked on {_short(evidence, span.blocked_on_span_id)}" if span.blocked_on_span_id else ""
-    good = good_gates(span)
-    return f"{good}/{len(span.gates)} gates"
-
-
-def _short(evidence: Evidence, span_id: str) -> str:
-    return span_id.removeprefix(f"{evidence.trace_id}-")
-
-
-def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, traces: Sequence[Evidence]) -> None:
+def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, verdicts: Sequence[Verdict]) -> None:
     """Print the closing tables; with ``-q`` only those of traces that did not complete."""
     writer = config.get_terminal_writer()
-    ascii_only = not can_encode(writer)
+    ascii_only = not can_encode(terminal_encoding(writer))
     width = min(max(writer.fullwidth, 40), 120)
-    for evidence in traces:
-        if config.get_verbosity() < 0 and evidence.status is Status.COMPLETED:
+    for verdict in verdicts:
+        if config.get_verbosity() < 0 and verdict.evidence.status is Status.COMPLETED:
             continue
-        reporter.write_sep("=", textwrap.shorten(f"trace {evidence.trace_id}: {evidence.title}", width - 6))
-        for line, colour in table(evidence, width=width, ascii_only=ascii_only):
-            _write(reporter, line, colour, ascii_only=ascii_only)
-
-
-def _write(reporter: pytest.TerminalReporter, line: str, colour: str | None, *, ascii_only: bool) -> None:
-    text = line.replace("…", "...").encode("ascii", "replace").decode() if ascii_only else line
-    reporter.write_line(harmless(text), **({colour: True} if colour else {}))
+        title = f"trace {verdict.evidence.trace_id}: {verdict.evidence.title}"
+        reporter.write_sep("=", textwrap.shorten(title, width - 6))
+        for line, colour in table(verdict, width=width, ascii_only=ascii_only):
+            text = harmless(in_ascii(line) if ascii_only else line)
+            reporter.write_line(text, **({colour: True} if colour else {}))

@@ -1,209 +1,310 @@
-"""What stopped a phase, as people are told it: gates by their purpose, files, sentences under their file. Pure.
+"""What a trace says to people, worked out once: what stopped it, where, why, on what evidence, and what to do next.
 
-Evidence keeps every text as it was said. Here digests are shortened, and what a reason says is put under the file that
-it is about: a line of a reason names its file by beginning with it, as compilers do (``path: what is wrong``). A plan
-may mark code in its purposes and next actions with backticks, as Markdown does; ``plain`` is for where those show.
+``of_trace`` makes a frozen ``Verdict`` out of evidence; every report shows parts of it, and no report works anything
+out by itself. Here digests are shortened and backticks around code are taken away; the evidence keeps every text as
+it was said.
+
+A gate's reason is a sentence, and its findings are data: evidence items, each with what it is about and maybe a file
+and a sentence. No text is parsed: a reason of several lines is shown as these lines.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from ..ids import short_id
 from ..plan.model import Kind
-from ..trace.evidence import Evidence, GateEvidence, SpanEvidence, Status
-from ..trace.rules import blocking_gates
+from ..text import cut, duration, plain, short
+from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
+from ..trace.rules import DESELECTED, also_failed, blocking_gates, good_gates, headline
 
-_FILE = re.compile(r"(?P<file>[\w.@+~/\\-]+(?::\d+){0,2}): +(?=\S)")
-_PATH = re.compile(
-    r".*[/\\]|\.\w|.*\.\w+:\d+|.*\.(?:cfg|conf|csv|db|html?|ini|jsonl?|log|lock|md|parquet|pdf|proto|py|rst|sh|sql|tf"
-    r"|toml|tsv|txt|xml|ya?ml|zip)$"
-)
-"""A path has a folder, begins with a dot, ends like a file, or has a line; attributes and classes do not."""
-
-_DIGEST = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{40,128}(?![0-9A-Za-z])")
-_DIGITS = 12
-_CODE = re.compile(r"`([^`\n]+)`")
+STOPPED = (Status.BLOCKED, Status.FAILED)
+_COUNTED = (Status.COMPLETED, Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED)
 _NAME = 100
 _SENTENCE = 160
-_FILES = 10
-_ALSO = 5
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """What is wrong with one file; ``file`` is empty where the sentences name none."""
+class About(NamedTuple):
+    """A file that is wrong, and a sentence for each finding in it; no sentence where the reason says it already."""
 
     file: str
     sentences: tuple[str, ...]
 
 
+class Found(NamedTuple):
+    """Evidence of one type: what its items are about."""
+
+    type: str
+    refs: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One thing that stopped a phase: a failed gate by its name, or what was raised or refused, which has no name."""
+    """One thing that stopped a phase or a trace, or that a gate has to say about a phase that went on.
 
+    Attributes:
+        gate: the gate; None for what is no gate's verdict, such as an exception or a refused handoff.
+        name: the gate's short id and its purpose, such as ``C2 Checksum chain verification``; empty without a gate.
+        kind: the gate's kind.
+        reason: why, line by line; at least one line.
+        headline: why in one line: the reason, and the first finding.
+        about: the findings by file, in the order in which the files were first named.
+        evidence: the evidence by type.
+        next_action: what to do; may be empty.
+    """
+
+    gate: GateEvidence | None
     name: str
     kind: Kind | None
+    reason: tuple[str, ...]
+    headline: str
     about: tuple[About, ...]
+    evidence: tuple[Found, ...]
     next_action: str
-    gate: GateEvidence | None = None
 
     @property
-    def files(self) -> list[str]:
-        """The files that are broken."""
-        return [about.file for about in self.about if about.file]
-
-    @property
-    def headline(self) -> str:
-        """One line: the gate, the first finding, and every further file."""
-        first = next((about for about in self.about if about.file), self.about[0])
-        others = [file for file in self.files if file != first.file]
-        more = f", and {len(others) - _FILES} more files" if len(others) > _FILES else ""
-        also = f" (also in {', '.join(others[:_FILES])}{more})" if others else ""
-        said = ": ".join(part for part in (self.name, first.file, first.sentences[0].strip()) if part)
-        return f"{said}{also}"
+    def files(self) -> tuple[str, ...]:
+        """The files that are wrong."""
+        return tuple(about.file for about in self.about)
 
     @property
     def title(self) -> str:
-        """A line that begins what ``findings`` go on with: the one finding, or the gate and the first of its files."""
-        first, files = self.about[0], self.files
-        if not (self.is_several and files):
-            return ": ".join(part for part in (self.name, first.sentences[0]) if part)
-        more = f" and {len(files) - 1} more file{'s' if len(files) > 2 else ''}" if len(files) > 1 else ""
-        return f"{self.name} ({files[0]}{more})"
+        """The name with the first line of the reason."""
+        return joined(self.name, self.reason[0])
 
-    def findings(self, *, below_title: bool = True) -> list[str]:
-        """Each file and what is wrong with it, as lines with labels; below its title without what that says."""
-        said = below_title and not (self.is_several and self.files)
-        lines = []
-        for about in self.about:
-            first, *more = about.sentences
-            lines += [f"where: {about.file}"] if about.file else []
-            lines += [] if said else [f"reason: {first}"]
-            lines += more if said else [f"        {line}" for line in more]
-        return lines
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What is to be said of one phase.
+
+    Attributes:
+        span: its evidence.
+        id: its short id, such as ``S3``.
+        name: its full id and its name, such as ``PI-101-002-S3 CONTRACT_INTEGRITY``.
+        state: its status in words: ``completed (reused)``, ``deselected``.
+        took: its duration as text; empty if it did not run.
+        good: how many of its gates are as they should be.
+        place: ``file:line`` of its test; the node id where the line is not known.
+        causes: what stopped it, integrity gates first; empty if it is neither blocked nor failed.
+        remarks: gates that did not pass and do not stop it: warnings and waived gates.
+        why: why it did not start or is not completed, in one short line; names the phase that is to blame.
+        waits_for: the short id of the phase that keeps it from starting.
+        held: the phases that did not start because of it: short id and name.
+    """
+
+    span: SpanEvidence
+    id: str
+    name: str
+    state: str
+    took: str
+    good: int
+    place: str
+    causes: tuple[Cause, ...] = ()
+    remarks: tuple[Cause, ...] = ()
+    why: str = ""
+    waits_for: str = ""
+    held: tuple[str, ...] = ()
 
     @property
-    def is_several(self) -> bool:
-        """Whether it says more than one sentence."""
-        return len(self.about) > 1 or len(self.about[0].sentences) > 1
+    def title(self) -> str:
+        """``PI-101-002-S3 CONTRACT_INTEGRITY is blocked``."""
+        return f"{self.name} is {self.span.status.value}"
+
+    @property
+    def gates(self) -> str:
+        """``3/4``: how many gates are as they should be; empty for a phase that did not start."""
+        return "" if self.span.status is Status.NOT_STARTED else f"{self.good}/{len(self.span.gates)}"
+
+    @property
+    def files(self) -> list[str]:
+        """The files that are wrong, each once."""
+        return list(dict.fromkeys(file for cause in self.causes for file in cause.files))
+
+    @property
+    def headline(self) -> str:
+        """One line for what stopped it: the first cause, and the ids of other gates that failed."""
+        first = self.causes[0]
+        return f"{joined(first.name, first.headline)}{also_failed(self.span)}"
 
 
-def causes(span: SpanEvidence) -> list[Cause]:
-    """What stopped the phase: its failed gates, integrity gates first, or its one reason where no gate failed."""
-    failed = blocking_gates(span)
-    if not failed:
-        return [raised(span.blocked_reason or "", span.next_action or "")]
-    return [of_gate(span, gate) for gate in failed]
+class Done(NamedTuple):
+    """A condition of the definition of done, and why it does not hold; empty if it does."""
+
+    condition: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be said of a trace.
+
+    Attributes:
+        evidence: what all of this was made of.
+        phases: in the plan's order.
+        counts: ``2 completed, 1 blocked``.
+        took: its duration as text.
+        cause: what stopped it where no phase did, such as a definition of done that is not met.
+        done: the definition of done.
+    """
+
+    evidence: Evidence
+    phases: tuple[Phase, ...]
+    counts: str
+    took: str
+    cause: Cause | None
+    done: tuple[Done, ...]
+
+    @property
+    def title(self) -> str:
+        """``PI-101-002 is blocked``."""
+        return f"{self.evidence.trace_id} is {self.evidence.status.value}"
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the trace is blocked or failed."""
+        return self.evidence.status in STOPPED
+
+    @property
+    def stopped(self) -> tuple[Phase, ...]:
+        """The blocked and failed phases, the one first that the trace names as the cause."""
+        found = [phase for phase in self.phases if phase.causes]
+        return tuple(sorted(found, key=lambda phase: phase.span.span_id != self.evidence.blocked_on_span_id))
+
+
+def of_trace(evidence: Evidence) -> Verdict:
+    """Work out what is to be said of a trace."""
+    spans = {span.span_id: span for span in evidence.spans}
+    held: dict[str, list[str]] = {}
+    for span in evidence.spans:
+        if span.blocked_on_span_id:
+            name = f"{short_id(span.span_id, span.parent_id)} {span.phase}"
+            held.setdefault(span.blocked_on_span_id, []).append(name)
+    phases = tuple(
+        of_phase(span, root=spans.get(span.blocked_on_span_id or ""), held=held.get(span.span_id, ()))
+        for span in evidence.spans
+    )
+    counts = evidence.summary.phases
+    own = evidence.blocked_reason if evidence.blocked_on_span_id is None else None
+    return Verdict(
+        evidence=evidence,
+        phases=phases,
+        counts=", ".join(f"{counts[status]} {status.value}" for status in _COUNTED if counts.get(status)),
+        took=duration(evidence.started_at, evidence.ended_at),
+        cause=_raised(own, evidence.next_action) if own else None,
+        done=tuple(
+            Done(found.condition, "" if found.met else ", ".join(found.broken) or "not reached")
+            for found in evidence.definition_of_done
+        ),
+    )
+
+
+def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequence[str] = ()) -> Phase:
+    """Work out what is to be said of one phase.
+
+    Args:
+        span: its evidence.
+        root: the phase that keeps it from starting.
+        held: the phases that did not start because of it.
+    """
+    blocking = [of_gate(span, gate) for gate in blocking_gates(span)]
+    stopped = span.status in STOPPED
+    return Phase(
+        span=span,
+        id=short_id(span.span_id, span.parent_id),
+        name=_name(span),
+        state=_state(span),
+        took=duration(span.started_at, span.ended_at),
+        good=good_gates(span),
+        place=_place(span),
+        causes=tuple(blocking or [_raised(span.blocked_reason, span.next_action)]) if stopped else (),
+        remarks=tuple(of_gate(span, gate) for gate in span.gates if _is_remark(gate)),
+        why=not_started(span.blocked_reason, root) if span.status is Status.NOT_STARTED else stopped_by(span),
+        waits_for=short_id(span.blocked_on_span_id or "", span.parent_id),
+        held=tuple(held),
+    )
 
 
 def of_gate(span: SpanEvidence, gate: GateEvidence) -> Cause:
-    """What a gate that did not pass says."""
-    return Cause(gate_name(span, gate), gate.kind, by_file(gate.reason or ""), plain(gate.next_action or ""), gate)
-
-
-def raised(reason: str, next_action: str) -> Cause:
-    """What stopped a phase and is no gate's verdict."""
-    return Cause("", None, (About("", tuple(short(reason).split("\n"))),), plain(next_action))
-
-
-def files(span: SpanEvidence) -> list[str]:
-    """The broken files that the reasons name, each once."""
-    return list(dict.fromkeys(file for cause in causes(span) for file in cause.files))
-
-
-def headline(span: SpanEvidence) -> str:
-    """One line for what stopped the phase: its first cause, and the names of the others."""
-    first, *others = causes(span)
-    also = f"; also failed: {', '.join(cause.name for cause in others)}" if others else ""
-    return f"{first.headline}{also}"
-
-
-def by_file(reason: str) -> tuple[About, ...]:
-    """A reason's lines under the files that they are about, in the order in which files first appear; at least one.
-
-    An indented line belongs to the one before it.
-    """
-    found: dict[str, list[str]] = {}
-    file = ""
-    for line in short(reason).split("\n"):
-        match = _FILE.match(line)
-        if match and _PATH.match(match["file"]):
-            file, said = match["file"], line[match.end() :]
-        else:
-            file, said = file if line[:1].isspace() else "", line
-        if said.strip() or not found:
-            found.setdefault(file, []).append(said)
-    return tuple(About(name, tuple(sentences)) for name, sentences in found.items())
-
-
-def gate_name(span: SpanEvidence, gate: GateEvidence) -> str:
-    """``C2 Checksum chain verification``: the id within its phase, and its purpose without what stands in brackets."""
-    return f"{gate_id(span, gate)} {purpose(gate)}".rstrip()
-
-
-def gate_id(span: SpanEvidence, gate: GateEvidence) -> str:
-    """A gate's id within its phase."""
-    return gate.gate_id.removeprefix(f"{span.span_id}-")
+    """What a gate of a phase says."""
+    reason = gate.reason or ""
+    about: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
+    for item in gate.evidence:
+        if item.description and reason == item.text:
+            reason = item.description  # its file is shown by itself
+        told = item.description in ("", reason)
+        if item.file:
+            about.setdefault(item.file, []).extend([] if told else [short(item.description)])
+        ref = item.ref if told or item.file else f"{item.ref} ({item.description})"
+        found.setdefault(item.type, {})[short(ref)] = None
+    return Cause(
+        gate=gate,
+        name=_gate_name(span, gate),
+        kind=gate.kind,
+        reason=tuple(short(reason).split("\n")),
+        headline=_first_line(headline(gate)),
+        about=tuple(About(file, tuple(dict.fromkeys(said))) for file, said in about.items()),
+        evidence=tuple(Found(kind, tuple(refs)) for kind, refs in found.items()),
+        next_action=plain(gate.next_action or ""),
+    )
 
 
 def purpose(gate: GateEvidence) -> str:
-    """A gate's purpose in a few words."""
-    said = " ".join(plain(gate.purpose).split())
-    said = said.partition(" (")[0]
-    return said if len(said) <= _NAME else f"{said[: _NAME - 1]}…"
+    """A gate's purpose in a few words, without what stands in brackets."""
+    return cut(" ".join(plain(gate.purpose).split()).partition(" (")[0], _NAME)
 
 
-def remark(span: SpanEvidence, gate: GateEvidence) -> str:
-    """What a gate says that does not stop its phase: a warning, or what was waived."""
-    return f"{gate_name(span, gate)}: {short(gate.reason or '')}"
+def not_started(reason: str | None, root: SpanEvidence | None) -> str:
+    """Why a phase did not start, in one short line; ``root`` is the phase that is to blame, where there is one."""
+    blocks = root is not None and root.status in STOPPED
+    return f"not started: {stopped_by(root) if root is not None and blocks else cut(_first_line(reason), _SENTENCE)}"
 
 
-def not_started(evidence: Evidence, reason: str | None, blocked_on: str | None) -> str:
-    """Why a phase did not start, in a short line: the span that blocks it, and its gate, where the whole reason is."""
-    root = next((span for span in evidence.spans if span.span_id == blocked_on), None)
-    if root is None or root.status not in (Status.BLOCKED, Status.FAILED):
-        return f"not started: {_first_line(reason)}"
-    return f"not started: {stopped(root)}"
-
-
-def stopped(span: SpanEvidence) -> str:
-    """``PI-101-002-S3 CONTRACT_INTEGRITY is blocked: C2 Checksum chain verification``."""
+def stopped_by(span: SpanEvidence) -> str:
+    """What stopped a phase, in one short line: ``PI-101-002-S3 CONTRACT_INTEGRITY is blocked: C2 Checksum chain``."""
     failed = blocking_gates(span)
-    others = [gate_id(span, gate) for gate in failed[1:]]
-    more = f" and {len(others) - _ALSO} more" if len(others) > _ALSO else ""
-    also = f" (also failed: {', '.join(others[:_ALSO])}{more})" if others else ""
-    why = f"{gate_name(span, failed[0])}{also}" if failed else _first_line(span.blocked_reason)
-    return f"{span.span_id} {span.phase} is {span.status.value}: {why}"
+    if failed:
+        why = f"{_gate_name(span, failed[0])}{also_failed(span)}"
+    else:
+        why = cut(_first_line(span.blocked_reason), _SENTENCE)
+    return joined(f"{_name(span)} is {span.status.value}", why)
 
 
-def place(span: SpanEvidence) -> str:
-    """``file:line`` of the phase's test, at which every report points; its node id where that is not known."""
+def _raised(reason: str | None, next_action: str | None) -> Cause:
+    """What stopped a phase or trace and is no gate's verdict."""
+    lines = tuple(short(reason or "").split("\n"))
+    return Cause(None, "", None, lines, lines[0], (), (), plain(next_action or ""))
+
+
+def _is_remark(gate: GateEvidence) -> bool:
+    return gate.result is Result.WAIVED or (gate.result is Result.FAIL and gate.kind is Kind.ADVISORY)
+
+
+def _gate_name(span: SpanEvidence, gate: GateEvidence) -> str:
+    return f"{short_id(gate.gate_id, span.span_id)} {purpose(gate)}".rstrip()
+
+
+def _name(span: SpanEvidence) -> str:
+    return f"{span.span_id} {span.phase}"
+
+
+def _state(span: SpanEvidence) -> str:
+    if span.reused:
+        return f"{span.status.value} (reused)"
+    return "deselected" if span.blocked_reason == DESELECTED else span.status.value
+
+
+def _place(span: SpanEvidence) -> str:
     path, line = span.attributes.get("code.file.path"), span.attributes.get("code.line.number")
     return f"{path}:{line}" if path and isinstance(line, int) else span.nodeid or ""
 
 
-def held(evidence: Evidence, span: SpanEvidence) -> list[SpanEvidence]:
-    """The phases that did not start because of this one."""
-    return [other for other in evidence.spans if other.blocked_on_span_id == span.span_id]
-
-
-def plain(text: str) -> str:
-    """A plan's text without the backticks around code."""
-    return _CODE.sub(r"\1", text)
-
-
-def pieces(text: str) -> Sequence[tuple[str, bool]]:
-    """A plan's text in pieces, each with whether it is code."""
-    return [(piece, at % 2 == 1) for at, piece in enumerate(_CODE.split(text)) if piece]
-
-
-def short(text: str) -> str:
-    """The text with digests that a person can compare: their beginning."""
-    return _DIGEST.sub(lambda found: f"{found[0][:_DIGITS]}…", text)
-
-
 def _first_line(text: str | None) -> str:
-    line = short((text or "").partition("\n")[0])
-    return line if len(line) <= _SENTENCE else f"{line[: _SENTENCE - 1]}…"
+    return short((text or "").partition("\n")[0])
+
+
+def joined(*parts: str) -> str:
+    """The parts that are not empty, with colons between them."""
+    return ": ".join(part for part in parts if part)

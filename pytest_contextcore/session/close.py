@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pytest
@@ -12,7 +12,8 @@ import pytest
 from ..options import KEY
 from ..report import github, junit_file, terminal
 from ..report.page.html_file import write_page
-from ..text import harmless
+from ..report.verdict import Verdict, of_trace
+from ..text import harmless, relative
 from ..trace.evidence import Evidence, Status
 from ..trace.file import NOT_WRITTEN, evidence_path
 from ..trace.resume import header, is_open
@@ -31,30 +32,40 @@ class PlanReports:
 
     def __init__(self, config: pytest.Config, shared: Services) -> None:
         self._config, self._shared = config, shared
+        self._closed = Closed()
 
     def close(self, session: pytest.Session) -> list[str]:
         """See :func:`close`."""
-        return close(session, self._shared, self._traces())
+        traces = [Trace(run.recorder.evidence, run.problems()) for run in self._shared.runs if run.started]
+        self._closed = close(session, self._shared, traces)
+        return self._closed.lines
 
     def show(self, reporter: pytest.TerminalReporter, lines: Sequence[str]) -> None:
         """See :func:`show`."""
-        show(self._config, reporter, self._traces(), lines)
-
-    def _traces(self) -> list[Trace]:
-        return [Trace(run.recorder.evidence, run.problems()) for run in self._shared.runs if run.started]
+        show(self._config, reporter, Closed(self._closed.verdicts, list(lines)))
 
 
-def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> list[str]:
-    """Settle exit code and JUnit file, write the page and CI's summary; the lines to print below the table."""
+@dataclass(slots=True)
+class Closed:
+    """What a session has to say at its end: its traces, and the lines to print below their tables."""
+
+    verdicts: Sequence[Verdict] = ()
+    lines: list[str] = field(default_factory=list)
+
+
+def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> Closed:
+    """Settle exit code and JUnit file, and write the page and the summary for GitHub."""
+    config = session.config
     evidence = [trace.evidence for trace in traces]
+    verdicts = [of_trace(each) for each in evidence]
     session.exitstatus = exit_code(session.exitstatus, evidence)
-    lines = junit_file.complete(session.config, evidence)
+    lines = junit_file.complete(config, verdicts)
     for trace in traces:
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
-            lines += _written(session.config, shared, trace.evidence)
+            lines += _written(config, shared, trace.evidence)
         lines += trace.problems
-    lines = [harmless(line) for line in [*lines, *_page(session.config, evidence)]]
-    return [*lines, *github.report(evidence, session.config.rootpath, os.environ)]
+    lines = [harmless(line) for line in [*lines, *_page(config, verdicts)]]
+    return Closed(verdicts, [*lines, *github.report(verdicts, config.rootpath, os.environ)])
 
 
 def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> list[str]:
@@ -62,9 +73,9 @@ def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> lis
     if config.get_verbosity() < 0 and evidence.status is Status.COMPLETED:
         return []
     here = config.invocation_params.dir
-    shown = _relative(evidence_path(shared.context.out, evidence.trace_id), here)
+    shown = relative(evidence_path(shared.context.out, evidence.trace_id), here)
     stopped = evidence.status in (Status.BLOCKED, Status.FAILED)
-    lines = [f"workspace: {_relative(Path(evidence.workspace), here)}"] if stopped and evidence.workspace else []
+    lines = [f"workspace: {relative(evidence.workspace, here)}"] if stopped and evidence.workspace else []
     lines += [
         f"evidence: {shown}",
         f"spans:    {shown.with_suffix('.otlp.jsonl')} (trace {evidence.otel_trace_id})",
@@ -75,16 +86,12 @@ def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> lis
     return lines
 
 
-def _relative(path: Path, folder: Path) -> Path:
-    return path.relative_to(folder) if path.is_relative_to(folder) else path
-
-
-def _page(config: pytest.Config, traces: Sequence[Evidence]) -> list[str]:
+def _page(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
     """The page, where one was asked for."""
     path = config.stash[KEY].html
     if path is None or config.option.collectonly:
         return []
-    return write_page(path, traces, here=config.invocation_params.dir, quiet=config.get_verbosity() < 0)
+    return write_page(path, verdicts, here=config.invocation_params.dir, quiet=config.get_verbosity() < 0)
 
 
 def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> int | pytest.ExitCode:
@@ -93,10 +100,8 @@ def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> 
     return pytest.ExitCode.TESTS_FAILED if stopped and exitstatus == pytest.ExitCode.OK else exitstatus
 
 
-def show(
-    config: pytest.Config, reporter: pytest.TerminalReporter, traces: Sequence[Trace], lines: Sequence[str]
-) -> None:
+def show(config: pytest.Config, reporter: pytest.TerminalReporter, closed: Closed) -> None:
     """Print the tables and what was written where."""
-    terminal.print_tables(config, reporter, [trace.evidence for trace in traces])
-    for line in lines:
+    terminal.print_tables(config, reporter, closed.verdicts)
+    for line in closed.lines:
         reporter.write_line(line, **({"red": True, "bold": True} if line.startswith("ERROR: ") else {}))

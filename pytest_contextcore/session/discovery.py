@@ -52,6 +52,29 @@ def plans_at_start(config: pytest.Config) -> list[Path]:
     return list(dict.fromkeys(path for folder in _argument_folders(config) if (path := plan_of(folder)) is not None))
 
 
+def refuse_foreign_root(config: pytest.Config) -> None:
+    """Refuse a root directory that pytest took from another argument than the plan's.
+
+    pytest takes the value of an option that it does not know yet for an argument. With ``--workspace DIR tests/`` that
+    is where it would find its configuration and the first conftest.
+
+    Raises:
+        pytest.UsageError: a plan that was asked for lies outside of a root directory that nobody named.
+    """
+    options = config.known_args_namespace
+    if options.inifilename or options.rootdir:
+        return
+    for argument in options.file_or_dir:
+        path = (config.invocation_params.dir / argument.partition("::")[0]).resolve()
+        if os.path.exists(path) and not path.is_relative_to(config.rootpath.resolve()):  # noqa: PTH110  (never raises)
+            plan = next((plan for folder in (path, *path.parents) if (plan := folder / PLAN_FILE).is_file()), None)
+            if plan is not None:
+                raise pytest.UsageError(
+                    f"pytest takes its configuration from {config.inipath or config.rootpath}, and the plan {plan} "
+                    f"lies outside of {config.rootpath}; name the plan's folder before any other, or give --rootdir"
+                )
+
+
 def collected_whole(session: pytest.Session, found: Found) -> bool:
     """Whether a plan's folder was collected whole, so that a phase without a test is a mistake."""
     config = session.config

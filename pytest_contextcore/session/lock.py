@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ..appending import is_file_at
 from ..errors import RunInUse
+from ..files import is_file_at
 from ..recovery.end import end_before_another_run
 
 

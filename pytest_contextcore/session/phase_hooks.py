@@ -225,11 +225,14 @@ def _stopped(phase: PhaseItem, outcome: Outcome) -> BaseException:
     recorder = phase.run.recorder
     span = recorder.span(phase.phase_id)
     places = {gate.gate_id: recorder.failed_at(gate.gate_id) for gate in span.gates if gate.result is Result.FAIL}
-    return pytest.fail.Exception(terminal.stopped_message(span, outcome, places), pytrace=False)
+    now = {"status": outcome.status, "blocked_reason": outcome.reason, "next_action": outcome.next_action}
+    message = terminal.stopped_message(verdict.of_phase(span.model_copy(update=now)), places)
+    return pytest.fail.Exception(message, pytrace=False)
 
 
 def _not_started(phase: PhaseItem, hold: Outcome) -> str:
-    return verdict.not_started(phase.run.recorder.evidence, hold.reason, hold.blocked_on)
+    root = next((span for span in phase.run.recorder.evidence.spans if span.span_id == hold.blocked_on), None)
+    return verdict.not_started(hold.reason, root)
 
 
 def _show_held(item: pytest.Item, report: pytest.TestReport, why: str) -> None:

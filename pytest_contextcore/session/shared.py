@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..export import settings as telemetry
-from ..export.outbox import Outbox
+from ..export.outbox import SUFFIX, Outbox
+from ..export.settings import Settings as ExportSettings
 from ..ids import new_trace_id, remote_parent
 from ..options import KEY
 from ..span import INTERRUPTED, SpanData, error_status
@@ -52,8 +52,11 @@ def _make(config: pytest.Config) -> Services:
         replacement=bool(given.get("replaces")),
     )
     name = f"{context.run_id}-{given['worker_id']}" if given else context.run_id
-    spool = settings.out / "spool" / f"{name}.otlp.jsonl"
-    outbox = Outbox(telemetry.Settings.from_environ(os.environ), spool, context.remote, sends=not given)
+    spool = settings.out / "spool" / f"{name}{SUFFIX}"
+    exporting = ExportSettings.from_environ(os.environ)
+    outbox = Outbox(exporting, spool, context.remote, sends=not given, keep=settings.keep_spool)
+    if config.get_verbosity() < 0 and not given:  # else the header says it
+        outbox.remarks += exporting.problems
     sampled = outbox.sampled(context.otel_trace_id("pytest"))
     ordinary = OrdinaryTests(
         trace_id=context.otel_trace_id("pytest"),
@@ -65,8 +68,6 @@ def _make(config: pytest.Config) -> Services:
     )
     if sampled and not given:
         outbox.expect_root(_unfinished_root(context))
-    if not given and config.getoption("dist", "no") != "no":
-        outbox.collect_from(settings.out / "spool" / context.run_id)
     return Services(context, outbox, ordinary)
 
 
@@ -76,7 +77,7 @@ def _given_by_controller(config: pytest.Config) -> dict[str, str]:
 
 
 def _unfinished_root(context: RunContext) -> SpanData:
-    """The span of the session of ordinary tests that is sent if the process is killed."""
+    """The placeholder that replay sends for the session's span if the process is killed."""
     now, remote = time.time_ns(), context.remote
     return SpanData(
         name="pytest",

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from ..export.delivery import BetweenTests
 from ..export.settings import Settings
 from ..options import KEY
 from .items import is_phase
 from .shared import Services, services
 
 if TYPE_CHECKING:
-    from ..export.spool import Spool
     from ..trace.changes import Change
     from ..trace.evidence import GateEvidence, SpanEvidence
     from .run import PlanRun
@@ -28,7 +26,7 @@ class Link(Protocol):
     def tell_of_gate(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """A listener of the recorder."""
 
-    def report(self, runs: list[PlanRun], spool: Spool | None) -> None:
+    def report(self, runs: list[PlanRun], lost: list[str]) -> None:
         """The session is over in this worker."""
 
 
@@ -125,8 +123,6 @@ class TracedSession:
         if shared.ordinary.records:
             config.pluginmanager.register(shared.ordinary, "contextcore-ordinary")
         config.pluginmanager.register(self.around, "contextcore-around")
-        if shared.outbox.delivery is not None:
-            config.pluginmanager.register(BetweenTests(shared.outbox.delivery), "contextcore-delivery")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -142,7 +138,7 @@ class TracedSession:
             run.finish()
         shared.ordinary.finish(int(exitstatus))
         if self._link is not None:
-            self._link.report(shared.runs, shared.outbox.spool)
+            self._link.report(shared.runs, shared.outbox.lost())
             return
         if self.reports is not None:
             self._lines = self.reports.close(session)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from ..failures import Failure, failure_in, failure_of
 from ..ids import new_span_id
+from ..reasons import Failure, failure_in, failure_of
 from ..redact import redact
 from ..span import OK, UNSET, Attributes, SpanData, error_status
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ..failures import Failure, failure_in, failure_of
 from ..ids import Remote, derived_span_id, new_span_id
+from ..reasons import Failure, failure_in, failure_of
 from ..redact import redact
 from ..span import OK, UNSET, Attributes, SpanData, code_attributes, error_status
 from .current import SpanContexts

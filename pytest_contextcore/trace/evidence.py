@@ -117,11 +117,20 @@ class Event(_Record):
 
 
 class EvidenceItem(_Record):
-    """What a gate found: a type in snake_case, what it is about, and a sentence."""
+    """What a gate found: a type in snake_case, what it is about, the file that is wrong, and a sentence.
+
+    An item with a file is a finding: reports put its sentence under the file.
+    """
 
     type: str
     ref: str
+    file: str = ""
     description: str = ""
+
+    @property
+    def text(self) -> str:
+        """The sentence, its file in front."""
+        return ": ".join(part for part in (self.file, self.description) if part)
 
 
 class Input(_Record):

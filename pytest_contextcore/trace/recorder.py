@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from ..failures import exception_text, exception_type
 from ..ids import Remote, new_span_id, new_trace_id
 from ..plan.model import Kind, Plan
 from ..plan.waivers import Waivers
+from ..reasons import exception_text, exception_type
 from ..redact import redact
 from . import rules
 from .blank import fresh_evidence, fresh_span, remember_attempt

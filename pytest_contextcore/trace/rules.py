@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
+from ..ids import short_id
 from ..plan.model import DonePlan, Kind, Plan, fill
 from .evidence import Attributes, Condition, Evidence, EvidenceItem, GateEvidence, Result, SpanEvidence, Status
 
@@ -60,6 +61,25 @@ def blocking_gates(span: SpanEvidence) -> list[GateEvidence]:
     return sorted(failed, key=lambda gate: gate.kind is not Kind.INTEGRITY)
 
 
+def headline(gate: GateEvidence) -> str:
+    """A failed gate's reason, and its first finding where that is another sentence."""
+    reason = gate.reason or ""
+    first = next((item for item in gate.evidence if item.file and item.description), None)
+    if first is None:
+        return reason
+    return first.text if reason in (first.text, first.description) else f"{reason}; first: {first.text}"
+
+
+def also_failed(span: SpanEvidence) -> str:
+    """The gates that block a phase beside the first one, by their short ids, in brackets; empty where there are none.
+
+    It stands behind what is said of the first one.
+    """
+    names = [_short(span, gate) for gate in blocking_gates(span)[1:]]
+    more = f" and {len(names) - _ALSO_SHOWN} more" if len(names) > _ALSO_SHOWN else ""
+    return f" (also failed: {', '.join(names[:_ALSO_SHOWN])}{more})" if names else ""
+
+
 def is_final(span: SpanEvidence) -> bool:
     """Whether an integrity gate of the phase has failed: no plugin may run it again."""
     return any(gate.kind is Kind.INTEGRITY and gate.result is Result.FAIL for gate in span.gates)
@@ -69,11 +89,8 @@ def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
     """How a phase ended. A failed integrity or required gate wins over whatever was raised after it."""
     failed = blocking_gates(span)
     if failed:
-        gate, *others = failed
-        names = [_short(span, other) for other in others]
-        more = f" and {len(names) - _ALSO_SHOWN} more" if len(names) > _ALSO_SHOWN else ""
-        also = f" (also failed: {', '.join(names[:_ALSO_SHOWN])}{more})" if names else ""
-        return Outcome(Status.BLOCKED, f"{_short(span, gate)}: {gate.reason}{also}", gate.next_action)
+        gate = failed[0]
+        return Outcome(Status.BLOCKED, f"{_short(span, gate)}: {headline(gate)}{also_failed(span)}", gate.next_action)
     for trouble in troubles:
         if trouble.blocks:
             return Outcome(Status.BLOCKED, trouble.reason, trouble.next_action)
@@ -201,4 +218,4 @@ def last_values(evidence: Evidence) -> Attributes:
 
 
 def _short(span: SpanEvidence, gate: GateEvidence) -> str:
-    return gate.gate_id.removeprefix(f"{span.span_id}-")
+    return short_id(gate.gate_id, span.span_id)

@@ -15,9 +15,9 @@ from ..errors import EvidenceError
 from ..options import KEY
 from ..plan.model import Plan, load_plan
 from ..recovery.end import emitted, files_of
-from ..recovery.read import catch_up, cut_off, look, program_spans
+from ..recovery.read import catch_up, cut_off, ids_of, look, program_spans
 from ..report.progress import GateLine, Shown, label, open_progress
-from ..session.close import Trace, close, show
+from ..session.close import Closed, Trace, close, show
 from ..session.items import ReusedWords
 from ..session.lock import hold
 from ..session.shared import WORKER_INPUT, Services, services
@@ -62,7 +62,7 @@ class Controller:
         self._plans: dict[str, _RemotePlan] = {}
         self._phases: dict[str, SpanEvidence] = {}
         """By node id; asked at each report of each test."""
-        self._lines: list[str] = []
+        self._closed = Closed()
         self._gates: deque[GateLine] = deque()
         self._progress = Shown()
 
@@ -151,8 +151,6 @@ class Controller:
         if not self._is_phase(report.nodeid):
             self._shared.ordinary.ran = True
             self._shared.outbox.begin_root()
-        if report.when == "teardown" and self._shared.outbox.delivery is not None:
-            self._shared.outbox.delivery.between_tests()
 
     def _is_phase(self, nodeid: str) -> bool:
         return nodeid in self._phases
@@ -177,14 +175,14 @@ class Controller:
         evidence = self._left_behind(plan)
         context = shared.context
         if evidence is not plan.fresh:
-            catch_up(evidence, look(files_of(context.out, evidence.trace_id, context.run_id), evidence))
+            catch_up(evidence, look(files_of(context.out, evidence.trace_id, context.run_id), ids_of(evidence)))
         recorder = TraceRecorder.take_over(plan.plan, evidence)
         spans = PlanSpans(
             recorder,
             context.out,
             shared.outbox,
             sampled=shared.outbox.sampled(evidence.otel_trace_id),
-            emitted=emitted(context.out, evidence.trace_id, context.run_id) if evidence is not plan.fresh else (),
+            emitted=emitted(context.out, evidence.trace_id, context.run_id) if evidence is not plan.fresh else None,
         )
         file = EvidenceFile(recorder, shared.context.out)
         recorder.subscribe(spans)
@@ -222,11 +220,11 @@ class Controller:
                 self._take_over(plan, None)
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
-        self._lines = close(session, shared, self._traces())
+        self._closed = close(session, shared, self._traces())
         try:
             return (yield)
         finally:
-            self._lines += shared.outbox.finish()
+            self._closed.lines += shared.outbox.finish()
 
     def _stop_workers(self) -> None:
         """After Ctrl-C and ``-x`` they may still write; what they leave must be final before it is gone on from."""
@@ -239,7 +237,7 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
-        show(self._config, terminalreporter, self._traces(), self._lines)
+        show(self._config, terminalreporter, self._closed)
 
 
 def _end_what_was_open(recorder: TraceRecorder, spans: PlanSpans) -> None:

@@ -11,7 +11,6 @@ from ..session.items import phase_of
 from ..session.shared import SERVICES, WORKER_INPUT
 
 if TYPE_CHECKING:
-    from ..export.spool import Spool
     from ..session.run import PlanRun
     from ..trace.changes import Change
     from ..trace.evidence import GateEvidence, SpanEvidence
@@ -72,9 +71,8 @@ class Link:
             "evidence": dump(run.recorder.evidence).decode(),
         }
 
-    def report(self, runs: list[PlanRun], spool: Spool | None) -> None:
+    def report(self, runs: list[PlanRun], lost: list[str]) -> None:
         """The session is over in this worker: the evidence of what it ran, and what could not be written."""
-        lost = [f"spool {spool.problem}; {spool.lost} spans are lost"] if spool is not None and spool.problem else []
         done = []
         if any(run.started for run in runs):
             from ..trace.file import dump  # noqa: PLC0415  (only with a plan)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_contextcore.export.otlp import decode_line, spans_of
+from pytest_contextcore.recovery.read import spans_in
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
@@ -111,8 +111,7 @@ def test_ctrl_c_while_a_span_is_written_does_not_lose_it(
     for found in document["spans"]:
         below = [one["otel_span_id"] for one in (*found["gates"], *found["programs"]) if one["started_at"]]
         made |= {found["otel_span_id"], *below}
-    lines = (suite.pytester.path / "out" / "LOAD-7.otlp.jsonl").read_bytes().splitlines()
-    kept = [span["spanId"] for line in lines for span in spans_of(decode_line(line))]
+    kept = [span.span_id for span in spans_in(suite.pytester.path / "out" / "LOAD-7.otlp.jsonl")]
     assert (len(kept), set(kept)) == (len(made), made)
     assert {span.id for span in sent(exporting)} == made
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.report import junit
-from pytest_contextcore.trace.evidence import Evidence, Result, Status
-from pytest_contextcore.trace.recorder import TraceRecorder
+from pytest_contextcore.report.verdict import of_trace
+from pytest_contextcore.trace.evidence import Evidence, EvidenceItem, Result, Status
 
+from ..support import page_samples as samples
 from ..support.junit_file import JUnitFile
-from ..support.plans import PASSING, Suite, warehouse
+from ..support.plans import PASSING, Suite
 from ..support.xunit2 import violations
 
 Read = Callable[..., dict[str, Any]]
@@ -34,10 +34,7 @@ ORDINARY = "def test_before():\n    pass\n\n\ndef test_bad():\n    assert 0\n"
 
 def run(suite: Suite, *arguments: str, apart: bool = False, family: str = "xunit2") -> JUnitFile:
     given = ("-p", "no:hypothesispytest", "--junitxml=junit.xml", "-o", f"junit_family={family}", *arguments)
-    if apart:
-        suite.run(*given)
-    else:
-        suite.pytester.runpytest_inprocess("-p", "no:randomly", *given)
+    (suite.run if apart else suite.run_here)(*given)
     return JUnitFile(suite.pytester.path / "junit.xml", family=family)
 
 
@@ -57,79 +54,16 @@ IN_ORDER = [
 
 @pytest.mark.parametrize(
     ("source", "more"),
-    [(PASSING, []), (BLOCKED, []), (MIXED, []), (BLOCKED, ["-x"]), (MIXED, ["-n2"]), (BLOCKED, ["-n2", "-x"])],
-    ids=["passing", "blocked", "mixed", "blocked, -x", "mixed, xdist", "blocked, -x, xdist"],
+    [(PASSING, []), (BLOCKED, []), (MIXED, []), (BLOCKED, ["-x"])],
+    ids=["passing", "blocked", "mixed", "blocked, -x"],
 )
 def test_every_phase_and_gate_is_a_case_that_says_what_the_evidence_says(
     suite: Suite, evidence: Read, source: str, more: list[str]
 ) -> None:
     suite.write(source)
-    file = run(suite, *more, apart="-n2" in more)
+    file = run(suite, *more)
     assert names(file) == IN_ORDER
     file.agrees_with(evidence())
-
-
-def test_a_failing_gate_says_reason_evidence_and_next_action(suite: Suite) -> None:
-    suite.write(BLOCKED)
-    case = run(suite).case("LOAD-7-T-C1")
-    assert (case.classname, case.name) == ("LOAD-7-T", "LOAD-7-T-C1 No row lost")
-    assert case.message == "C1 No row lost: a row is lost"
-    assert "evidence: lost_row: r7\nnext: Look for r7 in the transformation." in case.says
-
-
-def test_the_case_of_a_blocked_phase_says_what_did_not_start_because_of_it(suite: Suite) -> None:
-    suite.write(BLOCKED)
-    says = run(suite).case("test_transform").says
-    assert says.endswith("\n\ndid not start: LOAD-7-P PUBLISH")
-
-
-def test_the_case_of_a_blocked_phase_tells_one_cause_and_names_the_others(suite: Suite) -> None:
-    suite.write(
-        BLOCKED.replace(
-            'with phase.gate("C2"):\n        assert True', 'with phase.gate("C2"):\n        assert 0, "new"'
-        )
-    )
-    case = run(suite).case("test_transform")
-    assert case.message.startswith("C1 No row lost: a row is lost; also failed: C2 ")
-    assert "new" not in case.message
-
-
-def test_an_advisory_failure_passes_with_a_warning(suite: Suite) -> None:
-    suite.write(MIXED)
-    case = run(suite).case("LOAD-7-T-C3")
-    assert case.outcome == "passed"
-    assert (
-        case.output
-        == "warning: C3 No deprecated column: old column\ntest: test_load.py:17\nnext: Drop the deprecated column soon."
-    )
-    assert case.properties["gate.severity"] == "warning"
-
-
-def test_a_gate_that_is_not_applicable_passes_and_says_why(suite: Suite) -> None:
-    suite.write(MIXED)
-    case = run(suite).case("LOAD-7-T-C2")
-    assert (case.outcome, case.output) == ("passed", "not applicable: no new columns")
-
-
-def test_a_waived_gate_passes_with_a_property_that_says_who_and_why(suite: Suite, evidence: Read) -> None:
-    tomorrow = datetime.date.today() + datetime.timedelta(days=1)
-    (suite.pytester.path / "waivers.toml").write_text(
-        f'[[waivers]]\ngate = "T-C2"\nreason = "agreed"\napprover = "ines"\nexpires = {tomorrow}\n', encoding="utf-8"
-    )
-    suite.replace('with phase.gate("C2"):\n        assert True', 'with phase.gate("C2"):\n        assert False, "new"')
-    file = run(suite)
-    file.agrees_with(evidence())
-    assert file.case("LOAD-7-T-C2").properties["gate.waived"] == f"ines: agreed (until {tomorrow})"
-
-
-def test_gates_that_were_not_reached_are_skipped_with_what_stopped_their_phase(suite: Suite, evidence: Read) -> None:
-    suite.replace(
-        'with phase.gate("C1"):\n        assert rows',
-        "raise RuntimeError('disk gone')\n    with phase.gate('C1'):\n        assert rows",
-    )
-    file = run(suite)
-    file.agrees_with(evidence())
-    assert "LOAD-7-T TRANSFORM is failed: RuntimeError: disk gone" in file.case("LOAD-7-T-C2").says
 
 
 def test_reused_phases_and_their_gates_pass_with_a_property_and_take_no_time(suite: Suite, evidence: Read) -> None:
@@ -155,14 +89,11 @@ def test_an_unmet_definition_of_done_is_a_failing_case(suite: Suite, evidence: R
     assert evidence()["blocked_reason"] in case.message
 
 
-@pytest.mark.parametrize("more", [[], ["-n2"]], ids=["one process", "xdist"])
-def test_a_plan_stands_together_among_other_tests_which_are_left_as_they_are(
-    suite: Suite, evidence: Read, more: list[str]
-) -> None:
+def test_a_plan_stands_together_among_other_tests_which_are_left_as_they_are(suite: Suite, evidence: Read) -> None:
     suite.write(BLOCKED)
     suite.write(ORDINARY, "test_a.py")
     suite.write(ORDINARY.replace("test_before", "test_after"), "test_z.py")
-    file = run(suite, *more, apart=bool(more))
+    file = run(suite)
     file.agrees_with(evidence())
     found = names(file)
     start = found.index("test_extract")
@@ -283,7 +214,7 @@ def test_a_pytest_that_keeps_its_cases_in_another_way_is_named_and_the_file_is_p
         "    finally:\n"
         "        setattr(owner, name, kept)\n"
     )
-    result = suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", "--junitxml=j.xml")
+    result = suite.run_here("--junitxml=j.xml")
     result.stdout.fnmatch_lines([f"JUnit: *j.xml has no gates: pytest {pytest.__version__} keeps its report*"])
     assert "Traceback" not in result.stdout.str()
 
@@ -291,35 +222,95 @@ def test_a_pytest_that_keeps_its_cases_in_another_way_is_named_and_the_file_is_p
 # --- elements --------------------------------------------------------------------------------------------------------
 
 
+def cases(evidence: Evidence) -> dict[str, ET.Element]:
+    """The cases of a trace of which pytest reported nothing, by the first word of their name."""
+    verdict = of_trace(evidence)
+    phases = [
+        junit.phase_case(verdict, phase, [], {"classname": "t", "name": phase.id})
+        for phase in verdict.phases
+        if junit.is_shown(phase.span)
+    ]
+    return {case.attrib["name"].split(" ")[0]: case for case in junit.trace_cases(verdict, phases, prefix="ci")}
+
+
+def said(case: ET.Element, tag: str) -> tuple[str | None, str]:
+    """Message and text of the only outcome or output of a case."""
+    [found] = [child for child in case if child.tag != "properties"]
+    assert found.tag == tag
+    return found.get("message"), found.text or ""
+
+
+def properties(case: ET.Element) -> dict[str, str]:
+    return {found.get("name", ""): found.get("value", "") for found in case.iter("property")}
+
+
 @pytest.fixture
-def recorded(tmp_path: Any) -> Evidence:
-    """The warehouse's second phase, blocked by its first gate; a second long for a clock that jumped."""
-    moments = iter(range(0, 100_000_000_000, 1_000_000_000))
-    recorder = TraceRecorder(warehouse(tmp_path), clock=lambda: next(moments))
-    recorder.start()
-    recorder.begin_phase("E", "test_load.py::test_extract")
-    recorder.begin_gate("E", "C1")
-    recorder.end_gate("E", "C1", Result.PASS)
-    recorder.end_phase("E")
-    return recorder.evidence
+def stopped() -> Evidence:
+    """Blocked at the second of four phases by its first gate, with a finding in a file."""
+    evidence = samples.stopped()
+    evidence.workspace = "/builds/shop"
+    gate = evidence.spans[1].gates[0]
+    gate.reason = "2 of 9 rows are lost"
+    gate.evidence = [EvidenceItem(type="lost_row", ref="7", file="out/rows.csv", description="row 7 is lost")]
+    return evidence
 
 
-def test_a_gates_time_lies_inside_its_phases_whatever_the_clock_did(recorded: Evidence) -> None:
-    span = recorded.spans[0]
-    draft = ET.Element("testcase", classname="a", name="b", time="0.004")
-    case = junit.phase_case(recorded, span, [draft], {})
-    assert case.attrib == {"classname": "a", "name": "b", "time": "0.004"}
-    assert junit.gate_case(recorded, span, span.gates[0], case, prefix=None).get("time") == "0.004"
+def test_a_failing_gate_says_reason_file_evidence_next_action_and_test(stopped: Evidence) -> None:
+    case = cases(stopped)["LOAD-7-S2-C1"]
+    assert case.get("classname") == "ci.LOAD-7-S2"
+    message, text = said(case, "failure")
+    assert message == "C1 Purpose of C1: 2 of 9 rows are lost; first: out/rows.csv: row 7 is lost"
+    assert text.splitlines() == [
+        "reason: C1 Purpose of C1 (integrity): 2 of 9 rows are lost",
+        "where: out/rows.csv",
+        "  row 7 is lost",
+        "evidence: lost_row: 7",
+        "next: the next action of C1",
+        "test: tests/test_plan.py::test_phase_2",
+    ]
 
 
-def test_what_pytest_did_not_report_is_said_from_the_evidence(recorded: Evidence) -> None:
-    span = recorded.spans[0].model_copy(
-        update={"status": Status.FAILED, "blocked_reason": "gone", "next_action": "look"}
-    )
-    case = junit.phase_case(recorded, span, [], {"classname": "a", "name": "b"})
-    [failure] = case.findall("failure")
-    assert failure.get("message") == "gone"
-    assert (failure.text or "").endswith("next: look")
+def test_a_blocked_phase_tells_one_cause_names_the_others_and_says_what_did_not_start(stopped: Evidence) -> None:
+    span = stopped.spans[1]
+    span.gates[1] = samples.gate(span.span_id, "G1", 0, Result.FAIL)
+    message, text = said(cases(stopped)["S2"], "failure")
+    assert message == ("C1 Purpose of C1: 2 of 9 rows are lost; first: out/rows.csv: row 7 is lost (also failed: G1)")
+    assert text.startswith("LOAD-7-S2 PHASE_2 is blocked: C1 Purpose of C1; G1 Purpose of G1\n")
+    assert text.endswith("\n\nworkspace: /builds/shop\ndid not start: S3 PHASE_3, S4 PHASE_4")
+
+
+def test_phases_and_gates_that_were_not_reached_are_skipped_with_what_stopped_them(stopped: Evidence) -> None:
+    why = "not started: LOAD-7-S2 PHASE_2 is blocked: C1 Purpose of C1"
+    assert said(cases(stopped)["S3"], "skipped") == (why, why)
+    assert said(cases(stopped)["LOAD-7-S3-C1"], "skipped") == (why, why)
+    failed = samples.stopped(Status.FAILED)
+    why = "not checked: LOAD-7-S2 PHASE_2 is failed: KeyError: 'orders'"
+    assert said(cases(failed)["LOAD-7-S2-C1"], "skipped") == (why, why)
+
+
+def test_gates_that_pass_with_a_remark_say_it_in_output_and_properties() -> None:
+    evidence = samples.remarked()
+    other = samples.gate(evidence.spans[1].span_id, "G2", 0, Result.NOT_APPLICABLE)
+    other.reason = "no new columns"
+    evidence.spans[1].gates.append(other)
+    found = cases(evidence)
+    waived, warned = found["LOAD-7-S2-C1"], found["LOAD-7-S2-G1"]
+    assert said(waived, "system-out")[1].splitlines()[:2] == [
+        "waived by known since spring; approved by Kim until 2027-01-31",
+        "reason: C1 Purpose of C1 (required): the reason of C1: 2 rows lost (observed: 1, expected: 3)",
+    ]
+    assert properties(waived)["gate.waived"] == "known since spring; approved by Kim until 2027-01-31"
+    assert said(warned, "system-out")[1].startswith("warning\nreason: G1 Purpose of G1 (advisory): ")
+    assert properties(warned)["gate.severity"] == "warning"
+    assert said(found["LOAD-7-S2-G2"], "system-out")[1] == "not applicable: no new columns"
+
+
+def test_a_gates_time_lies_inside_its_phases_whatever_the_clock_did(stopped: Evidence) -> None:
+    phase = of_trace(stopped).phases[0]
+    draft = ET.Element("testcase", classname="a", name="b", time="0.002")
+    case = junit.phase_case(of_trace(stopped), phase, [draft], {})
+    assert case.attrib == {"classname": "a", "name": "b", "time": "0.002"}
+    assert junit.gate_case(of_trace(stopped), phase, phase.span.gates[0], case, prefix="").get("time") == "0.002"
 
 
 def test_each_case_counts_once() -> None:

@@ -1,4 +1,4 @@
-"""What a terminal shows while a session runs (contract 8)."""
+"""What a terminal shows while a session runs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.report.progress import FIRST_LINE, Clock, GateLine, gate_text, next_line_after
-from pytest_contextcore.trace.evidence import Result
+from pytest_contextcore.trace.evidence import EvidenceItem, Result
 
+from ..support import page_samples as samples
 from ..support.plans import PASSING, Suite
 
 SLOW = PASSING.replace(
@@ -107,8 +108,17 @@ def test_a_gate_line_is_wrapped_and_has_a_plain_mark_where_the_terminal_needs_on
     assert gate_text(GateLine("P-1-C1", Result.PASS), 60) == "  ✓ P-1-C1 pass"
 
 
+def test_a_gate_that_fails_is_shown_with_its_purpose_and_its_first_finding() -> None:
+    failed, passed = samples.stopped().spans[1].gates
+    failed.reason, failed.evidence = "2 rows\nlost", [EvidenceItem(type="t", ref="7", file="a.csv", description="gone")]
+    assert GateLine.of(failed).reason == "Purpose of C1: 2 rows"
+    failed.reason = "2 rows"
+    assert GateLine.of(failed).reason == "Purpose of C1: 2 rows; first: a.csv: gone"
+    assert GateLine.of(passed).reason == ""
+
+
 def test_gates_appear_with_v_each_before_its_test_is_over(suite: Suite) -> None:
-    lines = suite.run("-v", "-p", "no:randomly").stdout.lines
+    lines = suite.run_here("-v").stdout.lines
     shown = [line.strip() for line in lines if re.search(r"LOAD-7-\w-C\d pass| PASSED ", line)]
     assert [line.split()[1 if line[0] == "✓" else 0] for line in shown] == [
         "LOAD-7-E-C1",
@@ -124,7 +134,7 @@ def test_gates_appear_with_v_each_before_its_test_is_over(suite: Suite) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("-q",)])
 def test_gates_do_not_appear_without_v(suite: Suite, arguments: tuple[str, ...]) -> None:
-    suite.run(*arguments).stdout.no_fnmatch_line("*-C1 pass*")
+    suite.run_here(*arguments).stdout.no_fnmatch_line("*-C1 pass*")
 
 
 def test_gates_appear_with_v_under_xdist_too(suite: Suite) -> None:
@@ -185,16 +195,9 @@ def _in_terminal(folder: Path, *, until: str, **environ: str) -> str:
 
 def test_a_failure_shows_the_users_lines_and_none_of_the_plugins(suite: Suite) -> None:
     suite.replace("    rows = phase.receive(Rows)\n", "    phase.run(['/there/is/no/such/program'])\n")
-    text = suite.run().stdout.str()
+    text = suite.run_here().stdout.str()
     assert "phase.run(['/there/is/no/such/program'])" in text
     assert "FileNotFoundError: [Errno 2] No such file or directory: '/there/is/no/such/program'" in text
     assert "program.py" not in text
     assert "environ" not in text
-    assert "program.py" in suite.run("--full-trace").stdout.str()
-
-
-def test_the_short_summary_says_why_a_phase_is_blocked(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CI", "true")  # where pytest does not cut its lines
-    suite.replace("assert rows.count == 3", "assert rows.count == 4, 'a row is lost'")
-    why = "LOAD-7-T TRANSFORM is blocked: C1 No row lost: a row is lost"
-    suite.run().stdout.fnmatch_lines([f"FAILED *::test_transform - Failed: {why}"])
+    assert "program.py" in suite.run_here("--full-trace").stdout.str()

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from pytest_contextcore.export.spool import Spool
+
+from ..support import spools
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
 from ..support.traces import FAILED, gates, one, otlp_lines, phase, sent, statuses, transform
@@ -49,5 +52,6 @@ def test_by_thread_the_process_ends_and_leaves_the_truth_on_disk(
     assert (document["status"], phase(document)["ended_at"]) == ("in_progress", None)
     assert gates(document)["C1"] == "pass"
     assert sent(exporting) == []  # nothing is sent by a process that was ended; it is kept
-    assert list((suite.pytester.path / "out" / "spool").iterdir()) != []
-    assert [span["name"] for span in otlp_lines(suite)] == ["LOAD-7-E-C1", "LOAD-7-E EXTRACT", "LOAD-7-T-C1"]
+    (spool,) = (suite.pytester.path / "out" / "spool").glob("*.otlp")
+    assert spools.names(Spool(spool)) == ["LOAD-7-E-C1", "LOAD-7-E EXTRACT", "LOAD-7-T-C1"]
+    assert [span["name"] for span in otlp_lines(suite)] == spools.names(Spool(spool))

@@ -1,0 +1,58 @@
+"""What stopped a phase, laid out for reading: labelled rows, which every report but the page shows in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from .verdict import Cause, Phase, joined
+
+
+class Row(NamedTuple):
+    """A part of an answer: what it answers, and its lines, of which all but the first belong to the first."""
+
+    label: str
+    lines: tuple[str, ...]
+
+
+def rows(phase: Phase, most: int, *, kinds: bool = True) -> Iterator[Row]:
+    """What stopped a phase as rows: ``reason``, ``where``, ``evidence`` and ``next`` for each cause; then the test.
+
+    Args:
+        phase: a phase that is blocked or failed.
+        most: of causes, findings of a file, and evidence of a type only so many are shown, and the others counted.
+        kinds: whether a gate's kind stands behind its name.
+    """
+    for cause in phase.causes[:most]:
+        yield from cause_rows(cause, most, kinds=kinds)
+    if len(phase.causes) > most:
+        yield Row("also", ("; ".join(cause.name for cause in phase.causes[most:]),))
+    if phase.place:
+        yield Row("test", (phase.place,))
+
+
+def cause_rows(cause: Cause, most: int, *, kinds: bool = True) -> Iterator[Row]:
+    """What one cause says, as rows."""
+    first, *more = cause.reason
+    name = f"{cause.name} ({cause.kind.value})" if cause.kind and kinds else cause.name
+    yield Row("reason", (joined(name, first), *_bounded(more, 2 * most)))
+    for about in cause.about[: 2 * most]:
+        yield Row("where", (about.file, *_bounded(about.sentences, most)))
+    if others := cause.files[2 * most :]:
+        yield Row("where", (f"and {len(others)} more: {', '.join(others)}",))
+    for found in cause.evidence[:most]:
+        yield Row("evidence", (f"{found.type}: {', '.join(_bounded(found.refs, most))}",))
+    if cause.next_action:
+        yield Row("next", (cause.next_action,))
+
+
+def as_text(found: Iterable[Row], indent: str = "") -> Iterator[str]:
+    """Rows as lines of text."""
+    for label, (first, *more) in found:
+        yield f"{indent}{label}: {first}"
+        yield from (f"{indent}  {line}" for line in more)
+
+
+def _bounded(lines: Sequence[str], most: int) -> list[str]:
+    """The first lines, and how many more there are; that line stands for two at least."""
+    return [*lines] if len(lines) <= most + 1 else [*lines[:most], f"… and {len(lines) - most} more"]

@@ -1,0 +1,146 @@
+"""What a person reads in the terminal when a phase stops and at the end of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_contextcore.plan.model import load_plan
+from pytest_contextcore.report.marks import ASCII_MARKS, can_encode, in_ascii
+from pytest_contextcore.report.terminal import stopped_message, table
+from pytest_contextcore.report.verdict import of_phase, of_trace
+from pytest_contextcore.trace.evidence import Condition, Evidence, EvidenceItem, Result, Status
+
+from ..support import page_samples as samples
+from ..support.plans import Suite
+
+
+@pytest.fixture
+def evidence() -> Evidence:
+    """Blocked at the second of four phases, with findings in two files."""
+    found = samples.stopped()
+    span = found.spans[1]
+    span.attributes["code.file.path"] = "tests/test_plan.py"
+    span.gates[0].reason = "2 findings in 2 files"
+    span.gates[0].evidence = [
+        EvidenceItem(type="lost_row", ref=f"row-{n}", file=f"export/{n}.json", description=f"{n} rows lost")
+        for n in (1, 2)
+    ]
+    return found
+
+
+def text(evidence: Evidence, width: int = 80) -> list[str]:
+    return [line for line, _ in table(of_trace(evidence), width=width)]
+
+
+def test_the_table_has_a_line_a_phase_and_says_why_where_and_what_next(evidence: Evidence) -> None:
+    assert text(evidence) == [
+        " ✓ S1  PHASE_1  completed      0.02 s  2/2 gates",
+        " ✗ S2  PHASE_2  blocked        0.02 s  1/2 gates",
+        "     reason:   C1 Purpose of C1: 2 findings in 2 files",
+        "     where:    export/1.json",
+        "                 1 rows lost",
+        "     where:    export/2.json",
+        "                 2 rows lost",
+        "     evidence: lost_row: row-1, row-2",
+        "     next:     the next action of C1",
+        "     test:     tests/test_plan.py:20",
+        " · S3  PHASE_3  not_started            blocked on S2",
+        " · S4  PHASE_4  not_started            blocked on S2",
+        "LOAD-7 blocked: 1 completed, 1 blocked, 2 not_started in 0.05 s",
+        "definition of done: 0 of 1 conditions hold",
+        "     - every row arrived: not reached",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_line_is_wider_than_the_terminal(evidence: Evidence, width: int) -> None:
+    evidence.spans[1].gates[0].reason = "many words " * 40
+    evidence.definition_of_done = [Condition(condition="some words " * 20, met=False, broken=["gate S2-C1: fail"])]
+    assert max(map(len, text(evidence, width))) <= width
+
+
+def test_the_table_says_why_of_every_failed_gate_and_names_those_for_which_it_has_no_room(evidence: Evidence) -> None:
+    span = evidence.spans[1]
+    span.gates = [samples.gate(span.span_id, f"G{number}", 0, Result.FAIL) for number in range(5)]
+    lines = text(evidence)
+    assert [line.split()[1] for line in lines if "reason:" in line] == ["G0", "G1", "G2"]
+    assert "     also:     G3 Purpose of G3; G4 Purpose of G4" in lines
+
+
+def test_a_reason_of_several_lines_is_shown_as_these_lines(evidence: Evidence) -> None:
+    evidence.spans[1].gates[0].reason = "unknown columns:\n  colour\nsize"
+    at = text(evidence).index("     reason:   C1 Purpose of C1: unknown columns:")
+    assert text(evidence)[at + 1 : at + 3] == ["                   colour", "                 size"]
+
+
+def test_warnings_and_waivers_stand_below_a_completed_phase() -> None:
+    lines = text(samples.remarked())
+    why = "the reason of {}: 2 rows lost"
+    assert [line.partition(":")[0].strip() for line in lines if ": " in line[:16]] == ["waived", "by", "warning"]
+    assert all(any(why.format(name) in line for line in lines) for name in ("C1", "G1"))
+    assert not [line for line in lines if "definition of done" in line]
+
+
+def test_a_trace_that_no_phase_stopped_says_why_below_its_line() -> None:
+    evidence = samples.completed()
+    evidence.status, evidence.blocked_reason, evidence.next_action = Status.BLOCKED, "not done", "Do it."
+    assert text(evidence)[-2:] == ["     reason:   not done", "     next:     Do it."]
+
+
+def test_the_failure_of_a_phase_says_every_gate_with_all_that_it_found(evidence: Evidence) -> None:
+    span = evidence.spans[1]
+    span.gates[1] = samples.gate(span.span_id, "G1", 0, Result.FAIL)
+    places = {f"{span.span_id}-C1": "tests/test_plan.py:22", f"{span.span_id}-G1": "tests/helpers.py:7"}
+    assert stopped_message(of_phase(span), places).splitlines() == [
+        "LOAD-7-S2 PHASE_2 is blocked: C1 Purpose of C1; G1 Purpose of G1",
+        "  reason: C1 Purpose of C1 (integrity): 2 findings in 2 files",
+        "  where: export/1.json",
+        "    1 rows lost",
+        "  where: export/2.json",
+        "    2 rows lost",
+        "  evidence: lost_row: row-1, row-2",
+        "  next: the next action of C1",
+        "  reason: G1 Purpose of G1 (required): the reason of G1: 2 rows lost (observed: 1, expected: 3)",
+        "  evidence: lost_row: row-7 (it was there an hour ago)",
+        "  next: the next action of G1",
+        "  test: tests/test_plan.py:20 (gate C1 at line 22, G1 at tests/helpers.py:7)",
+    ]
+
+
+def test_the_failure_of_one_gate_says_its_reason_in_the_first_line(evidence: Evidence) -> None:
+    said = stopped_message(of_phase(evidence.spans[1])).splitlines()
+    assert said[:2] == [
+        "LOAD-7-S2 PHASE_2 is blocked: C1 Purpose of C1: 2 findings in 2 files",
+        "  where: export/1.json",
+    ]
+
+
+def test_a_terminal_that_knows_only_ascii_gets_marks_that_it_can_show(evidence: Evidence) -> None:
+    assert (can_encode("utf-8"), can_encode(None), can_encode("ascii"), can_encode("nonsense")) == (
+        True, True, False, False,
+    )  # fmt: skip
+    marks = [line[1] for line, _ in table(of_trace(evidence), ascii_only=True) if line[1] != " "][:4]
+    assert marks == [ASCII_MARKS[status] for status in (Status.COMPLETED, Status.BLOCKED, *[Status.NOT_STARTED] * 2)]
+    assert in_ascii("838099834df9… ✓") == "838099834df9... ?"
+
+
+def test_a_run_prints_the_table_below_its_failures_and_with_q_only_where_it_stopped(suite: Suite) -> None:
+    suite.run_here("-q").stdout.no_fnmatch_line("*trace LOAD-7*")
+    suite.replace("assert rows.count == 3", "assert rows.count == 4, 'a row is lost'")
+    suite.run_here("-q").stdout.fnmatch_lines(
+        [
+            "LOAD-7-T TRANSFORM is blocked: C1 No row lost: a row is lost",
+            "  test: test_load.py:17 (gate C1 at line 21)",
+            "*trace LOAD-7: Load the nightly orders*",
+            "     reason:   C1 No row lost: a row is lost",
+            "evidence: out/LOAD-7.json",
+            "FAILED *::test_transform - Failed: LOAD-7-T TRANSFORM is blocked: C1 No row lost: a row is lost",
+        ]
+    )
+
+
+def test_what_a_plan_check_prints_has_no_backticks(pytestconfig: pytest.Config) -> None:
+    from pytest_contextcore.commands.plan_check import describe
+
+    plan = load_plan(pytestconfig.rootpath / "pilot_tests" / "plan.toml")
+    assert not [line for line in describe(plan, {}) if "`" in line]
