@@ -19,7 +19,7 @@ for found in pkgutil.walk_packages(pytest_contextcore.__path__, "pytest_contextc
     if not found.name.endswith("__main__"):
         importlib.import_module(found.name)
 
-pytest.register_assert_rewrite("tests.traces")
+pytest.register_assert_rewrite("tests.support.traces")
 
 from .support.otlp_receiver import Receiver  # noqa: E402
 from .support.plans import PASSING, Suite  # noqa: E402
