@@ -1,4 +1,4 @@
-"""W3C trace context: ids, and the parent that the environment names (contract 6, "Ids")."""
+"""W3C trace context: ids, and the parent that the environment names; the ids of a plan."""
 
 from __future__ import annotations
 

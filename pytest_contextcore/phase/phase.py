@@ -1,4 +1,4 @@
-"""What a test author calls: the ``phase`` fixture's value and its gates (contract 3)."""
+"""What a test author calls: the ``phase`` fixture's value and its gates."""
 
 from __future__ import annotations
 

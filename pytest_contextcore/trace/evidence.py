@@ -1,4 +1,4 @@
-"""The vocabulary of a trace and the format of its evidence (contract 1, 2 and 5).
+"""The vocabulary of a trace and the format of its evidence.
 
 Evidence is the recorded truth of one execution of a plan: every report is a function of it. The models here are the
 file format; they refuse states that must not exist, such as a blocked span without a reason.
@@ -27,7 +27,7 @@ SCHEMA_VERSION: Final = "v1"
 
 
 class Status(StrEnum):
-    """Status of a phase and of the whole trace (seed, "Required Span Attributes": ``task.status``)."""
+    """Status of a phase and of the whole trace; the attribute ``task.status``."""
 
     NOT_STARTED = "not_started"
     IN_PROGRESS = "in_progress"

@@ -1,4 +1,4 @@
-"""Decisions: what a phase's outcome is, who blocks whom, what the parent's status is (contract 2).
+"""Decisions: what a phase's outcome is, who blocks whom, what the parent's status is.
 
 Pure functions of the plan and the evidence; nothing here reads a clock, a file or pytest.
 """
@@ -80,7 +80,7 @@ def also_failed(span: SpanEvidence) -> str:
 
 
 def is_final(span: SpanEvidence) -> bool:
-    """Whether an integrity gate of the phase has failed: no plugin may run it again (contract 2)."""
+    """Whether an integrity gate of the phase has failed: no plugin may run it again."""
     return any(gate.kind is Kind.INTEGRITY and gate.result is Result.FAIL for gate in span.gates)
 
 
@@ -110,7 +110,7 @@ def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
 def upstream_block(plan: Plan, evidence: Evidence, phase_id: str) -> Outcome | None:
     """Why a phase may not start, or None if it may.
 
-    A failed integrity gate stops every later phase, whatever the dependencies say (seed, Execution Protocol 5).
+    A failed integrity gate stops every later phase, whatever the dependencies say.
     """
     root = _stopping_integrity(plan, evidence, phase_id) or _root_cause(plan, evidence, phase_id)
     if root is None:
@@ -207,7 +207,7 @@ def _unknown_values(done: DonePlan, values: Attributes) -> Iterator[str]:
 
 
 def last_values(evidence: Evidence) -> Attributes:
-    """Every recorded value as the last phase observed it (contract 6: "known at the end")."""
+    """Every recorded value as the last phase observed it."""
     values: Attributes = {}
     for span in evidence.spans:
         values.update(span.attributes)

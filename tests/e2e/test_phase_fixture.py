@@ -219,8 +219,10 @@ def test_an_input_that_is_no_regular_file_is_refused(first: Read, suite: Suite, 
 
 
 def test_a_gates_findings_stand_in_the_evidence(first: Read) -> None:
-    gate = first('with phase.gate("C1") as gate:\n    gate.evidence("host", ref="shop-3", description="It is down.")\n')
-    assert gate["gates"][0]["evidence"] == [{"type": "host", "ref": "shop-3", "description": "It is down."}]
+    found = '"host", ref="shop-3", file=Path("hosts.ini"), description="It is down."'
+    gate = first(f'from pathlib import Path\nwith phase.gate("C1") as gate:\n    gate.evidence({found})\n')
+    said = {"type": "host", "ref": "shop-3", "file": "hosts.ini", "description": "It is down."}
+    assert gate["gates"][0]["evidence"] == [said]
 
 
 def test_a_next_action_is_filled_from_the_gates_findings(suite: Suite, evidence: Read) -> None:
