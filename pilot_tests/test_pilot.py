@@ -6,18 +6,11 @@ the files, and hands on what it saw itself.
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from pytest_contextcore import Phase
-from pytest_contextcore.commands.install import check_installation
-from pytest_contextcore.export.sender import verify
-from pytest_contextcore.export.settings import Settings
-from pytest_contextcore.options import KEY
+from pytest_contextcore import Phase, check_endpoint, check_installation, out_folder
 from pytest_contextcore.pilot import handoffs, report
 from pytest_contextcore.pilot.gates import (
-    baseline,
     design,
     export,
     finalize,
@@ -37,17 +30,17 @@ from pytest_contextcore.pilot.workspace import Workspace
 def test_init_baseline(phase: Phase, workspace: Workspace, pipeline: Steps, pytestconfig: pytest.Config) -> None:
     """Establish trusted environment."""
     with phase.gate("G1"):
-        pipeline.prepare()
-        broken = [check for check in check_installation(pytestconfig.stash[KEY].out) if not check.ok]
+        pipeline.run("prepare")
+        broken = [check for check in check_installation(out_folder(pytestconfig)) if not check.ok]
         assert not broken, "; ".join(f"{check.name}: {check.found}: {check.problem}" for check in broken)
     with phase.gate("G2") as gate:
-        report.require(gate, baseline.source_manifest(workspace))
+        report.require(gate, export.source_manifest(workspace))
     with phase.gate("G3") as gate:
-        telemetry = Settings.from_environ(os.environ)
-        if not telemetry.exporting:
+        endpoint = check_endpoint()
+        if endpoint is None:
             gate.not_applicable("no OTLP endpoint is configured")
-        problem = verify(telemetry) if telemetry.exporting else None
-        assert problem is None, problem
+        else:
+            assert endpoint.ok, endpoint.problem
     report.hand_on(phase, workspace, handoffs.BaselineHandoff)
 
 
@@ -56,7 +49,7 @@ def test_export_contract(phase: Phase, workspace: Workspace, pipeline: Steps, py
     """Produce fresh contract artifacts."""
     phase.receive(handoffs.BaselineHandoff)
     with phase.gate("G1") as gate:
-        pipeline.export()
+        pipeline.run("export")
         report.require(gate, export.files(workspace))
     with phase.gate("C1") as gate:
         folder = scan_folder(pytestconfig)
@@ -87,7 +80,7 @@ def test_ingest_parse_assess(phase: Phase, workspace: Workspace, pipeline: Steps
     """Ensure faithful translation and scoring."""
     phase.receive(handoffs.IntegrityHandoff)
     with phase.gate("C1") as gate:
-        pipeline.ingest()
+        pipeline.run("ingest")
         report.require(gate, ingestion.parity(workspace))
     with phase.gate("G1") as gate:
         report.require(gate, ingestion.score(workspace))
@@ -103,7 +96,7 @@ def test_routing_decision(phase: Phase, workspace: Workspace, pipeline: Steps) -
     """Confirm correct path (Prime vs Artisan)."""
     phase.receive(handoffs.IngestionHandoff)
     with phase.gate("G1") as gate:
-        pipeline.route()
+        pipeline.run("route")
         report.require(gate, routing.route(workspace))
     with phase.gate("G2") as gate:
         override = routing.override(workspace)
@@ -118,7 +111,7 @@ def test_artisan_design(phase: Phase, workspace: Workspace, pipeline: Steps) -> 
     """Produce design-handoff from enriched seed."""
     phase.receive(handoffs.RoutingHandoff)
     with phase.gate("C1") as gate:
-        pipeline.design()
+        pipeline.run("design")
         report.require_design(gate, workspace, design.handoff_schema)
     with phase.gate("G1") as gate:
         report.require_design(gate, workspace, design.task_set)
@@ -132,7 +125,7 @@ def test_artisan_implement(phase: Phase, workspace: Workspace, pipeline: Steps) 
     """Generate/compose artifacts."""
     phase.receive(handoffs.DesignHandoff)
     with phase.gate("C1") as gate:
-        pipeline.implement()
+        pipeline.run("implement")
         report.require(gate, implementation.paths(workspace))
     with phase.gate("G1") as gate:
         report.require(gate, implementation.artifacts(workspace))
@@ -146,7 +139,7 @@ def test_test_validate(phase: Phase, workspace: Workspace, pipeline: Steps) -> N
     """Run artifact validation gates."""
     phase.receive(handoffs.ImplementationHandoff)
     with phase.gate("G1") as gate:
-        pipeline.validate()
+        pipeline.run("validate")
         report.require(gate, validation.recorded(workspace))
     with phase.gate("G2") as gate:
         report.require(gate, validation.validators(workspace))
@@ -163,7 +156,7 @@ def test_review_calibrate(phase: Phase, workspace: Workspace, pipeline: Steps) -
     """Multi-agent/human quality pass."""
     phase.receive(handoffs.ValidationHandoff)
     with phase.gate("G1") as gate:
-        pipeline.review()
+        pipeline.run("review")
         for severity, count in review.counts(workspace).items():
             gate.evidence("review_findings", ref=f"{count} {severity.lower()}")
         report.require(gate, review.blocking(workspace))
@@ -177,7 +170,7 @@ def test_finalize_verify(phase: Phase, workspace: Workspace, pipeline: Steps) ->
     """Close trace with provenance proof."""
     phase.receive(handoffs.ReviewHandoff)
     with phase.gate("C1") as gate:
-        pipeline.finalize()
+        pipeline.run("finalize")
         report.require(gate, finalize.reconciliation(workspace))
     with phase.gate("G1") as gate:
         report.require(gate, finalize.report(workspace))

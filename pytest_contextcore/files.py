@@ -1,9 +1,10 @@
-"""Files: digests of what a phase relied on, and writing that is never seen half done."""
+"""Files: digests of what a phase relied on, writing that is never seen half done, and files that a run appends to."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import stat
@@ -94,3 +95,49 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def lock(descriptor: int, *, exclusive: bool = False) -> bool:
+    """Whether the lock was to be had at once; it ends with the process.
+
+    True also where the file system knows no locks, since there nobody else holds one.
+    """
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def end_line(descriptor: int) -> None:
+    """End a torn line, so that it does not spoil the next one too."""
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        os.write(descriptor, b"\n")
+
+
+def append_whole(descriptor: int, data: bytes) -> None:
+    """Add to a file opened for appending, all or nothing: what the disk took of a part is taken back, if it can be.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    written = 0
+    try:
+        while written < len(data):
+            written += os.write(descriptor, data[written:])
+    except OSError:
+        if written:
+            with contextlib.suppress(OSError):  # the part stays; whoever reads the file leaves it out
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        raise
+
+
+def is_file_at(path: Path, descriptor: int) -> bool:
+    """Whether an open file is still the one that stands there."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -1,4 +1,4 @@
-"""W3C trace context: ids, and the parent that the environment names; the ids of a plan."""
+"""Names and ids: what a person may give, W3C trace context, and the parent that the environment names."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+PLAN_FILE = "plan.toml"
+"""What a plan is called."""
+
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """What an id that a person gives looks like: of a trace, a phase, a gate, a task."""
 
 ID_RULE = "an id starts with a letter or digit and has only letters, digits and . _ -"
 MAX_ID = 80
 
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_TRACEPARENT = r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
 
 
 class Remote(NamedTuple):
@@ -47,7 +50,7 @@ def derived_span_id(*parts: object) -> str:
 
 def remote_parent(environ: Mapping[str, str]) -> Remote | None:
     """The parent in ``TRACEPARENT``; None where there is none or it is malformed (W3C: then ignore it)."""
-    match = _TRACEPARENT.fullmatch(environ.get("TRACEPARENT", "").strip())
+    match = re.fullmatch(_TRACEPARENT, environ.get("TRACEPARENT", "").strip())
     if match is None or (match[4] and environ["TRACEPARENT"].startswith("00")):
         return None
     return Remote(match[1], match[2], bool(int(match[3], 16) & 1), environ.get("TRACESTATE", "").strip())

@@ -1,4 +1,4 @@
-"""The plugin's options, checked once (contract 4)."""
+"""The plugin's options, checked once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import NamedTuple
 
 import pytest
 
-PLAN_FILE = "plan.toml"
-"""What a plan's file is called."""
-
 
 class Settings(NamedTuple):
     """What the command line and the ini file ask for; the command line wins.
@@ -19,9 +16,10 @@ class Settings(NamedTuple):
     Attributes:
         plan: the plan's file, or None for the nearest ``plan.toml`` of each test.
         out: absolute folder for evidence.
-        resume: whether phases that the last evidence proves are not to run again.
+        resume: phases that the last evidence proves do not run again.
         html: absolute path of the page to write, or None for none.
-        global_provider: whether our tracer provider may become the global one when spans are exported.
+        global_provider: our tracer provider may become the global one when spans are exported.
+        keep_spool: files of spans stay when a collector has accepted all of them.
     """
 
     plan: Path | None
@@ -29,6 +27,7 @@ class Settings(NamedTuple):
     resume: bool
     html: Path | None
     global_provider: bool
+    keep_spool: bool = False
 
 
 KEY = pytest.StashKey[Settings]()
@@ -58,6 +57,12 @@ def add_options(parser: pytest.Parser) -> None:
         type="bool",
         default=True,
     )
+    parser.addini(
+        "contextcore_keep_spool",
+        "keep the files of out/spool/ when a collector has accepted all of their spans",
+        type="bool",
+        default=False,
+    )
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -67,36 +72,42 @@ def read_settings(config: pytest.Config) -> Settings:
         pytest.UsageError: an option is empty, or names a plan that is not there, a folder that is a file, or a file
             that is a folder.
     """
-    plan = _path(config, "contextcore_plan", "--contextcore-plan")
+    plan = _given(config, "contextcore_plan") or _from_ini(config, "contextcore_plan")
     if plan is not None and not os.path.isfile(plan):  # noqa: PTH113  (never raises)
         raise pytest.UsageError(f"--contextcore-plan: there is no file {plan}")
-    out = _path(config, "contextcore_out", "--contextcore-out") or config.rootpath / "out"
-    existing = _existing("--contextcore-out", out)
-    if not existing.is_dir():
+    out = _given(config, "contextcore_out") or _from_ini(config, "contextcore_out") or config.rootpath / "out"
+    if not (existing := _existing("--contextcore-out", out)).is_dir():
         raise pytest.UsageError(f"--contextcore-out: {existing} is not a folder")
+    html = _given(config, "contextcore_html")
+    if html is not None:  # refused at once where it can be seen that it cannot be written
+        existing = _existing("--contextcore-html", html)
+        if html.is_dir() or str(config.getoption("contextcore_html")).endswith("/"):
+            raise pytest.UsageError(f"--contextcore-html: {html} is a folder; name a file in it")
+        if existing != html and not existing.is_dir():
+            raise pytest.UsageError(f"--contextcore-html: {existing} is not a folder; name a file in a folder")
     return Settings(
         plan=plan,
         out=out,
         resume=bool(config.getoption("contextcore_resume")),
-        html=_html(config),
+        html=html,
         global_provider=bool(config.getini("contextcore_global_provider")),
+        keep_spool=bool(config.getini("contextcore_keep_spool")),
     )
 
 
-def _html(config: pytest.Config) -> Path | None:
-    """The page's file: refused at once where it can be seen that it cannot be written."""
-    given = config.getoption("contextcore_html")
-    if given is None:
+def _given(config: pytest.Config, name: str) -> Path | None:
+    """A path on the command line, relative to where pytest was started."""
+    value = config.getoption(name)
+    if value is None:
         return None
-    if not str(given).strip():
-        raise pytest.UsageError("--contextcore-html: the value is empty; name a file, such as trace.html")
-    path = config.invocation_params.dir / str(given)
-    if (_existing("--contextcore-html", path) == path and path.is_dir()) or str(given).endswith("/"):
-        raise pytest.UsageError(f"--contextcore-html: {path} is a folder; name a file in it")
-    existing = _existing("--contextcore-html", path.parent)
-    if not existing.is_dir():
-        raise pytest.UsageError(f"--contextcore-html: {existing} is not a folder; name a file in a folder")
-    return path
+    if not str(value).strip():
+        raise pytest.UsageError(f"--{name.replace('_', '-')}: the value is empty")
+    return config.invocation_params.dir / str(value)
+
+
+def _from_ini(config: pytest.Config, name: str) -> Path | None:
+    value = str(config.getini(name)).strip()
+    return config.rootpath / value if value else None
 
 
 def _existing(option: str, path: Path) -> Path:
@@ -111,18 +122,8 @@ def _existing(option: str, path: Path) -> Path:
         raise pytest.UsageError(f"{option}: {path}: {error.strerror or error}") from None
 
 
-def _path(config: pytest.Config, name: str, option: str) -> Path | None:
-    given = config.getoption(name)
-    if given is not None:
-        if not str(given).strip():
-            raise pytest.UsageError(f"{option}: the value is empty")
-        return config.invocation_params.dir / str(given)
-    ini = str(config.getini(name)).strip()
-    return config.rootpath / ini if ini else None
-
-
 def asserts_are_disabled() -> str | None:
-    """Why ``assert`` does nothing in this process, or None: then a plan must refuse to run (contract 2)."""
+    """Why ``assert`` does nothing in this process, or None; where it does nothing a plan must refuse to run."""
     if sys.flags.optimize:
         return "asserts are disabled (PYTHONOPTIMIZE or python -O), so no gate could fail; run without it"
     return None

@@ -1,7 +1,7 @@
 """The plugin's entry point: what pytest sees before anything was asked for.
 
-Imports nothing but pytest and small modules of our own: everything else is imported once a plan was found or spans are
-to be exported.
+It imports nothing but pytest and small modules of our own. Two doors lead further, `_trace` and `_run_plans`: they
+import the rest once spans are to be exported, or a plan was found.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import pytest
 
 from . import hookspecs
 from .options import KEY, add_options, read_settings
-from .session.discovery import look, plans_at_start
+from .session.discovery import Found, look, plans_at_start, refuse_foreign_root
+from .session.items import phase_of
 
 if TYPE_CHECKING:
     from .phase.phase import Phase
-
-RUNNING = pytest.StashKey["Phase | None"]()
-"""On a phase's item while it runs: the value of its ``phase`` fixture."""
+    from .xdist.worker import Link
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the hooks that other plugins may implement."""
     pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Check where pytest takes its configuration from, before it loads code from there."""
+    refuse_foreign_root(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,79 +49,107 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", "dependency(name, depends, scope): of pytest-dependency")
     config.stash[KEY] = read_settings(config)
     config.pluginmanager.register(_Listener(config), "contextcore-listener")
-    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
-        from .xdist.controller import Controller  # noqa: PLC0415  (only with xdist)
-
-        config.pluginmanager.register(Controller(config), "contextcore-controller")
-    elif _exporting():
-        from .session.traced import start  # noqa: PLC0415  (only when spans are exported)
-
-        start(config)
+    if _is_controller(config) or _exporting():
+        _trace(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Which plan, where evidence goes, where spans go; nothing in a session that has neither plan nor export."""
-    plans = plans_at_start(config, config.stash[KEY])
+    plans = plans_at_start(config)
     if not plans and not _exporting():
         return []
-    from .session.header import header_lines  # noqa: PLC0415  (only in a session that is traced)
+    from .session.traced import header_lines  # noqa: PLC0415  (this session goes through one of the doors)
 
     return header_lines(config, plans)
 
 
 def _exporting() -> bool:
-    """Whether the environment names an endpoint; a first look that costs nothing, the exact answer is telemetry's."""
+    """Whether the environment names an endpoint: a first look that costs nothing; `export.settings` decides."""
     return any(os.environ.get(f"OTEL_EXPORTER_OTLP_{name}ENDPOINT") for name in ("", "TRACES_"))
 
 
+def _is_controller(config: pytest.Config) -> bool:
+    """Whether this process has xdist's workers run the tests."""
+    return config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+
+
+def _trace(config: pytest.Config) -> None:
+    """The door to a traced session; xdist's controller has one of its own, since workers may find a plan."""
+    if _is_controller(config):
+        from .xdist.controller import Controller  # noqa: PLC0415
+
+        config.pluginmanager.register(Controller(config), "contextcore-controller")
+    else:
+        from .session.traced import start  # noqa: PLC0415
+
+        start(config, _link(config))
+
+
+def _run_plans(session: pytest.Session, items: list[pytest.Item], found: list[Found]) -> None:
+    """The door to a session that has a plan."""
+    from .session.planned import begin  # noqa: PLC0415
+
+    begin(session, items, found, _link(session.config))
+
+
+def _link(config: pytest.Config) -> Link | None:
+    """The way to the controller; None where this process is no xdist worker."""
+    if not hasattr(config, "workerinput"):
+        return None
+    from .xdist.worker import Link  # noqa: PLC0415
+
+    return Link.of(config)
+
+
 class _Listener:
-    """Waits for collected tests and starts a plan's run if there are phases among them."""
+    """Waits for collected tests and runs their plans if there are phases among them."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._found: list[Found] = []
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
         self, session: pytest.Session, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
         """Outermost: sees all tests before any was deselected, and orders what is left in the end."""
-        config = self._config
-        worker = hasattr(config, "workerinput")
         try:
-            found = look(session, items)
+            self._found = look(session, items)
             yield
-            if found:
-                from .session.planned import begin  # noqa: PLC0415  (only with a plan)
-
-                begin(session, items, found)
+            if self._found:
+                _run_plans(session, items, self._found)
         except pytest.UsageError as error:
-            if not worker:
+            if (link := _link(self._config)) is None:
                 raise
-            from .xdist.worker import Link  # noqa: PLC0415  (only with xdist)
-
-            Link.tell_controller(config, str(error))
+            link.tell_controller(self._config, str(error))
             items.clear()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Where nothing was traced nobody else says that the page that was asked for is missing."""
-        plugins, path = self._config.pluginmanager, self._config.stash[KEY].html
-        traced = plugins.has_plugin("contextcore-end") or plugins.has_plugin("contextcore-controller")
-        if path is not None and not traced and not self._config.option.collectonly:
-            from .report.page.html_file import write_page  # noqa: PLC0415  (only when a page is asked for)
-
-            for line in write_page(path, [], here=path.parent):
-                terminalreporter.write_line(line, red=True, bold=True)
+        """Say that there is no page if ``--contextcore-html`` was given but there was no plan."""
+        config = self._config
+        path = config.stash[KEY].html
+        if path is not None and not (self._found or config.option.collectonly or _is_controller(config)):
+            why = "since no phase of a plan ran; run tests that are phases"
+            terminalreporter.write_line(f"ERROR: --contextcore-html: no page at {path}, {why}", red=True, bold=True)
 
 
 @pytest.fixture
 def phase(request: pytest.FixtureRequest) -> Phase | None:
-    """The running phase: gates, recorded values, handoffs, inputs, programs (contract 3).
+    """The running phase: gates, recorded values, handoffs, inputs, programs.
 
     None with ``--setup-only`` alone, where no test function is called.
     """
-    running: Phase | None = request.node.stash.get(RUNNING, None)
-    if running is None and not request.config.getoption("setuponly", False):
+    item: pytest.Item = request.node
+    known = phase_of(item)
+    if known is not None and known.running is not None:
+        return known.running
+    if request.config.getoption("setuponly", False):
+        return None
+    if known is None:
         raise pytest.UsageError(
-            f"{request.node.nodeid} uses the fixture 'phase' but is no phase: mark it with @pytest.mark.phase(\"<id>\")"
+            f"{item.nodeid} uses the fixture 'phase' but is no phase: mark it with @pytest.mark.phase(\"<id>\")"
         )
-    return running
+    raise pytest.UsageError(
+        f"{item.nodeid} is a phase, but another plugin runs it without pytest_runtest_protocol, so that its gates "
+        "would not count; run it without that plugin"
+    )

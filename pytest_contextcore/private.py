@@ -1,6 +1,7 @@
-"""What is used of pytest and xdist beyond their public API: each attribute, and why. No other module touches such.
+"""What is used of pytest, xdist and other plugins beyond their public API: each attribute, and why.
 
-A section for each part, by its name. Where an attribute is not as known, the functions here say so; they never guess.
+No other module touches such. A section for each part, by its name. Where an attribute is not as known, the functions
+here say so or do nothing, as it is written there; they never guess.
 """
 
 from __future__ import annotations
@@ -15,6 +16,20 @@ from typing import Any, Protocol, cast
 from xml.etree.ElementTree import Element
 
 import pytest
+
+# --- phases: pytest-rerunfailures' Item._terminal_errors --------------------------------------------------------------
+
+
+def forbid_rerun(item: pytest.Item) -> None:
+    """Let pytest-rerunfailures not repeat a test.
+
+    It keeps a note of errors after which a test is not repeated, and offers no public way. Without that note the repeat
+    is refused when it comes (`session.phase_hooks`).
+    """
+    errors = getattr(item, "_terminal_errors", None)
+    if isinstance(errors, dict):
+        errors["contextcore"] = True
+
 
 # --- terminal: TerminalWriter._file, CaptureManager.global_and_fixture_disabled, TerminalReporter.currentfspath -------
 

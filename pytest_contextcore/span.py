@@ -5,7 +5,10 @@ Named tuples: a frozen dataclass of twelve fields takes six times as long to mak
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import pytest
 
 Attributes = dict[str, bool | int | float | str | list[str]]
 StatusCode = Literal["unset", "ok", "error"]
@@ -66,3 +69,19 @@ class SpanData(NamedTuple):
     status: SpanStatus = UNSET
     trace_state: str = ""
     parent_remote: bool = False
+
+
+def code_attributes(item: pytest.Item) -> Attributes:
+    """Where a test stands: ``code.*`` by OpenTelemetry's conventions, the path relative to the root directory.
+
+    The function's name is qualified with its module; a test that is no function, such as a doctest, has none.
+    """
+    path, line, _ = item.location
+    attributes: Attributes = {"code.file.path": path}
+    if line is not None:
+        attributes["code.line.number"] = line + 1
+    function = getattr(item, "function", None)
+    if function is not None:
+        name = getattr(function, "__qualname__", None) or getattr(item, "originalname", "")
+        attributes["code.function.name"] = f"{function.__module__}.{name}"
+    return attributes

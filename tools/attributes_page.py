@@ -1,22 +1,25 @@
-"""Reference pages made from data, so that they cannot part from it: ``python -m tools.attributes_page``."""
+"""The reference page of attributes, made from the registry: ``python -m tools.attributes_page``."""
 
 from __future__ import annotations
 
-from itertools import groupby
+from collections.abc import Iterable
 
-from pytest_contextcore.plan.attributes import registry
+from pytest_contextcore.plan.attributes import Attribute, registry
 
-_LEVELS = {
-    "resource": "Who emits the spans; on every span's resource.",
-    "trace": "On the parent span of a plan, or on the root span `pytest` of the ordinary tests.",
-    "phase": (
-        "On phases. Those under `task.` and `project.` are on the parent and on gates too; what a phase recorded is "
-        "also on the parent, as the last phase observed it."
+_SECTIONS = {
+    "resource": ("Resource", "Who emits the spans. On the resource of every span."),
+    "trace": ("Trace", "On the parent span of a plan, or on the root span `pytest` of the ordinary tests."),
+    "phase": ("Phase", "On phases. Those under `task.` and `project.` are on the parent and on gates too."),
+    "recorded": (
+        "Recorded by the pilot",
+        "What the phases of the [pilot](pilot.md) record. The parent has them too, as the last phase observed them. "
+        "Your plan declares [attributes of its own](reference.md#attributes).",
     ),
-    "gate": "On gates.",
-    "test": "On tests that are no phase; on phases too.",
-    "event": "On events.",
+    "gate": ("Gate", "On gates."),
+    "test": ("Test", "On tests that are no phase; on phases too."),
+    "event": ("Event", "On events."),
 }
+_RECORDED = ("input.", "quality.", "routing.", "output.")
 
 
 def attribute_page() -> str:
@@ -25,16 +28,20 @@ def attribute_page() -> str:
         "# Attributes",
         "",
         "Every attribute that a span, event or resource may carry. This page is generated from the registry,",
-        "`pytest_contextcore/plan/attributes.toml`; nothing is emitted that it, or an `[[attributes]]` entry of",
-        "the plan in use, does not declare.",
+        "`pytest_contextcore/plan/attributes.toml`. A span carries only what the registry or the plan declares.",
     ]
-    order = list(_LEVELS)
-    ranked = sorted(registry().values(), key=lambda attribute: order.index(attribute.level))
-    for level, attributes in groupby(ranked, key=lambda attribute: attribute.level):
-        lines += ["", f"## {level.capitalize()}", "", _LEVELS[level], ""]
-        lines += ["| name | type | meaning | source |", "|---|---|---|---|"]
-        lines += [f"| `{a.name}` | {a.type} | {a.meaning} | {a.source} |" for a in attributes]
+    for section, (title, text) in _SECTIONS.items():
+        lines += ["", f"## {title}", "", text, "", "| name | type | meaning | source |", "|---|---|---|---|"]
+        lines += _rows(attribute for attribute in registry().values() if _section_of(attribute) == section)
     return "\n".join(lines) + "\n"
+
+
+def _section_of(attribute: Attribute) -> str:
+    return "recorded" if attribute.name.startswith(_RECORDED) else attribute.level
+
+
+def _rows(attributes: Iterable[Attribute]) -> Iterable[str]:
+    return (f"| `{a.name}` | {a.type} | {a.meaning} | {a.source} |" for a in attributes)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def _turn(case: Case, entrant: Entrant, bench: Bench) -> dict[str, Any]:
 
 def _replay(case: Case, entrant: Entrant, collectors: Collectors, home: Path) -> int:
     """Send what the dead collector did not take to a live one; how many tests have a span there afterwards."""
-    spools = sorted((home / "out" / "spool").glob("*.otlp.jsonl"))
+    spools = sorted((home / "out" / "spool").glob("*.otlp"))
     environ = clean_environ() | entrant.how.environ | collectors.environ("live", case.mode)
     for spool in spools:
         run([str(entrant.environment.python), "-m", "pytest_contextcore", "replay", str(spool)], home, environ)

@@ -19,11 +19,10 @@ from typing import Any
 import pluggy
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from pytest_contextcore.export.batches import Request, requests
-from pytest_contextcore.export.otlp import head_of, line_of
+from pytest_contextcore.export.send import send
 from pytest_contextcore.export.settings import Settings
-from pytest_contextcore.export.spool import Position, Spool
-from pytest_contextcore.export.transport import open_transport
+from pytest_contextcore.export.spool import Spool
+from pytest_contextcore.export.wire import frame, head
 from pytest_contextcore.ids import new_span_id, new_trace_id
 from pytest_contextcore.span import OK, Attributes, SpanData
 from pytest_contextcore.spans.current import SpanContexts
@@ -151,8 +150,7 @@ def main() -> None:
     """Print all steps."""
     spans = [made(number) for number in range(SPANS)]
     resource: Attributes = {"service.name": "bench"}
-    head = head_of(resource)
-    lines = [line_of([span], head) for span in spans]
+    frames = [frame(span) for span in spans]
     steps: list[tuple[str, float, str]] = [
         ("(the SDK's floor)", sdk_floor(), "a span with ten attributes, to a processor that does nothing"),
         ("hook dispatch", dispatch(), "pluggy: two wrappers and five calls more a test"),
@@ -160,47 +158,35 @@ def main() -> None:
         ("clock", 2 * best(each(time.time_ns)), "part of the record below: twice"),
         ("current context", context(), "attached and detached"),
         ("attributes and record", best(lambda: [made(number) for number in range(SPANS)]), "with id and clock"),
-        ("JSON", best(lambda: [line_of([span], head) for span in spans]), "a line of OTLP/JSON for each span"),
+        ("protobuf", best(lambda: [frame(span) for span in spans]), "a frame of the spool for each span"),
     ]
     with tempfile.TemporaryDirectory() as folder:
-        steps.append(("write", best(lambda: _written(Path(folder), lines)), "to the spool, a line for each span"))
-        spool = Spool(Path(folder) / "sent.otlp.jsonl")
-        for line in lines:
-            spool.append(line)
+        steps.append(("write", best(lambda: _written(Path(folder), frames)), "to the spool, a frame for each span"))
+        spool = Spool(Path(folder) / "sent.otlp", head(resource), keep=True)
+        for made_frame in frames:
+            spool.append(made_frame)
+        note = spool.path.with_name(f"{spool.path.name}.sent")
         for protocol in ("http/json", "http/protobuf"):
             settings = Settings.from_environ({**os.environ, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol})
-            found: list[Request] = []
 
-            def read(settings: Settings = settings, found: list[Request] = found) -> None:
-                found[:] = [
-                    item
-                    for item in requests(spool.lines(Position()), Position(), settings.protocol)
-                    if isinstance(item, Request)
-                ]
+            def sent(settings: Settings = settings) -> None:
+                note.unlink(missing_ok=True)
+                if lines := send(settings, [spool], seconds=60.0).lines:
+                    raise SystemExit(f"the receiver refused: {lines}")
 
-            steps.append((f"request, {protocol}", best(read), "read from the spool and encoded"))
-            transport = open_transport(settings)
-
-            def send(found: list[Request] = found, transport: Any = transport) -> None:
-                for request in found:
-                    answer = transport.export(request.body, 10)
-                    if not answer.accepted:
-                        raise SystemExit(f"the receiver refused: {answer.problem}")
-
-            steps.append((f"send, {protocol}", best(send), f"{len(found)} requests"))
-            transport.close()
+            steps.append((f"send, {protocol}", best(sent), "read from the spool and sent"))
     figures = {name: value for name, value, _ in steps}
-    once = ("hook dispatch", "current context", "attributes and record", "JSON", "write")
+    once = ("hook dispatch", "current context", "attributes and record", "protobuf", "write")
     for protocol in ("http/json", "http/protobuf"):
-        total = sum(figures[name] for name in (*once, f"request, {protocol}", f"send, {protocol}"))
+        total = sum(figures[name] for name in (*once, f"send, {protocol}"))
         steps.append((f"**sum, {protocol}**", total, f"{total / steps[0][1]:.1f} times the SDK's floor"))
     json.dump(steps, sys.stdout)
 
 
-def _written(folder: Path, lines: Sequence[str]) -> None:
-    spool = Spool(folder / f"{time.time_ns()}.otlp.jsonl")
-    for line in lines:
-        spool.append(line, 1)
+def _written(folder: Path, frames: Sequence[bytes]) -> None:
+    spool = Spool(folder / f"{time.time_ns()}.otlp", head({}))
+    for made_frame in frames:
+        spool.append(made_frame)
     spool.close()
     spool.path.unlink()
 

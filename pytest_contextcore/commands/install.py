@@ -39,7 +39,7 @@ def check_installation(out: Path) -> list[Check]:
 
 def check_endpoint() -> Check | None:
     """Whether the collector that the environment names answers as it should; None if it names none."""
-    from ..export.sender import verify  # noqa: PLC0415  (only where an endpoint is to be asked)
+    from ..export.send import verify  # noqa: PLC0415  (only where an endpoint is to be asked)
     from ..export.settings import Settings  # noqa: PLC0415
 
     settings = Settings.from_environ(os.environ)

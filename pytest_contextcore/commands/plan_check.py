@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ..errors import CollectionError, PlanError
-from ..options import PLAN_FILE
+from ..ids import PLAN_FILE
 from ..plan.assign import PhaseTest, assign, find_plan
 from ..plan.model import Plan, load_plan
 from ..text import plain

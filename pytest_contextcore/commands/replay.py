@@ -1,17 +1,18 @@
-"""``contextcore replay``: send what a run could not send, in order, once (contract 7)."""
+"""``contextcore replay``: send what a run could not send, in order, once."""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from ..export.budget import Budget
-from ..export.delivery import unsent
-from ..export.sender import SendResult, send
+from ..export.send import send
 from ..export.settings import Settings
 from ..export.spool import Spool
 
@@ -20,6 +21,7 @@ PATIENCE = 60.0
 
 _ATTEMPTS = 8  # the pauses between them double, from 0.1 s on, unless the collector names one
 _WIDTH = 30
+_LINES = ".jsonl"
 
 
 def command(arguments: list[str]) -> int:
@@ -37,22 +39,60 @@ def command(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     missing = [path for path in options.files if not os.path.isfile(path)]  # noqa: PTH113  (never raises)
     if missing:
-        print(f"contextcore replay: there is no file {missing[0]}", file=sys.stderr)
-        return 2
+        return _say([f"there is no file {missing[0]}"], 2)
     settings = Settings.from_environ(_environ(os.environ, options.endpoint))
     if not settings.exporting:
         why = "; ".join(settings.problems) or "no endpoint is configured"
-        print(f"contextcore replay: {why}; name one with --endpoint or OTEL_EXPORTER_OTLP_ENDPOINT", file=sys.stderr)
-        return 2
-    spools = [_opened(path, settings) for path in dict.fromkeys(options.files)]
+        return _say([f"{why}; name one with --endpoint or OTEL_EXPORTER_OTLP_ENDPOINT"], 2)
     try:
-        lines = _replay(spools, settings, options.timeout)
+        with tempfile.TemporaryDirectory(prefix="contextcore-replay-") as folder:
+            return _say(replay(list(dict.fromkeys(options.files)), settings, options.timeout, Path(folder)), 1)
     except KeyboardInterrupt:
-        print("\ncontextcore replay: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 1
+        print(file=sys.stderr)
+        return _say(["interrupted; the same command goes on where it stopped"], 1)
+
+
+def replay(paths: Sequence[Path], settings: Settings, patience: float, folder: Path) -> list[str]:
+    """Send all files; the lines about what did not go well. ``folder`` is for temporary files."""
+    from ..recovery.end import complete, end_open_spans  # noqa: PLC0415  (pydantic, only for a file that is there)
+
+    held = [Spool(path) for path in paths]
+    ended = 0
+    spools = []
+    for spool in held:
+        if not spool.claim():
+            return [spool.problem or f"{spool.path}: its run, or another replay of it, is not over"]
+        if spool.path.suffix == _LINES:
+            ended += complete(spool.path)
+            try:
+                spools.append(_converted(spool.path, settings, folder))
+            except ValueError as error:
+                return [f"{spool.path}: {error}"]
+        else:
+            ended += end_open_spans(spool)
+            spools.append(spool)
+    progress = Progress(sum(spool.pending for spool in spools), sys.stderr)
+    done = send(
+        settings,
+        spools,
+        seconds=patience,
+        free=float("inf"),
+        attempts=_ATTEMPTS,
+        accepted=progress.add,
+        later=" ".join(map(str, paths)),
+    )
+    progress.close()
+    for spool in held:
+        spool.close()
+    how = f", {ended} of them ended as interrupted" if ended else ""
+    print(f"{done.sent} spans sent to {settings.describe()}{how}")
+    return done.lines
+
+
+def _say(lines: Sequence[str], code: int) -> int:
     for line in lines:
         print(f"contextcore replay: {line}", file=sys.stderr)
-    return 1 if lines else 0
+    return code if lines else 0
 
 
 def _environ(environ: Mapping[str, str], endpoint: str | None) -> Mapping[str, str]:
@@ -63,62 +103,24 @@ def _environ(environ: Mapping[str, str], endpoint: str | None) -> Mapping[str, s
     return {**others, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
 
 
-def _opened(path: Path, settings: Settings) -> Spool:
-    """A spool is used up by sending; any other file, such as a plan's own, is kept."""
-    return Spool(path, "" if path.resolve().parent.name == "spool" else settings.describe())
+def _converted(path: Path, settings: Settings, folder: Path) -> Spool:
+    """A plan's own file as a spool. The file is kept, and beside it is noted what this address has accepted.
 
+    Raises:
+        ValueError: the file is no OTLP/JSON.
+    """
+    from ..export.messages import from_json  # noqa: PLC0415  (protobuf, only for such a file)
 
-def _replay(spools: list[Spool], settings: Settings, patience: float) -> list[str]:
-    """Send all files; the lines about what did not go well."""
-    for spool in spools:
-        if not spool.claim():
-            return [spool.problem or f"{spool.path}: its run, or another replay of it, is not over"]
-    ended = _end_open_spans(spools)
-    total = sum(spool.pending for spool in spools)
-    progress = Progress(total, sys.stderr)
-    problem: str | None = None
-    lines: list[str] = []
-    left: list[tuple[Spool, int]] = []
-    sent = 0
-    for spool in spools:
-        if problem is None:
-            result = _send(settings, spool, patience, progress)
-            sent += result.sent
-            lines += _remarks(settings, spool, result)
-            problem = result.problem if result.left else None
-        if spool.pending:
-            left.append((spool, spool.pending))
-        if spool.problem:
-            lines.append(spool.problem)
-    progress.close()
-    how = f", {ended} of them ended as interrupted" if ended else ""
-    print(f"{sent} spans sent to {settings.describe()}{how}")
-    return [*lines, *unsent(settings, left, problem)]
-
-
-def _end_open_spans(spools: list[Spool]) -> int:
-    from ..recovery.end import end_open_spans  # noqa: PLC0415  (pydantic, only for a file that is there)
-
-    return sum(end_open_spans(spool) for spool in spools)
-
-
-def _send(settings: Settings, spool: Spool, patience: float, progress: Progress) -> SendResult:
-    budget = Budget(patience)
-
-    def accepted(spans: int) -> None:
-        budget.renew()
-        progress.add(spans)
-
-    return send(settings, spool, budget, attempts=_ATTEMPTS, accepted=accepted)
-
-
-def _remarks(settings: Settings, spool: Spool, result: SendResult) -> list[str]:
-    lines = []
-    if result.rejected:
-        lines.append(f"{result.rejected} spans rejected by {settings.describe()}: {result.rejection}")
-    if result.damaged:
-        lines.append(f"{result.damaged} damaged lines could not be sent and were put aside: {spool.aside}")
-    return lines
+    address = hashlib.sha256(settings.describe().encode()).hexdigest()[:8]
+    target = folder / f"{len(list(folder.iterdir()))}.otlp"
+    spool: Spool | None = None
+    with path.open("rb") as file:
+        for line in filter(lambda line: line.endswith(b"\n"), file):  # the last one may be torn
+            head, frames = from_json(json.loads(line))
+            spool = spool or Spool(target, head, keep=True, note=path.with_name(f"{path.name}.sent-{address}"))
+            for frame in frames:
+                spool.append(frame)
+    return spool or Spool(target)
 
 
 class Progress:
@@ -127,21 +129,18 @@ class Progress:
     def __init__(self, total: int, stream: TextIO) -> None:
         self._total, self._done, self._stream = total, 0, stream
         self._shown = stream.isatty() and total > 0
-        self._show()
+        self.add(0)
 
     def add(self, spans: int) -> None:
         """So many more were accepted."""
         self._done += spans
-        self._show()
+        share = min(1.0, self._done / self._total) if self._total else 1.0
+        bar = "#" * int(share * _WIDTH)
+        self._write(f"\r[{bar:<{_WIDTH}}] {share:4.0%}  {self._done:,} of {self._total:,} spans")
 
     def close(self) -> None:
         """Leave the line."""
         self._write("\r\033[K")
-
-    def _show(self) -> None:
-        share = min(1.0, self._done / self._total) if self._total else 1.0
-        bar = "#" * int(share * _WIDTH)
-        self._write(f"\r[{bar:<{_WIDTH}}] {share:4.0%}  {self._done:,} of {self._total:,} spans")
 
     def _write(self, text: str) -> None:
         if self._shown:

@@ -13,17 +13,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import EvidenceError
+from ..export.otlp_json import message_line
+from ..export.spool import Spool
 from ..files import write_atomic
 from ..report.diff import compare, document, lines
 from ..report.terminal import table
 from ..report.verdict import of_trace
 from ..text import harmless
 from ..trace.evidence import format_time
-from ..trace.file import dump
-from ..trace.resume import load_evidence
+from ..trace.file import dump, load_evidence
 
 HTML = "pytest_contextcore.report.page.page"
-"""The module whose ``render(evidences)`` makes the page of ``--html``."""
+"""The module whose ``render(verdicts)`` makes the page of ``--html``."""
 
 
 def show(arguments: list[str]) -> int:
@@ -33,9 +34,12 @@ def show(arguments: list[str]) -> int:
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="evidence, such as out/<trace id>.json")
     parser.add_argument("--format", choices=["text", "json"], default="text", help="what is printed (default: text)")
+    parser.add_argument("--spans", action="store_true", help="FILE is a spool: print its spans as OTLP/JSON lines")
     if importlib.util.find_spec(HTML) is not None:
         parser.add_argument("--html", type=Path, metavar="OUT", help="also write the trace as a self-contained page")
     options = parser.parse_args(arguments)
+    if options.spans:
+        return _spans(options.file)
     try:
         evidence = load_evidence(options.file)
     except EvidenceError as error:
@@ -45,7 +49,7 @@ def show(arguments: list[str]) -> int:
     page: Path | None = getattr(options, "html", None)
     if page is not None:
         try:
-            write_atomic(page, importlib.import_module(HTML).render([evidence]).encode(), durable=False)
+            write_atomic(page, importlib.import_module(HTML).render([of_trace(evidence)]).encode(), durable=False)
         except OSError as error:
             return _refused("show", f"the page cannot be written to {page}: {error.strerror or error}")
     if options.format == "json":
@@ -57,6 +61,27 @@ def show(arguments: list[str]) -> int:
     heads = [f"trace {evidence.trace_id}: {evidence.title}", f"started {began}, trace {evidence.otel_trace_id}"]
     _print([*heads, *rows, *([f"page:     {page}"] if page else [])])
     return 0
+
+
+def _spans(path: Path) -> int:
+    """Print a spool; exit code 1 if something in it is damaged, 2 if it is no spool."""
+    spool = Spool(path)
+    shown = damaged = 0
+    try:
+        head = spool.head()
+        for piece in spool.pieces():
+            if piece.whole:
+                print(message_line(head + piece.data))
+                shown += 1
+            else:
+                damaged += 1
+    except OSError as error:
+        return _refused("show", f"spool {path}: {error.strerror or error}")
+    if damaged and not shown:
+        return _refused("show", f"{path} is no spool, such as out/spool/<run>.otlp")
+    if damaged:
+        _refused("show", f"spool {path}: {damaged} damaged pieces were left out")
+    return 1 if damaged else 0
 
 
 def diff(arguments: list[str]) -> int:

@@ -20,9 +20,10 @@ def command(arguments: list[str]) -> int:
     parser.add_argument("evidence", type=Path, metavar="FILE", help="evidence file, such as out/PI-101-002.json")
     parser.add_argument("--value", action="store_true", help="print the value only")
     options = parser.parse_args(arguments)
-    from ..export.settings import sampled  # noqa: PLC0415
-    from ..trace.joining import header, is_open  # noqa: PLC0415  (not for --help)
-    from ..trace.resume import load_evidence  # noqa: PLC0415
+    from ..export.sampler import sampled  # noqa: PLC0415
+    from ..export.settings import Settings  # noqa: PLC0415
+    from ..trace.file import load_evidence  # noqa: PLC0415
+    from ..trace.resume import header, is_open  # noqa: PLC0415  (not for --help)
 
     try:
         evidence = load_evidence(options.evidence, unaltered=True)
@@ -36,7 +37,7 @@ def command(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
-    taken = sampled(os.environ, remote_parent(os.environ), evidence.otel_trace_id)
+    taken = sampled(Settings.from_environ(os.environ), remote_parent(os.environ), evidence.otel_trace_id)
     value = header(evidence, sampled=taken)
     print(value if options.value else f"TRACEPARENT={value}")
     return 0

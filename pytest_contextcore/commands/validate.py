@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import PlanError
-from ..options import PLAN_FILE
+from ..ids import PLAN_FILE
 from ..plan.model import load_plan
 from ..plan.waivers import load_waivers
 from ..schemas import KINDS, file_name, schema

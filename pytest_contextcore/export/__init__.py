@@ -1,1 +1,1 @@
-"""Finished spans: to disk, then to a collector. Knows no plan."""
+"""Finished spans: to disk, and from there to a collector. Knows nothing of plans."""

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 class Answer(NamedTuple):
     """What a collector made of one request.
 
-    ``problem`` is raw text of one kind of trouble, not yet cleaned of secrets. ``rejected``: spans that it took and
-    threw away (OTLP partial success), which must not be sent again. ``retry_after``: seconds it asks to wait;
-    ``retryable``: the same request may do later.
+    ``problem`` is raw text, not yet cleaned of secrets. ``rejected``: spans that it took and threw away (OTLP partial
+    success), which must not be sent again. ``refused``: it called the request invalid or too large, so that a smaller
+    one may do. ``retryable``: the same request may do later; ``retry_after``: seconds it asks to wait.
     """
 
     accepted: bool
     problem: str = ""
     rejected: int = 0
+    refused: bool = False
     retryable: bool = False
     retry_after: float | None = None
 
@@ -27,17 +28,15 @@ def judge_content(content: bytes, kind: str) -> Answer:
         rejected, message = _partial_json(content) if kind == "application/json" else _partial_protobuf(content, kind)
     except ValueError:
         return Answer(accepted=False, problem="the answer is no OTLP message")
-    if rejected:
-        return Answer(accepted=True, problem=message or "no reason given", rejected=rejected)
-    return Answer(accepted=True, problem=message)
+    return Answer(accepted=True, problem=message or "no reason given", rejected=rejected)
 
 
 def _partial_json(content: bytes) -> tuple[int, str]:
-    answer: Any = json.loads(content or b"{}")
     try:
+        answer: Any = json.loads(content or b"{}")
         partial = answer.get("partialSuccess") or {}
         return int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or "")
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, RecursionError) as error:
         raise ValueError("no OTLP answer") from error
 
 
@@ -46,9 +45,7 @@ def _partial_protobuf(content: bytes, kind: str) -> tuple[int, str]:
         return 0, ""
     if kind not in ("application/x-protobuf", "application/protobuf", "application/octet-stream"):
         raise ValueError("another content type")
-    from google.protobuf.message import (  # noqa: PLC0415  (only where it is spoken)
-        DecodeError,
-    )
+    from google.protobuf.message import DecodeError  # noqa: PLC0415  (only where a collector says more than "yes")
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: PLC0415
         ExportTraceServiceResponse,
     )

@@ -1,4 +1,4 @@
-"""OTLP over gRPC by grpcio: the bytes of a request, sent as they are."""
+"""OTLP over gRPC: the bytes of a request, sent as they are by the stack of OpenTelemetry's exporter."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..version import __version__
 from .answer import Answer, judge_content
-from .environment import port_of, split_address
-from .transport import basic_credentials
+from .settings import basic_credentials, port_of, split_address
 
 if TYPE_CHECKING:
     import grpc
@@ -22,7 +21,11 @@ _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 class GrpcTransport:
-    """A channel to a collector."""
+    """A channel to a collector; only ``abort`` may be called by another thread than its own.
+
+    Raises:
+        OSError: a TLS file cannot be read.
+    """
 
     def __init__(self, settings: Settings) -> None:
         with _quiet_core():
@@ -37,7 +40,7 @@ class GrpcTransport:
             ("grpc.enable_retries", 0),
             ("grpc.max_send_message_length", -1),
         ]
-        compression = grpc.Compression.Gzip if settings.compression == "gzip" else grpc.Compression.NoCompression
+        compression = grpc.Compression.Gzip if settings.gzip else grpc.Compression.NoCompression
         self._channel: grpc.Channel = (
             grpc.insecure_channel(target, options, compression)
             if settings.insecure
@@ -56,26 +59,11 @@ class GrpcTransport:
             return Answer(accepted=False, problem=type(error).__name__)
         return judge_content(content, "application/x-protobuf")
 
-    def post(self, body: bytes, timeout: float) -> Answer:
-        """Send one request and wait: an open channel has threads, of which a child that a test forks is warned."""
-        return self.export(body, timeout)
-
-    def answered(self) -> bool:
-        """Nothing is ever waited for outside of ``export``."""
-        return True
-
-    def read_answer(self, timeout: float) -> Answer:
-        """Nothing was posted without waiting."""
-        del timeout
-        return Answer(accepted=False, problem="nothing was posted")
-
     def close(self) -> None:
         """Close the channel and what runs on it."""
         self._channel.close()
 
-    def abort(self) -> None:
-        """Close the channel, which ends a call on it."""
-        self._channel.close()
+    abort = close
 
 
 def _credentials(settings: Settings) -> grpc.ChannelCredentials:
@@ -108,14 +96,15 @@ def _quiet_core() -> Iterator[None]:
 def _judge(error: Any) -> Answer:
     name = error.code().name
     details = error.details() or ""
-    wait = _retry_info(error)
-    refused = name == "UNAVAILABLE" and "failed to connect" in details
     if name == "DEADLINE_EXCEEDED":
         return Answer(accepted=False, problem="no answer in time", retryable=True)
+    wait = _retry_info(error)
+    unreachable = name == "UNAVAILABLE" and "failed to connect" in details
     return Answer(
         accepted=False,
-        problem="connection refused" if refused and "refused" in details else f"{name} {details}".strip(),
-        retryable=not refused and (name in _RETRYABLE or (name == "RESOURCE_EXHAUSTED" and wait is not None)),
+        problem="connection refused" if unreachable and "refused" in details else f"{name} {details}".strip(),
+        refused=name == "INVALID_ARGUMENT" or (name == "RESOURCE_EXHAUSTED" and "larger than" in details),
+        retryable=not unreachable and (name in _RETRYABLE or (name == "RESOURCE_EXHAUSTED" and wait is not None)),
         retry_after=wait,
     )
 

@@ -4,63 +4,73 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from ..ids import Remote
 from ..redact import redact
 from ..span import Attributes, SpanData
-from . import provider
-from . import settings as telemetry
-from .delivery import Delivery
-from .otlp import encode_line, head_of, line_of
+from . import wire
+from .provider import install_global
+from .resource import resource
+from .sampler import sampled
+from .settings import Settings
 from .spool import Spool
+
+SUFFIX = ".otlp"
+"""Of the files that hold spans to be sent."""
+
+_OF_CODE = "-code"
+"""At the end of the name of the spool for spans of code under test, which have a resource of their own."""
 
 
 class Outbox:
     """The spans of this process that are to be sent. Without an endpoint there is no spool and nothing is kept.
 
-    ``sends``: this process sends as well; a worker of xdist does not, its controller sends for all.
+    Args:
+        settings: what the environment says.
+        path: the spool of this process.
+        remote: the parent that the environment names.
+        sends: this process sends as well, what the workers of its run wrote too; a worker of xdist only writes.
+        keep: spools stay when all of them was accepted.
     """
 
     def __init__(
-        self, settings: telemetry.Settings, spool_path: Path, remote: Remote | None, *, sends: bool = True
+        self, settings: Settings, path: Path, remote: Remote | None, *, sends: bool = True, keep: bool = False
     ) -> None:
         self.settings = settings
-        self.spool = Spool(spool_path) if settings.exporting else None
-        self.problem: str | None = None
-        self.delivery = Delivery(settings, self._own) if self.spool is not None and sends else None
-        self._remote = remote
-        self._resource: Attributes | None = None
-        self._head = ""
+        self.remarks: list[str] = []
+        """Lines to print at the end of the session."""
+        self._path, self._remote, self._sends, self._keep = path, remote, sends, keep
+        self.spool = Spool(path, wire.head(self.resource), keep=keep) if settings.exporting else None
+        self._of_code: Spool | None = None
         self._root: SpanData | None = None
 
-    @property
+    @cached_property
     def resource(self) -> Attributes:
         """Who emits the spans."""
-        if self._resource is None:
-            self._resource = telemetry.resource(os.environ)
-        return self._resource
+        return resource(os.environ)
 
     def sampled(self, otel_trace_id: str) -> bool:
         """Whether the sampler that the environment names takes this trace."""
-        return telemetry.sampled(os.environ, self._remote, otel_trace_id)
+        return sampled(self.settings, self._remote, otel_trace_id)
 
     def put(self, spans: Sequence[SpanData]) -> None:
-        """Hand finished spans to the operating system, as one line: a kill cannot lose them any more."""
+        """Hand finished spans to the operating system: a kill cannot lose them any more."""
         if self.spool is None or not spans:
             return
         if self._root is not None and spans[0].parent_id == self._root.span_id:
             self.begin_root()
-        self._head = self._head or head_of(self.resource)
-        self.spool.append(line_of(spans, self._head), len(spans))
+        frames = [_frame(span) for span in spans]
+        self.spool.append(b"".join(frames), len(frames))  # all or none: an exception comes before or after it
 
     def begin(self, span: SpanData) -> None:
-        """Note a span that ends later, as it is if a kill keeps it from that (see `recovery.end`)."""
+        """Note the placeholder of a span that ends later, which replay sends if the process is killed."""
         if self.spool is not None:
-            self.spool.begin(encode_line([span], self.resource))
+            self.spool.begin(_frame(span))
 
     def expect_root(self, span: SpanData) -> None:
-        """The span of the session, which begins if there is a test below it."""
+        """The placeholder of the session's span, which begins if there is a test below it."""
         self._root = span
 
     def begin_root(self) -> None:
@@ -69,31 +79,41 @@ class Outbox:
             root, self._root = self._root, None
             self.begin(root)
 
-    def collect_from(self, workers: Path) -> None:
-        """Send what the workers of this run write as well: all spools whose names begin like this path."""
-        if self.delivery is not None:
-            known: dict[Path, Spool] = {}
-
-            def found() -> list[Spool]:
-                paths = sorted(workers.parent.glob(f"{workers.name}-*.otlp.jsonl"))
-                return [*self._own(), *(known.setdefault(path, Spool(path)) for path in paths)]
-
-            self.delivery = Delivery(self.settings, found, owner=False, budget=self.delivery.budget)
-
-    def finish(self) -> list[str]:
-        """Send what waits, once nobody writes to the spools any more; the lines to print about it."""
-        lines = self.delivery.finish() if self.delivery is not None else []
-        return [*lines, self.problem] if self.problem else lines
-
-    def _own(self) -> list[Spool]:
-        return [self.spool] if self.spool is not None else []
-
     def offer_provider(self) -> None:
         """Let code under test trace through a provider of ours, if nobody has set one."""
-        if self.spool is None:
-            return
-        provider.install_global(self.settings, self.resource, self.spool.append, self._no_provider)
+        install_global(self.settings, self.resource, self._put_of_code, self._refused)
 
-    def _no_provider(self, error: ValueError) -> None:
-        """The SDK refuses some settings of the environment."""
-        self.problem = f"no tracer provider for code under test: {redact(str(error))}"
+    def finish(self) -> list[str]:
+        """Send what the processes of this run wrote, once none of them goes on; the lines to print about it."""
+        lines: list[str] = []
+        if self.spool is not None and self._sends:
+            own = {spool.path: spool for spool in (self.spool, self._of_code) if spool is not None}
+            others = sorted(self._path.parent.glob(f"{self._path.stem}-*{SUFFIX}"))
+            spools = [*own.values(), *(Spool(path, keep=self._keep) for path in others if path not in own)]
+            if any(spool.written or spool.problem or spool.path.exists() for spool in spools):
+                from .send import send  # noqa: PLC0415  (when there is something to send)
+
+                lines = send(self.settings, spools).lines
+        return [*lines, *self.remarks]
+
+    def lost(self) -> list[str]:
+        """What a worker could not write, a line a spool."""
+        spools = [spool for spool in (self.spool, self._of_code) if spool is not None and spool.problem]
+        return [f"spool {spool.problem}; {spool.lost} spans are lost" for spool in spools]
+
+    def _put_of_code(self, head: bytes, frame: bytes) -> None:
+        if self._of_code is None:
+            self._of_code = Spool(self._path.with_name(f"{self._path.stem}{_OF_CODE}{SUFFIX}"), head, keep=self._keep)
+        self._of_code.append(frame)
+
+    def _refused(self, why: str) -> None:
+        self.remarks = [*self.remarks[-9:], f"no spans of code under test: {redact(why)}"]
+
+
+def _frame(span: SpanData) -> bytes:
+    frame = wire.frame(span)
+    if len(frame) <= wire.MAX_FRAME:
+        return frame
+    from .messages import fitting  # noqa: PLC0415  (protobuf, for a span that is far too long)
+
+    return fitting(frame)

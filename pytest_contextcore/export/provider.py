@@ -1,4 +1,4 @@
-"""A tracer provider for code under test: its spans reach the spool like the plugin's own.
+"""A tracer provider for code under test: its spans reach a spool of their own, and so the same collector.
 
 The SDK costs more time than all else that a session imports to export, and most suites make no spans of their own: it
 is imported when somebody asks the provider for anything.
@@ -8,37 +8,33 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..redact import redact
-from .otlp import encode_foreign, from_readable
-from .sdk_spans import ForeignSpan, ForeignStatus
+from .sampler import sampler_of
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+    from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
     from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
-    from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.trace import TracerProvider as ApiProvider
 
     from ..span import Attributes
     from .settings import Settings
 
+Sink = Callable[[bytes, bytes], object]
+"""Takes the head of a spool, and a frame for it (`pytest_contextcore.export.wire`)."""
 
-def _raise(error: ValueError) -> None:
-    raise error
+_BETWEEN = "\n\0\n"  # no pattern of `redact` reaches across white space
+_NO_LIMIT = 1 << 62  # the SDK has limits of its own
 
 
-def install_global(
-    settings: Settings,
-    attributes: Attributes,
-    sink: Callable[[str], object],
-    refused: Callable[[ValueError], None] = _raise,
-) -> bool:
-    """Give code under test a tracer provider whose spans reach ``sink`` as OTLP/JSON lines; True if that was done.
+def install_global(settings: Settings, attributes: Attributes, sink: Sink, refused: Callable[[str], None]) -> bool:
+    """Give code under test a tracer provider whose spans reach ``sink``; True if that was done.
 
-    Only when exporting, and only where nobody set a provider before: one that is set stays (contract 7). The SDK may
-    refuse some settings of the environment; ``refused`` is told, at once or when the provider is first used.
+    Only where nobody set a provider before: one that is set stays. The SDK may refuse some settings of the environment,
+    and some spans cannot be encoded; ``refused`` is told, at once or when it turns out.
     """
     if not settings.exporting:
         return False
@@ -46,20 +42,20 @@ def install_global(
 
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return False
-    provider: trace.TracerProvider
+    provider: ApiProvider
     if "opentelemetry.sdk.trace" in sys.modules:
         try:
-            provider = _provider(settings, attributes, sink)
+            provider = _provider(settings, attributes, sink, refused)
         except ValueError as error:
-            refused(error)
+            refused(str(error))
             return False
     else:
-        provider = _on_demand(lambda: _provider(settings, attributes, sink), refused)
+        provider = _on_demand(lambda: _provider(settings, attributes, sink, refused), refused)
     trace.set_tracer_provider(provider)
     return trace.get_tracer_provider() is provider  # somebody may have been faster
 
 
-def _on_demand(make: Callable[[], TracerProvider], refused: Callable[[ValueError], None]) -> ApiProvider:
+def _on_demand(make: Callable[[], TracerProvider], refused: Callable[[str], None]) -> ApiProvider:
     """A provider that is made when it is first used, and then is in all respects the one that was made."""
     from opentelemetry import trace  # noqa: PLC0415  (only when exporting)
 
@@ -88,28 +84,27 @@ def _on_demand(make: Callable[[], TracerProvider], refused: Callable[[ValueError
                     held._made = make()
                 except ValueError as error:
                     held._made = trace.NoOpTracerProvider()
-                    refused(error)
+                    refused(str(error))
             return held._made
 
     return OnDemand()
 
 
-def _provider(settings: Settings, attributes: Attributes, sink: Callable[[str], object]) -> TracerProvider:
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  (only when exporting)
+def _provider(settings: Settings, attributes: Attributes, sink: Sink, refused: Callable[[str], None]) -> TracerProvider:
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  (here and below: when somebody traces)
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
 
     ours = {name: value for name, value in attributes.items() if not name.startswith("telemetry.sdk.")}
-    provider = TracerProvider(
-        sampler=make_sampler(settings.sampler, settings.sampler_arg),
-        resource=Resource.create(ours),
-        shutdown_on_exit=False,
-    )
-    provider.add_span_processor(_processor(sink))
+    provider = TracerProvider(sampler=sampler_of(settings), resource=Resource.create(ours), shutdown_on_exit=False)
+    provider.add_span_processor(_processor(sink, refused))
     return provider
 
 
-def _processor(sink: Callable[[str], object]) -> SpanProcessor:
-    from opentelemetry.sdk.trace import SpanProcessor  # noqa: PLC0415  (only when exporting)
+def _processor(sink: Sink, refused: Callable[[str], None]) -> SpanProcessor:
+    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans  # noqa: PLC0415
+    from opentelemetry.sdk.trace import SpanProcessor  # noqa: PLC0415
+
+    from . import messages, wire  # noqa: PLC0415
 
     class ToSink(SpanProcessor):
         """Hands each sampled span to the spool when it ends, in the thread that ended it."""
@@ -118,9 +113,18 @@ def _processor(sink: Callable[[str], object]) -> SpanProcessor:
             """Nothing is to be done."""
 
         def on_end(self, span: ReadableSpan) -> None:
-            """Write the span's line."""
-            if span.context is not None and span.context.trace_flags.sampled:
-                sink(encode_foreign([redacted(from_readable(span))]))
+            """Write the span."""
+            if span.context is None or not span.context.trace_flags.sampled:
+                return
+            try:
+                (found,) = encode_spans([span]).resource_spans
+            except (ValueError, TypeError) as error:  # such as a name with lone surrogates
+                refused(f"a span of code under test cannot be encoded: {error}")
+                return
+            (scope,) = found.scope_spans
+            _redact(scope)
+            head = wire.head_of(found.resource.SerializeToString(), found.schema_url)
+            sink(head, messages.fitting(wire.frame_of(scope.SerializeToString())))
 
         def shutdown(self) -> None:
             """Nothing is held."""
@@ -133,66 +137,17 @@ def _processor(sink: Callable[[str], object]) -> SpanProcessor:
     return ToSink()
 
 
-def make_sampler(name: str, argument: str) -> Sampler:
-    """The SDK's sampler of that name in ``OTEL_TRACES_SAMPLER``; an empty ``argument`` is a rate of 1."""
-    from opentelemetry.sdk.trace import sampling  # noqa: PLC0415  (only for other samplers than the default)
+def _redact(scope: ScopeSpans) -> None:
+    """Take secrets out of a span's texts; all are looked at in one go, since `redact` has a cost a call."""
+    from .messages import change_texts  # noqa: PLC0415  (when somebody traces)
 
-    rate = float(argument or 1.0)
-    samplers: dict[str, Sampler] = {
-        "always_on": sampling.ALWAYS_ON,
-        "always_off": sampling.ALWAYS_OFF,
-        "traceidratio": sampling.TraceIdRatioBased(rate),
-        "parentbased_always_on": sampling.DEFAULT_ON,
-        "parentbased_always_off": sampling.DEFAULT_OFF,
-        "parentbased_traceidratio": sampling.ParentBasedTraceIdRatio(rate),
-    }
-    return samplers[name]
-
-
-_BETWEEN = "\n\0\n"  # no pattern of `redact` reaches across white space
-_NO_LIMIT = 1 << 62  # what is too long for a span, the SDK's own limits say
-
-
-def redacted(span: ForeignSpan) -> ForeignSpan:
-    """The span without secrets in its texts; all of them are looked at in one go, since `redact` has a cost a call."""
     texts: list[str] = []
 
     def collect(text: str) -> str:
-        texts.append(text.replace(_BETWEEN, "\n"))
+        texts.append(text)
         return text
 
-    _with_texts(span, collect)
+    change_texts(scope, collect)
     whole = _BETWEEN.join(texts)
-    cleaned = redact(whole, _NO_LIMIT)
-    if cleaned == whole:
-        return span
-    found = iter(cleaned.split(_BETWEEN))
-    return _with_texts(span, lambda _: next(found))
-
-
-def _with_texts(span: ForeignSpan, change: Callable[[str], str]) -> ForeignSpan:
-    """The span with every text changed, always in the same order."""
-    return span._replace(
-        name=change(span.name),
-        attributes=_changed(span.attributes, change),
-        events=tuple(event._replace(attributes=_changed(event.attributes, change)) for event in span.events),
-        links=tuple(link._replace(attributes=_changed(link.attributes, change)) for link in span.links),
-        status=ForeignStatus(span.status.code, change(span.status.description)),
-    )
-
-
-def _changed(attributes: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    return {name: _value(value, change) for name, value in attributes.items()}
-
-
-def _value(value: object, change: Callable[[str], str]) -> object:
-    match value:
-        case str():
-            return change(value)
-        case bytes():
-            return value
-        case Mapping():
-            return _changed(value, change)
-        case Sequence():
-            return [_value(item, change) for item in value]
-    return value
+    if redact(whole, _NO_LIMIT) != whole:
+        change_texts(scope, lambda text: redact(text, _NO_LIMIT))

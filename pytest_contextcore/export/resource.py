@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..redact import redact
 from ..version import __version__
-from .environment import pairs, service_name, without_credentials
-from .otlp import SCOPE_NAME
+from .settings import pairs, without_credentials
+from .wire import SCOPE_NAME
 
 if TYPE_CHECKING:
     from ..span import Attributes
@@ -26,8 +26,8 @@ def resource(environ: Mapping[str, str]) -> Attributes:
         "telemetry.sdk.version": __version__,
         **_ci(environ),
         **pairs(environ.get("OTEL_RESOURCE_ATTRIBUTES", "")),
-        "service.name": service_name(environ),
     }
+    found["service.name"] = environ.get("OTEL_SERVICE_NAME", "").strip() or found.get("service.name") or "contextcore"
     return {name: redact(value) for name, value in found.items() if value}
 
 

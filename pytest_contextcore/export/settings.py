@@ -1,29 +1,19 @@
-"""What the environment says about telemetry: the standard ``OTEL_*`` variables, the resource, the sampler.
+"""What the environment says about sending spans: the standard ``OTEL_*`` variables.
 
-Importing this module costs the standard library only; the SDK is imported where a sampler or a provider needs it.
+The standard library suffices for that.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import unquote, urlunsplit
+from typing import Literal
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from ..redact import HIDDEN, redact
-from .environment import pairs, port_of, service_name, split_address, with_traces_path
-from .provider import install_global, make_sampler
-from .resource import resource
-
-if TYPE_CHECKING:
-    from opentelemetry.context import Context
-
-    from ..ids import Remote
-
-__all__ = ["Compression", "Protocol", "Settings", "install_global", "resource", "sampled"]
 
 Protocol = Literal["grpc", "http/protobuf", "http/json"]
-Compression = Literal["none", "gzip"]
 
 _PROTOCOLS: tuple[Protocol, ...] = ("grpc", "http/protobuf", "http/json")
 _SAMPLERS = (
@@ -34,8 +24,10 @@ _SAMPLERS = (
     "parentbased_always_off",
     "parentbased_traceidratio",
 )
-_DEFAULT_SAMPLER = "parentbased_always_on"
+DEFAULT_SAMPLER = "parentbased_always_on"
 _DEFAULT_TIMEOUT = 10.0
+_PORTS = {"http": 80, "https": 443}
+_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +44,10 @@ class Settings:
     timeout: float = _DEFAULT_TIMEOUT
     sdk_disabled: bool = False
     exporter: Literal["none", "otlp"] = "otlp"
-    sampler: str = _DEFAULT_SAMPLER
+    sampler: str = DEFAULT_SAMPLER
     sampler_arg: str = ""
-    service_name: str = "contextcore"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    compression: Compression = "none"
+    gzip: bool = False
     insecure: bool = True
     certificate: str | None = None
     client_key: str | None = None
@@ -67,25 +58,19 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """The settings in an environment; it never raises, see ``problems``."""
         reader = _Reader(environ)
-        endpoint = reader.endpoint()
         exporter = reader.exporter()
-        protocol = reader.protocol(endpoint)
-        if protocol is None or (endpoint is not None and not reader.usable(endpoint, protocol)):
-            endpoint = None
-        if endpoint is not None and protocol != "grpc" and reader.endpoint_is_base:
-            endpoint = with_traces_path(endpoint)
+        protocol, endpoint = reader.target()
         sampler, sampler_arg = reader.sampler()
         return cls(
             endpoint=endpoint,
-            protocol=protocol or "http/protobuf",
+            protocol=protocol,
             timeout=reader.timeout(),
             sdk_disabled=environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
             exporter=exporter,
             sampler=sampler,
             sampler_arg=sampler_arg,
-            service_name=service_name(environ),
             headers=reader.headers(),
-            compression=reader.compression(),
+            gzip=reader.gzip(),
             insecure=reader.insecure(endpoint),
             certificate=reader.get("CERTIFICATE") or None,
             client_key=reader.get("CLIENT_KEY") or None,
@@ -95,22 +80,19 @@ class Settings:
 
     @property
     def exporting(self) -> bool:
-        """Whether spans are to be sent at all (contract 7)."""
+        """Whether spans are to be sent at all."""
         return self.endpoint is not None and not self.sdk_disabled and self.exporter == "otlp"
 
     def describe(self) -> str:
         """The endpoint as people may see it: without credentials, query and fragment."""
-        if self.endpoint is None:
-            return "no endpoint"
-        parts = split_address(self.endpoint)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")).removeprefix("//")
+        return "no endpoint" if self.endpoint is None else without_credentials(self.endpoint)
 
     def clean(self, text: str) -> str:
-        """One line of a message, without the credentials that these settings hold."""
-        text = " ".join(text.split())
+        """A collector's text in one line: without control characters and the credentials that we sent, and cut."""
+        text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
         for secret in sorted(self._secrets(), key=len, reverse=True):
             text = text.replace(secret, HIDDEN)
-        return redact(text, 300)
+        return redact(text, _SHOWN)
 
     def _secrets(self) -> set[str]:
         found = set(self.headers.values())
@@ -119,27 +101,6 @@ class Settings:
             parts = split_address(self.endpoint)
             found |= {parts.query, parts.username or "", parts.password or "", unquote(parts.password or "")}
         return {secret for secret in found if len(secret) > 3}
-
-
-def sampled(environ: Mapping[str, str], remote: Remote | None, trace_id: str) -> bool:
-    """Whether the sampler that the environment names takes this trace (32 hex digits)."""
-    name, argument = _Reader(environ).sampler()
-    if name == _DEFAULT_SAMPLER:  # the SDK's rule for it, without importing the SDK
-        return remote is None or remote.sampled
-    from opentelemetry.trace import (  # noqa: PLC0415  (35 ms, and the default needs none of it)
-        NonRecordingSpan,
-        SpanContext,
-        TraceFlags,
-        set_span_in_context,
-    )
-
-    parent: Context | None = None
-    if remote is not None:
-        flags = TraceFlags(TraceFlags.SAMPLED if remote.sampled else TraceFlags.DEFAULT)
-        context = SpanContext(int(remote.trace_id, 16), int(remote.span_id, 16), is_remote=True, trace_flags=flags)
-        parent = set_span_in_context(NonRecordingSpan(context))
-    decision = make_sampler(name, argument).should_sample(parent, int(trace_id, 16), "pytest").decision
-    return decision.name == "RECORD_AND_SAMPLE"
 
 
 class _Reader:
@@ -159,13 +120,25 @@ class _Reader:
                 return variable, value
         return f"OTEL_EXPORTER_OTLP_{name}", ""
 
-    @property
-    def endpoint_is_base(self) -> bool:
-        """Whether the endpoint is for all signals, so that ``v1/traces`` is to be added for HTTP."""
-        return self._found("ENDPOINT")[0] == "OTEL_EXPORTER_OTLP_ENDPOINT"
-
-    def endpoint(self) -> str | None:
-        return self.get("ENDPOINT") or None
+    def target(self) -> tuple[Protocol, str | None]:
+        """Protocol and address; no address where it or the protocol cannot be used."""
+        variable, endpoint = self._found("ENDPOINT")
+        named, value = self._found("PROTOCOL")
+        parts = split_address(endpoint)
+        found = [protocol for protocol in _PROTOCOLS if protocol == value.lower()]
+        if value and not found:
+            self.problems.append(f"no spans are sent: {named}={value[:80]} is none of {', '.join(_PROTOCOLS)}")
+            return "http/protobuf", None
+        protocol = found[0] if found else "grpc" if port_of(endpoint) == 4317 else "http/protobuf"
+        if not endpoint:
+            return protocol, None
+        good = parts.scheme in ("http", "https") or (protocol == "grpc" and not parts.scheme)
+        if not (good and port_of(endpoint) and parts.hostname):
+            self.problems.append(f"no spans are sent: {variable} is no http or https address")
+            return protocol, None
+        if protocol != "grpc" and "TRACES" not in variable:  # the one for all signals is a base
+            endpoint = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/v1/traces"))
+        return protocol, endpoint
 
     def exporter(self) -> Literal["none", "otlp"]:
         value = self._environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
@@ -174,29 +147,9 @@ class _Reader:
             self.problems.append(f"OTEL_TRACES_EXPORTER={','.join(other)[:80]} is not supported; otlp and none are")
         return "otlp" if not names or "otlp" in names else "none"
 
-    def protocol(self, endpoint: str | None) -> Protocol | None:
-        """The protocol; None if one is named that does not exist."""
-        variable, value = self._found("PROTOCOL")
-        for protocol in _PROTOCOLS:
-            if value.lower() == protocol:
-                return protocol
-        if value:
-            self.problems.append(f"no spans are sent: {variable}={value[:80]} is none of {', '.join(_PROTOCOLS)}")
-            return None
-        return "grpc" if endpoint is not None and port_of(endpoint) == 4317 else "http/protobuf"
-
-    def usable(self, endpoint: str, protocol: Protocol) -> bool:
-        """Whether the endpoint is an address that the protocol can use."""
-        scheme = split_address(endpoint).scheme.lower()
-        good = scheme in ("http", "https") or (protocol == "grpc" and not scheme)
-        if good and port_of(endpoint) and split_address(endpoint).hostname:
-            return True
-        self.problems.append(f"no spans are sent: {self._found('ENDPOINT')[0]} is no http or https address")
-        return False
-
     def insecure(self, endpoint: str | None) -> bool:
         """Whether the connection goes without TLS: the scheme says; without one ``OTEL_EXPORTER_OTLP_INSECURE``."""
-        scheme = split_address(endpoint).scheme.lower() if endpoint else ""
+        scheme = split_address(endpoint or "").scheme
         return scheme == "http" if scheme else self.get("INSECURE").lower() == "true"
 
     def timeout(self) -> float:
@@ -210,13 +163,11 @@ class _Reader:
         self.problems.append(f"{variable}={value[:80]} is no number of seconds; {_DEFAULT_TIMEOUT:g} is used")
         return _DEFAULT_TIMEOUT
 
-    def compression(self) -> Compression:
+    def gzip(self) -> bool:
         variable, value = self._found("COMPRESSION")
-        if value.lower() == "gzip":
-            return "gzip"
-        if value.lower() not in ("", "none"):
+        if value.lower() not in ("", "none", "gzip"):
             self.problems.append(f"{variable}={value[:80]} is not supported; spans are sent uncompressed")
-        return "none"
+        return value.lower() == "gzip"
 
     def headers(self) -> dict[str, str]:
         variable, value = self._found("HEADERS")
@@ -228,11 +179,11 @@ class _Reader:
 
     def sampler(self) -> tuple[str, str]:
         """Name and argument of the sampler."""
-        name = self._environ.get("OTEL_TRACES_SAMPLER", "").strip().lower() or _DEFAULT_SAMPLER
+        name = self._environ.get("OTEL_TRACES_SAMPLER", "").strip().lower() or DEFAULT_SAMPLER
         argument = self._environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
         if name not in _SAMPLERS:
-            self.problems.append(f"OTEL_TRACES_SAMPLER={name[:80]} is not supported; {_DEFAULT_SAMPLER} is used")
-            return _DEFAULT_SAMPLER, ""
+            self.problems.append(f"OTEL_TRACES_SAMPLER={name[:80]} is not supported; {DEFAULT_SAMPLER} is used")
+            return DEFAULT_SAMPLER, ""
         if not name.endswith("traceidratio"):
             return name, ""
         try:
@@ -242,3 +193,41 @@ class _Reader:
         if not good:
             self.problems.append(f"OTEL_TRACES_SAMPLER_ARG={argument[:80]} is no number from 0 to 1; 1 is used")
         return name, argument if good else ""
+
+
+def pairs(text: str) -> dict[str, str]:
+    """``name=value`` pairs, separated by commas, percent-decoded (W3C baggage, as the specification asks)."""
+    pairs = (part.partition("=") for part in text.split(","))
+    return {unquote(name.strip()): unquote(value.strip()) for name, sign, value in pairs if sign and name.strip()}
+
+
+def split_address(endpoint: str) -> SplitResult:
+    """The parts of an address; ``localhost:4317``, which gRPC allows, has no scheme."""
+    try:
+        return urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
+def port_of(endpoint: str) -> int:
+    """The port, by the scheme's default if none is named; 0 for an address that has none."""
+    parts = split_address(endpoint)
+    try:
+        return parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return 0
+
+
+def without_credentials(address: str) -> str:
+    """An address without user, password, query and fragment."""
+    parts = split_address(address)
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
+    return urlunsplit(bare).removeprefix("//")
+
+
+def basic_credentials(name: str, address: SplitResult) -> dict[str, str]:
+    """The header for the credentials of an address; none without them."""
+    if not address.username:
+        return {}
+    pair = f"{unquote(address.username)}:{unquote(address.password or '')}"
+    return {name: f"Basic {b64encode(pair.encode()).decode()}"}

@@ -1,227 +1,93 @@
-"""The spool: an append-only file of OTLP/JSON lines, and how much of it a collector has accepted.
+"""The spool: a file to which spans are appended, and how much of it a collector has accepted.
 
-Beside ``X.otlp.jsonl`` stands ``X.otlp.jsonl.sent`` while a part was accepted: the offset in bytes up to which lines
-were, how many spans of the line that begins there, and a digest of the file's beginning, so that it is not believed
-of another file. It is replaced at each accepted request, so that a kill can repeat one request at most.
-``X.otlp.jsonl.open`` has the spans that were begun and shall end later, as they are if they never do. All go when all
-was accepted.
+``X.otlp`` is one growing OTLP message (`pytest_contextcore.export.wire`). Beside it stand, as long as it does,
+``X.otlp.sent``: up to which byte it was accepted; and ``X.otlp.open``: the placeholder spans that replay sends if the
+process is killed. ``X.otlp.refused`` has spans that the collector called invalid, as a spool of its own, and
+``X.otlp.damaged`` bytes that are no span.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
-from ..appending import TornLine, append_whole, end_line, lock
+from ..files import append_whole, is_file_at, lock
+from . import wire
 
-_SPAN_MARK = b'"startTimeUnixNano":'  # once in each span; in a text its quotes would be escaped
-
-
-class Position(NamedTuple):
-    """How much was accepted: all lines before ``offset`` (bytes), and ``skip`` spans of the line there."""
-
-    offset: int = 0
-    skip: int = 0
+_LONGEST = wire.MAX_FRAME + 16
+_WINDOW = 2 * _LONGEST
+_TRACE = 4096
+"""Bytes before a position that say whether it is one of this file."""
 
 
-class StoredLine(NamedTuple):
-    """A whole line of the spool, without its newline, and the offset behind it."""
+class Piece(NamedTuple):
+    """A frame of a spool, or bytes that are none, and the offset behind it."""
 
     data: bytes
     end: int
-
-
-def count_spans(line: bytes) -> int:
-    """How many spans a line holds, without parsing it."""
-    return line.count(_SPAN_MARK)
+    whole: bool
 
 
 class Spool:
-    """An append-only file of OTLP/JSON lines; it is made at the first line.
+    """A file of spans; it is made at the first one.
 
     No method raises what the file system refuses: ``problem`` says it in one line, ``lost`` counts the spans that could
-    not be kept. Threads may share one; each process needs its own. Whoever writes holds a shared lock on the file, so
-    that `claim` tells whether its run is over.
+    not be kept. Threads may share a spool; each process needs its own file. Whoever writes holds a shared lock on it,
+    so that `claim` tells whether its run is over.
 
-    ``kept_for``: the file is not used up by sending, as that of a plan; what was accepted is noted for this address.
+    Args:
+        path: the file.
+        head: what a new file begins with.
+        keep: sending does not remove the file.
+        note: where it is noted what was accepted; default: beside the file.
     """
 
-    def __init__(self, path: Path, kept_for: str = "") -> None:
-        self.path = path
+    def __init__(self, path: Path, head: bytes = b"", *, keep: bool = False, note: Path | None = None) -> None:
+        self.path, self.keep = path, keep
         self.problem: str | None = None
         self.lost = 0
-        self.aside = path.with_name(f"{path.name}.damaged")
-        """Where lines go that can never be sent."""
-        self.opened = path.with_name(f"{path.name}.open")
-        """Where spans stand that were begun."""
-        self._kept = bool(kept_for)
-        suffix = f"-{hashlib.sha256(kept_for.encode()).hexdigest()[:8]}" if kept_for else ""
-        self._sidecar = path.with_name(f"{path.name}.sent{suffix}")
+        self.opened, self.refused, self.damaged = (
+            path.with_name(f"{path.name}.{what}") for what in ("open", "refused", "damaged")
+        )
+        self._note = note or path.with_name(f"{path.name}.sent")
+        self._head = head
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._claim: int | None = None
+        self.written = 0
+        """How many spans were appended here since the file was made."""
         self._closed = False
-        self._pending: int | None = None if path.exists() else 0
 
-    def append(self, line: str, spans: int | None = None) -> bool:
-        """Add a line and hand it to the operating system; False when it could not be kept.
-
-        ``spans``: how many it holds, if the caller knows.
-        """
-        data = line.encode() + b"\n"
-        if spans is None:
-            spans = count_spans(data)
-        with self._lock:
-            kept = not self._closed and self._write(data)
-            if not kept:
-                self.lost += spans
-            elif self._pending is not None:
-                self._pending += spans
-        return kept
-
-    @property
-    def pending(self) -> int:
-        """How many spans no collector has accepted yet; a torn line at the end is not counted."""
-        with self._lock:
-            if self._pending is None:
-                self._pending = self._count()
-            return self._pending
-
-    def claim(self) -> bool:
-        """Take the file for sending alone; False while the run that writes it, or another replay, goes on."""
+    # -- writing -----------------------------------------------------------------------------------------------------
+    def append(self, frames: bytes, count: int = 1) -> bool:
+        """Hand frames to the operating system, so that no kill can lose them; False when they could not be kept."""
         with self._lock:
             try:
-                self._claim = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-                return lock(self._claim, exclusive=True)
+                if not self._closed:
+                    append_whole(self._open() if self._descriptor is None else self._descriptor, frames)
+                    self.written += count
+                    return True
             except OSError as error:
                 self._remember(error)
-                return False
+            self.lost += count
+            return False
 
-    def begin(self, line: str) -> None:
-        """Note spans that were begun, as they are if a kill keeps them from ending."""
-        try:
-            with self._lock:
-                self._opened()
-            with self.opened.open("a", encoding="utf-8") as file:
-                file.write(f"{line}\n")
-        except OSError as error:
-            self._remember(error)
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that no collector has accepted yet."""
-        try:
-            return self.path.stat().st_size - self.position().offset
-        except OSError:  # nothing was written yet
-            return 0
-
-    def position(self) -> Position:
-        """Where sending goes on: the beginning, if the note about it is missing or does not fit the file."""
-        try:
-            first, second, digest = self._sidecar.read_text(encoding="ascii").split()
-            offset, skip = int(first), int(second)
-            if offset < 0 or skip < 0 or digest != self._digest():
-                return Position()
-            with self.path.open("rb") as file:
-                if offset > 0:
-                    file.seek(offset - 1)
-                    if file.read(1) != b"\n":
-                        return Position()
-        except (OSError, ValueError):
-            return Position()
-        return Position(offset, skip)
-
-    def lines(self, start: Position) -> Iterator[StoredLine]:
-        """The whole lines from ``start`` on, read one by one; what follows the last newline is left out.
-
-        Raises:
-            OSError: the file cannot be read.
-        """
-        with self.path.open("rb") as file:
-            file.seek(start.offset)
-            end = start.offset
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                end += len(line)
-                yield StoredLine(line[:-1], end)
-
-    def accepted(self, position: Position, spans: int) -> None:
-        """Note that everything before ``position`` was accepted, ``spans`` more than before."""
-        aside = self._sidecar.with_name(f"{self._sidecar.name}.new")
+    def begin(self, placeholder: bytes) -> None:
+        """Note the span that replay sends if the process is killed before the real one is appended."""
         with self._lock:
-            if self._pending is not None:
-                self._pending = max(0, self._pending - spans)
             try:
-                aside.write_text(f"{position.offset} {position.skip} {self._digest()}\n", encoding="ascii")
-                aside.replace(self._sidecar)
-            except OSError as error:
-                self._remember(error)
-
-    def put_aside(self, line: bytes, reached: Position) -> None:
-        """Keep a line that can never be sent in a file of its own, and go on behind it."""
-        try:
-            with self.aside.open("ab") as file:
-                file.write(line + b"\n")
-        except OSError as error:
-            self._remember(error)
-        self.accepted(reached, count_spans(line))
-
-    def end_torn_line(self) -> None:
-        """Make a line of what a killed writer left behind the last newline, so that it is put aside and not kept."""
-        with self._lock:
-            if not self._kept and self.path.exists():
-                try:
-                    end_line(self._opened())
-                except OSError as error:
-                    self._remember(error)
-
-    def settle(self) -> bool:
-        """Remove the files if all was accepted; True when nothing is left. Appending may go on afterwards."""
-        with self._lock:
-            if not self._all_accepted():
-                return False
-            if self._kept:
-                return True
-            self._release()
-            try:
-                for path in (self.path, self._sidecar, self.opened):
-                    path.unlink(missing_ok=True)
-            except OSError as error:
-                self._remember(error)
-                return False
-            self._pending = 0
-            return True
-
-    def drop_accepted(self) -> None:
-        """Take out of the file what was accepted; only its own writer may do that.
-
-        The rest replaces the file at once. A kill before the note of the position goes does no harm: it is of another
-        beginning, and not believed.
-        """
-        aside = self.path.with_name(f"{self.path.name}.new")
-        with self._lock:
-            position = self.position()
-            if self._descriptor is None or position.skip or not position.offset:
-                return
-            try:
-                with self.path.open("rb") as old, aside.open("wb") as new:
-                    old.seek(position.offset)
-                    shutil.copyfileobj(old, new)
-                aside.replace(self.path)
-                self._release()
-                self._opened()
-                self._sidecar.unlink(missing_ok=True)
+                self._open()
+                with self.opened.open("ab") as file:
+                    file.write(placeholder)
             except OSError as error:
                 self._remember(error)
 
     def close(self) -> None:
-        """Take no more lines: what comes later, such as spans that end while the interpreter exits, is lost."""
+        """Take no more spans: those that end while the interpreter exits are lost."""
         with self._lock:
             self._closed = True
             self._release()
@@ -229,58 +95,176 @@ class Spool:
                 os.close(self._claim)
                 self._claim = None
 
-    def _all_accepted(self) -> bool:
-        try:
-            size = self.path.stat().st_size
-        except FileNotFoundError:
-            if self._descriptor is not None and self._pending:
-                self.lost += self._pending
-                self.problem = f"{self.path}: it was removed while the run went on"
-            self._pending = 0
-            self._release()
-            return True
-        except OSError as error:
-            self._remember(error)
-            return False
-        position = self.position()
-        return not position.skip and position.offset == size
-
-    def _write(self, data: bytes) -> bool:
-        try:
-            append_whole(self._opened(), data)
-        except OSError as error:
-            self._remember(error)
-            if isinstance(error, TornLine):
-                self._release()  # opening it again ends the torn line
-            return False
-        return True
-
-    def _opened(self) -> int:
+    def _open(self) -> int:
         if self._descriptor is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            lock(descriptor)
-            end_line(descriptor)
             self._descriptor = descriptor
+            lock(descriptor)
+            if not os.fstat(descriptor).st_size:
+                append_whole(descriptor, self._head)
         return self._descriptor
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+    def head(self) -> bytes:
+        """What the file begins with; of no particular resource where that is damaged."""
+        with self.path.open("rb") as file:
+            data = file.read(_WINDOW)
+        return data[: _head_end(data)] or wire.head({"service.name": "unknown_service"})
+
+    def pieces(self, start: int = 0) -> Iterator[Piece]:
+        """The frames from an offset on, and what is damaged between them; memory does not grow with the file.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        with self.path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(start)
+            data, base, at = file.read(_WINDOW), start, 0
+            if not start:
+                at = _head_end(data)
+            while base + at < size:
+                last = base + len(data) >= size
+                if len(data) - at < _LONGEST and not last:
+                    base, at = base + at, 0
+                    file.seek(base)
+                    data = file.read(_WINDOW)
+                    continue
+                if end := _frame_end(data, at):
+                    yield Piece(data[at:end], base + end, whole=True)
+                else:
+                    end = _next_frame(data, at + 1, len(data) if last else max(at + 1, len(data) - _LONGEST))
+                    yield Piece(data[at:end], base + end, whole=False)
+                at = end
+
+    def position(self) -> int:
+        """The offset from which on nothing was accepted: 0 if there is no note, or one of another file."""
+        try:
+            offset, digest = map(int, self._note.read_text(encoding="ascii").split())
+            return offset if offset > 0 and digest == self._digest(offset) else 0
+        except (OSError, ValueError):
+            return 0
+
+    @property
+    def pending(self) -> int:
+        """How many spans no collector has accepted yet."""
+        try:
+            return sum(piece.whole for piece in self.pieces(self.position()))
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            self._remember(error)
+            return 0
+
+    def claim(self) -> bool:
+        """Take the file for sending alone; False while the run that writes it, or another sender, goes on."""
+        with self._lock:
+            try:
+                self._claim = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                return lock(self._claim, exclusive=True) and is_file_at(self.path, self._claim)
+            except OSError as error:
+                self._remember(error)
+                return False
+
+    # -- what became of it -------------------------------------------------------------------------------------------
+    def accepted(self, offset: int) -> None:
+        """Note that everything before this offset was accepted, or was put aside."""
+        aside = self._note.with_name(f"{self._note.name}.new")
+        try:
+            aside.write_text(f"{offset} {self._digest(offset)}\n", encoding="ascii")
+            aside.replace(self._note)
+        except OSError as error:
+            self._remember(error)
+
+    def put_aside(self, piece: Piece) -> None:
+        """Keep what cannot be sent in a file of its own."""
+        try:
+            if piece.whole:
+                aside = Spool(self.refused, self.head())
+                aside.append(piece.data)
+                aside.close()
+                self.problem = aside.problem or self.problem
+            else:
+                with self.damaged.open("ab") as file:
+                    file.write(piece.data)
+        except OSError as error:
+            self._remember(error)
+
+    def settle(self) -> bool:
+        """Remove the file if all of it was accepted; True when nothing is left to send."""
+        with self._lock:
+            try:
+                if next(self.pieces(self.position()), None) is not None:
+                    return False
+                if not self.keep:
+                    self._release()
+                    for path in (self.path, self._note, self.opened):
+                        path.unlink(missing_ok=True)
+            except FileNotFoundError:
+                if self.written:
+                    self.lost += self.written
+                    self.problem = f"{self.path}: it was removed while the run went on"
+            except OSError as error:
+                self._remember(error)
+                return False
+            self.written = 0
+            return True
 
     def _release(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def _digest(self, offset: int) -> int:
+        with self.path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size < offset:
+                return -1
+            file.seek(max(0, offset - _TRACE))
+            return crc32(file.read(min(offset, _TRACE)))
+
     def _remember(self, error: OSError) -> None:
         self.problem = f"{self.path}: {error.strerror or type(error).__name__}"
 
-    def _digest(self) -> str:
-        """What tells this file from another of the same name: its beginning, whose first line has ids of its own."""
-        with self.path.open("rb") as file:
-            return hashlib.sha256(file.readline(1 << 16)).hexdigest()[:16]
 
-    def _count(self) -> int:
-        start = self.position()
-        try:
-            return sum(count_spans(line.data) for line in self.lines(start)) - start.skip
-        except OSError as error:
-            self._remember(error)
-            return 0
+def _field_end(data: bytes, at: int) -> int:
+    """Where a field of bytes ends whose tag stands here; 0 if that is beyond what a spool holds."""
+    size = shift = 0
+    for index in range(at + 1, min(at + 5, len(data))):
+        size |= (data[index] & 127) << shift
+        if data[index] < 128:
+            return index + 1 + size
+        shift += 7
+    return 0
+
+
+def _seal_end(data: bytes, start: int, at: int) -> int:
+    """The offset behind the CRC-32 that stands here, if it is that of the bytes from ``start`` on; else 0."""
+    end = at + 5
+    if at <= start or end > len(data) or data[at] != wire.CRC:
+        return 0
+    return end if int.from_bytes(data[at + 1 : end], "little") == crc32(data[start:at]) else 0
+
+
+def _frame_end(data: bytes, at: int) -> int:
+    """Where the frame ends that begins here; 0 where none does, or one that is damaged or torn."""
+    if data[at] != wire.FRAME:
+        return 0
+    return _seal_end(data, at, _field_end(data, at))
+
+
+def _head_end(data: bytes) -> int:
+    """Where the head ends: a resource and perhaps a schema URL; 0 where it is damaged."""
+    at = _field_end(data, 0) if data[:1] == b"\x0a" else 0
+    if at and data[at : at + 1] == b"\x1a":
+        at = _field_end(data, at)
+    return _seal_end(data, 0, at)
+
+
+def _next_frame(data: bytes, at: int, limit: int) -> int:
+    """Where the next whole frame begins, before ``limit``; else ``limit``."""
+    while (at := data.find(wire.FRAME, at, limit)) >= 0:
+        if _frame_end(data, at):
+            return at
+        at += 1
+    return limit

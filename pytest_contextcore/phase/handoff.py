@@ -1,4 +1,4 @@
-"""Typed data that one phase emits and a later one validates before it uses it (contract 1, "handoff")."""
+"""Typed data that one phase emits and a later one validates before it uses it."""
 
 from __future__ import annotations
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from ..files import write_atomic
 from ..redact import redact
@@ -13,6 +16,8 @@ from ..trace.evidence import SpanEvidence
 from .handoff import Emitted
 
 MAX_BYTES = 256 * 1024 * 1024
+
+_ENTRY = TypeAdapter(Emitted)
 
 
 class HandoffStore:
@@ -26,7 +31,8 @@ class HandoffStore:
         self.path = out / f"{trace_id}.handoffs.json"
         self.problem: str | None = None
         self._known: dict[str, Emitted] = {}
-        self._before: dict[str, dict[str, Emitted]] = {}
+        self._texts: dict[str, str] = {}
+        self._replaced: dict[str, dict[str, Emitted | None]] = {}
 
     def get(self, name: str) -> Emitted | None:
         """The handoff of this name, or None if nobody emitted one."""
@@ -34,24 +40,30 @@ class HandoffStore:
 
     def put(self, emitted: Emitted) -> None:
         """Keep an emitted handoff."""
-        self._known[emitted.name] = emitted
+        self._replaced.setdefault(emitted.span_id, {}).setdefault(emitted.name, self._known.get(emitted.name))
+        self._keep(emitted.name, emitted)
         self._write()
 
     def begin(self, span_id: str) -> None:
         """A phase begins; where it begins anew, what an earlier attempt at it handed on is taken back."""
-        before = self._before.setdefault(span_id, dict(self._known))
-        if before != self._known:
-            self._known = dict(before)
+        if before := self._replaced.pop(span_id, None):
+            for name, emitted in before.items():
+                self._keep(name, emitted)
             self._write()
 
+    def _keep(self, name: str, emitted: Emitted | None) -> None:
+        self._texts.pop(name, None)
+        if emitted is None:
+            self._known.pop(name, None)
+            return
+        self._known[name] = emitted
+        if redact(emitted.payload, limit=len(emitted.payload)) == emitted.payload:
+            self._texts[name] = f"{json.dumps(name)}: {json.dumps(asdict(emitted))}"
+
     def _write(self) -> None:
-        document = {
-            name: asdict(known)
-            for name, known in self._known.items()
-            if redact(known.payload, limit=len(known.payload)) == known.payload
-        }
+        text = ",\n".join(self._texts.values())
         try:
-            write_atomic(self.path, json.dumps(document, indent=2).encode(), durable=False)
+            write_atomic(self.path, f"{{{text}}}\n".encode(), durable=False)
         except OSError as error:
             self.problem = f"handoffs not written to {self.path}: {error.strerror or error}"
 
@@ -61,31 +73,29 @@ class HandoffStore:
         What is not taken is missing for the phase that wants to receive it, which says so.
         """
         recorded = {(h.name, h.digest) for span in spans for h in span.handoffs if h.direction == "emitted"}
-        for name, emitted in self._on_disk().items():
+        for name, emitted in self._on_disk.items():
             if (name, emitted.digest) in recorded:
-                self._known[name] = emitted
+                self._keep(name, emitted)
 
     def lost(self, span: SpanEvidence) -> str | None:
         """The name of a handoff that this phase of an earlier run emitted and that cannot be taken back, if any."""
-        kept = {(name, emitted.digest) for name, emitted in self._on_disk().items()}
+        kept = {(name, emitted.digest) for name, emitted in self._on_disk.items()}
         last = {h.name: h.digest for h in span.handoffs if h.direction == "emitted"}
         return next((name for name, digest in last.items() if (name, digest) not in kept), None)
 
+    @cached_property
     def _on_disk(self) -> dict[str, Emitted]:
-        found = {}
-        for name, entry in self._read().items():
-            try:
-                found[name] = Emitted(**entry)
-            except TypeError:
-                continue  # not written by us: as good as absent
-        return found
-
-    def _read(self) -> dict[str, dict[str, str]]:
+        """What an earlier run left in the file. Damaged is as good as absent: receiving says what is missing."""
         try:
             if not self.path.is_file() or self.path.stat().st_size > MAX_BYTES:
                 return {}
             document = json.loads(self.path.read_bytes())
         except (OSError, ValueError, RecursionError):
-            return {}  # absent or damaged: nothing can be taken back, and receiving says what is missing
-        entries = document if isinstance(document, dict) else {}
-        return {name: entry for name, entry in entries.items() if isinstance(entry, dict)}
+            return {}
+        found = {}
+        for name, entry in (document if isinstance(document, dict) else {}).items():
+            try:
+                found[name] = _ENTRY.validate_python(entry)
+            except ValidationError:
+                continue
+        return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
 from types import TracebackType
@@ -15,6 +15,7 @@ from ..plan.assign import short_gate_id
 from ..plan.attributes import checked
 from ..reasons import assertion_reason, exception_reason, location
 from ..redact import redact
+from ..span import SpanData
 from ..spans.current import SpanContexts
 from ..trace.evidence import EvidenceItem, GateEvidence, HandoffRecord, Input, Result
 from ..trace.recorder import TraceRecorder
@@ -53,11 +54,10 @@ class Gate:
             file: the file that is wrong. Reports show it under "where".
             description: a sentence. With a file, reports show it under that file.
         """
-        self._record.evidence.append(
-            EvidenceItem(
-                type=redact(type), ref=redact(str(ref)), file=redact(str(file)), description=redact(description)
-            )
+        item = EvidenceItem(
+            type=redact(type), ref=redact(str(ref)), file=redact(str(file)), description=redact(description)
         )
+        self._recorder.add_finding(self._phase_id, self._gate_id, item)
 
     def not_applicable(self, reason: str) -> None:
         """Say that there is nothing to check here, and why; counts as checked."""
@@ -68,7 +68,7 @@ class Gate:
     def __enter__(self) -> Self:
         if self._record.started_at is not None:
             raise UnknownGate(f"gate {self.id} is checked twice; a gate is one check, so check it once")
-        if self._phase_id in self._recorder.sealed:
+        if self._recorder.is_sealed(self._phase_id):
             raise UnknownGate(f"gate {self.id} is checked after its phase's test; check it in the test")
         record = self._recorder.begin_gate(self._phase_id, self._gate_id)
         self._entered = self._spans.enter(record.otel_span_id)
@@ -79,8 +79,7 @@ class Gate:
     ) -> bool:
         self._spans.leave(self._entered)
         if isinstance(error, AssertionError):
-            self._end(Result.FAIL, assertion_reason(error))
-            self._recorder.failed_at[self.id] = location(error)
+            self._end(Result.FAIL, assertion_reason(error), location(error))
             return True
         if error is not None:
             self._end(Result.NOT_CHECKED, f"no verdict: {exception_reason(error)}")
@@ -91,8 +90,8 @@ class Gate:
             self._end(Result.PASS, None)
         return False
 
-    def _end(self, result: Result, reason: str | None) -> None:
-        self._recorder.end_gate(self._phase_id, self._gate_id, result, reason)
+    def _end(self, result: Result, reason: str | None, place: str | None = None) -> None:
+        self._recorder.end_gate(self._phase_id, self._gate_id, result, reason, place=place)
 
 
 class Phase:
@@ -105,10 +104,11 @@ class Phase:
         *,
         handoffs: HandoffStore,
         spans: SpanContexts,
+        child: Callable[[SpanData], None],
         root: Path,
     ) -> None:
         self._recorder, self._phase_id = recorder, phase_id
-        self._handoffs, self._spans, self._root = handoffs, spans, root
+        self._handoffs, self._spans, self._child, self._root = handoffs, spans, child, root
         self._plan = recorder.plan.by_id[phase_id]
 
     @property
@@ -161,9 +161,8 @@ class Phase:
         """
         declared = self._recorder.plan.known_attributes
         found = dict(checked(declared, name, value) for name, value in values.items())
-        self._recorder.span(self._phase_id).attributes.update(
-            {name: redact(value) if isinstance(value, str) else value for name, value in found.items()}
-        )
+        clean = {name: redact(value) if isinstance(value, str) else value for name, value in found.items()}
+        self._recorder.add_values(self._phase_id, clean)
 
     def input(self, path: str | Path, *, sha256: str | None = None) -> str:
         """Record a file that this phase relies on; returns the SHA-256 of its bytes (hex).
@@ -250,4 +249,4 @@ class Phase:
         command = Command(
             tuple(str(arg) for arg in args), timeout, cwd, dict(os.environ if env is None else env), input
         )
-        return run_command(command, self._recorder, self._phase_id, self._spans)
+        return run_command(command, self._recorder, self._phase_id, self._spans, self._child)

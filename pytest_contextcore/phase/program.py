@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import selectors
 import signal
 import subprocess
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ..ids import new_span_id
 from ..redact import redact
+from ..span import SpanData
 from ..spans.current import SpanContexts
 from ..spans.of_trace import program_span
 from ..trace.evidence import ProgramEvidence
@@ -30,10 +29,8 @@ MAX_RECORDED = 4096
 MAX_RECORDED_PROGRAMS = 100
 """Programs a phase whose output stands in the evidence: it is written anew at every transition."""
 
-_BLOCK = 8192
 _LINGER = 1.0
 """Seconds that output may still come after a program's end, from something that it left behind."""
-_LOOK = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,61 +45,41 @@ class Command:
 
 
 class _Tail(threading.Thread):
-    """Reads a stream to its end and keeps the last ``MAX_OUTPUT`` bytes, so that a chatty program costs no memory.
-
-    It never blocks in a read, so that it can be told to stop where something holds the stream open for ever.
-    """
+    """Reads a stream to its end and keeps the last ``MAX_OUTPUT`` bytes, so that a chatty program costs no memory."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__(daemon=True)
-        self._stream, self._blocks, self._size = stream, deque[bytes](), 0
-        self._stopped = threading.Event()
+        self._stream, self._kept = stream, b""
         self.start()
 
     def run(self) -> None:
-        with self._stream, selectors.DefaultSelector() as selector:
-            os.set_blocking(self._stream.fileno(), False)
-            selector.register(self._stream, selectors.EVENT_READ)
-            while self._read(selector):
-                pass
-
-    def _read(self, selector: selectors.BaseSelector) -> bool:
-        """Take what is there; false at the end of the stream, or when told to stop and nothing is there."""
-        if not selector.select(_LOOK):
-            return not self._stopped.is_set()
-        try:
-            block = os.read(self._stream.fileno(), _BLOCK)
-        except BlockingIOError:  # another reader of the same pipe was faster
-            return not self._stopped.is_set()
-        if block:
-            self._blocks.append(block)
-            self._size += len(block)
-            while self._size - len(self._blocks[0]) >= MAX_OUTPUT:
-                self._size -= len(self._blocks.popleft())
-        return bool(block)
-
-    def stop(self) -> None:
-        """Do not wait for more; what is there already is still read."""
-        self._stopped.set()
-        self.join(_LINGER)
+        with self._stream:
+            while block := os.read(self._stream.fileno(), MAX_OUTPUT):
+                self._kept = (self._kept + block)[-MAX_OUTPUT:]
 
     def text(self) -> str:
-        """What was kept, as text."""
-        return b"".join(self._blocks)[-MAX_OUTPUT:].decode("utf-8", "replace")
+        """What was kept so far, as text."""
+        return self._kept.decode("utf-8", "replace")
 
 
 def run_command(
-    command: Command, recorder: TraceRecorder, phase_id: str, spans: SpanContexts
+    command: Command,
+    recorder: TraceRecorder,
+    phase_id: str,
+    spans: SpanContexts,
+    child: Callable[[SpanData], None],
 ) -> subprocess.CompletedProcess[str]:
-    """Run it; see :meth:`pytest_contextcore.phase.phase.Phase.run`."""
+    """Run it; see :meth:`pytest_contextcore.phase.phase.Phase.run`. ``child`` takes the program's span."""
     parent, span_id = spans.current, new_span_id()
     entered = spans.enter(span_id)
     record = ProgramEvidence(
-        otel_span_id=span_id, args=[redact(arg, 200) for arg in command.args], started_at=recorder.now()
+        otel_span_id=span_id,
+        args=[redact(arg, 200) for arg in command.args],
+        end="did not finish",
+        started_at=recorder.now(),
     )
-    record.end = "did not finish"
     recorder.begin_program(phase_id, record)
-    output: tuple[str, str] = ("", "")
+    output, exit_code, end = ("", ""), None, record.end
     try:
         env = {**command.env, "TRACEPARENT": spans.traceparent()}
         env.pop("TRACESTATE", None)
@@ -110,23 +87,21 @@ def run_command(
             env["TRACESTATE"] = state
         done = _run(command, env)
         output = done.stdout, done.stderr
-        record.exit_code = done.returncode
-        record.end = f"exit code {done.returncode}"
+        exit_code, end = done.returncode, f"exit code {done.returncode}"
         return done
     except subprocess.TimeoutExpired as error:
         output = str(error.output or ""), str(error.stderr or "")
-        record.end = f"killed after {error.timeout} s"
+        end = f"killed after {error.timeout} s"
         raise
     except OSError as error:
-        record.end = error.strerror or type(error).__name__
+        end = error.strerror or type(error).__name__
         raise
     finally:
         spans.leave(entered)
-        record.ended_at = recorder.now()
-        if len(recorder.span(phase_id).programs) <= MAX_RECORDED_PROGRAMS:
-            record.stdout, record.stderr = (_recorded(text) for text in output)
-        recorder.add_child(phase_id, program_span(recorder.evidence, record, parent))
-        recorder.note(phase_id)
+        few = len(recorder.span(phase_id).programs) <= MAX_RECORDED_PROGRAMS
+        stdout, stderr = (_recorded(text) if few else "" for text in output)
+        recorder.end_program(phase_id, record, exit_code=exit_code, end=end, stdout=stdout, stderr=stderr)
+        child(program_span(recorder.evidence, record, parent))
 
 
 def _recorded(text: str) -> str:
@@ -157,7 +132,7 @@ def _run(command: Command, env: dict[str, str]) -> subprocess.CompletedProcess[s
     except BaseException as error:
         kill_group(process)
         for tail in tails:
-            tail.stop()
+            tail.join(_LINGER)
         if isinstance(error, subprocess.TimeoutExpired):
             timeout = command.timeout or 0
             raise subprocess.TimeoutExpired(command.args, timeout, *_texts(tails)) from None
@@ -178,7 +153,7 @@ def _drain(process: subprocess.Popen[bytes], tails: Sequence[_Tail], end: float 
     if any(tail.is_alive() for tail in tails):
         kill_group(process)
     for tail in tails:
-        tail.stop()
+        tail.join(_LINGER)
 
 
 def _texts(tails: Sequence[_Tail]) -> tuple[str, str]:

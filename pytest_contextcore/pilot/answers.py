@@ -1,4 +1,4 @@
-"""What a diagnosis says: as text for a person, as JSON for a program (docs/commands.md). Built by pure functions."""
+"""A diagnosis as text for people and as JSON for programs; built by pure functions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import write_output
-from ..options import PLAN_FILE
-from ..plan.model import load_plan
-from ..text import plain
-from ..trace.evidence import SCHEMA_VERSION
+from pytest_contextcore import load_plan, write_output
+
 from .checks import Outcome, Threshold, Verdict
-from .commands import UsageError
+from .commands import PLAN_FILE, UsageError, suite_folder
 from .findings import Finding, clean
 from .questions import Answer, Diagnosis, Question, Reply, ask, counted
-from .suite_path import suite_folder
 from .target import PARTS, Target
 
 WIDTH = 80
+VERSION = "v1"  # of the JSON document
 SHOWN = 3  # findings of a gate that the text shows; the JSON document has them all
 _PATH = 4096
 
@@ -66,7 +63,7 @@ def deliver(name: str, target: Target, threshold: Threshold, questions: Sequence
 
 
 def say(lines: Sequence[str] | Iterator[str]) -> None:
-    """Print, whatever the output can encode."""
+    """Print lines; characters that the output cannot encode are escaped."""
     encoding = sys.stdout.encoding or "utf-8"
     for line in lines:
         print(line.encode(encoding, "backslashreplace").decode(encoding))
@@ -77,7 +74,7 @@ def document(name: str, diagnosis: Diagnosis) -> dict[str, Any]:
     """Give the diagnosis as a JSON document."""
     target, start = diagnosis.target, diagnosis.start_at
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": VERSION,
         "command": name,
         "export_dir": _path(target.export),
         "source": _path(target.source),
@@ -103,7 +100,7 @@ def _gate(verdict: Verdict) -> dict[str, Any]:
     return {
         "gate_id": verdict.gate_id,
         "phase": verdict.phase,
-        "kind": verdict.kind.value,
+        "kind": verdict.kind,
         "result": verdict.outcome.value,
         "purpose": verdict.purpose,
         "reason": verdict.reason,
@@ -128,7 +125,7 @@ def _path(path: Path | None) -> str | None:
 
 # -- text ------------------------------------------------------------------------------------------------------------
 def text(diagnosis: Diagnosis) -> Iterator[str]:
-    """Give the diagnosis as lines of at most 80 columns; only what cannot be broken is longer."""
+    """Give the diagnosis as lines of at most 80 columns; only a path or an id may be longer."""
     yield from _header(diagnosis)
     for answer in diagnosis.answers:
         yield ""
@@ -184,13 +181,18 @@ def _conclusion(diagnosis: Diagnosis) -> Iterator[str]:
     yield from wrapped("", f"healthy{asked}: {gates}")
 
 
+def plain(said: str) -> str:
+    """A text of the plan without the backticks around code."""
+    return said.replace("`", "")
+
+
 def _labelled(label: str, said: str) -> Iterator[str]:
     """Show a detail under its label, in columns that leave room for a whole SHA-256."""
     yield from wrapped(f"      {label:<10}", said)
 
 
 def wrapped(lead: str, said: str) -> Iterator[str]:
-    """Wrap a text under its lead; paths, ids and options stay whole, so that they can be copied."""
+    """Wrap a text under its lead; paths, ids and options are not broken, so that they can be copied."""
     lines = textwrap.wrap(said, WIDTH - len(lead), break_long_words=False, break_on_hyphens=False) or [""]
     for index, line in enumerate(lines):
         yield f"{lead if index == 0 else ' ' * len(lead)}{line}".rstrip()

@@ -1,7 +1,7 @@
-"""The pilot's gates by their id in the plan, for whoever asks them without pytest: one table, and what a gate says.
+"""The pilot's gates by their ids in the plan, for commands that ask them without pytest.
 
-Texts (purpose, kind, next action) are the plan's; findings are the gates'. Nothing is decided here but which of them
-belong together, and when a finding only warns.
+Purpose, kind and next action come from the plan, findings from the gates. This module decides which of them belong
+together, and when a finding only warns.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from typing import TYPE_CHECKING
 
-from ..plan.model import Kind, Plan, fill
 from .findings import Finding, reason
 from .gates import (
-    baseline,
     design,
     export,
     finalize,
@@ -26,6 +25,9 @@ from .gates import (
     validation,
 )
 from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from pytest_contextcore import Plan
 
 BELOW_THRESHOLD = "coverage_below_minimum"
 
@@ -41,7 +43,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """S2's coverage threshold. Only one that somebody asked for binds: a partly built export is normal."""
+    """S2's coverage threshold. The default only warns, since a partly built export is normal; a given one fails."""
 
     percent: float = 80.0
     asked: bool = False
@@ -49,7 +51,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A gate's function, and what says that there is nothing for it to check."""
+    """A gate's function, and the function that says why there is nothing to check."""
 
     function: Callable[..., list[Finding] | None]
     not_applicable: Callable[[Workspace], str | None] | None = None
@@ -66,7 +68,7 @@ class Verdict:
 
     gate_id: str
     phase: str
-    kind: Kind
+    kind: str
     purpose: str
     outcome: Outcome
     findings: tuple[Finding, ...] = ()
@@ -86,7 +88,7 @@ _design = partial(Check, not_applicable=design.not_applicable)
 
 # S1-G1 (this machine's packages) and S1-G3 (the telemetry endpoint) say nothing about a pipeline's files.
 CHECKS: dict[str, Check] = {
-    "S1-G2": Check(baseline.source_manifest),
+    "S1-G2": Check(export.source_manifest),
     "S2-G1": Check(export.files),
     "S2-C1": Check(export.coverage, takes_threshold=True),
     "S2-G2": Check(export.onboarding),
@@ -130,7 +132,7 @@ def verdict(plan: Plan, gate_id: str, ws: Workspace, threshold: Threshold) -> Ve
     gate = phase.gate(short)
     if gate is None:
         raise KeyError(gate_id)
-    said = partial(Verdict, gate_id, phase.name, gate.kind, gate.purpose)
+    said = partial(Verdict, gate_id, phase.name, gate.kind.value, gate.purpose)
     check = CHECKS[gate_id]
     absent = check.not_applicable(ws) if check.not_applicable else None
     if absent is not None:
@@ -138,11 +140,8 @@ def verdict(plan: Plan, gate_id: str, ws: Workspace, threshold: Threshold) -> Ve
     findings = tuple(check.find(ws, threshold))
     if not findings:
         return said(Outcome.PASS)
-    refs: dict[str, list[str]] = {}
-    for finding in findings:
-        refs.setdefault(finding.type, []).append(finding.ref or finding.file)
-    only_warns = gate.kind is Kind.ADVISORY or (
+    only_warns = gate.kind == "advisory" or (
         not threshold.asked and all(finding.type == BELOW_THRESHOLD for finding in findings)
     )
     outcome = Outcome.WARNING if only_warns else Outcome.FAIL
-    return said(outcome, findings, reason(findings), fill(gate.next_action, refs))
+    return said(outcome, findings, reason(findings), gate.next_action)

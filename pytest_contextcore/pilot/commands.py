@@ -1,6 +1,6 @@
-"""``contextcore contract …``: which commands there are, and what they have in common on the command line.
+"""``contextcore contract …``: the table of its commands, and what they share.
 
-A further command is one more line in ``SUBCOMMANDS``. Nothing heavy is imported before a command runs.
+A new command is a line in ``SUBCOMMANDS``. Nothing heavy is imported before a command runs.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ import argparse
 import pkgutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
+
+from pytest_contextcore import ContextcoreError
 
 from .findings import clean
 
 PROGRAM = "contextcore contract"
+PLAN_FILE = "plan.toml"
 _LINE = 400
 
 
-class UsageError(Exception):
+class UsageError(ContextcoreError):
     """The command line cannot be followed; the message is one line and says what is right."""
 
 
@@ -31,7 +35,7 @@ class Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """A command: what it is for, and where its function is, a ``(arguments) -> int`` that may raise `UsageError`."""
+    """A command: its summary, and where its function is: arguments in, exit code out, or a `UsageError`."""
 
     summary: str
     function: str
@@ -39,10 +43,10 @@ class Subcommand:
 
 SUBCOMMANDS = {
     "a2a-check-pipeline": Subcommand(
-        "check an export: one verdict per gate", "pytest_contextcore.pilot.check_pipeline:command"
+        "check an export: one verdict per gate", "pytest_contextcore.pilot.diagnosis:check_pipeline"
     ),
     "a2a-diagnose": Subcommand(
-        "ask the Three Questions about a pipeline's output", "pytest_contextcore.pilot.diagnose:command"
+        "ask the Three Questions about a pipeline's output", "pytest_contextcore.pilot.diagnosis:diagnose"
     ),
     "a2a-pilot": Subcommand("run the pilot PI-101-002", "pytest_contextcore.pilot.run_pilot:command"),
     "a2a-validate": Subcommand(
@@ -67,6 +71,22 @@ def contract(arguments: list[str]) -> int:
         print(f"{PROGRAM} {name}: {clean(str(error), _LINE)}", file=sys.stderr)
         return 2
     return code
+
+
+def suite_folder() -> Path:
+    """The folder with the pilot's plan and tests: in the installed package, else in the checkout.
+
+    Raises:
+        FileNotFoundError: neither is there, since the installation is incomplete.
+    """
+    here = Path(__file__).resolve().parent
+    places = (here / "suite", here.parents[1] / "pilot_tests")
+    for folder in places:
+        if (folder / PLAN_FILE).is_file():
+            return folder
+    raise FileNotFoundError(
+        f"the pilot's {PLAN_FILE} is neither in {places[0]} nor in {places[1]}; install pytest-contextcore again"
+    )
 
 
 def _usage() -> list[str]:

@@ -1,7 +1,7 @@
-"""Views of the pipeline's documents (FORMATS.md): lazily read, unknown keys accepted, wrong types named.
+"""Views of the pipeline's documents: lazily read, unknown keys accepted, wrong types named.
 
 A view is made once per workspace (`Results.load(ws)`), reads a file when a gate first asks for it, and raises nothing
-but `Unreadable`. What a value *means* is for the gates; in a view stand only shapes and the indexes that gates share.
+but `Unreadable`. A view knows shapes and the indexes that gates share; what a value means, the gates decide.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def yaml_object(ws: Workspace, path: str) -> Node:
 
 
 def bare(checksum: str) -> str:
-    """Strip the `sha256:` prefix that options and older samples write (FORMATS.md, checksums)."""
+    """Strip the `sha256:` prefix that options and older samples write."""
     return checksum.removeprefix("sha256:").lower()
 
 

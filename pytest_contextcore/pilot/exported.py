@@ -1,4 +1,4 @@
-"""What the export step wrote (FORMATS.md, export/): artifacts, gaps, ownership, planned paths."""
+"""What the export step wrote: artifacts, gaps, ownership, planned paths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 
 from .documents import View, json_object, yaml_object
 from .findings import Finding, Unreadable
-from .names import ONBOARDING
+from .names import ARTIFACT_MANIFEST, ONBOARDING, PROJECT_CONTEXT
 from .nodes import Node
 from .recorded import project_path
 
@@ -46,12 +46,12 @@ class Export(View):
     @cached_property
     def manifest_path(self) -> str:
         """The one artifact manifest."""
-        return self._only("*-artifact-manifest.yaml", "artifact manifest")
+        return self._only(ARTIFACT_MANIFEST, "artifact manifest")
 
     @cached_property
     def context_path(self) -> str:
         """The one project context."""
-        return self._only("*-projectcontext.yaml", "project context")
+        return self._only(PROJECT_CONTEXT, "project context")
 
     def _only(self, pattern: str, what: str) -> str:
         found = self.ws.glob("export", pattern)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_contextcore import ContextcoreError
+
 LONG = 300
 SHORT = 160
 _FILES = 10
@@ -61,7 +63,7 @@ class Finding:
         return f"{self.file}: {self.sentence}" if self.file else self.sentence
 
 
-class Unreadable(Exception):
+class Unreadable(ContextcoreError):
     """A file, or a value in it, cannot be used as what it has to be. The only exception that reading raises."""
 
     def __init__(self, finding: Finding) -> None:

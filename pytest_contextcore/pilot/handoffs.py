@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..phase.handoff import Handoff, RootedPath
+from pytest_contextcore import Handoff, RootedPath
+
 from .findings import Unreadable
 from .workspace import Workspace
 

@@ -1,4 +1,4 @@
-"""What plan ingestion wrote (FORMATS.md, ingestion/): features, tasks, and the gaps that they serve."""
+"""What plan ingestion wrote: features, tasks, and the gaps that they serve."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Ingestion(View):
 
     @cached_property
     def _files_if_known(self) -> dict[str, tuple[str, ...]]:
-        """The same, empty where it cannot be told: the gates that are about the files of ingestion say so."""
+        """The same, but empty if ingestion's files cannot be read, which their gates report."""
         try:
             return self.files
         except Unreadable:

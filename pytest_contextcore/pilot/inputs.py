@@ -1,4 +1,4 @@
-"""Which files a phase of PI-101-002 relies on: they are its recorded inputs, and what its handoff vouches for."""
+"""The files that a phase of PI-101-002 relies on: its recorded inputs, and what its handoff vouches for."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SOURCES: tuple[tuple[int, Callable[[Workspace], Iterable[str]]], ...] = (
 def relied_on(ws: Workspace, upto: int) -> list[str]:
     """The paths in the workspace that phase ``upto`` (1 to 10) relies on and that are there, each once.
 
-    What cannot be named, because the file that names it is unreadable, is left out: the gate about that file fails.
+    A path is left out if the file that names it is unreadable; the gate about that file fails.
     """
     paths: dict[str, None] = {}
     for phase, read in _SOURCES:

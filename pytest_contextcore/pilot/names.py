@@ -1,9 +1,13 @@
-"""The names of the pipeline's files in a workspace, and of what they hold (FORMATS.md, layout)."""
+"""Names that several modules share: the pilot's trace, the pipeline's files in a workspace, and what they hold."""
 
 from __future__ import annotations
 
+PLAN_ID = "PI-101-002"
+
 SOURCE = ".contextcore.yaml"
 OVERRIDE = "route-override.json"
+ARTIFACT_MANIFEST = "*-artifact-manifest.yaml"  # in export/
+PROJECT_CONTEXT = "*-projectcontext.yaml"
 ONBOARDING = "export/onboarding-metadata.json"
 PROVENANCE = "export/provenance.json"
 RUN_PROVENANCE = "export/run-provenance.json"

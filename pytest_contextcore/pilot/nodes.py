@@ -1,4 +1,4 @@
-"""A typed cursor over parsed, untrusted data: every wrong type names its file, its place and both types."""
+"""A typed cursor over untrusted data. An error names the file, the place, the type found and the one expected."""
 
 from __future__ import annotations
 

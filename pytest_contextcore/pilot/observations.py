@@ -1,4 +1,4 @@
-"""What a phase observes itself: the attribute values of its span, by short names (CONTRACT.md, section 6)."""
+"""What a phase observes itself: the attribute values of its span, by short names."""
 
 from __future__ import annotations
 

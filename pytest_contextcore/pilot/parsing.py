@@ -1,4 +1,4 @@
-"""Bytes to data: JSON and YAML from files that nobody vouches for. No recursion, and a bound on everything that grows.
+"""JSON and YAML from untrusted bytes: no recursion, and a limit on everything that grows.
 
 Both parsers give plain `dict`, `list`, `str`, `int`, `float`, `bool` and `None`, or raise `Malformed`. YAML is built
 from the parser's events instead of PyYAML's nodes: composing nodes recurses, and merging expands aliases unbounded.
@@ -10,9 +10,12 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import yaml
+
+from pytest_contextcore import ContextcoreError
 
 MAX_DEPTH = 100
 MAX_VALUES = 2_000_000  # what keeps a 32 MiB document of empty lists from becoming a gigabyte of objects
@@ -28,7 +31,7 @@ _RESOLVER: Any = yaml.resolver.Resolver()
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
 
 
-class Malformed(ValueError):
+class Malformed(ContextcoreError, ValueError):
     """The bytes are not a document of this kind."""
 
     def __init__(self, message: str, observed: str, expected: str) -> None:
@@ -256,12 +259,19 @@ def _check_tag(tag: str | None, known: tuple[str | None, ...]) -> None:
         raise Malformed("uses a YAML tag that is not plain data", str(tag), "plain data")
 
 
+@lru_cache(maxsize=4096)
+def _resolved(text: str, implicit: tuple[bool, bool]) -> str:
+    """The tag that YAML gives a scalar without one; the same keys come again and again."""
+    tag: str = _RESOLVER.resolve(yaml.ScalarNode, text, implicit)
+    return tag
+
+
 def _scalar(event: Any) -> tuple[Any, bool]:
     """Give a scalar's value, and whether it is the merge key. Timestamps stay text: nothing computes with them."""
     text: str = event.value
     tag = event.tag
     if tag is None or tag == "!":
-        tag = _RESOLVER.resolve(yaml.ScalarNode, text, event.implicit)
+        tag = _resolved(text, event.implicit)
     _check_tag(tag, _SCALARS)
     name = str(tag).removeprefix(_CORE)
     if name in ("str", "timestamp", "merge", "value"):

@@ -1,12 +1,12 @@
-"""The pilot's pytest plugin: its options, and the guard around an untrusted workspace (contract 4).
+"""The pilot's pytest plugin: its options, and the guard around an untrusted workspace.
 
-An entry point of its own, because options that a conftest declares are parsed too late: pytest would take the value of
-``--workspace`` for an argument and load the workspace's ``conftest.py``. Imports nothing but pytest until it is asked
-for something.
+Loaded with ``-p pytest_contextcore.pilot.plugin``. A conftest cannot declare these options: it is read too late, and
+pytest would take the value of ``--workspace`` for an argument and load the workspace's ``conftest.py``.
 """
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 from pathlib import Path
@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from ..plan.model import Plan
+from pytest_contextcore import out_folder
 
-PLAN_ID = "PI-101-002"
+from .names import PLAN_ID
+
+if TYPE_CHECKING:
+    from pytest_contextcore import Plan
+
 _INJECTIONS = {
     "source_checksum": "--source-checksum",
     "drop_feature": "--drop-feature",
@@ -45,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Refuse configuration and code out of a workspace, before any conftest is loaded."""
+    """Refuse configuration or code from a workspace, before any conftest is loaded."""
     options = early_config.known_args_namespace
     for name, option in _FOLDERS.items():
         value = getattr(options, name, None)
@@ -94,7 +97,7 @@ def _folder(config: pytest.Config, option: str, value: str) -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the options; a bad one is a usage error that names what is right."""
+    """Check the options; a bad value is a usage error that names the valid ones."""
     given = [option for name, option in _INJECTIONS.items() if config.getoption(name) is not None]
     if given and config.getoption("workspace") is not None:
         raise pytest.UsageError(
@@ -152,8 +155,20 @@ def _count(config: pytest.Config, name: str) -> int:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Keep the garbage collector from walking through all imported modules, during the run and after it."""
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Leave the garbage collector as it was."""
+    gc.unfreeze()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Nothing in a workspace is collected, and so none of its conftests is loaded."""
+    """Collect nothing from a workspace, so that none of its conftests is loaded."""
     for name, option in _FOLDERS.items():
         value = config.getoption(name)
         if value is not None and collection_path.resolve().is_relative_to(_folder(config, option, value)):
@@ -172,9 +187,7 @@ def workspace_root(config: pytest.Config) -> Path:
     value = config.getoption("workspace")
     if value is not None:
         return _folder(config, "--workspace", value)
-    from ..options import KEY  # noqa: PLC0415  (of the plugin, which is loaded by now)
-
-    return config.stash[KEY].out / "workspace"
+    return out_folder(config) / "workspace"
 
 
 def min_coverage(config: pytest.Config) -> float:

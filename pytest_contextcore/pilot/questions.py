@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from ..plan.model import Plan
 from .checks import Outcome, Threshold, Verdict, gate_ids, verdict
 from .findings import clean
 from .target import Target
+
+if TYPE_CHECKING:
+    from pytest_contextcore import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Reply(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a question was answered, why, and by which gates."""
+    """The answer to a question, its reason, and its gates' verdicts."""
 
     question: Question
     reply: Reply
@@ -55,7 +58,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The answers, and what they were asked about."""
+    """All answers, and the files they are about."""
 
     target: Target
     threshold: Threshold
@@ -63,7 +66,7 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Whether no question was answered no; one that was not asked is neither."""
+        """Whether no question was answered no; questions that were not asked do not count."""
         return all(answer.reply is not Reply.NO for answer in self.answers)
 
     @property

@@ -1,4 +1,4 @@
-"""Paths as the pipeline recorded them, mapped into the workspace; what leaves it is refused (FORMATS.md, layout)."""
+"""Recorded paths, mapped into the workspace; a path that leaves it is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def project_path(path: str) -> str:
 
 
 def recorded_root(ws: Workspace) -> str:
-    """Give the root of the workspace on the machine that wrote it (FORMATS.md, layout)."""
+    """Give the root of the workspace on the machine that wrote it."""
     return ws.once(recorded_root, lambda: _recorded_root(ws))
 
 

@@ -1,11 +1,12 @@
-"""Between the gates' findings and the plugin: what a phase records, asserts and hands on."""
+"""What a phase does with its gates' findings: record, assert, hand on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..phase.phase import Gate, Phase
+from pytest_contextcore import Gate, Phase
+
 from .findings import Finding, Unreadable, reason
 from .gates import design, export, finalize
 from .handoffs import WorkspaceHandoff
@@ -23,7 +24,7 @@ def require(gate: Gate, findings: Sequence[Finding]) -> None:
 
 
 def require_design(gate: Gate, workspace: Workspace, check: Callable[[Workspace], Sequence[Finding]]) -> None:
-    """Like :func:`require`, where there may be no design to check (FORMATS: a prime route without handoff)."""
+    """Like :func:`require`, where there may be no design to check: a plan on the prime route has none."""
     reason_without_design = design.not_applicable(workspace)
     if reason_without_design is not None:
         gate.not_applicable(reason_without_design)
@@ -32,7 +33,7 @@ def require_design(gate: Gate, workspace: Workspace, check: Callable[[Workspace]
 
 
 def scan(gate: Gate, workspace: Workspace, folder: Path) -> export.Scan | None:
-    """What `--scan-existing` finds, also as evidence; None where the export cannot be read, which other gates say."""
+    """What `--scan-existing` finds, also as evidence; None if the export cannot be read, which other gates report."""
     try:
         found = export.scan_existing(workspace, folder)
     except Unreadable:
@@ -42,7 +43,7 @@ def scan(gate: Gate, workspace: Workspace, folder: Path) -> export.Scan | None:
 
 
 def rollup(gate: Gate, workspace: Workspace) -> None:
-    """Record the provenance chain and the one digest over it (seed, S10: "rollup recorded")."""
+    """Record the provenance chain and the one digest over it."""
     try:
         chain = finalize.rollup(workspace)
     except Unreadable as error:
@@ -56,8 +57,8 @@ def rollup(gate: Gate, workspace: Workspace) -> None:
 def hand_on(phase: Phase, workspace: Workspace, kind: type[WorkspaceHandoff] | None) -> None:
     """Record what the phase observed and every file that it read; hand on those it vouches for if its gates hold.
 
-    The inputs are more than what it vouches for: a later phase may not write to the latter, while a phase whose verdict
-    shall hold in a resumed run must have been told of each file that it rests on.
+    Inputs are every file that the verdict rests on, so that a resumed run sees any change. The handoff vouches for
+    fewer: for those that no later phase writes to.
     """
     position = int(phase.short_id.removeprefix("S"))
     phase.record(**observe(workspace, position))

@@ -1,25 +1,27 @@
 """``contextcore contract a2a-pilot``: the pilot's suite as a command, from an installed package or a checkout.
 
-The suite runs in a pytest process of its own, with the folder of the caller as its root and without that folder's
-configuration: what it finds there, or in the environment, must not change what the pilot checks.
+The suite runs in this process, with the caller's folder as its root directory. Neither that folder's configuration nor
+``PYTEST_ADDOPTS`` is read: they must not change what the pilot checks.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 
-from ..files import write_output
-from .commands import Parser, UsageError
+from pytest_contextcore import write_output
+
+from .commands import Parser, UsageError, suite_folder
 from .findings import clean
-from .plugin import PLAN_ID
-from .suite_path import suite_folder
+from .names import PLAN_ID
 
 NAME = "a2a-pilot"
+_PLUGIN = "pytest_contextcore.pilot.plugin"
+_IMPORTED = "Module already imported so cannot be rewritten"  # true of this command's few modules, which assert nothing
 _VALUES = {
     "workspace": ("DIR", "check this workspace instead of building the embedded one"),
     "source-checksum": ("VALUE", "inject: the source checksum that the export records"),
@@ -68,7 +70,7 @@ def _parser() -> Parser:
     for name, (metavar, text) in _VALUES.items():
         made.add_argument(f"--{name}", metavar=metavar, action="append", help=text)
     made.add_argument("--contextcore-out", metavar="DIR", default="out", help="where evidence goes (default: out)")
-    made.add_argument("--contextcore-resume", action="store_true", help="do not run again what the evidence proves")
+    made.add_argument("--contextcore-resume", action="store_true", help="reuse what the last evidence has")
     made.add_argument("--output", metavar="FILE", help="also write the evidence to this file")
     made.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
     made.add_argument("--fail-on-block", action="store_true", help="accepted; a blocked trace is always exit code 1")
@@ -77,13 +79,15 @@ def _parser() -> Parser:
 
 def _pytest_arguments(options: Namespace, out: Path) -> list[str]:
     given = [f"--{name}={value}" for name in _VALUES for value in getattr(options, name.replace("-", "_")) or ()]
+    suite = suite_folder()
     return [
-        str(suite_folder()),
+        str(suite),
         f"--rootdir={Path.cwd()}",
+        f"--confcutdir={suite}",  # no conftest above it, which may be the caller's, and no collector for each folder
         f"--config-file={os.devnull}",
         "--no-header",
-        "-p",
-        "no:cacheprovider",
+        *("-p", _PLUGIN, "-p", "no:cacheprovider"),
+        *("-W", f"ignore:{_IMPORTED}:pytest.PytestAssertRewriteWarning"),
         f"--contextcore-out={out}",
         *(["--contextcore-resume"] if options.contextcore_resume else []),
         *given,
@@ -91,21 +95,42 @@ def _pytest_arguments(options: Namespace, out: Path) -> list[str]:
 
 
 def _run(arguments: Sequence[str], *, quiet: bool) -> int:
-    """Run pytest; its exit code. ``quiet``: only what it has to say about a run that did not take place."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
-    process = subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if quiet else None,
-        stderr=None,
-        check=False,
-    )
-    return process.returncode
+    """Run pytest; its exit code. ``quiet``: print only why a run did not take place."""
+    import pytest  # noqa: PLC0415  (only once the command line was understood)
+
+    with ExitStack() as around:
+        around.enter_context(_no_added_options())
+        around.enter_context(_closed_stdin())
+        if quiet:
+            around.enter_context(redirect_stdout(around.enter_context(Path(os.devnull).open("w", encoding="utf-8"))))
+        return int(pytest.main(list(arguments)))
+
+
+@contextmanager
+def _no_added_options() -> Iterator[None]:
+    added = os.environ.pop("PYTEST_ADDOPTS", None)
+    try:
+        yield
+    finally:
+        if added is not None:
+            os.environ["PYTEST_ADDOPTS"] = added
+
+
+@contextmanager
+def _closed_stdin() -> Iterator[None]:
+    """Keep what the caller types from the suite and its programs."""
+    before, empty = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    try:
+        yield
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(empty)
 
 
 def _written_at(path: Path) -> tuple[int, int] | None:
-    """What tells one version of the evidence from another: each is a new file."""
+    """Tell one version of the evidence from another: each write makes a new file."""
     try:
         found = path.stat()
     except OSError:  # it is not there, or cannot be

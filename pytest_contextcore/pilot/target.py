@@ -1,4 +1,4 @@
-"""Where the parts of a pipeline's output lie: what the options name, and what stands beside the export."""
+"""Where the parts of a pipeline's output are: named by options, or beside the export."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Target:
 
     @property
     def beside(self) -> Path:
-        """The folder in which everything is looked for that was not named."""
+        """The folder that is searched for parts that no option names."""
         return self.export.parent
 
     def workspace(self) -> Workspace:
-        """Read the parts as one workspace. What was named is followed where it leads; nothing below it is."""
+        """Read the parts as one workspace. A symlink that an option names is followed; those below it are not."""
         return Workspace(self.root, self.mounts)
 
 

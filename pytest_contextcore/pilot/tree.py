@@ -1,6 +1,6 @@
-"""Opening what lies below a root that nobody vouches for: component by component, through no symlink, bounded.
+"""Opens files below an untrusted root: component by component, through no symlink, within limits.
 
-Everything that touches the file system is here. It raises nothing but `Unreadable`.
+All access to the file system is here. It raises nothing but `Unreadable`.
 """
 
 from __future__ import annotations
@@ -69,6 +69,8 @@ class Tree:
 
     def canonical(self, path: str) -> str:
         """Give the name under which a path below the root is known, where its folder is mounted under another."""
+        if not self._mounts:
+            return path
         place, first = self.root / path, path.partition("/")[0]
         known = {first: self.root / first, **self._mounts} if first in LAYOUT else self._mounts
         found = [(folder, name) for name, folder in known.items() if place.is_relative_to(folder)]

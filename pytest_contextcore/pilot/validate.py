@@ -1,4 +1,4 @@
-"""``contextcore contract a2a-validate``: is a file as its schema says, and what has to be done if not."""
+"""``contextcore contract a2a-validate``: check a file against its schema, and say what to do about each error."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from ..commands.validate import check_document
-from ..schemas import KINDS, VERSION, file_name
-from ..schemas.check import Fault
-from .answers import say, wrapped
+from pytest_contextcore import SCHEMAS, Fault, check_document
+
+from .answers import VERSION, say, wrapped
 from .commands import Parser, UsageError
 from .findings import clean
 from .parsing import MAX_DEPTH, Malformed, decode, parse_json
@@ -35,12 +34,12 @@ def command(arguments: list[str]) -> int:
     parser = Parser(
         prog="contextcore contract a2a-validate", description="Check a file against its schema.", allow_abbrev=False
     )
-    parser.add_argument("kind", metavar="KIND", help=f"what it is: {', '.join(KINDS)}")
+    parser.add_argument("kind", metavar="KIND", help=f"what it is: {', '.join(SCHEMAS)}")
     parser.add_argument("file", metavar="FILE", help="the file")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
     options = parser.parse_args(arguments)
-    if options.kind not in KINDS:
-        raise UsageError(f"there is no kind {clean(repr(options.kind))}; there are {', '.join(KINDS)}")
+    if options.kind not in SCHEMAS:
+        raise UsageError(f"there is no kind {clean(repr(options.kind))}; there are {', '.join(SCHEMAS)}")
     path = Path(options.file)
     found = [_told(options.kind, fault) for fault in _errors(options.kind, _read(path), path)]
     say([json.dumps(document(options.kind, path, found), indent=2)] if options.format == "json" else
@@ -55,7 +54,7 @@ def document(kind: str, path: Path, found: list[Fault]) -> dict[str, Any]:
         "command": "a2a-validate",
         "kind": kind,
         "file": clean(str(path), 4096),
-        "schema": file_name(kind),
+        "schema": SCHEMAS[kind],
         "valid": not found,
         "errors": [asdict(fault) for fault in found],
     }
@@ -70,7 +69,7 @@ def text(kind: str, path: Path, found: list[Fault]) -> Iterator[str]:
         yield from wrapped("   next      ", fault.next_action)
     if len(found) > _SHOWN:
         yield f"… and {len(found) - _SHOWN} more; --format json has all of them"
-    about = f"{clean(str(path), _LONG)}: {kind} by {file_name(kind)}"
+    about = f"{clean(str(path), _LONG)}: {kind} by {SCHEMAS[kind]}"
     errors = "1 error" if len(found) == 1 else f"{len(found)} errors"
     yield f"NOT VALID {about}: {errors}" if found else f"valid     {about}"
 
@@ -116,7 +115,7 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def _told(kind: str, fault: Fault) -> Fault:
-    """The error, safe to print, with what a person is to do about it."""
+    """The error, safe to print, with its next action."""
     action = f"{fault.next_action[:1].upper()}{fault.next_action[1:]}".rstrip(".") + "."
     if kind == "evidence":
         action = _AGAIN

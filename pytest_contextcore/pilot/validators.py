@@ -1,7 +1,7 @@
-"""The pilot's own validators of generated files: what a file of its type must be, whatever the pipeline recorded.
+"""The pilot's own validators of generated files; they do not rely on what the pipeline recorded.
 
-Rules come from FORMATS.md ("What looks like a fault and is none", `expected_output_contracts`) and from the formats'
-own specifications. Each validator gives findings and never raises.
+The rules are those of the formats' own specifications, and of the export's `expected_output_contracts`. A validator
+gives findings and never raises.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _NO_FILL_IN = frozenset(("none", "nil", "unknown"))  # what tools print for no v
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What binds of a type's output contract (FORMATS.md): the number of lines, and the completeness markers."""
+    """The binding parts of a type's output contract: the number of lines and the completeness markers."""
 
     max_lines: int | None = None
     markers: tuple[str, ...] = ()
@@ -146,7 +146,7 @@ def _bad(path: str, message: str, observed: str, expected: str, type_: str) -> F
 
 
 def _rules(path: str, document: Any, *, prometheus: bool) -> Iterator[Finding]:
-    """Check a rule file: bare `groups:`, or a PrometheusRule resource (FORMATS.md)."""
+    """Check a rule file: bare `groups:`, or a PrometheusRule resource."""
     if isinstance(document, dict) and "groups" not in document and isinstance(document.get("spec"), dict):
         if prometheus and document.get("kind") != "PrometheusRule":
             yield _bad(
@@ -260,7 +260,7 @@ def _strings(documents: list[Any]) -> Iterator[str]:
 
 
 def _placeholders(path: str, text: str) -> Iterator[Finding]:
-    """Find what was left to fill in: marked words and `<…>`, not markup, links, templates or variables."""
+    """Find placeholders: marked words and `<…>`, but no markup, links, templates or variables."""
     markup = _UNCLOSED | _NO_FILL_IN | {tag.lower() for tag in _END_TAG.findall(text)}
     found = 0
     for number, line in enumerate(text.splitlines(), 1):

@@ -1,4 +1,4 @@
-"""Reading the files of a workspace that nobody vouches for: bounded, inside the root, through no symlink.
+"""Reads the files of an untrusted workspace: within limits, inside the root, through no symlink.
 
 A `Workspace` answers each path once: the bytes that were hashed are the bytes that were parsed, and a file that changes
 between two reads is reported. Each phase makes its own, so that each phase observes for itself.
@@ -27,7 +27,7 @@ class Memo:
     """Parsed documents by the digest of their bytes, so that ten phases parse an unchanged file once.
 
     Every workspace that shares a memo still reads and hashes each file itself: only parsing, a pure function of the
-    bytes, is saved. Bounded: the documents of a run are few, and a hostile one must not stay in memory.
+    bytes, is saved. It is bounded, so that a hostile document does not stay in memory.
     """
 
     MAX_BYTES, MAX_ENTRIES = 8 * MIB, 32
@@ -155,7 +155,7 @@ class Workspace:
 
     @staticmethod
     def map_recorded(path: str, recorded_root: str) -> str:
-        """Map a path as the writing machine recorded it into the workspace (FORMATS.md, layout).
+        """Map a path as the writing machine recorded it into the workspace.
 
         An absolute path must lie below the recorded root; a relative one is taken as it is. What leaves is refused.
         """

@@ -1,4 +1,4 @@
-"""Which test is which phase, and in what order they run (contract 2). Pure: no pytest item is touched here."""
+"""Which test is which phase, and in what order they run. Pure: no pytest item is touched here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..errors import CollectionError
-from ..options import PLAN_FILE
+from ..ids import PLAN_FILE
 from .model import PhasePlan, Plan
 
 T = TypeVar("T")

@@ -1,66 +1,55 @@
-"""Ending spans that a kill left open, marked interrupted (contract 7): from what the run had noted and recorded.
+"""Ending spans that a kill left open, marked interrupted.
 
-A spool has the finished spans. Beside it stands a note of those that were begun: the parent span of each plan, and the
-span of the session. What a plan's phases had come to is in its evidence, and `left_behind` reads the two together. The
-spans that are missing are written to the spool, and a plan's to its own file too, so that they are ended once,
-whichever file is replayed. Who runs a plan anew does that first, since the evidence is about to be replaced.
+Two files tell, each of one thing: the plan's own file of spans what had ended, the evidence what was open. What they
+have together, and a spool or the plan's own file lacks, is appended there. The session's own span, and the parent of a
+plan whose evidence is gone, end as the placeholder beside the spool says.
+
+Who runs a plan anew ends what the last run left open before the evidence is replaced.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import EvidenceError
-from ..export.otlp import SPANS_MARK, encode_line, span_ids
+from ..export import wire
+from ..export.otlp_json import line, spans_of
+from ..export.outbox import SUFFIX as SPOOL
 from ..export.resource import resource
-from ..export.spool import Spool, count_spans
-from ..files import write_atomic
+from ..export.spool import Spool
+from ..files import append_whole, end_line
+from ..ids import ID
 from ..span import INTERRUPTED, SpanData
-from ..spans.of_trace import parent_span, phase_spans, with_state
+from ..spans.of_trace import interrupted_parent, phase_spans, with_state
+from ..spans.writer import SUFFIX, Emitted
 from ..trace.evidence import Evidence, Status
-from ..trace.resume import load_evidence
+from ..trace.file import load_evidence
 from ..trace.rules import DESELECTED
-from .read import (
-    NOTHING,
-    Seen,
-    catch_up,
-    cut_off,
-    lines_of,
-    lines_only_in_spool,
-    look,
-    program_spans,
-    whole_spans,
-)
+from .read import Seen, catch_up, cut_off, ids_of, look, program_spans, requests_in, spans_in
 
-SUFFIX = ".otlp.jsonl"
-NOTE = f"{SUFFIX}.open"
-_END = re.compile(rb'"endTimeUnixNano":"(\d{1,19})"')
-_RUN = re.compile(r"([0-9a-f]{32})")
+_RUN = re.compile(r"[0-9a-f]{32}")
 
 
 def end_open_spans(spool: Spool) -> int:
-    """End what a killed run left open in this file, which nobody writes to any more; how many spans that were.
+    """End what a killed run left open in a spool, to which nobody writes any more; how many spans that were."""
+    placeholders = list(Spool(spool.opened).pieces()) if spool.opened.is_file() else []
+    return sum(_end(spool, piece.data) for piece in placeholders if piece.whole)
 
-    A plan's own file is completed from the evidence beside it; a spool from the notes of its run as well.
-    """
-    path = spool.path
-    if path.parent.name == "spool":
-        return sum(_end_noted(spool, line) for note in _of_run(path, NOTE) for line in lines_of(note))
+
+def complete(path: Path) -> int:
+    """End what a killed run left open in its plan's own file; how many spans that were."""
     evidence = _evidence(path.with_name(f"{path.name.removesuffix(SUFFIX)}.json"))
-    before = _scan([path], {evidence.otel_span_id} if evidence is not None else set())
-    first = next(iter(lines_of(path)), b"")
-    if evidence is None or before.found or (first and evidence.otel_trace_id.encode() not in first):
-        return 0  # it came to its end, or the file is of another run
-    for note in _notes(path.parent, evidence):
-        _end_in_spool(note, evidence)
-    files = files_of(path.parent, evidence.trace_id, evidence.runs[-1]) if evidence.runs else [path]
-    _complete(spool, evidence, files, first)
-    return _scan([path], ()).spans - before.spans
+    if evidence is None or not _was_cut_off(evidence):
+        return 0
+    if (found := {span.span_id for span in spans_in(path)}) and found.isdisjoint(ids_of(evidence)):
+        return 0  # the file is of another run
+    return _complete(path, evidence)
 
 
 def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> None:
@@ -68,60 +57,44 @@ def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> None:
 
     The caller holds the plan's lock. ``joined``: the run that begins goes on with the trace, and so ends its parent.
     """
-    evidence = _evidence(out / f"{trace_id}.json") if any((out / "spool").glob(f"*{NOTE}")) else None
+    evidence = _evidence(out / f"{trace_id}.json")
     if evidence is None or not _was_cut_off(evidence):
         return
-    for note in _notes(out, evidence):
-        _end_in_spool(note, evidence, joined=joined)
+    for path in files_of(out, trace_id, evidence.runs[-1])[1:] if evidence.runs else ():
+        spool = Spool(path)
+        if any(span.span_id == evidence.otel_span_id for span in spans_in(spool.opened)) and spool.claim():
+            _end_plan(spool, evidence, joined=joined)
+        spool.close()
 
 
-def _notes(out: Path, evidence: Evidence) -> list[Path]:
-    """Where a run noted that it began this trace."""
-    notes = sorted((out / "spool").glob(f"*{NOTE}"))
-    return [note for note in notes if any(_is_note_of(evidence, line) for line in lines_of(note))]
+def emitted(out: Path, trace_id: str, run_id: str) -> Emitted:
+    """The ids of spans that a plan's own file and its run's spools hold: what must not be emitted there again."""
+    own, *spools = files_of(out, trace_id, run_id)
+    in_spools = {span.span_id for path in spools for span in spans_in(path)}
+    return Emitted({span.span_id for span in spans_in(own)}, in_spools)
 
 
-def _is_note_of(evidence: Evidence, line: bytes) -> bool:
-    return evidence.otel_span_id in span_ids(line)
+def files_of(out: Path, trace_id: str, run_id: str) -> list[Path]:
+    """A plan's own file and the spools of a run."""
+    spools = sorted((out / "spool").glob(f"{run_id}*{SPOOL}")) if _RUN.fullmatch(run_id) else []  # may be edited
+    return [out / f"{trace_id}{SUFFIX}", *spools]
 
 
-def _end_in_spool(note: Path, evidence: Evidence, *, joined: bool = False) -> None:
-    """End what a killed run left open of this trace, where it noted the parent; of that only phases if ``joined``.
-
-    Other plans of its session stay as they are: whether a run goes on with those is not known here. They are ended
-    before they are run again, or by a replay, and so is the session's own span.
-    """
-    spool = Spool(note.with_name(note.name.removesuffix(".open")))
-    if spool.claim():
-        for line in list(lines_of(note)):
-            if _is_note_of(evidence, line):
-                _end_noted(spool, line, evidence.otel_span_id if joined else "")
-        if joined:
-            kept = [line + b"\n" for line in lines_of(note) if not _is_note_of(evidence, line)]
-            with suppress(OSError):  # then its parent is ended twice at worst
-                write_atomic(note, b"".join(kept), durable=False)
-    spool.close()
-
-
-def open_spans(evidence: Evidence, seen: Seen = NOTHING) -> list[SpanData]:
-    """All spans of a trace that was killed, in the order of its plan, the parent last; none if it came to its end.
+def as_interrupted(evidence: Evidence, seen: Seen) -> list[SpanData]:
+    """All spans of a trace that was killed, as they are if nothing more happens; the parent last.
 
     Those that had ended are as they were. What was open ended at the last moment that is known of.
     """
-    return as_interrupted(evidence, seen) if _was_cut_off(evidence) else []
-
-
-def as_interrupted(evidence: Evidence, seen: Seen = NOTHING) -> list[SpanData]:
-    """The spans of a trace that has begun, as they are if nothing more happens; the parent last."""
     evidence = evidence.model_copy(deep=True)
     catch_up(evidence, seen)
     last = max(seen.last, *_times(evidence))
-    marked = {evidence.otel_span_id}
+    marked: set[str] = set()
     for phase in evidence.spans:
         if phase.status is Status.IN_PROGRESS:
             marked |= {phase.otel_span_id, *cut_off(phase, INTERRUPTED, last)}
             phase.status, phase.blocked_reason, phase.ended_at = Status.FAILED, INTERRUPTED, last
-    evidence.status, evidence.blocked_reason, evidence.ended_at = Status.FAILED, INTERRUPTED, last
+    parent = interrupted_parent(evidence, last)
+    evidence.ended_at = last
     emitted_before = evidence.joined  # by the runs that this one goes on with: their phases are reused here
     spans = [
         made
@@ -129,11 +102,83 @@ def as_interrupted(evidence: Evidence, seen: Seen = NOTHING) -> list[SpanData]:
         if not (phase.reused and emitted_before)
         for made in phase_spans(evidence, phase, tuple(program_spans(evidence, phase)))
     ]
-    spans.append(parent_span(evidence, last))
-    return [
+    spans = [
         span._replace(attributes={**span.attributes, "task.interrupted": True}) if span.span_id in marked else span
         for span in spans
     ]
+    return [*spans, parent]
+
+
+def _end(spool: Spool, placeholder: bytes) -> int:
+    from ..export import messages  # noqa: PLC0415  (protobuf: only after a kill)
+
+    scope = messages.scope_of(placeholder)
+    (span,) = scope.spans
+    run, out = spool.path.name[:32], spool.path.parent.parent
+    evidence = _evidence(out / f"{span.name}.json") if ID.fullmatch(span.name) else None
+    if evidence is not None and (evidence.trace_id, evidence.otel_span_id) == (span.name, span.span_id.hex()):
+        if evidence.runs[-1:] != [run] or not _was_cut_off(evidence):
+            return 0  # it came to its end, or a later run goes on with it
+        count = _end_plan(spool, evidence, state=span.trace_state)
+        _complete(out / f"{evidence.trace_id}{SUFFIX}", evidence)
+        return count
+    seen = look(files_of(out, "", run)[1:], {span.span_id.hex()})
+    if seen.ended:
+        return 0
+    span.end_time_unix_nano = max(seen.last, span.start_time_unix_nano)
+    return int(spool.append(wire.frame_of(scope.SerializeToString())))
+
+
+def _end_plan(spool: Spool, evidence: Evidence, state: str = "", *, joined: bool = False) -> int:
+    """Append what the spools of a plan's run lack: what the plan's own file has, and what was open."""
+    from ..export import messages  # noqa: PLC0415  (protobuf: only after a kill)
+
+    own, *spools = files_of(spool.path.parent.parent, evidence.trace_id, evidence.runs[-1])
+    seen = look([own, *spools], ids_of(evidence) | {span.span_id for span in spans_in(own)})
+    sent = look(spools, seen.ended).ended
+    frames = [frame for frame in _frames(own) if messages.scope_of(frame).spans[0].span_id.hex() not in sent]
+    begun = {span.otel_span_id for span in evidence.spans if span.status is not Status.NOT_STARTED}
+    for span in as_interrupted(evidence, seen):
+        parent = span.span_id == evidence.otel_span_id
+        left_open = joined and (parent or (span.parent_id == evidence.otel_span_id and span.span_id not in begun))
+        if not left_open and span.span_id not in seen.ended:
+            frames.append(wire.frame(with_state(span, state)))
+    return sum(spool.append(frame) for frame in frames)
+
+
+def _complete(own: Path, evidence: Evidence) -> int:
+    """Append what a plan's own file lacks, with resource and vendor state of the spans in it."""
+    files = files_of(own.parent, evidence.trace_id, evidence.runs[-1]) if evidence.runs else [own]
+    seen = look(files, ids_of(evidence))
+    there = {span.span_id for span in spans_in(own)}
+    spans = [span for span in as_interrupted(evidence, seen) if span.span_id not in there]
+    try:
+        like, _ = next(requests_in(own), ({}, []))
+        request = json.loads(line([with_state(span, _state(like)) for span in spans], resource(os.environ)))
+        if like:
+            request["resourceSpans"][0]["resource"] = like["resourceSpans"][0].get("resource", {})
+        descriptor = os.open(own, os.O_RDWR | os.O_APPEND)
+        end_line(descriptor)
+        append_whole(descriptor, json.dumps(request, separators=(",", ":")).encode() + b"\n")
+        os.close(descriptor)
+    except OSError:
+        return 0  # the plan's next run replaces the file
+    return len(spans)
+
+
+def _frames(own: Path) -> Iterator[bytes]:
+    """The spans of a plan's own file, for a spool."""
+    from ..export.messages import from_json  # noqa: PLC0415  (protobuf: only after a kill)
+
+    with suppress(OSError):
+        for request, _ in requests_in(own):
+            with suppress(ValueError):  # damaged
+                yield from from_json(request)[1]
+
+
+def _state(request: dict[str, Any]) -> str:
+    found = next((span.get("traceState") for span in spans_of(request)), None) if request else None
+    return found if isinstance(found, str) else ""
 
 
 def _was_cut_off(evidence: Evidence) -> bool:
@@ -150,124 +195,12 @@ def _times(evidence: Evidence) -> Iterator[int]:
     for phase in evidence.spans:
         yield from (time for time in (phase.started_at, phase.ended_at) if time is not None)
         yield from (event.time for event in phase.events)
-        for gate in phase.gates:
-            yield from (time for time in (gate.started_at, gate.ended_at) if time is not None)
-        for program in phase.programs:
-            yield from (time for time in (program.started_at, program.ended_at) if time is not None)
-
-
-def _end_noted(spool: Spool, note: bytes, going_on: str = "") -> int:
-    """End the span that was noted, and what is below it.
-
-    ``going_on`` is the parent span of a trace that another run goes on with: of that only the phases that were cut off
-    end.
-    """
-    span = next(iter(whole_spans(note)), None)
-    if span is None:
-        return 0
-    span_id = span["spanId"]
-    out = spool.path.parent.parent
-    evidence = _any_evidence(out / f"{span.get('name')}.json") if b'"task.id"' in note else None
-    files = _of_run(spool.path, SUFFIX)
-    if evidence is not None and evidence.otel_span_id == span_id:
-        if not _was_cut_off(evidence):
-            return 0
-        own = Spool(out / f"{evidence.trace_id}{SUFFIX}")
-        files = [own.path, *files]
-        count = _append(spool, _missing(evidence, files, files, going_on), note)
-        if not going_on:
-            _complete(own, evidence, files, note)
-        own.close()
-        return count
-    seen = _scan(files, {span_id})
-    if seen.found:
-        return 0
-    end = max(seen.last, int(span["startTimeUnixNano"]))
-    spool.append(_END.sub(b'"endTimeUnixNano":"%d"' % end, note).decode(), 1)
-    return 1
-
-
-def _missing(evidence: Evidence, files: Iterable[Path], there: Iterable[Path], going_on: str = "") -> list[SpanData]:
-    """The spans of a trace that was cut off, by all of its files, which are not in those that are looked at."""
-    seen = look(files, evidence)
-    spans = open_spans(evidence, seen)
-    found = _scan(there, {span.span_id for span in spans}).found
-    begun = {span.otel_span_id for span in evidence.spans if span.status is not Status.NOT_STARTED}
-    return [
-        span
-        for span in spans
-        if span.span_id not in found
-        and not (going_on and (span.span_id == going_on or (span.parent_id == going_on and span.span_id not in begun)))
-    ]
-
-
-def _complete(own: Spool, evidence: Evidence, files: list[Path], like: bytes) -> None:
-    """Bring a plan's own file to its end: with what only a spool has, then with what was open."""
-    for line, spans in lines_only_in_spool(evidence, own.path, files):
-        own.append(line, spans)
-    _append(own, _missing(evidence, files, [own.path]), like)
-
-
-def _append(spool: Spool, spans: list[SpanData], like: bytes) -> int:
-    """Write spans under the resource, and with the vendor state, of a line of the same run."""
-    if spans:
-        sample = next(iter(whole_spans(like)), {})
-        head, found, _ = like.decode().partition(SPANS_MARK) if sample else ("", "", "")
-        state = sample.get("traceState")
-        line = encode_line(
-            [with_state(span, state if isinstance(state, str) else "") for span in spans],
-            {} if found else resource(os.environ),
-        )
-        spool.append(f"{head}{SPANS_MARK}{line.partition(SPANS_MARK)[2]}" if found else line, len(spans))
-    return len(spans)
+        yield from (time for gate in phase.gates for time in (gate.started_at, gate.ended_at) if time is not None)
+        yield from (time for run in phase.programs for time in (run.started_at, run.ended_at) if time is not None)
 
 
 def _evidence(path: Path) -> Evidence | None:
-    """The evidence of a trace that did not come to its end."""
-    evidence = _any_evidence(path)
-    return evidence if evidence is not None and evidence.started_at is not None and evidence.ended_at is None else None
-
-
-def _any_evidence(path: Path) -> Evidence | None:
     try:
         return load_evidence(path) if path.is_file() else None
     except (EvidenceError, OSError, ValueError):  # the latter for a name that no file can have
         return None
-
-
-def files_of(out: Path, trace_id: str, run_id: str) -> list[Path]:
-    """A trace's own file and the spools of a run."""
-    spools = (out / "spool").glob(f"{run_id}*{SUFFIX}") if _RUN.fullmatch(run_id) else ()  # evidence may be edited
-    return [out / f"{trace_id}{SUFFIX}", *sorted(spools)]
-
-
-def emitted(out: Path, trace_id: str, run_id: str) -> set[str]:
-    """The ids of the spans that these files hold: what must not be emitted again."""
-    files = files_of(out, trace_id, run_id)
-    return {found for path in files for line in lines_of(path) for found in span_ids(line)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Scanned:
-    """What files hold: which of the wanted span ids, the last end of a span, and how many spans."""
-
-    found: set[str]
-    last: int
-    spans: int
-
-
-def _scan(files: Iterable[Path], wanted: Collection[str]) -> _Scanned:
-    found: set[str] = set()
-    last = spans = 0
-    for path in files:
-        for line in lines_of(path):
-            found.update(name for name in span_ids(line) if name in wanted)
-            last = max([last, *map(int, _END.findall(line))])
-            spans += count_spans(line)
-    return _Scanned(found, last, spans)
-
-
-def _of_run(path: Path, suffix: str) -> list[Path]:
-    """The files of the run that a spool belongs to: its own and those of its workers."""
-    match = _RUN.match(path.name)
-    return sorted(path.parent.glob(f"{match[1]}*{suffix}")) if match else []

@@ -1,66 +1,121 @@
-"""What a process that died left in its files of spans, held against its evidence, which may be a moment behind.
-
-Spans are written when they end, evidence of gates and programs within half a second. So the files may have a gate that
-the evidence does not know to have ended, and a span below a gate that it does not know to have begun.
-"""
+"""What a process that died left of a trace: the spans in its files, and what its evidence says was open."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..export.otlp import SCOPE_NAME, decode_line, placed_spans, span_ids
-from ..export.spool import Position, Spool
+from ..export.otlp_json import spans_of
+from ..export.spool import Spool
 from ..span import SpanData
 from ..spans.of_trace import program_span
-from ..trace.evidence import Event, Evidence, GateEvidence, Result, Severity, SpanEvidence, Status
+from ..spans.writer import SUFFIX
+from ..trace.evidence import SEVERITY_OF, Evidence, Result, SpanEvidence, Status
 
-_IDS = re.compile(rb'"(?:spanId|parentSpanId)":"([0-9a-f]{16})"')
+_RESULTS = frozenset(map(str, Result))
 
 
-@dataclass(frozen=True, slots=True)
+class Found(NamedTuple):
+    """A span that stands in a file: hex ids, nanoseconds since the epoch, in a plan's own file its texts too."""
+
+    span_id: str
+    parent_id: str
+    start: int
+    end: int
+    texts: Mapping[str, str] = {}
+
+
+@dataclass(slots=True)
 class Seen:
-    """What files show of a trace: its ended spans, when the first span below each one began, and the last end."""
+    """What files have of the spans that were asked for: which, when the first one below each began, the last end."""
 
-    spans: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    below: Mapping[str, int] = field(default_factory=dict)
+    ended: dict[str, Found] = field(default_factory=dict)
+    below: dict[str, int] = field(default_factory=dict)
     last: int = 0
 
 
-NOTHING = Seen()
+def look(files: Iterable[Path], wanted: Collection[str]) -> Seen:
+    """Read files of spans for these ids; memory does not grow with the files."""
+    seen = Seen()
+    for span in (span for path in files for span in spans_in(path)):
+        if span.span_id in wanted:
+            seen.ended.setdefault(span.span_id, span)
+        if span.parent_id in wanted:
+            seen.below[span.parent_id] = min(seen.below.get(span.parent_id, span.start), span.start)
+        if span.span_id in wanted or span.parent_id in wanted:
+            seen.last = max(seen.last, span.end)
+    return seen
 
 
-def look(files: Iterable[Path], evidence: Evidence) -> Seen:
-    """Read them for the spans that stand in the evidence, and for those right below them."""
-    wanted = _ids(evidence)
-    spans: dict[str, Mapping[str, Any]] = {}
-    below: dict[str, int] = {}
-    last = 0
-    for line in (line for path in files for line in lines_of(path)):
-        if wanted.isdisjoint(found.decode() for found in _IDS.findall(line)):
-            continue
-        for span in whole_spans(line):
-            parent, start = span.get("parentSpanId", ""), int(span["startTimeUnixNano"])
-            if span["spanId"] in wanted:
-                spans[span["spanId"]] = span
-            if parent in wanted:
-                below[parent] = min(below.get(parent, start), start)
-            if span["spanId"] in wanted or parent in wanted:
-                last = max(last, int(span["endTimeUnixNano"]))
-    return Seen(spans, below, last)
+def spans_in(path: Path) -> Iterator[Found]:
+    """The spans of a spool or of a plan's own file; what is damaged or cannot be read is left out."""
+    try:
+        if path.name.endswith(SUFFIX):
+            yield from (span for _, spans in requests_in(path) for span in spans)
+        else:
+            yield from _of_spool(path)
+    except OSError:
+        return
+
+
+def requests_in(path: Path) -> Iterator[tuple[dict[str, Any], list[Found]]]:
+    """The requests of a plan's own file, each with its spans; a torn or damaged line is left out.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                request = json.loads(line)
+                spans = [_found(span) for span in spans_of(request)]
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                continue
+            yield request, spans
+
+
+def _found(span: Mapping[str, Any]) -> Found:
+    times = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
+    if not all(0 <= time < 1 << 63 for time in times):
+        raise ValueError("a time that no span has")
+    texts = {pair["key"]: pair["value"].get("stringValue", "") for pair in span.get("attributes", ())}
+    return Found(str(span["spanId"]), str(span.get("parentSpanId", "")), *times, texts)
+
+
+def _of_spool(path: Path) -> Iterator[Found]:
+    from ..export.messages import scope_of  # noqa: PLC0415  (protobuf: only after a kill)
+
+    for piece in Spool(path).pieces():
+        for span in scope_of(piece.data).spans if piece.whole else ():
+            times = span.start_time_unix_nano, span.end_time_unix_nano
+            yield Found(span.span_id.hex(), span.parent_span_id.hex(), *times)
+
+
+def ids_of(evidence: Evidence) -> set[str]:
+    """The span ids that an evidence knows of: its own, those of phases and their attempts, of gates and programs."""
+    found = {evidence.otel_span_id}
+    for phase in evidence.spans:
+        found.add(phase.otel_span_id)
+        for part in (phase.gates, phase.programs, phase.attempts):
+            found.update(one.otel_span_id for one in part)
+    return found
 
 
 def catch_up(evidence: Evidence, seen: Seen) -> None:
-    """Bring the gates of the phase that ran up to what the files show: those that ended, and those that had begun."""
+    """Gates of the phase that runs, as the files show them: evidence may be a moment behind.
+
+    Those whose span stands there have ended, and those that have a span below them have begun.
+    """
     for phase in evidence.spans:
-        if phase.status is not Status.IN_PROGRESS:
-            continue
-        for gate in phase.gates:
-            if gate.ended_at is None and (span := seen.spans.get(gate.otel_span_id)) is not None:
-                _take_from_span(gate, span)
+        for gate in phase.gates if phase.status is Status.IN_PROGRESS else ():
+            span = seen.ended.get(gate.otel_span_id)
+            if gate.ended_at is None and span is not None and (result := span.texts.get("gate.result")) in _RESULTS:
+                gate.result, gate.started_at, gate.ended_at = Result(result), span.start, span.end
+                gate.reason = span.texts.get("gate.reason")
+                gate.severity = SEVERITY_OF[gate.kind] if gate.result is Result.FAIL else None
             elif gate.started_at is None and (start := seen.below.get(gate.otel_span_id)) is not None:
                 gate.started_at = max(start, phase.started_at or 0)
 
@@ -92,73 +147,3 @@ def program_spans(evidence: Evidence, phase: SpanEvidence) -> Iterator[SpanData]
         ]
         inner = max(around, key=lambda gate: gate.started_at or 0, default=None)
         yield program_span(evidence, program, inner.otel_span_id if inner is not None else phase.otel_span_id)
-
-
-def lines_only_in_spool(evidence: Evidence, own: Path, files: Iterable[Path]) -> Iterator[tuple[str, int]]:
-    """Lines of a trace that its spools have and its own file has not, with how many spans each holds.
-
-    A line goes to the one and then to the other: a kill, or a disk that takes no more, may have come in between.
-    """
-    known = {found for line in lines_of(own) for found in span_ids(line)}
-    wanted = _ids(evidence)
-    for line in (line for path in files if path != own for line in lines_of(path)):
-        if wanted.isdisjoint(found.decode() for found in _IDS.findall(line)):
-            continue
-        spans = whole_spans(line, SCOPE_NAME)
-        ours = [span for span in spans if span["spanId"] in wanted or span.get("parentSpanId") in wanted]
-        if ours and not any(span["spanId"] in known for span in ours):
-            yield line.decode(), len(spans)
-
-
-def lines_of(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file; none where it cannot be read."""
-    try:
-        yield from (line.data for line in Spool(path).lines(Position()))
-    except OSError:
-        return
-
-
-def whole_spans(line: bytes, scope: str = "") -> list[dict[str, Any]]:
-    """The spans of a line, of one scope if it is named; none where the line is damaged."""
-    try:
-        placed = list(placed_spans(decode_line(line)))
-        if not all(_is_whole(span) for _, _, span in placed):
-            return []
-        return [span for _, level, span in placed if not scope or (level.get("scope") or {}).get("name") == scope]
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        return []
-
-
-def _is_whole(span: Mapping[str, Any]) -> bool:
-    """Whether its parent and its times are what OTLP has there, or what `int` takes for it."""
-    times = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
-    return isinstance(span.get("parentSpanId"), str | None) and all(0 <= time < 1 << 63 for time in times)
-
-
-def _ids(evidence: Evidence) -> set[str]:
-    """The span ids that an evidence knows of: its own, those of phases and their attempts, of gates and programs."""
-    found = {evidence.otel_span_id}
-    for phase in evidence.spans:
-        found.add(phase.otel_span_id)
-        for part in (phase.gates, phase.programs, phase.attempts):
-            found.update(one.otel_span_id for one in part)
-    return found
-
-
-def _take_from_span(gate: GateEvidence, span: Mapping[str, Any]) -> None:
-    try:
-        said = _strings(span.get("attributes", ()))
-        result = Result(said.get("gate.result", ""))
-        severity = Severity(said["gate.severity"]) if "gate.severity" in said else None
-        events = [Event(name=event["name"], time=int(event["timeUnixNano"])) for event in span.get("events", ())]
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        return  # written by another version, or damaged
-    gate.result, gate.severity, gate.events = result, severity, events
-    gate.reason, gate.waived = said.get("gate.reason"), said.get("gate.waived")
-    gate.next_action = said.get("task.next_action", gate.next_action)
-    gate.started_at, gate.ended_at = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
-
-
-def _strings(attributes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    found = ((pair["key"], pair.get("value", {}).get("stringValue")) for pair in attributes)
-    return {name: text for name, text in found if isinstance(text, str)}

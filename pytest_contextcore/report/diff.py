@@ -25,7 +25,7 @@ _REPEATED = ("attribute", "input", "handoff")
 
 
 class Change(NamedTuple):
-    """One value that differs; the values of ``what`` stand in ``docs/compare-runs.md``.
+    """One value that differs; the values of ``what`` stand in ``docs/commands.md``.
 
     Attributes:
         phase: the phase's full id; None for the trace itself.
@@ -205,7 +205,7 @@ def _shown(value: object) -> str:
 
 
 def document(found: Difference, files: Sequence[str]) -> dict[str, object]:
-    """The difference as JSON; the shape is documented in ``docs/compare-runs.md``."""
+    """The difference as JSON; the shape is documented in ``docs/commands.md``."""
     runs = {
         side: {
             "file": file,

@@ -11,11 +11,12 @@ import pytest
 
 from ..options import KEY
 from ..report import github, junit_file, terminal
+from ..report.page.html_file import write_page
 from ..report.verdict import Verdict, of_trace
 from ..text import harmless, relative
-from ..trace import joining
 from ..trace.evidence import Evidence, Status
 from ..trace.file import NOT_WRITTEN, evidence_path
+from ..trace.resume import header, is_open
 from .shared import Services
 
 
@@ -24,6 +25,24 @@ class Trace(NamedTuple):
 
     evidence: Evidence
     problems: Sequence[str] = ()
+
+
+class PlanReports:
+    """The reports of the plans of this process, as `TracedSession` asks for them."""
+
+    def __init__(self, config: pytest.Config, shared: Services) -> None:
+        self._config, self._shared = config, shared
+        self._closed = Closed()
+
+    def close(self, session: pytest.Session) -> list[str]:
+        """See :func:`close`."""
+        traces = [Trace(run.recorder.evidence, run.problems()) for run in self._shared.runs if run.started]
+        self._closed = close(session, self._shared, traces)
+        return self._closed.lines
+
+    def show(self, reporter: pytest.TerminalReporter, lines: Sequence[str]) -> None:
+        """See :func:`show`."""
+        show(self._config, reporter, Closed(self._closed.verdicts, list(lines)))
 
 
 @dataclass(slots=True)
@@ -45,7 +64,7 @@ def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) ->
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
             lines += _written(config, shared, trace.evidence)
         lines += trace.problems
-    lines = [harmless(line) for line in [*lines, *_page(config, evidence)]]
+    lines = [harmless(line) for line in [*lines, *_page(config, verdicts)]]
     return Closed(verdicts, [*lines, *github.report(verdicts, config.rootpath, os.environ)])
 
 
@@ -61,20 +80,18 @@ def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> lis
         f"evidence: {shown}",
         f"spans:    {shown.with_suffix('.otlp.jsonl')} (trace {evidence.otel_trace_id})",
     ]
-    if joining.is_open(evidence):
+    if is_open(evidence):
         sampled = shared.outbox.sampled(evidence.otel_trace_id)
-        lines.append(f"go on:    TRACEPARENT={joining.header(evidence, sampled=sampled)}")
+        lines.append(f"go on:    TRACEPARENT={header(evidence, sampled=sampled)}")
     return lines
 
 
-def _page(config: pytest.Config, traces: Sequence[Evidence]) -> list[str]:
+def _page(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
     """The page, where one was asked for."""
     path = config.stash[KEY].html
     if path is None or config.option.collectonly:
         return []
-    from ..report.page.html_file import write_page  # noqa: PLC0415  (only when a page is asked for)
-
-    return write_page(path, traces, here=config.invocation_params.dir, quiet=config.get_verbosity() < 0)
+    return write_page(path, verdicts, here=config.invocation_params.dir, quiet=config.get_verbosity() < 0)
 
 
 def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> int | pytest.ExitCode:

@@ -1,4 +1,4 @@
-"""From collected tests to running plans (contract 2): checks, order, markers, and what a deselection leaves out."""
+"""From collected tests to running plans: checks, order, markers, and what a deselection leaves out."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ..plan.model import Plan, load_plan
 from ..plan.waivers import Waivers, load_waivers
 from .dependency import mark_phase
 from .discovery import Found, collected_whole
-from .reused import keep
+from .items import PhaseItem, make_phase, phase_of
 from .run import OptionValue, PlanRun
 from .selection import fingerprints_of, select
-from .shared import PHASE_OF, Services
+from .shared import Services
 from .sources import source_of
 
 
@@ -44,7 +44,7 @@ def build_runs(session: pytest.Session, found: list[Found], shared: Services) ->
             raise pytest.UsageError(f"{other} and {one.path} both declare the trace {plan.trace.id}; ids must differ")
         runs[plan.trace.id] = run = _build_run(session.config, collected, shared, waivers)
         for item, name in one.tests:
-            item.stash[PHASE_OF] = (run, plan.short_phase_id(name))
+            make_phase(item, run, plan.short_phase_id(name))
     return list(runs.values())
 
 
@@ -58,17 +58,17 @@ def _phase_test(item: pytest.Item, name: str) -> PhaseTest:
 
 def _build_run(config: pytest.Config, collected: CollectedPlan, shared: Services, waivers: Waivers) -> PlanRun:
     plan = collected.plan
-    workspace = config.hook.pytest_contextcore_workspace(config=config, plan=plan)
+    folder = config.hook.pytest_contextcore_workspace(config=config, plan=plan)
+    workspace = str(folder) if folder else None
     options = _options(config, plan)
+    fingerprints = fingerprints_of(plan, collected.nodeids, shared.context.root, options, workspace)
     return PlanRun(
         collected,
         shared.context,
         shared.outbox,
         options=options,
         workspace=workspace,
-        fingerprints=fingerprints_of(
-            plan, collected.nodeids, shared.context, options, str(workspace) if workspace else None
-        ),
+        fingerprints=fingerprints,
         waivers=waivers,
     )
 
@@ -85,6 +85,39 @@ def _plain(value: object) -> OptionValue:
     return [str(part) for part in value] if isinstance(value, list | tuple) else str(value)
 
 
+def arrange(config: pytest.Config, items: list[pytest.Item], runs: list[PlanRun]) -> None:
+    """Bring the selected tests into the plans' order and mark who depends on whom.
+
+    Raises:
+        pytest.UsageError: see :func:`select`.
+    """
+    position = {(run.plan.trace.id, phase.id): index for run in runs for index, phase in enumerate(run.plan.phases)}
+
+    def rank(item: pytest.Item) -> tuple[str, int] | None:
+        if (phase := phase_of(item)) is None:
+            return None
+        trace_id = phase.run.plan.trace.id
+        return trace_id, position[trace_id, phase.phase_id]
+
+    items[:] = in_plan_order(items, rank)
+    chosen: dict[str, list[tuple[pytest.Item, PhaseItem]]] = {run.plan.trace.id: [] for run in runs}
+    for item in items:
+        if (phase := phase_of(item)) is not None:
+            chosen[phase.run.plan.trace.id].append((item, phase))
+    for run in runs:
+        phases = chosen[run.plan.trace.id]
+        selected = {phase.phase_id for _, phase in phases}
+        reused: set[str] = set()
+        if selected and not run.context.replacement:
+            reused = select(run, selected, _whole_command(config, run.plan), resume=config.stash[KEY].resume)
+        left_out = set(run.plan.by_id) - selected | reused
+        for item, phase in phases:
+            mark_phase(item, run.plan, phase.phase_id, left_out=left_out)
+            if phase.phase_id in reused and isinstance(item, pytest.Function):
+                phase.kept = True
+                item.fixturenames = []
+
+
 _SELECTING = ("-k", "-m", "--deselect", "--lf", "--last-failed", "--ff", "--failed-first", "--sw", "--stepwise")
 
 
@@ -97,37 +130,6 @@ def _whole_command(config: pytest.Config, plan: Plan) -> str:
             next(arguments, None)
         elif not argument.startswith(_SELECTING) and argument not in config.args:
             kept.append(argument)
-    return shlex.join(["pytest", _shown(plan.path.parent), *kept])
-
-
-def _shown(path: Path) -> str:
-    """A path as a user would type it."""
-    here = Path.cwd()
-    return f"{path.relative_to(here) if path.is_relative_to(here) else path}/"
-
-
-def arrange(config: pytest.Config, items: list[pytest.Item], runs: list[PlanRun]) -> None:
-    """Bring the selected tests into the plans' order and mark who depends on whom.
-
-    Raises:
-        pytest.UsageError: see :func:`select`.
-    """
-    position = {(run.plan.trace.id, phase.id): index for run in runs for index, phase in enumerate(run.plan.phases)}
-
-    def rank(item: pytest.Item) -> tuple[str, int] | None:
-        if (found := item.stash.get(PHASE_OF, None)) is None:
-            return None
-        trace_id = found[0].plan.trace.id
-        return trace_id, position[trace_id, found[1]]
-
-    items[:] = in_plan_order(items, rank)
-    for run in runs:
-        phases = [(item, item.stash[PHASE_OF][1]) for item in items if item.stash.get(PHASE_OF, (None,))[0] is run]
-        selected = {phase_id for _, phase_id in phases}
-        reused: set[str] = set()
-        if selected and not run.context.replacement:
-            reused = select(run, selected, _whole_command(config, run.plan), resume=config.stash[KEY].resume)
-        for item, phase_id in phases:
-            mark_phase(item, run.plan, phase_id, left_out=set(run.plan.by_id) - selected | reused)
-            if phase_id in reused:
-                keep(item)
+    here, folder = Path.cwd(), plan.path.parent
+    shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    return shlex.join(["pytest", f"{shown}/", *kept])

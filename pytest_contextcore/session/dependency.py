@@ -1,4 +1,4 @@
-"""pytest-dependency markers from the plan (contract 2, "Dependencies").
+"""pytest-dependency markers from the plan.
 
 That plugin reads only the closest marker, so each phase gets one of its own, at session scope, closest; what a user
 marked beside it is evaluated through ``pytest_dependency.depends``.

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from ..options import KEY, PLAN_FILE, Settings
+from ..ids import PLAN_FILE
+from ..options import KEY, Settings
 
 MARKER = "phase"
 
 
-@dataclass(slots=True)
-class Found:
+class Found(NamedTuple):
     """A plan's file and the phase tests that belong to it, all that were collected, each with its marker's argument."""
 
     path: Path
-    tests: list[tuple[pytest.Item, str]] = field(default_factory=list)
+    tests: list[tuple[pytest.Item, str]]
 
 
 def look(session: pytest.Session, items: list[pytest.Item]) -> list[Found]:
@@ -27,62 +28,93 @@ def look(session: pytest.Session, items: list[pytest.Item]) -> list[Found]:
     Raises:
         pytest.UsageError: a marker without an id, or a phase test with no plan above it.
     """
-    settings = session.config.stash[KEY]
-    nearest = _Nearest(settings)
-    inherited = _Inherited()
+    config = session.config
+    plan_of = _finder(config.stash[KEY])
     found: dict[Path, Found] = {}
-    for item in items:
-        if inherited.may_have(item) and (marker := item.get_closest_marker(MARKER)) is not None:
-            path = nearest.plan(item.path.parent)
-            if path is None:
-                raise pytest.UsageError(
-                    f"{item.nodeid} is marked as a phase, but there is no {PLAN_FILE} in its folder or above; "
-                    "write one, or name it with --contextcore-plan"
-                )
-            found.setdefault(path, Found(path)).tests.append((item, _argument(item, marker)))
-    for path in _plans_of_arguments(session.config, settings):
-        found.setdefault(path, Found(path))
+    for item in _marked(items):
+        if (marker := item.get_closest_marker(MARKER)) is None:
+            continue
+        path = plan_of(item.path.parent)
+        if path is None:
+            raise pytest.UsageError(
+                f"{item.nodeid} is marked as a phase, but there is no {PLAN_FILE} in its folder or above; "
+                "write one, or name it with --contextcore-plan"
+            )
+        found.setdefault(path, Found(path, [])).tests.append((item, _argument(item, marker)))
+    for path in _plans_of_arguments(config):  # those count even if none of their tests was found
+        found.setdefault(path, Found(path, []))
     return list(found.values())
 
 
-def plans_at_start(config: pytest.Config, settings: Settings) -> list[Path]:
+def plans_at_start(config: pytest.Config) -> list[Path]:
     """The plans that can be named before collection: for the header."""
-    nearest = _Nearest(settings)
-    paths = [nearest.plan(folder) for folder in _argument_folders(config)]
-    return list(dict.fromkeys(path for path in paths if path is not None))
+    plan_of = _finder(config.stash[KEY])
+    return list(dict.fromkeys(path for folder in _argument_folders(config) if (path := plan_of(folder)) is not None))
 
 
-class _Inherited:
-    """Whether an item may have the marker; each of its parents is looked at once, not once an item."""
+def refuse_foreign_root(config: pytest.Config) -> None:
+    """Refuse a root directory that pytest took from another argument than the plan's.
 
-    def __init__(self) -> None:
-        self._known: dict[pytest.Collector | None, bool] = {None: False}
+    pytest takes the value of an option that it does not know yet for an argument. With ``--workspace DIR tests/`` that
+    is where it would find its configuration and the first conftest.
 
-    def may_have(self, item: pytest.Item) -> bool:
-        return any(mark.name == MARKER for mark in item.own_markers) or self._of(item.parent)
+    Raises:
+        pytest.UsageError: a plan that was asked for lies outside of a root directory that nobody named.
+    """
+    options = config.known_args_namespace
+    if options.inifilename or options.rootdir:
+        return
+    for argument in options.file_or_dir:
+        path = (config.invocation_params.dir / argument.partition("::")[0]).resolve()
+        if os.path.exists(path) and not path.is_relative_to(config.rootpath.resolve()):  # noqa: PTH110  (never raises)
+            plan = next((plan for folder in (path, *path.parents) if (plan := folder / PLAN_FILE).is_file()), None)
+            if plan is not None:
+                raise pytest.UsageError(
+                    f"pytest takes its configuration from {config.inipath or config.rootpath}, and the plan {plan} "
+                    f"lies outside of {config.rootpath}; name the plan's folder before any other, or give --rootdir"
+                )
 
-    def _of(self, node: pytest.Collector | None) -> bool:
-        if node not in self._known:
-            marked = node is not None and any(mark.name == MARKER for mark in node.own_markers)
-            self._known[node] = marked or (node is not None and self._of(node.parent))
-        return self._known[node]
+
+def collected_whole(session: pytest.Session, found: Found) -> bool:
+    """Whether a plan's folder was collected whole, so that a phase without a test is a mistake."""
+    config = session.config
+    partial = ("lf", "ignore", "ignore_glob", "deselect")
+    if session.testsfailed or any(config.getoption(option, None) for option in partial):
+        return False
+    if any("::" in argument for argument in config.args):
+        return False
+    home = found.path.parent.resolve()
+    folders = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
+    return any(folder.is_dir() and home.is_relative_to(folder) for folder in folders)
 
 
-class _Nearest:
-    """The nearest plan upward from a folder, looked up once a folder."""
+def _marked(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The items that have the marker or a parent with it; each parent is looked at once, not once an item."""
+    known: dict[pytest.Collector, bool] = {}
 
-    def __init__(self, settings: Settings) -> None:
-        self._explicit = settings.plan
-        self._known: dict[Path, Path | None] = {}
+    def inherits(node: pytest.Collector | None) -> bool:
+        if node is None:
+            return False
+        if (has := known.get(node)) is None:
+            has = known[node] = any(mark.name == MARKER for mark in node.own_markers) or inherits(node.parent)
+        return has
 
-    def plan(self, folder: Path) -> Path | None:
-        if self._explicit is not None:
-            return self._explicit
-        if folder not in self._known:
+    return [item for item in items if inherits(item.parent) or any(mark.name == MARKER for mark in item.own_markers)]
+
+
+def _finder(settings: Settings) -> Callable[[Path], Path | None]:
+    """What finds the nearest plan upward from a folder; each folder is looked at once."""
+    known: dict[Path, Path | None] = {}
+
+    def plan_of(folder: Path) -> Path | None:
+        if settings.plan is not None:
+            return settings.plan
+        if folder not in known:
             here = folder / PLAN_FILE
-            above = folder.parent if folder.parent != folder else None
-            self._known[folder] = here if here.is_file() else self.plan(above) if above else None
-        return self._known[folder]
+            known[folder] = here if here.is_file() else plan_of(folder.parent) if folder != folder.parent else None
+        return known[folder]
+
+    return plan_of
 
 
 def _argument(item: pytest.Item, marker: pytest.Mark) -> str:
@@ -92,10 +124,10 @@ def _argument(item: pytest.Item, marker: pytest.Mark) -> str:
     return value
 
 
-def _plans_of_arguments(config: pytest.Config, settings: Settings) -> list[Path]:
-    """Plans that lie in a folder that was asked for: they count even if none of their tests was found."""
-    if settings.plan is not None:
-        return [settings.plan]
+def _plans_of_arguments(config: pytest.Config) -> list[Path]:
+    """The plan that an option names, or those that lie in a folder that was asked for."""
+    if (explicit := config.stash[KEY].plan) is not None:
+        return [explicit]
     here = [folder / PLAN_FILE for folder in _argument_folders(config)]
     return [path for path in here if path.is_file()]
 
@@ -106,16 +138,3 @@ def _argument_folders(config: pytest.Config) -> list[Path]:
         path = Path(os.path.normpath(config.invocation_params.dir / argument.partition("::")[0]))
         folders.append(path if path.is_dir() else path.parent)
     return folders
-
-
-def collected_whole(session: pytest.Session, found: Found) -> bool:
-    """Whether a plan's folder was collected whole, so that a phase without a test is a mistake (contract 2)."""
-    config = session.config
-    partial = ("lf", "ignore", "ignore_glob", "deselect")
-    if session.testsfailed or any(config.getoption(option, None) for option in partial):
-        return False
-    if any("::" in argument for argument in config.args):
-        return False
-    home = found.path.parent.resolve()
-    folders = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
-    return any(folder.is_dir() and home.is_relative_to(folder) for folder in folders)

@@ -8,8 +8,31 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..appending import is_file_at
+import pytest
+
 from ..errors import RunInUse
+from ..files import is_file_at
+from ..recovery.end import end_before_another_run
+
+
+def hold(config: pytest.Config, out: Path, trace_id: str, *, joined: bool) -> None:
+    """Keep other runs from writing a trace's evidence into the same folder until this session is over.
+
+    What a killed run left open there is ended first. ``joined``: this run goes on with the trace of the last one.
+
+    Raises:
+        pytest.UsageError: another run is doing that now.
+    """
+    try:
+        lock = RunLock.take(out, trace_id)
+    except RunInUse as error:
+        raise pytest.UsageError(
+            f"{error} is running the trace {trace_id} with its evidence in {out}; "
+            "wait until it has ended, or name another folder with --contextcore-out"
+        ) from None
+    if lock is not None:
+        config.add_cleanup(lock.close)
+        end_before_another_run(out, trace_id, joined=joined)
 
 
 class RunLock:

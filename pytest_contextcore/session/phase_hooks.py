@@ -1,80 +1,73 @@
-"""The hooks of a session that has a plan; each decides nothing itself (contract 2)."""
+"""The hooks around a phase's test: its span, its outcome before its call report is made, its properties for JUnit."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator
 
 import pytest
 
+from .. import private
 from ..errors import HandoffRefused
-from ..plugin import RUNNING
 from ..reasons import end_at_caller, exception_reason
 from ..redact import redact
 from ..report import junit, terminal, verdict
+from ..span import code_attributes
 from ..trace import rules
 from ..trace.evidence import Result, Status
 from ..trace.rules import Outcome, Trouble
 from .dependency import evaluate_user_markers, repeat_under_user_names
-from .reused import is_kept
-from .run import PlanRun
-from .shared import PHASE_OF
-from .sources import code_attributes
-
-_HELD = pytest.StashKey[Outcome]()
-_IN_CALL = pytest.StashKey[bool]()
-_REFUSED = pytest.StashKey[bool]()
-"""On a phase's item: it was to be run again, and was not."""
+from .items import PhaseItem, mark_reused, phase_of
+from .timeout import Deadline
 
 
-class PhaseRunner:
-    """Has the plugin objects that concern phases registered while a phase runs: other tests are not to pay for them.
+class PhaseHooks:
+    """A runner of phases for `TracedSession`, and a plugin object that is registered while one runs: other tests are
+    not to pay for it.
 
     Args:
-        manager: where to register them.
-        plugins: the objects by name, in the order in which they are registered.
+        manager: where to register itself.
+        leave: called with a sentence when a phase has hung and its process must end.
     """
 
-    def __init__(self, manager: pytest.PytestPluginManager, plugins: Mapping[str, object]) -> None:
-        self._manager, self._plugins = manager, plugins
-        self._running: pytest.Item | None = None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """A plugin that runs a phase past ``pytest_runtest_protocol`` leaves out what makes it one: no silent pass."""
-        if item is not self._running and PHASE_OF in item.stash:
-            raise pytest.UsageError(
-                f"{item.nodeid} is a phase, but another plugin runs it without pytest_runtest_protocol, so that its "
-                "gates would not count; run it without that plugin"
-            )
+    def __init__(self, manager: pytest.PytestPluginManager, leave: Callable[[str], None]) -> None:
+        self._manager, self._leave = manager, leave
+        self._item: pytest.Item | None = None
+        self._deadline: Deadline | None = None
 
     def begin(self, item: pytest.Item) -> None:
         """A phase's test is about to run."""
-        self._running = item
-        for name, plugin in self._plugins.items():
-            self._manager.register(plugin, name)
+        self._item = item
+        self._manager.register(self, "contextcore-phases")
+        phase = _of(item)
+        if (seconds := phase.run.plan.by_id[phase.phase_id].timeout) is not None:
+            self._deadline = Deadline(phase.run, phase.phase_id, seconds, self._leave)
+            self._manager.register(self._deadline, "contextcore-deadline")
 
     def interrupt(self, item: pytest.Item, error: BaseException) -> None:
-        """It ended without a result."""
-        _interrupt(*item.stash[PHASE_OF], error)
+        """It ended without a result: Ctrl-C, ``pytest.exit``, or a plugin that broke."""
+        phase = _of(item)
+        if _is_running(phase):
+            trouble = Trouble(f"interrupted: {exception_reason(error)}", "run the phase again")
+            phase.run.recorder.add_trouble(phase.phase_id, trouble, error)
 
     def end(self, item: pytest.Item) -> None:
         """It is over: if it began as a phase, that has ended now."""
         try:
-            _close(*item.stash[PHASE_OF])
+            self._close(_of(item))
         finally:
-            item.stash[RUNNING] = self._running = None
-            for name in self._plugins:
-                self._manager.unregister(name=name)
+            self._item = None
+            self._manager.unregister(self)
+            if self._deadline is not None:
+                self._manager.unregister(self._deadline)
+                self._deadline = None
 
-
-class PlanHooks:
-    """Runs phases: their spans, their outcome before their call report is made, their properties for JUnit.
-
-    Registered while a phase runs.
-    """
-
-    def __init__(self, runs: list[PlanRun]) -> None:
-        self._runs = runs
+    def _close(self, phase: PhaseItem) -> None:
+        """The test is over, with its teardown."""
+        if self._deadline is not None:
+            self._deadline.stop()
+        if _is_running(phase):
+            phase.run.end(phase.phase_id)
+            phase.running = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -82,80 +75,77 @@ class PlanHooks:
 
         No wrapper: raised there, the skip would keep pytest's logging plugin from its own setup.
         """
-        if (found := item.stash.get(PHASE_OF, None)) is None:
+        if (phase := phase_of(item)) is None:
             return  # a plugin runs another test within a phase
-        run, phase_id = found
-        if is_kept(item):
-            run.start()
+        recorder, phase_id = phase.run.recorder, phase.phase_id
+        phase.held, phase.refused = None, not _is_running(phase) and rules.is_final(recorder.span(phase_id))
+        if phase.refused:  # a plugin repeats tests, and did not ask whether it may repeat this one
+            raise _stopped(phase, recorder.outcome(phase_id))
+        phase.run.start()
+        if phase.kept:
             return
-        if _is_final(run, phase_id):  # a plugin repeats tests, and did not ask whether it may repeat this one
-            item.stash[_REFUSED] = True
-            raise _stopped(run, phase_id, run.recorder.outcome(phase_id))
-        run.start()
-        hold = rules.upstream_block(run.plan, run.recorder.evidence, phase_id)
-        if hold is not None:
-            item.stash[_HELD] = hold
-            run.recorder.hold_phase(phase_id, hold)
-            pytest.skip(_not_started(run, hold))
-        item.stash[RUNNING] = run.begin(phase_id, item.nodeid, code_attributes(item))
+        phase.held = rules.upstream_block(phase.run.plan, recorder.evidence, phase_id)
+        if phase.held is not None:
+            recorder.hold_phase(phase_id, phase.held)
+            pytest.skip(_not_started(phase, phase.held))
+        phase.running = phase.run.begin(phase_id, item.nodeid, code_attributes(item))
+        if self._deadline is not None:
+            self._deadline.start()
         evaluate_user_markers(item)
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """The function of a phase that the last evidence proves is not called."""
+        phase = phase_of(pyfuncitem)
+        return True if phase is not None and phase.kept else None
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
-        """Before pytest-rerunfailures prepares another attempt: a failed integrity gate is final (contract 2)."""
-        found = item.stash.get(PHASE_OF, None)
-        if found is not None and rules.is_final(found[0].recorder.span(found[1])):
-            errors = getattr(item, "_terminal_errors", None)  # its note of errors after which a test is not repeated
-            if isinstance(errors, dict):
-                errors["contextcore"] = True
+        """Before pytest-rerunfailures prepares another attempt: a failed integrity gate is final."""
+        phase = phase_of(item)
+        if phase is not None and rules.is_final(phase.run.recorder.span(phase.phase_id)):
+            private.forbid_rerun(item)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Innermost: turns failed gates into the test's failure, before anybody looks at it."""
-        found = item.stash.get(PHASE_OF, None)
-        if found is None or is_kept(item):
+        phase = phase_of(item)
+        if phase is None or phase.kept:
             return (yield)
-        run, phase_id = found
-        item.stash[_IN_CALL] = True
+        phase.in_call = True
         try:
             result = yield
         except HandoffRefused:
             result = None  # recorded by phase.receive, with reason and next action
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
-        except pytest.skip.Exception as error:
-            raise self._stop(run, phase_id, _skip_is_failure(error)) from None
         except BaseException as error:
-            stop = self._stop(run, phase_id, error)
-            if stop is error:
-                if not item.config.getoption("fulltrace"):
-                    end_at_caller(error)
-                raise
-            raise stop from None
+            told = _skip_is_failure(error) if isinstance(error, pytest.skip.Exception) else error
+            stop = _record_raised(phase, told)
+            if stop is not error:
+                raise stop from None
+            if not item.config.getoption("fulltrace"):
+                end_at_caller(error)
+            raise
         finally:
-            item.stash[_IN_CALL] = False
-        outcome = run.recorder.seal_phase(phase_id)
+            phase.in_call = False
+        outcome = phase.run.recorder.seal_phase(phase.phase_id)
         if outcome.status is not Status.COMPLETED:
-            raise _stopped(run, phase_id, outcome)
+            raise _stopped(phase, outcome)
         return result
-
-    def _stop(self, run: PlanRun, phase_id: str, error: BaseException) -> BaseException:
-        """Record what a test raised; what it then fails with: a failed gate wins over it."""
-        run.recorder.add_trouble(phase_id, _trouble(run, phase_id, error), error)
-        outcome = run.recorder.seal_phase(phase_id)
-        return _stopped(run, phase_id, outcome) if outcome.status is Status.BLOCKED else error
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A subtest is a span of its phase. A failed one does not fail its test's own report; a phase it fails."""
-        if not isinstance(report, pytest.SubtestReport) or (found := self._running(report.nodeid)) is None:
+        if not isinstance(report, pytest.SubtestReport) or self._item is None or report.nodeid != self._item.nodeid:
             return
-        run, phase_id = found
-        span = run.recorder.span(phase_id)
-        if run.subtests is not None:
-            run.subtests.add(report, run.spans.current, span.started_at or 0)
+        phase = _of(self._item)
+        if not _is_running(phase):
+            return
+        run, span = phase.run, phase.run.recorder.span(phase.phase_id)
+        run.subtests.add(report, run.spans.current, span.started_at or 0)
         if report.failed:
             name = report.head_line.removeprefix(report.location[2]).strip()
-            run.recorder.add_trouble(phase_id, Trouble(redact(f"subtest {name} failed"), _again(report.nodeid)))
+            run.recorder.add_trouble(phase.phase_id, Trouble(redact(f"subtest {name} failed"), _again(report.nodeid)))
 
     def pytest_exception_interact(
         self,
@@ -164,17 +154,9 @@ class PlanHooks:
         report: pytest.CollectReport | pytest.TestReport,
     ) -> None:
         """The exception of a failed subtest: only here are its type and its whole message at hand."""
-        if isinstance(report, pytest.SubtestReport) and call.excinfo is not None:
-            found = node.stash.get(PHASE_OF, None)
-            if found is not None and found[0].subtests is not None:
-                found[0].subtests.explain(report, call.excinfo.value)
-
-    def _running(self, nodeid: str) -> tuple[PlanRun, str] | None:
-        for run in self._runs:
-            for phase_id, phase_nodeid in run.collected.nodeids.items():
-                if phase_nodeid == nodeid and run.recorder.span(phase_id).status is Status.IN_PROGRESS:
-                    return run, phase_id
-        return None
+        phase = phase_of(node)
+        if phase is not None and isinstance(report, pytest.SubtestReport) and call.excinfo is not None:
+            phase.run.subtests.explain(report, call.excinfo.value)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -182,74 +164,74 @@ class PlanHooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Outside pytest's skipping plugin, inside pytest-dependency: no skip or xfail makes a phase green."""
         report = yield
-        found = item.stash.get(PHASE_OF, None)
-        if found is None or item.stash.get(_IN_CALL, False):  # a subtest's report, made while the test still runs
+        phase = phase_of(item)
+        if phase is None or phase.in_call:  # a subtest's report, made while the test still runs
             return report
-        run, phase_id = found
-        if (hold := item.stash.get(_HELD, None)) is not None:
-            _show_held(item, report, _not_started(run, hold))
-        elif item.stash.get(_REFUSED, False):
-            pass  # the phase was not run again: its record stands
-        elif not _refuse_excuses(run, phase_id, report):
-            _take_note_of_failure(run, phase_id, report, call)
+        if phase.kept:
+            mark_reused(report)
+        if phase.held is not None:
+            _show_held(item, report, _not_started(phase, phase.held))
+        elif not phase.refused and not _refuse_excuse(phase, report):  # refused: the record of the last attempt stands
+            _record_failure(phase, report, call)
         _shorten_summary(report)
         if call.when == "teardown":
-            _close(run, phase_id)
-            report.user_properties.extend(junit.phase_properties(run.recorder.evidence, run.recorder.span(phase_id)))
+            self._close(phase)
+            evidence = phase.run.recorder.evidence
+            report.user_properties += junit.phase_properties(evidence, phase.run.recorder.span(phase.phase_id))
         repeat_under_user_names(item, report)
         return report
 
 
-def _shorten_summary(report: pytest.TestReport) -> None:
-    """Keep pytest's summary to a line: in CI it repeats the whole message, which stands above it twice already."""
-    if report.failed and (crash := getattr(report.longrepr, "reprcrash", None)) is not None:
-        crash.message = crash.message.partition("\n")[0]
+def _of(item: pytest.Item) -> PhaseItem:
+    if (phase := phase_of(item)) is None:
+        raise LookupError(f"{item.nodeid} is no phase")
+    return phase
 
 
-def _close(run: PlanRun, phase_id: str) -> None:
-    """The phase's test is over, with its teardown."""
-    if run.recorder.span(phase_id).status is Status.IN_PROGRESS:
-        run.end(phase_id)
+def _is_running(phase: PhaseItem) -> bool:
+    return phase.run.recorder.span(phase.phase_id).status is Status.IN_PROGRESS
 
 
-def _is_final(run: PlanRun, phase_id: str) -> bool:
-    """Whether the phase has ended with a verdict that no further attempt may change."""
-    span = run.recorder.span(phase_id)
-    return span.status is not Status.IN_PROGRESS and rules.is_final(span)
+def _record_raised(phase: PhaseItem, error: BaseException) -> BaseException:
+    """Record what a test raised; what it then fails with: a failed gate wins over it."""
+    recorder = phase.run.recorder
+    recorder.add_trouble(phase.phase_id, _trouble(phase, error), error)
+    outcome = recorder.seal_phase(phase.phase_id)
+    return _stopped(phase, outcome) if outcome.status is Status.BLOCKED else error
 
 
-def _interrupt(run: PlanRun, phase_id: str, error: BaseException) -> None:
-    if run.recorder.span(phase_id).status is Status.IN_PROGRESS:
-        trouble = Trouble(f"interrupted: {exception_reason(error)}", "run the phase again")
-        run.recorder.add_trouble(phase_id, trouble, error)
+def _record_failure(phase: PhaseItem, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+    """A failed setup or teardown, or a failure that another plugin decided on without anything being raised."""
+    if not report.failed:
+        return
+    recorder = phase.run.recorder
+    if call.excinfo is None:
+        recorder.add_trouble(phase.phase_id, Trouble(redact(report.longreprtext), _again(report.nodeid)))
+    elif call.when != "call":
+        error = call.excinfo.value
+        recorder.add_trouble(phase.phase_id, _trouble(phase, error, f"{call.when}: "), error)
 
 
-def _trouble(run: PlanRun, phase_id: str, error: BaseException, when: str = "call") -> Trouble:
-    where = "" if when == "call" else f"{when}: "
-    return Trouble(where + exception_reason(error), _again(run.collected.nodeids[phase_id]))
+def _trouble(phase: PhaseItem, error: BaseException, where: str = "") -> Trouble:
+    return Trouble(where + exception_reason(error), _again(phase.run.collected.nodeids[phase.phase_id]))
 
 
 def _again(nodeid: str) -> str:
     return f"mend {nodeid} or what it exercises, then run again"
 
 
-def _skip_is_failure(error: BaseException) -> BaseException:
-    text = str(error) or "no reason given"
-    return pytest.fail.Exception(redact(f"a phase cannot be skipped, but its test was: {text}"), pytrace=False)
-
-
-def _stopped(run: PlanRun, phase_id: str, outcome: Outcome) -> BaseException:
-    span = run.recorder.span(phase_id)
-    places = {
-        gate.gate_id: run.recorder.failed_at.get(gate.gate_id) for gate in span.gates if gate.result is Result.FAIL
-    }
+def _stopped(phase: PhaseItem, outcome: Outcome) -> BaseException:
+    """What a test fails with whose phase did not complete."""
+    recorder = phase.run.recorder
+    span = recorder.span(phase.phase_id)
+    places = {gate.gate_id: recorder.failed_at(gate.gate_id) for gate in span.gates if gate.result is Result.FAIL}
     now = {"status": outcome.status, "blocked_reason": outcome.reason, "next_action": outcome.next_action}
     message = terminal.stopped_message(verdict.of_phase(span.model_copy(update=now)), places)
     return pytest.fail.Exception(message, pytrace=False)
 
 
-def _not_started(run: PlanRun, hold: Outcome) -> str:
-    root = next((span for span in run.recorder.evidence.spans if span.span_id == hold.blocked_on), None)
+def _not_started(phase: PhaseItem, hold: Outcome) -> str:
+    root = next((span for span in phase.run.recorder.evidence.spans if span.span_id == hold.blocked_on), None)
     return verdict.not_started(hold.reason, root)
 
 
@@ -260,30 +242,31 @@ def _show_held(item: pytest.Item, report: pytest.TestReport, why: str) -> None:
         report.longrepr = (str(path), (line or 0) + 1, f"Skipped: {why}")
 
 
-def _take_note_of_failure(run: PlanRun, phase_id: str, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
-    """A failed setup or teardown, or a failure that another plugin decided on without anything being raised."""
-    if not report.failed:
-        return
-    if call.excinfo is None:
-        run.recorder.add_trouble(phase_id, Trouble(redact(report.longreprtext), _again(report.nodeid)))
-    elif call.when != "call":
-        error = call.excinfo.value
-        run.recorder.add_trouble(phase_id, _trouble(run, phase_id, error, when=call.when), error)
+def _skip_is_failure(error: BaseException) -> BaseException:
+    text = str(error) or "no reason given"
+    return pytest.fail.Exception(redact(f"a phase cannot be skipped, but its test was: {text}"), pytrace=False)
 
 
-def _refuse_excuses(run: PlanRun, phase_id: str, report: pytest.TestReport) -> bool:
-    """A skipped or expected failure is no completed phase (contract 2, "Precedence")."""
+def _refuse_excuse(phase: PhaseItem, report: pytest.TestReport) -> bool:
+    """Let a skipped or expected failure be a failure: it is no completed phase."""
     if hasattr(report, "wasxfail"):
         mark = report.wasxfail or "no reason given"
-        why = f"a phase cannot be expected to fail, but its test is marked xfail: {mark}"
+        why = redact(f"a phase cannot be expected to fail, but its test is marked xfail: {mark}")
         del report.wasxfail
     elif report.skipped:
         text = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
-        why = f"a phase cannot be skipped, but its test was: {text.removeprefix('Skipped: ')}"
+        why = redact(f"a phase cannot be skipped, but its test was: {text.removeprefix('Skipped: ')}")
     else:
         return False
+    recorder = phase.run.recorder
+    recorder.add_trouble(phase.phase_id, Trouble(why, _again(report.nodeid)), first=True)
+    outcome = recorder.outcome(phase.phase_id)
     report.outcome = "failed"
-    run.recorder.trouble.setdefault(phase_id, []).insert(0, Trouble(redact(why), _again(report.nodeid)))
-    outcome = run.recorder.outcome(phase_id)
-    report.longrepr = str(_stopped(run, phase_id, outcome)) if outcome.status is Status.BLOCKED else redact(why)
+    report.longrepr = str(_stopped(phase, outcome)) if outcome.status is Status.BLOCKED else why
     return True
+
+
+def _shorten_summary(report: pytest.TestReport) -> None:
+    """Keep pytest's summary to a line: in CI it repeats the whole message, which stands above it twice already."""
+    if report.failed and (crash := getattr(report.longrepr, "reprcrash", None)) is not None:
+        crash.message = crash.message.partition("\n")[0]

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
 
 from ..export.outbox import Outbox
 from ..phase.handoff_store import HandoffStore
 from ..phase.phase import Phase
 from ..plan.assign import CollectedPlan
 from ..plan.waivers import Waivers
+from ..span import Attributes
 from ..spans.current import SpanContexts
 from ..spans.of_subtests import SubtestSpans
 from ..spans.writer import PlanSpans
-from ..trace.changes import all_of
-from ..trace.evidence import Attributes
 from ..trace.file import EvidenceFile
 from ..trace.recorder import TraceRecorder
-from .run_context import RunContext
+from .context import RunContext
 
 OptionValue = str | int | float | bool | list[str] | None
 
@@ -33,37 +30,34 @@ class PlanRun:
         outbox: Outbox,
         *,
         options: Mapping[str, OptionValue],
-        workspace: Path | None,
+        workspace: str | None,
         fingerprints: Mapping[str, str],
         waivers: Waivers,
     ) -> None:
         self.collected, self.context, self.plan = collected, context, collected.plan
+        trace_id = self.plan.trace.id
         self.recorder = TraceRecorder(
             self.plan,
             options=options,
-            workspace=str(workspace) if workspace else None,
-            otel_trace_id=context.otel_trace_id(self.plan.trace.id),
-            otel_span_id=context.otel_span_id(self.plan.trace.id),
+            workspace=workspace,
+            otel_trace_id=context.otel_trace_id(trace_id),
+            otel_span_id=context.otel_span_id(trace_id),
             remote=context.remote,
+            run_id=context.run_id,
+            nodeids=collected.nodeids,
+            fingerprints=fingerprints,
             waivers=waivers,
         )
-        self.recorder.evidence.runs = [context.run_id]
         self.remarks: list[str] = []
-        for phase in self.plan.phases:
-            span = self.recorder.span(phase.id)
-            span.nodeid, span.fingerprint = collected.nodeids.get(phase.id), fingerprints.get(phase.id)
-        sampled = outbox.sampled(self.recorder.evidence.otel_trace_id)
-        self.handoffs = HandoffStore(context.out, self.plan.trace.id)
-        self.spans = SpanContexts(
-            self.recorder.evidence.otel_trace_id,
-            sampled=sampled,
-            state=context.remote.state if context.remote else "",
-        )
-        self.file = EvidenceFile(self.recorder, context.out)
+        otel_trace_id = self.recorder.evidence.otel_trace_id
+        sampled = outbox.sampled(otel_trace_id)
+        self.handoffs = HandoffStore(context.out, trace_id)
+        self.spans = SpanContexts(otel_trace_id, sampled=sampled, state=context.remote.state if context.remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
-        self.recorder.listener = all_of(self.plan_spans, self.file)
-        self.subtests: SubtestSpans | None = None
-        """Of the phase that runs."""
+        self.subtests = SubtestSpans(otel_trace_id, self.plan_spans.child)
+        self.file = EvidenceFile(self.recorder, context.out)
+        self.recorder.subscribe(self.plan_spans)  # first: what evidence calls ended has its span on disk by then
+        self.recorder.subscribe(self.file)
         self.started = self.finished = False
 
     def start(self) -> None:
@@ -74,17 +68,21 @@ class PlanRun:
 
     def begin(self, phase_id: str, nodeid: str, code: Attributes) -> Phase:
         """A phase's test starts, or starts anew; its span becomes the current one."""
-        self.start()
         self.recorder.begin_phase(phase_id, nodeid, code)
         self.handoffs.begin(self.plan.span_id(phase_id))
         self.spans.open(self.recorder.span(phase_id).otel_span_id)
-        self.subtests = SubtestSpans(self.recorder.evidence.otel_trace_id, partial(self.recorder.add_child, phase_id))
-        return Phase(self.recorder, phase_id, handoffs=self.handoffs, spans=self.spans, root=self.context.root)
+        return Phase(
+            self.recorder,
+            phase_id,
+            handoffs=self.handoffs,
+            spans=self.spans,
+            child=self.plan_spans.child,
+            root=self.context.root,
+        )
 
     def end(self, phase_id: str) -> None:
         """A phase's test is over, with its teardown."""
-        if self.subtests is not None:
-            self.subtests.flush()
+        self.subtests.flush()
         self.spans.close()
         self.recorder.end_phase(phase_id)
 

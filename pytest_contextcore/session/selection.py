@@ -1,4 +1,4 @@
-"""Which phases run and which are taken over from the last evidence: deselection, resume, joining (contract 2)."""
+"""Which phases run and which are taken over from the last evidence: deselection, resume, joining."""
 
 from __future__ import annotations
 
@@ -14,30 +14,26 @@ from ..files import digest_file
 from ..phase.handoff import portable
 from ..plan.assign import unproven_upstreams
 from ..plan.model import Plan
-from ..trace import joining
-from ..trace.file import evidence_path
-from ..trace.resume import Proof, fingerprint, load_evidence, not_reusable
+from ..trace.file import evidence_path, load_evidence
+from ..trace.resume import Proof, fingerprint, is_open, joins, not_reusable
 from .run import PlanRun
-from .run_context import RunContext
 from .sources import source_of
 
 
 def fingerprints_of(
-    plan: Plan,
-    nodeids: Mapping[str, str],
-    context: RunContext,
-    options: Mapping[str, object],
-    workspace: str | None,
+    plan: Plan, nodeids: Mapping[str, str], root: Path, options: Mapping[str, object], workspace: str | None
 ) -> dict[str, str]:
     """The fingerprint of each phase whose test's source can be read; paths inside the rootdir count from there."""
-    here = {name: portable(value, context.root) for name, value in options.items()}
-    place = str(portable(workspace, context.root)) if workspace else None
-    found = {}
-    for phase_id, nodeid in nodeids.items():
-        source = source_of(context.root, nodeid) or source_of(plan.path.parent, nodeid)
-        if source is not None:
-            found[phase_id] = fingerprint(plan, phase_id, source=source, options=here, workspace=place)
-    return found
+    here = {name: portable(value, root) for name, value in options.items()}
+    place = str(portable(workspace, root)) if workspace else None
+    sources = {
+        phase_id: source_of(root, nodeid) or source_of(plan.path.parent, nodeid) for phase_id, nodeid in nodeids.items()
+    }
+    return {
+        phase_id: fingerprint(plan, phase_id, source=source, options=here, workspace=place)
+        for phase_id, source in sources.items()
+        if source is not None
+    }
 
 
 def select(run: PlanRun, selected: set[str], whole: str, *, resume: bool) -> set[str]:
@@ -53,20 +49,28 @@ def select(run: PlanRun, selected: set[str], whole: str, *, resume: bool) -> set
     proof = prove(run, set() if resume else selected, resume=resume)
     if resume:
         run.remarks.append(_resumed(run, proof))
-    needed = unproven_upstreams(run.plan, selected, proof.proven)
-    if needed:
-        upstream, phase_id = next(iter(needed.items()))
+    for upstream, phase_id in unproven_upstreams(run.plan, selected, proof.proven).items():
         raise pytest.UsageError(
             f"phase {phase_id} is selected but needs {upstream}, which is deselected and not proven by the last "
             f"evidence: {proof.refused[upstream]}; run the plan whole: {whole}"
         )
-    joined = _join(run, proof)
-    left_out = set(run.plan.by_id) - selected
-    run.recorder.partial = bool(left_out - set(proof.proven) if joined else left_out)
+    try:
+        joined = joins(run.plan, proof, os.environ.get("TRACEPARENT"), run.context.remote)
+    except JoinRefused as error:
+        raise pytest.UsageError(str(error)) from error
+    if proof.last is not None:
+        if joined:
+            run.recorder.join(proof.last)
+        elif proof.proven and is_open(proof.last):
+            run.remarks.append(
+                "note: a trace of its own; "
+                f"that of the last evidence ({proof.last.otel_trace_id}) is not finished by it"
+            )
     for phase_id in run.plan.by_id:
         if proof.last is not None and phase_id in proof.proven:
-            run.recorder.adopt(phase_id, proof.proven[phase_id], proof.last)
-        elif phase_id in left_out:
+            proven = proof.proven[phase_id]
+            run.recorder.adopt(phase_id, proven, proof.last, deselected=phase_id not in selected)
+        elif phase_id not in selected:
             run.recorder.leave_out(phase_id)
     run.handoffs.take_back(proof.proven.values())
     return selected & set(proof.proven)
@@ -92,49 +96,29 @@ def _resumed(run: PlanRun, proof: Proof) -> str:
 
 
 def prove(run: PlanRun, running: set[str], *, resume: bool) -> Proof:
-    """What the last evidence proves where ``running`` are the phases that are to run (the rule of resume).
+    """What the last evidence proves where ``running`` are the phases that are to run.
 
     With ``resume`` a phase whose handoffs are lost runs again, rather than that the next one misses them.
     """
     plan, context = run.plan, run.context
     if len(running) == len(plan.phases) and context.remote is None:
         return Proof(None, {}, {})  # nothing to take over, and no trace to join
+    path, recorded = evidence_path(context.out, plan.trace.id), run.recorder.evidence
     try:
-        last = load_evidence(evidence_path(context.out, plan.trace.id), unaltered=True)
+        last = load_evidence(path, unaltered=True)
+        if (last.trace_id, last.project_id) != (recorded.trace_id, recorded.project_id):
+            raise EvidenceError(f"evidence {path}: of {last.trace_id} in project {last.project_id}")
     except EvidenceError as error:
         return Proof(None, {}, dict.fromkeys(plan.by_id, str(error)))
     spans = {plan.short_phase_id(span.span_id): span for span in last.spans}
-    recorded = run.recorder.evidence
-    if (last.trace_id, last.project_id) != (recorded.trace_id, recorded.project_id):
-        why = f"evidence {evidence_path(context.out, plan.trace.id)}: of {last.trace_id} in project {last.project_id}"
-        return Proof(None, {}, dict.fromkeys(plan.by_id, why))
-    nodeids = {
-        **{phase_id: span.nodeid for phase_id, span in spans.items() if span.nodeid},
-        **run.collected.nodeids,
-    }
-    fingerprints = fingerprints_of(plan, nodeids, context, recorded.options, recorded.workspace)
+    nodeids = {phase_id: span.nodeid for phase_id, span in spans.items() if span.nodeid and phase_id in plan.by_id}
+    nodeids |= run.collected.nodeids
+    fingerprints = fingerprints_of(plan, nodeids, context.root, recorded.options, recorded.workspace)
     judge = partial(not_reusable, plan, last, running, fingerprints, lambda path: _digest(context.root / path))
     refused = judge()
     if resume and refused:  # where nothing runs, nobody receives anything
         refused = judge(lost=run.handoffs.lost)
     return Proof(last, {phase_id: spans[phase_id] for phase_id in plan.by_id if phase_id not in refused}, refused)
-
-
-def _join(run: PlanRun, proof: Proof) -> bool:
-    """Go on with the trace of the last evidence, if ``TRACEPARENT`` says so."""
-    try:
-        joined = joining.joins(run.plan, proof, os.environ.get("TRACEPARENT"), run.context.remote)
-    except JoinRefused as error:
-        raise pytest.UsageError(str(error)) from error
-    if proof.last is None:
-        return False
-    if joined:
-        run.recorder.join(proof.last)
-    elif proof.proven and joining.is_open(proof.last):
-        run.remarks.append(
-            f"note: a trace of its own; that of the last evidence ({proof.last.otel_trace_id}) is not finished by it"
-        )
-    return joined
 
 
 def _digest(path: Path) -> str | None:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..export import settings as telemetry
-from ..export.outbox import Outbox
-from ..ids import Remote, new_trace_id, remote_parent
+from ..export.outbox import SUFFIX, Outbox
+from ..export.settings import Settings as ExportSettings
+from ..ids import new_trace_id, remote_parent
 from ..options import KEY
 from ..span import INTERRUPTED, SpanData, error_status
-from .run_context import RunContext
+from ..spans.of_tests import OrdinaryTests
+from .context import RunContext
 
 if TYPE_CHECKING:
-    from ..spans.of_tests import OrdinaryTests
     from .run import PlanRun
 
 WORKER_INPUT = "contextcore"
@@ -41,16 +41,8 @@ def services(config: pytest.Config) -> Services:
     return config.stash[SERVICES]
 
 
-def given_by_controller(config: pytest.Config) -> dict[str, str]:
-    """What the xdist controller tells its workers: run id, worker id, …; empty in other processes."""
-    workerinput = getattr(config, "workerinput", None)
-    return dict(workerinput[WORKER_INPUT]) if workerinput and WORKER_INPUT in workerinput else {}
-
-
 def _make(config: pytest.Config) -> Services:
-    from ..spans.of_tests import OrdinaryTests  # noqa: PLC0415  (a plugin object: only in a session that is traced)
-
-    given = given_by_controller(config)
+    given = _given_by_controller(config)
     settings = config.stash[KEY]
     context = RunContext(
         out=settings.out,
@@ -60,12 +52,14 @@ def _make(config: pytest.Config) -> Services:
         replacement=bool(given.get("replaces")),
     )
     name = f"{context.run_id}-{given['worker_id']}" if given else context.run_id
-    spool = settings.out / "spool" / f"{name}.otlp.jsonl"
-    outbox = Outbox(telemetry.Settings.from_environ(os.environ), spool, context.remote, sends=not given)
-    otel_trace_id = context.otel_trace_id("pytest")
-    sampled = outbox.sampled(otel_trace_id)
+    spool = settings.out / "spool" / f"{name}{SUFFIX}"
+    exporting = ExportSettings.from_environ(os.environ)
+    outbox = Outbox(exporting, spool, context.remote, sends=not given, keep=settings.keep_spool)
+    if config.get_verbosity() < 0 and not given:  # else the header says it
+        outbox.remarks += exporting.problems
+    sampled = outbox.sampled(context.otel_trace_id("pytest"))
     ordinary = OrdinaryTests(
-        trace_id=otel_trace_id,
+        trace_id=context.otel_trace_id("pytest"),
         root_span_id=context.otel_span_id("pytest"),
         sink=(lambda span: outbox.put([span])) if outbox.spool is not None else None,
         sampled=sampled,
@@ -73,19 +67,22 @@ def _make(config: pytest.Config) -> Services:
         worker=given.get("worker_id", ""),
     )
     if sampled and not given:
-        outbox.expect_root(_unfinished_root(otel_trace_id, ordinary.root_span_id, context.remote))
-    if not given and config.getoption("dist", "no") != "no":
-        outbox.collect_from(settings.out / "spool" / context.run_id)
+        outbox.expect_root(_unfinished_root(context))
     return Services(context, outbox, ordinary)
 
 
-def _unfinished_root(trace_id: str, span_id: str, remote: Remote | None) -> SpanData:
-    """The span of the session of ordinary tests, as it is if a kill keeps it from ending."""
-    now = time.time_ns()
+def _given_by_controller(config: pytest.Config) -> dict[str, str]:
+    """What the xdist controller tells its workers: run id, worker id, …; empty in other processes."""
+    return dict(getattr(config, "workerinput", {}).get(WORKER_INPUT, {}))
+
+
+def _unfinished_root(context: RunContext) -> SpanData:
+    """The placeholder that replay sends for the session's span if the process is killed."""
+    now, remote = time.time_ns(), context.remote
     return SpanData(
         name="pytest",
-        trace_id=trace_id,
-        span_id=span_id,
+        trace_id=context.otel_trace_id("pytest"),
+        span_id=context.otel_span_id("pytest"),
         parent_id=remote.span_id if remote else None,
         start=now,
         end=now,
@@ -94,12 +91,3 @@ def _unfinished_root(trace_id: str, span_id: str, remote: Remote | None) -> Span
         trace_state=remote.state if remote else "",
         parent_remote=remote is not None,
     )
-
-
-PHASE_OF = pytest.StashKey[tuple["PlanRun", str]]()
-"""On a phase's item: its plan's run and its short id."""
-
-
-def is_phase(item: pytest.Item) -> bool:
-    """Whether a test is a phase of a plan that runs."""
-    return PHASE_OF in item.stash

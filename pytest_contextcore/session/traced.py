@@ -1,68 +1,135 @@
-"""Start and end of a traced session in one process, with or without a plan (`beginning` is for those with one)."""
+"""A traced session in one process, with or without a plan (`planned` begins those with one)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from ..export.delivery import BetweenTests
+from ..export.settings import Settings
 from ..options import KEY
-from .around import AroundTests
+from .items import is_phase
 from .shared import Services, services
 
 if TYPE_CHECKING:
-    from ..xdist.worker import Link
-    from .close import Closed, Trace
+    from ..trace.changes import Change
+    from ..trace.evidence import GateEvidence, SpanEvidence
+    from .run import PlanRun
 
-_AROUND = pytest.StashKey[AroundTests]()
+
+class Link(Protocol):
+    """The way from an xdist worker to its controller."""
+
+    def tell_of_gate(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
+        """A listener of the recorder."""
+
+    def report(self, runs: list[PlanRun], lost: list[str]) -> None:
+        """The session is over in this worker."""
 
 
-def start(config: pytest.Config) -> AroundTests:
-    """Spans are to be made: every test gets one from now on, and the session's end closes what is open."""
-    if _AROUND not in config.stash:
-        shared = services(config)
-        config.stash[_AROUND] = around = AroundTests(shared.ordinary)
+class Runner(Protocol):
+    """What is to be done around a test of some kind."""
+
+    def begin(self, item: pytest.Item) -> None:
+        """A test is about to run."""
+
+    def interrupt(self, item: pytest.Item, error: BaseException) -> None:
+        """Ctrl-C, ``pytest.exit``, or a plugin that broke: it has no result."""
+
+    def end(self, item: pytest.Item) -> None:
+        """It is over, whatever happened."""
+
+
+class Reports(Protocol):
+    """What is said of plans at the end."""
+
+    def close(self, session: pytest.Session) -> list[str]:
+        """Settle exit code and files; the lines to print below the tables."""
+
+    def show(self, reporter: pytest.TerminalReporter, lines: Sequence[str]) -> None:
+        """Print the tables and these lines."""
+
+
+def header_lines(config: pytest.Config, plans: Sequence[Path]) -> list[str]:
+    """Plan, evidence folder and export target in a line, and a line for each setting that cannot be honoured."""
+    telemetry = Settings.from_environ(os.environ)
+    here = config.invocation_params.dir
+    names = ", ".join(_shown(plan, here) for plan in plans) or "none"
+    target = f"{telemetry.describe()} ({telemetry.protocol})" if telemetry.exporting else "off"
+    line = f"contextcore: plan {names}; evidence in {_shown(config.stash[KEY].out, here)}; export {target}"
+    return [line, *(f"contextcore: {problem}" for problem in telemetry.problems)]
+
+
+def _shown(path: Path, here: Path) -> str:
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def start(config: pytest.Config, link: Link | None) -> TracedSession:
+    """The session's one plugin object for tracing: every test gets a span from the first call on."""
+    plugin = config.pluginmanager.get_plugin(TracedSession.NAME)
+    if plugin is None:
+        plugin = TracedSession(config, services(config), link)
+        config.pluginmanager.register(plugin, TracedSession.NAME)
+    assert isinstance(plugin, TracedSession)  # noqa: S101  (a name of ours)
+    return plugin
+
+
+class AroundTests:
+    """A pytest plugin object, with a runner for phases and one for the other tests.
+
+    Args:
+        ordinary: the runner of tests that are no phase.
+        is_phase: which tests are.
+    """
+
+    def __init__(self, ordinary: Runner, is_phase: Callable[[pytest.Item], bool] = is_phase) -> None:
+        self._ordinary, self._is_phase = ordinary, is_phase
+        self.phases: Runner | None = None
+        """Set where a plan runs."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Outermost: every span that was opened is closed here."""
+        runner = self.phases if self._is_phase(item) else self._ordinary
+        if runner is None:
+            return (yield)
+        runner.begin(item)
+        try:
+            return (yield)
+        except BaseException as error:
+            runner.interrupt(item, error)
+            raise
+        finally:
+            runner.end(item)
+
+
+class TracedSession:
+    """A pytest plugin object: closes what is open at the session's end.
+
+    Where there is no xdist controller above this process, it closes the whole session.
+    """
+
+    NAME = "contextcore-session"
+
+    def __init__(self, config: pytest.Config, shared: Services, link: Link | None) -> None:
+        self._shared, self._link = shared, link
+        self._lines: list[str] = []
+        self._offers_provider = config.stash[KEY].global_provider and shared.outbox.spool is not None
+        self.around = AroundTests(shared.ordinary)
+        self.reports: Reports | None = None
+        """Set where a plan runs."""
         if shared.ordinary.records:
             config.pluginmanager.register(shared.ordinary, "contextcore-ordinary")
-        config.pluginmanager.register(around, "contextcore-around")
-        config.pluginmanager.register(SessionEnd(config, shared), "contextcore-end")
-        if config.stash[KEY].global_provider and shared.outbox.spool is not None:
-            config.pluginmanager.register(_ProviderOffer(config, shared), "contextcore-provider")
-        if shared.outbox.delivery is not None:
-            config.pluginmanager.register(BetweenTests(shared.outbox.delivery), "contextcore-delivery")
-    return config.stash[_AROUND]
-
-
-def link_of(config: pytest.Config) -> Link | None:
-    """The way to the controller; None where this process is no xdist worker."""
-    if not hasattr(config, "workerinput"):
-        return None
-    from ..xdist.worker import Link  # noqa: PLC0415  (only with xdist)
-
-    return Link.of(config)
-
-
-class _ProviderOffer:
-    """At the first test, not before: until then the user's own code may set a provider (contract 7)."""
-
-    def __init__(self, config: pytest.Config, shared: Services) -> None:
-        self._config, self._shared = config, shared
+        config.pluginmanager.register(self.around, "contextcore-around")
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logstart(self) -> None:
-        """The first test starts."""
-        self._config.pluginmanager.unregister(self)
-        self._shared.outbox.offer_provider()
-
-
-class SessionEnd:
-    """Closes the traces of this process; where there is no controller above it, the whole session too."""
-
-    def __init__(self, config: pytest.Config, shared: Services) -> None:
-        self._config, self._shared = config, shared
-        self._closed: Closed | None = None
-        self._lines: list[str] = []
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Offer our tracer provider to code under test; until now the user's own code could set one."""
+        if self._offers_provider and session.items:
+            self._shared.outbox.offer_provider()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -71,28 +138,17 @@ class SessionEnd:
         for run in shared.runs:
             run.finish()
         shared.ordinary.finish(int(exitstatus))
-        link = link_of(self._config)
-        if link is not None:
-            link.report(shared.runs, shared.outbox.spool)
+        if self._link is not None:
+            self._link.report(shared.runs, shared.outbox.lost())
             return
-        if shared.runs:
-            from .close import close  # noqa: PLC0415  (only with a plan)
-
-            self._closed = close(session, shared, self._traces())
-            self._lines = self._closed.lines
+        if self.reports is not None:
+            self._lines = self.reports.close(session)
         self._lines += shared.outbox.finish()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
-        if self._closed is not None:
-            from .close import show  # noqa: PLC0415  (only with a plan)
-
-            show(self._config, terminalreporter, self._closed)
+        if self.reports is not None:
+            self.reports.show(terminalreporter, self._lines)
         else:
             for line in self._lines:
                 terminalreporter.write_line(line)
-
-    def _traces(self) -> list[Trace]:
-        from .close import Trace  # noqa: PLC0415  (only with a plan)
-
-        return [Trace(run.recorder.evidence, run.problems()) for run in self._shared.runs if run.started]

@@ -11,8 +11,7 @@ import pytest
 from ..ids import Remote, derived_span_id, new_span_id
 from ..reasons import Failure, failure_in, failure_of
 from ..redact import redact
-from ..session.sources import code_attributes
-from ..span import OK, UNSET, Attributes, SpanData, error_status
+from ..span import OK, UNSET, Attributes, SpanData, code_attributes, error_status
 from .current import SpanContexts
 from .of_subtests import SubtestSpans
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..plan.attributes import RECORDABLE
 from ..plan.model import Kind
 from ..redact import redact
-from ..span import OK, UNSET, Attributes, Link, SpanData, SpanEvent, SpanStatus, error_status
+from ..span import INTERRUPTED, OK, UNSET, Attributes, Link, SpanData, SpanEvent, SpanStatus, error_status
 from ..trace.evidence import Attempt, Event, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
 from ..trace.rules import last_values
 
@@ -95,6 +95,13 @@ def parent_span(evidence: Evidence, now: int, trace_state: str = "") -> SpanData
         trace_state=trace_state,
         parent_remote=evidence.otel_parent_span_id is not None,
     )
+
+
+def interrupted_parent(evidence: Evidence, moment: int) -> SpanData:
+    """The span of a trace whose process was killed, as far as is known at a moment."""
+    cut = {"status": Status.FAILED, "blocked_reason": INTERRUPTED, "ended_at": moment}
+    span = parent_span(evidence.model_copy(update=cut), moment)
+    return span._replace(attributes={**span.attributes, "task.interrupted": True})
 
 
 def with_state(span: SpanData, trace_state: str) -> SpanData:

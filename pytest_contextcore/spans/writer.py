@@ -6,15 +6,26 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
-from ..appending import append_whole, end_line, is_file_at, lock
-from ..export.otlp import encode_line
+from ..export.otlp_json import line
 from ..export.outbox import Outbox
+from ..files import append_whole, end_line, is_file_at, lock
 from ..span import SpanData
 from ..trace.changes import Change
 from ..trace.evidence import GateEvidence, SpanEvidence, Status
 from ..trace.recorder import TraceRecorder
-from .of_trace import gate_span, parent_span, phase_spans, with_state
+from .of_trace import gate_span, interrupted_parent, parent_span, phase_spans, with_state
+
+SUFFIX = ".otlp.jsonl"
+"""Of a plan's own file of spans."""
+
+
+class Emitted(NamedTuple):
+    """Ids of spans that stand in the plan's own file, and in its run's spools."""
+
+    kept: Collection[str] = ()
+    sent: Collection[str] = ()
 
 
 class _Once:
@@ -44,13 +55,13 @@ class _Once:
 class PlanSpans:
     """A listener that turns what has ended into spans: ``<out>/<trace id>.otlp.jsonl`` always, the outbox if sampled.
 
-    Each is written when it ends, so that a kill loses none. What is open then is ended by `interrupted`.
+    Each is written when it ends, so that a kill loses none; `pytest_contextcore.recovery` ends what was open.
 
-    Phases that did not start get their zero-length span at the end of the trace (contract 5). A trace that stays open,
-    since phases were deselected and nothing failed, has no end yet: its parent and those phases are emitted by the run
-    that ends it. Reused phases get a span too, unless an earlier run of this very trace has emitted it.
+    Phases that did not start get their zero-length span at the end of the trace. A trace that stays open, since phases
+    were deselected and nothing failed, has no end yet: its parent and those phases are emitted by the run that ends it.
+    Reused phases get a span too, unless an earlier run of this very trace has emitted it.
 
-    ``emitted``: ids of spans that a process which died had written already, though not yet into the evidence.
+    ``emitted``: what a process that died had written already, though not yet into the evidence.
     """
 
     def __init__(
@@ -60,12 +71,13 @@ class PlanSpans:
         outbox: Outbox,
         *,
         sampled: bool,
-        emitted: Collection[str] = (),
+        emitted: Emitted | None = None,
     ) -> None:
-        self.path = out / f"{recorder.plan.trace.id}.otlp.jsonl"
+        self.path = out / f"{recorder.plan.trace.id}{SUFFIX}"
         self.problem: str | None = None
         self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
-        self._send, self._keep = _Once(outbox.put, emitted), _Once(self._append, emitted)
+        there = emitted or Emitted()
+        self._keep, self._send = _Once(self._append, there.kept), _Once(outbox.put, there.sent)
         self._held: int | None = None
         self._lock = threading.RLock()
 
@@ -74,17 +86,18 @@ class PlanSpans:
         with self._lock:
             self._note(change, span, gate)
 
+    def child(self, span: SpanData) -> None:
+        """Write a span within a phase that is no gate's: of a program, of a subtest."""
+        with self._lock:
+            self._emit([span])
+
     def _note(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         if change is Change.TRACE_STARTED:
             self._begin()
-            if self._sampled:
-                self._note_parent()
-        elif change is Change.CHILD_ENDED and span is not None:  # at once: the phase may be killed before its end
-            self._emit_with_children(span, self._children)
         elif change is Change.GATE_ENDED and span is not None and gate is not None:
             self._emit([gate_span(self._recorder.evidence, span, gate)])
         elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
-            self._emit_with_children(span, self._phase)
+            self._emit(self._phase(span))
         elif change is Change.TRACE_ENDED:
             evidence = self._recorder.evidence
             ended = evidence.ended_at is not None
@@ -99,34 +112,30 @@ class PlanSpans:
             self._emit(rest)
             self._let_go()
 
-    def _emit_with_children(self, span: SpanEvidence, made: Callable[[SpanEvidence], list[SpanData]]) -> None:
-        """Children are forgotten when they are written; until then an exception leaves them for the phase's end."""
-        known = len(self._children(span))
-        self._emit(made(span))
-        del self._children(span)[:known]
-
     def _phase(self, span: SpanEvidence) -> list[SpanData]:
-        return list(phase_spans(self._recorder.evidence, span, tuple(self._children(span))))
-
-    def _children(self, span: SpanEvidence) -> list[SpanData]:
-        return self._recorder.child_spans.get(self._recorder.plan.short_phase_id(span.span_id), [])
+        return list(phase_spans(self._recorder.evidence, span))
 
     def _emit(self, spans: list[SpanData]) -> None:
-        remote = self._recorder.remote
-        if remote is not None:
-            spans = [with_state(span, remote.state) for span in spans]
-        self._keep.add(spans)
+        """Into the plan's own file first: after a kill it says what had ended."""
+        spans = [self._in_trace(span) for span in spans]
         if self._sampled:
-            self._send(spans)
-        # Last: what is in here but not in the spool was sent (`pytest_contextcore.recovery.end`).
-        self._keep(())
+            self._send.add(spans)
+        self._keep(spans)
+        if self._sampled:
+            self._send(())
+
+    def _in_trace(self, span: SpanData) -> SpanData:
+        remote = self._recorder.remote
+        return with_state(span, remote.state if remote is not None else "")
 
     def _begin(self) -> None:
-        """An empty file for this run."""
+        """An empty file for this run, and a placeholder for the trace's parent span."""
         try:
             self._hold(os.O_TRUNC)
         except OSError as error:
             self._remember(error)
+        if self._sampled:
+            self._outbox.begin(self._in_trace(interrupted_parent(self._recorder.evidence, self._recorder.now())))
 
     def _append(self, spans: list[SpanData]) -> None:
         """All of these spans, or none of them where the disk refuses."""
@@ -138,7 +147,7 @@ class PlanSpans:
                 self._hold()
             if self._held is not None:
                 end_line(self._held)
-                append_whole(self._held, f"{encode_line(spans, self._outbox.resource)}\n".encode())
+                append_whole(self._held, f"{line(spans, self._outbox.resource)}\n".encode())
         except OSError as error:
             self._remember(error)
 
@@ -150,14 +159,6 @@ class PlanSpans:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._held = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | flags, 0o666)
         lock(self._held)
-
-    def _note_parent(self) -> None:
-        if self._outbox.spool is not None:
-            from ..recovery.end import as_interrupted  # noqa: PLC0415  (only when exporting)
-
-            remote = self._recorder.remote
-            parent = as_interrupted(self._recorder.evidence)[-1]
-            self._outbox.begin(with_state(parent, remote.state if remote else ""))
 
     def _let_go(self) -> None:
         if self._held is not None:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..errors import TaskRefused, TaskStateError
-from ..export.settings import Settings, sampled
+from ..export.sampler import sampled
+from ..export.settings import Settings
 from ..ids import new_span_id, new_trace_id, remote_parent
 from ..redact import redact
 from . import rules
-from .export import hand_on_finished, send_spool
+from .export import hand_on_finished, send_finished
 from .listing import chosen, document, duration, printable, tree
 from .model import BLOCKED, FAILED, STATUSES, Book, Task
 from .store import Store
@@ -70,12 +71,12 @@ def _change(store: Store, options: argparse.Namespace) -> int:
                 unnoted = str(error)
     print(_said(task, options))
     if unnoted is not None:  # the next command sees the span in the spool; were it sent by then, it would be sent twice
-        print(f"{PROGRAM}: span kept in {store.spool_path}: {printable(unnoted, _MAX_LINE)}", file=sys.stderr)
+        print(f"{PROGRAM}: span kept in {store.spool_path(task)}: {printable(unnoted, _MAX_LINE)}", file=sys.stderr)
         return 0
     for problem in settings.problems:
         print(f"{PROGRAM}: {printable(problem, _MAX_LINE)}", file=sys.stderr)
     if not task.is_open and task.sampled and not _off(settings):
-        _send(store, after, settings)
+        _send(store, after, settings, task)
     return 0
 
 
@@ -84,14 +85,15 @@ def _off(settings: Settings) -> bool:
     return settings.sdk_disabled or settings.exporter == "none"
 
 
-def _send(store: Store, book: Book, settings: Settings) -> None:
+def _send(store: Store, book: Book, settings: Settings, task: Task) -> None:
     """Send finished spans, and say where they are; whatever becomes of them, the task has ended."""
     waiting = sum(1 for task in book if not task.is_open and not task.handed_on)
     if waiting:
-        print(f"{PROGRAM}: {waiting} spans wait in {store.path}: {store.spool_path} was not to be had", file=sys.stderr)
+        where = f"{store.path}: {store.spool_path(task).parent} cannot be written to"
+        print(f"{PROGRAM}: {waiting} spans wait in {where}", file=sys.stderr)
     elif not settings.exporting:
-        print(f"span kept in {store.spool_path}")
-    elif problem := send_spool(settings, store, os.environ):
+        print(f"span kept in {store.spool_path(task)}")
+    elif problem := send_finished(settings, store, os.environ):
         print(f"{PROGRAM}: {printable(problem, _MAX_LINE)}", file=sys.stderr)
     else:
         print(f"span sent to {settings.describe()}")
@@ -119,7 +121,7 @@ def _start(book: Book, options: argparse.Namespace, now: int) -> Task:
         trace_id,
         remote.span_id if remote else None,
         remote.state if remote else "",
-        sampled(os.environ, remote, trace_id),
+        sampled(Settings.from_environ(os.environ), remote, trace_id),
     )
     new = rules.NewTask(
         options.project, options.id, options.title or options.id, options.type, options.parent, options.by

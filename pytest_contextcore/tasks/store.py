@@ -1,7 +1,7 @@
 """Tasks on disk: one file, changed under a lock, replaced whole.
 
-``tasks/tasks.json`` has every task, ``tasks/lock`` is held while one command changes it, and finished spans go to
-``spool/tasks.otlp.jsonl``, all in the folder for evidence, ``out``.
+``tasks/tasks.json`` has every task, ``tasks/lock`` is held while one command changes it, and each finished
+span goes to a file ``spool/task-<span id>.otlp``, all in the folder for evidence, ``out``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "tasks" / "tasks.json"
-        self.spool_path = folder / "spool" / "tasks.otlp.jsonl"
 
     def read(self) -> Book:
         """All tasks; none where nothing was started.
@@ -84,36 +83,40 @@ class Store:
         Raises:
             TaskStateError: the lock was not to be had in time, or the folder cannot be written to.
         """
-        with self._lock("lock", LOCK_SECONDS) as held:
-            if not held:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(
+                self.path.parent / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666
+            )
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            if not _flock(descriptor, time.monotonic() + LOCK_SECONDS):
                 raise TaskStateError(
                     f"{self.path.parent}: another command holds the lock since {LOCK_SECONDS:g} s; "
                     "next: end that command, then try again"
                 )
             yield
+        finally:
+            os.close(descriptor)  # and with it the lock
 
-    @contextmanager
-    def sending(self, patience: float) -> Iterator[bool]:
-        """Whether this command may send the spool: others, that came before, were ready within so many seconds."""
-        with self._lock("sending", patience) as held:
-            yield held
+    @property
+    def spool_pattern(self) -> str:
+        """What a shell finds all spools of tasks by."""
+        return str(self.folder / "spool" / "task-*.otlp")
+
+    def spool_path(self, task: Task) -> Path:
+        """The file for the finished span of a task."""
+        return self.folder / "spool" / f"task-{task.span_id}.otlp"
+
+    def spools(self) -> Iterator[Path]:
+        """The files of all spans that wait."""
+        return (self.folder / "spool").glob("task-*.otlp")
 
     @property
     def unanswered(self) -> Path:
         """A file that is as old as the last time that a collector gave no answer."""
         return self.path.parent / "unanswered"
-
-    @contextmanager
-    def _lock(self, name: str, patience: float) -> Iterator[bool]:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path.parent / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-        except OSError as error:
-            raise self._unwritable(error) from error
-        try:
-            yield _flock(descriptor, time.monotonic() + patience)
-        finally:
-            os.close(descriptor)  # and with it the lock
 
     def _unwritable(self, error: OSError) -> TaskStateError:
         return TaskStateError(

@@ -1,4 +1,4 @@
-"""The record of a plan before anything has happened: all phases not started, all gates not checked."""
+"""Records that a trace starts from: nothing has happened yet, or an earlier attempt at a phase has."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 from ..ids import new_span_id
 from ..plan.model import PhasePlan, Plan
-from .evidence import Evidence, GateEvidence, SpanEvidence
+from .evidence import Attempt, Attributes, Event, Evidence, GateEvidence, SpanEvidence
+
+ATTEMPT_EVENT = "phase.attempt"
+"""On a phase's span, once for each earlier attempt at it."""
 
 
 def fresh_evidence(
@@ -51,3 +54,14 @@ def fresh_span(plan: Plan, phase: PhasePlan) -> SpanEvidence:
             for gate in phase.gates
         ],
     )
+
+
+def remember_attempt(span: SpanEvidence, before: SpanEvidence, moment: int) -> None:
+    """Say of each earlier attempt that it was and how it ended: it has a span of its own, which has ended."""
+    span.attempts = [*before.attempts, Attempt.model_validate(before.model_dump(include=set(Attempt.model_fields)))]
+    span.events = [event for event in span.events if event.name != ATTEMPT_EVENT]
+    for number, attempt in enumerate(span.attempts, 1):
+        attributes: Attributes = {"task.attempt": number, "task.status": attempt.status.value}
+        if attempt.blocked_reason:
+            attributes["task.blocked_reason"] = attempt.blocked_reason
+        span.events.append(Event(name=ATTEMPT_EVENT, time=moment, attributes=attributes))

@@ -27,7 +27,7 @@ SCHEMA_VERSION: Final = "v1"
 
 
 class Status(StrEnum):
-    """Status of a phase and of the whole trace; the attribute ``task.status``."""
+    """Status of a phase and of the whole trace; on spans ``task.status``."""
 
     NOT_STARTED = "not_started"
     IN_PROGRESS = "in_progress"
@@ -290,8 +290,8 @@ class Evidence(_Record):
     """The recorded result of one execution of a plan.
 
     ``runs`` names the sessions that made this trace, this one last: more than one where CI jobs share it. ``ended_at``
-    is null while the trace is open, that is, while its parent span has not been emitted. ``seal`` stands last and is
-    the SHA-256 of the file with an empty one (``evidence_file.dump``).
+    is null while the trace is open, that is, while its parent span has not been emitted. ``seal`` stands last: a
+    SHA-256 over the file with an empty seal, by which a damaged or edited file is recognized.
     """
 
     model_config = ConfigDict(json_schema_extra=_SAYS_WHY)

@@ -1,32 +1,39 @@
-"""The evidence on disk: current at every transition, valid at every moment (contract 5)."""
+"""The evidence on disk: current at every transition of a phase, valid at every moment."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import stat
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic  # by name: a test may patch the module's own
 
+from pydantic import ValidationError
+
+from ..errors import EvidenceError
 from ..files import write_atomic
 from ..plan.model import Kind
 from .changes import Change
-from .evidence import Evidence, GateEvidence, Result, SpanEvidence
+from .evidence import SCHEMA_VERSION, Evidence, GateEvidence, Result, SpanEvidence, Status
 from .recorder import TraceRecorder
 
 NOT_WRITTEN = "evidence not written to"
 """How the message about evidence that could not be written begins."""
 
 GATE_DELAY = 0.25
-"""Seconds that a gate's result may wait for its write; contract 5 allows 0.5."""
+"""Seconds that a gate's result may wait for its write, half of what users may rely on."""
+
+MAX_EVIDENCE_BYTES = 256 * 1024 * 1024
 
 
 class EvidenceFile:
     """Writes a recorder's evidence to ``<out>/<trace id>.json``: a listener of the recorder.
 
-    Phase transitions are written at once and durably. Gate results, and gates and programs that begin, are written at
-    once as well while that is rare; when they come fast they wait for a timer, since rewriting a long file at every
-    gate would be quadratic.
+    Transitions are written at once and durably. Gate results, and gates and programs that begin, are written at once
+    while that is rare; when they come fast they wait for a timer. The text of a phase is made again only after it
+    changed, since a plan may have thousands.
     A failure to write changes no outcome: it is kept as ``problem``.
     """
 
@@ -34,6 +41,10 @@ class EvidenceFile:
         self.path = evidence_path(out, recorder.plan.trace.id)
         self.problem: str | None = None
         self._recorder = recorder
+        self._index = {span.span_id: index for index, span in enumerate(recorder.evidence.spans)}
+        self._pieces: list[bytes] = []
+        self._digests: list[bytes] = []
+        self._changed: set[int] = set()
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
         self._written = 0.0
@@ -41,30 +52,39 @@ class EvidenceFile:
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change."""
-        if change is Change.CHILD_ENDED:
-            return  # nothing of it stands in the evidence
-        if change not in (Change.GATE_ENDED, Change.NOTED):
-            self._blocked = False
-            self.write(durable=True)
-        elif self._first_to_block(gate) or monotonic() - self._written >= GATE_DELAY:
-            self.write(durable=False)
-        else:
-            self._write_later()
-
-    def write(self, *, durable: bool) -> None:
-        """Write now."""
         with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            self._recorder.evidence.recount()
-            try:
-                write_atomic(self.path, dump(self._recorder.evidence), durable=durable)
-                self.problem = None
-            except (OSError, ValueError) as error:
-                why = getattr(error, "strerror", None) or str(error).splitlines()[0]
-                self.problem = f"{NOT_WRITTEN} {self.path}: {why}"
-            self._written = monotonic()
+            self._changed |= set(self._index.values()) if span is None else {self._index[span.span_id]}
+            if change not in (Change.GATE_ENDED, Change.NOTED):
+                self._blocked = False
+                self._write(durable=True)
+            elif self._first_to_block(gate) or monotonic() - self._written >= GATE_DELAY:
+                self._write(durable=False)
+            elif self._timer is None:
+                self._timer = threading.Timer(GATE_DELAY, self._on_timer)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _write(self, *, durable: bool) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        try:
+            write_atomic(self.path, self._document(), durable=durable)
+            self.problem = None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            self.problem = f"{NOT_WRITTEN} {self.path}: {why}"
+        self._written = monotonic()
+
+    def _document(self) -> bytes:
+        evidence = self._recorder.evidence
+        if not self._pieces:
+            self._pieces, self._digests = ([b""] * len(evidence.spans) for _ in range(2))
+        for index in self._changed:
+            self._pieces[index], self._digests[index] = _piece_of(evidence.spans[index])
+        # A phase that runs changes without a word, such as by a recorded value: it is made again every time.
+        self._changed = {index for index in self._changed if evidence.spans[index].status is Status.IN_PROGRESS}
+        return _joined(evidence, self._pieces, self._digests)
 
     def _first_to_block(self, gate: GateEvidence | None) -> bool:
         """Whether this gate blocks its phase, and none has before: that must not wait."""
@@ -73,22 +93,51 @@ class EvidenceFile:
         self._blocked = True
         return True
 
-    def _write_later(self) -> None:
-        with self._lock:
-            if self._timer is None:
-                self._timer = threading.Timer(GATE_DELAY, self._on_timer)
-                self._timer.daemon = True
-                self._timer.start()
-
     def _on_timer(self) -> None:
         with self._lock:
             if self._timer is not None:
-                self.write(durable=False)
+                self._write(durable=False)
 
 
 def evidence_path(out: Path, trace_id: str) -> Path:
     """Where the evidence of a trace stands."""
     return out / f"{trace_id}.json"
+
+
+def load_evidence(path: Path, *, unaltered: bool = False) -> Evidence:
+    """Read an evidence file; with ``unaltered`` only one that stands there itself, with the bytes that a run wrote.
+
+    Raises:
+        EvidenceError: it is absent, damaged, of another schema version, or altered; or a link, or no file at all.
+    """
+    try:
+        if unaltered and not stat.S_ISREG(path.lstat().st_mode):
+            raise EvidenceError(f"evidence {path}: it is no regular file; put the file itself there")
+        if path.stat().st_size > MAX_EVIDENCE_BYTES:
+            raise EvidenceError(f"evidence {path}: larger than {MAX_EVIDENCE_BYTES} bytes")
+        data = path.read_bytes()
+    except OSError as error:
+        raise EvidenceError(f"evidence {path}: cannot be read: {error.strerror or error}") from error
+    try:
+        evidence = Evidence.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        expected = f" (expected {SCHEMA_VERSION})" if key == "schema_version" else ""
+        raise EvidenceError(f"evidence {path}: {key or 'document'}: {first['msg']}{expected}") from error
+    if unaltered and not is_unaltered(data):
+        raise EvidenceError(
+            f"evidence {path}: it was changed after a run wrote it (its seal does not fit); "
+            "restore the file as it was written"
+        )
+    return evidence
+
+
+_BEGIN = b"\n    {\n"
+"""How an object begins that stands in a list of the document itself, such as a phase; texts have no raw line ends."""
+
+_END = b'"\n}\n'
+_SEALED = re.compile(rb'(.*"seal": ")([0-9a-f]{64})("\n}\n)', re.S)
 
 
 def dump(evidence: Evidence) -> bytes:
@@ -97,20 +146,41 @@ def dump(evidence: Evidence) -> bytes:
     The seal tells a file that was damaged or edited on its way from one CI job to the next. It is no signature: who
     can write the file can seal it anew.
     """
-    data = evidence.model_copy(update={"seal": ""}).model_dump_json(indent=2).encode()
-    head = data.removesuffix(_UNSEALED)
-    return head + _UNSEALED.replace(b'""', b'"%s"' % _seal(data)) + b"\n"
+    pieces = [_piece_of(span) for span in evidence.spans]
+    return _joined(evidence, [data for data, _ in pieces], [digest for _, digest in pieces])
 
 
 def is_unaltered(data: bytes) -> bool:
     """Whether a file's bytes are those that :func:`dump` gave."""
     match = _SEALED.fullmatch(data)
-    return match is not None and match[2] == _seal(match[1] + _UNSEALED)
+    return match is not None and match[2] == _seal(map(_digest, (match[1] + match[3]).split(_BEGIN)))
 
 
-_UNSEALED = b'"seal": ""\n}'
-_SEALED = re.compile(rb'(.*)"seal": "([0-9a-f]{64})"\n}\n', re.S)
+def _joined(evidence: Evidence, phases: list[bytes], digests: list[bytes]) -> bytes:
+    """The document with these phases, each from its second line on, and the digests of them."""
+    text = evidence.model_copy(update={"spans": [], "seal": ""}).model_dump_json(indent=2).encode() + b"\n"
+    head, _, tail = text.partition(b'\n  "spans": []')
+    before = (head + b'\n  "spans": [').split(_BEGIN)
+    *first, last = [*before, *phases]
+    last = last.removesuffix(b",") + b"\n  ]" + tail
+    found = [*map(_digest, before), *digests]
+    found[-1] = _digest(last)
+    return _BEGIN.join([*first, last.removesuffix(_END) + _seal(found) + _END])
 
 
-def _seal(data: bytes) -> bytes:
-    return hashlib.sha256(data).hexdigest().encode()
+def _piece_of(span: SpanEvidence) -> tuple[bytes, bytes]:
+    """A phase in the document from its second line on, and the digest of that."""
+    data = span.model_dump_json(indent=2).replace("\n", "\n    ").encode().removeprefix(b"{\n") + b","
+    return data, _digest(data)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _seal(digests: Iterable[bytes]) -> bytes:
+    """SHA-256 over the digests of the pieces of a document without a seal, cut where phases begin.
+
+    So the seal costs what a phase weighs at each transition, not what the whole document does.
+    """
+    return hashlib.sha256(b"".join(digests)).hexdigest().encode()

@@ -5,13 +5,14 @@ Pure functions of the plan and the evidence; nothing here reads a clock, a file 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 
 from ..ids import short_id
-from ..plan.model import DonePlan, Kind, Plan
-from .evidence import Attributes, Condition, Evidence, GateEvidence, Result, SpanEvidence, Status
+from ..plan.model import DonePlan, Kind, Plan, fill
+from .evidence import Attributes, Condition, Evidence, EvidenceItem, GateEvidence, Result, SpanEvidence, Status
 
 DESELECTED = "deselected in this run"
 """The reason of a phase that was not selected and that nothing proves."""
@@ -112,7 +113,9 @@ def upstream_block(plan: Plan, evidence: Evidence, phase_id: str) -> Outcome | N
 
     A failed integrity gate stops every later phase, whatever the dependencies say.
     """
-    root = _stopping_integrity(plan, evidence, phase_id) or _root_cause(plan, evidence, phase_id)
+    pairs = zip((phase.id for phase in plan.phases), evidence.spans, strict=True)
+    earlier = list(takewhile(lambda pair: pair[0] != phase_id, pairs))
+    root = _stopping_integrity(earlier) or _root_cause(plan, earlier, phase_id)
     if root is None:
         return None
     name = f"{root.span_id} {root.phase}"
@@ -123,27 +126,15 @@ def upstream_block(plan: Plan, evidence: Evidence, phase_id: str) -> Outcome | N
     return Outcome(Status.NOT_STARTED, reason, root.next_action or f"run {name} first", root.span_id)
 
 
-def _stopping_integrity(plan: Plan, evidence: Evidence, phase_id: str) -> SpanEvidence | None:
-    for phase in plan.phases:
-        if phase.id == phase_id:
-            return None
-        span = evidence.span(plan.span_id(phase.id))
-        if is_final(span):
-            return span
-    return None
+def _stopping_integrity(earlier: Sequence[tuple[str, SpanEvidence]]) -> SpanEvidence | None:
+    return next((span for _, span in earlier if span.status is Status.BLOCKED and is_final(span)), None)
 
 
-def _root_cause(plan: Plan, evidence: Evidence, phase_id: str) -> SpanEvidence | None:
+def _root_cause(plan: Plan, earlier: Sequence[tuple[str, SpanEvidence]], phase_id: str) -> SpanEvidence | None:
     """The phase that is to blame, the first in the plan's order among all upstreams that are not completed."""
-    for phase in plan.phases:
-        if phase.id == phase_id:
-            return None
-        if phase.id not in _all_upstreams(plan, phase_id):
-            continue
-        span = evidence.span(plan.span_id(phase.id))
-        if span.status is not Status.COMPLETED:
-            return span
-    return None
+    unfinished = [pair for pair in earlier if pair[1].status is not Status.COMPLETED]
+    upstreams = _all_upstreams(plan, phase_id) if unfinished else set()
+    return next((span for name, span in unfinished if name in upstreams), None)
 
 
 def _all_upstreams(plan: Plan, phase_id: str) -> set[str]:
@@ -158,40 +149,52 @@ def _all_upstreams(plan: Plan, phase_id: str) -> set[str]:
 
 
 def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome:
-    """The parent's status. Never completed with a phase missing or a condition of the definition of done unmet."""
-    for span in evidence.spans:
-        if span.status in (Status.BLOCKED, Status.FAILED):
-            return Outcome(span.status, span.blocked_reason, span.next_action, span.span_id)
-    if not finished or any(span.status is not Status.COMPLETED for span in evidence.spans):
+    """The parent's status, by the counts and conditions that stand in its evidence.
+
+    Never completed with a phase missing or a condition of the definition of done unmet.
+    """
+    counted = evidence.summary.phases
+    if counted[Status.BLOCKED] or counted[Status.FAILED]:
+        span = next(span for span in evidence.spans if span.status in (Status.BLOCKED, Status.FAILED))
+        return Outcome(span.status, span.blocked_reason, span.next_action, span.span_id)
+    if not finished or counted[Status.COMPLETED] < len(evidence.spans):
         return Outcome(Status.IN_PROGRESS)
-    unmet = [
-        (done, state) for done, state in zip(plan.trace.definition_of_done, conditions(plan, evidence), strict=True)
-    ]
-    unmet = [(done, state) for done, state in unmet if not state.met]
+    states = zip(plan.trace.definition_of_done, evidence.definition_of_done, strict=True)
+    unmet = [(done, state) for done, state in states if not state.met]
     if not unmet:
         return Outcome(Status.COMPLETED)
     said = "; ".join(f"{state.condition} ({', '.join(state.missing)})" for _, state in unmet)
     return Outcome(Status.BLOCKED, f"definition of done not met: {said}", unmet[0][0].next_action)
 
 
-def conditions(plan: Plan, evidence: Evidence) -> list[Condition]:
-    """The definition of done, condition by condition, with what is missing."""
-    values = last_values(evidence)
+def conditions(plan: Plan, gates: Mapping[str, GateEvidence], values: Attributes) -> list[Condition]:
+    """The definition of done, condition by condition, with what is missing; gates by their full ids."""
     found = []
     for done in plan.trace.definition_of_done:
-        broken = [*_gates_with(plan, evidence, done, Result.FAIL), *_other_values(done, values)]
-        open_ = [*_gates_with(plan, evidence, done, Result.NOT_CHECKED), *_unknown_values(done, values)]
+        results = {name: gates[f"{plan.trace.id}-{name}"].result for name in done.gates}
+        failed = [f"gate {name}: {result}" for name, result in results.items() if result is Result.FAIL]
+        unchecked = [f"gate {name}: {result}" for name, result in results.items() if result is Result.NOT_CHECKED]
+        broken = [*failed, *_other_values(done, values)]
+        open_ = [*unchecked, *_unknown_values(done, values)]
         found.append(
             Condition(condition=done.condition, met=not (broken or open_), missing=[*broken, *open_], broken=broken)
         )
     return found
 
 
-def _gates_with(plan: Plan, evidence: Evidence, done: DonePlan, wanted: Result) -> Iterator[str]:
-    results = {gate.gate_id: gate.result for span in evidence.spans for gate in span.gates}
-    for name in done.gates:
-        if results.get(f"{plan.trace.id}-{name}", Result.NOT_CHECKED) is wanted:
-            yield f"gate {name}: {wanted}"
+def next_action(plan: Plan, phase_id: str, gate_id: str, evidence: Iterable[EvidenceItem]) -> str:
+    """What the plan says to do about a gate that failed, with its findings put in.
+
+    Raises:
+        KeyError: the plan has no such gate.
+    """
+    planned = plan.by_id[phase_id].gate(gate_id)
+    if planned is None:
+        raise KeyError(gate_id)
+    refs: dict[str, list[str]] = {}
+    for item in evidence:
+        refs.setdefault(item.type, []).append(item.ref)
+    return fill(planned.next_action, refs)
 
 
 def _other_values(done: DonePlan, values: Attributes) -> Iterator[str]:
@@ -207,7 +210,7 @@ def _unknown_values(done: DonePlan, values: Attributes) -> Iterator[str]:
 
 
 def last_values(evidence: Evidence) -> Attributes:
-    """Every recorded value as the last phase observed it."""
+    """Every recorded value as the last phase that knew it observed it."""
     values: Attributes = {}
     for span in evidence.spans:
         values.update(span.attributes)

@@ -15,18 +15,16 @@ from ..errors import EvidenceError
 from ..options import KEY
 from ..plan.model import Plan, load_plan
 from ..recovery.end import emitted, files_of
-from ..recovery.read import catch_up, cut_off, look, program_spans
+from ..recovery.read import catch_up, cut_off, ids_of, look, program_spans
 from ..report.progress import GateLine, Shown, label, open_progress
 from ..session.close import Closed, Trace, close, show
-from ..session.planned import hold
-from ..session.reused import KeptWords
+from ..session.items import ReusedWords
+from ..session.lock import hold
 from ..session.shared import WORKER_INPUT, Services, services
 from ..spans.writer import PlanSpans
-from ..trace.changes import all_of
 from ..trace.evidence import Evidence, Result, SpanEvidence, Status
-from ..trace.file import EvidenceFile, evidence_path
+from ..trace.file import EvidenceFile, evidence_path, load_evidence
 from ..trace.recorder import TraceRecorder
-from ..trace.resume import load_evidence
 from ..trace.rules import Trouble
 from .crashed_tests import CrashedTests
 from .scheduler import PinnedScheduler
@@ -71,7 +69,7 @@ class Controller:
     def pytest_sessionstart(self) -> None:
         """Spans of tests that end with their worker are the controller's; nobody wants them without an export."""
         if self._config.stash[KEY].resume:
-            self._config.pluginmanager.register(KeptWords(), "contextcore-kept-words")
+            self._config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
         if self._shared.outbox.settings.exporting:
             self._config.pluginmanager.register(
                 CrashedTests(self._shared.ordinary, self._is_phase), "contextcore-crashes"
@@ -117,7 +115,7 @@ class Controller:
                 self._plans[fresh.trace_id] = _RemotePlan(plan, entry["indices"], fresh)
                 self._phases.update((span.nodeid, span) for span in fresh.spans if span.nodeid is not None)
                 if entry["indices"]:
-                    hold(self._config, self._shared, plan, joined=fresh.joined)
+                    hold(self._config, self._shared.context.out, plan.trace.id, joined=fresh.joined)
                 if not self._progress.listeners:
                     self._progress = open_progress(self._config)
 
@@ -153,8 +151,6 @@ class Controller:
         if not self._is_phase(report.nodeid):
             self._shared.ordinary.ran = True
             self._shared.outbox.begin_root()
-        if report.when == "teardown" and self._shared.outbox.delivery is not None:
-            self._shared.outbox.delivery.between_tests()
 
     def _is_phase(self, nodeid: str) -> bool:
         return nodeid in self._phases
@@ -179,20 +175,21 @@ class Controller:
         evidence = self._left_behind(plan)
         context = shared.context
         if evidence is not plan.fresh:
-            catch_up(evidence, look(files_of(context.out, evidence.trace_id, context.run_id), evidence))
+            catch_up(evidence, look(files_of(context.out, evidence.trace_id, context.run_id), ids_of(evidence)))
         recorder = TraceRecorder.take_over(plan.plan, evidence)
         spans = PlanSpans(
             recorder,
             context.out,
             shared.outbox,
             sampled=shared.outbox.sampled(evidence.otel_trace_id),
-            emitted=emitted(context.out, evidence.trace_id, context.run_id) if evidence is not plan.fresh else (),
+            emitted=emitted(context.out, evidence.trace_id, context.run_id) if evidence is not plan.fresh else None,
         )
         file = EvidenceFile(recorder, shared.context.out)
-        recorder.listener = all_of(spans, file)
+        recorder.subscribe(spans)
+        recorder.subscribe(file)
         if evidence is plan.fresh:
             recorder.start()
-        _end_what_was_open(recorder)
+        _end_what_was_open(recorder, spans)
         if phase_id is not None:
             _fail(recorder, phase_id, nodeid)
         recorder.finish()
@@ -243,13 +240,13 @@ class Controller:
         show(self._config, terminalreporter, self._closed)
 
 
-def _end_what_was_open(recorder: TraceRecorder) -> None:
-    """The gates and programs of the phase in which a worker died; spans are made of them with the phase."""
+def _end_what_was_open(recorder: TraceRecorder, spans: PlanSpans) -> None:
+    """End the gates and programs of the phase in which a worker died; spans of gates are made with the phase's."""
     for span in recorder.evidence.spans:
         if span.status is Status.IN_PROGRESS:
             cut_off(span, "its worker ended before it did", recorder.now())
-            children = list(program_spans(recorder.evidence, span))
-            recorder.child_spans[recorder.plan.short_phase_id(span.span_id)] = children
+            for program in program_spans(recorder.evidence, span):
+                spans.child(program)
 
 
 def _fail(recorder: TraceRecorder, phase_id: str, nodeid: str) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..session.shared import PHASE_OF, SERVICES, WORKER_INPUT
+from ..session.items import phase_of
+from ..session.shared import SERVICES, WORKER_INPUT
 
 if TYPE_CHECKING:
-    from ..export.spool import Spool
     from ..session.run import PlanRun
     from ..trace.changes import Change
     from ..trace.evidence import GateEvidence, SpanEvidence
@@ -64,16 +64,15 @@ class Link:
     def _plan(self, session: pytest.Session, run: PlanRun) -> dict[str, Any]:
         from ..trace.file import dump  # noqa: PLC0415  (only with a plan)
 
-        phases = [(index, *item.stash[PHASE_OF]) for index, item in enumerate(session.items) if PHASE_OF in item.stash]
+        phases = [(index, phase_of(item)) for index, item in enumerate(session.items)]
         return {
             "path": str(run.plan.path),
-            "indices": [index for index, owner, _ in phases if owner is run],
+            "indices": [index for index, phase in phases if phase is not None and phase.run is run],
             "evidence": dump(run.recorder.evidence).decode(),
         }
 
-    def report(self, runs: list[PlanRun], spool: Spool | None) -> None:
+    def report(self, runs: list[PlanRun], lost: list[str]) -> None:
         """The session is over in this worker: the evidence of what it ran, and what could not be written."""
-        lost = [f"spool {spool.problem}; {spool.lost} spans are lost"] if spool is not None and spool.problem else []
         done = []
         if any(run.started for run in runs):
             from ..trace.file import dump  # noqa: PLC0415  (only with a plan)

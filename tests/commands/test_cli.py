@@ -137,8 +137,8 @@ def test_python_dash_m_is_the_same_program() -> None:
 
 def test_replay_refuses_what_it_cannot_do(tmp_path: Path, capsys: Captured) -> None:
     assert main(["replay", str(tmp_path / "absent")]) == 2
-    (tmp_path / "a.otlp.jsonl").touch()
-    assert main(["replay", str(tmp_path / "a.otlp.jsonl")]) == 2
+    (tmp_path / "a.otlp").touch()
+    assert main(["replay", str(tmp_path / "a.otlp")]) == 2
     said = capsys.readouterr().err
     assert "there is no file" in said
     assert "no endpoint is configured" in said

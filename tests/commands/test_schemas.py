@@ -19,7 +19,6 @@ from pytest_contextcore.schemas import KINDS, file_name, schema
 from pytest_contextcore.schemas.check import faults
 from tools.json_schemas import text
 
-from ..docs.test_docs import blocks, run, settled
 from ..support.plans import PASSING, WAREHOUSE, warehouse
 
 ROOT = Path(__file__).parents[2]
@@ -233,11 +232,3 @@ def test_bad_usage_is_exit_code_2(arguments: list[str], said: str, capsys: Captu
     shown = capsys.readouterr().err
     assert said in shown
     assert shown.count("\n") == 1
-
-
-def test_the_page_shows_what_happens(tmp_path: Path) -> None:
-    plan = WAREHOUSE.replace('title = "Load', 'titel = "Load').replace('kind = "integrity"', 'kind = "strict"')
-    (tmp_path / "plan.toml").write_text(plan, encoding="utf-8")
-    (shown,) = (block.body for block in blocks(ROOT / "docs" / "commands.md") if "a2a-validate plan" in block.body)
-    command, _, expected = shown.removeprefix("$ ").partition("\n")
-    assert settled(run(command, tmp_path)) == settled(expected)

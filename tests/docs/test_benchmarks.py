@@ -15,10 +15,11 @@ from benchmarks.speed.collectors import Collectors
 from benchmarks.speed.environments import Environment
 from benchmarks.speed.suites import write_suite
 from benchmarks.speed.table import added, markdown, replaced
-from pytest_contextcore.export.otlp import encode_line
+from pytest_contextcore.export.send import send
 from pytest_contextcore.export.settings import Settings
-from pytest_contextcore.export.spool import Spool
 from pytest_contextcore.span import SpanData
+
+from ..support.spools import filled
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 CASE = cases.Case("x", "x", "http", 1_000, "µs CPU a test", "live")
@@ -78,24 +79,13 @@ def test_a_suite_has_as_many_tests_as_asked_for_each_with_its_own_id(pytester: p
 
 
 def test_the_receiver_counts_spans_by_id_and_tests_by_their_name(tmp_path: Path) -> None:
-    from pytest_contextcore.export.batches import Request, requests
-    from pytest_contextcore.export.spool import Position
-    from pytest_contextcore.export.transport import open_transport
-
     with Collectors(Environment("this", Path(sys.executable), {})) as collectors:
-        spool = Spool(tmp_path / "x.otlp.jsonl")
         names = ["test_a.py::test[f00n0000]", "test_a.py::test[f00n0001]", "test_a.py::test[f00n0001]", "pytest"]
         spans = [SpanData(name, "ab" * 16, f"{n + 1:016x}", None, 1, 2, {"a": n}) for n, name in enumerate(names)]
-        spool.append(encode_line([*spans, spans[0]], {"service.name": "x"}))
         for mode, protocol in (("http", "http/json"), ("http", "http/protobuf"), ("grpc", "grpc")):
             environ = collectors.environ("live", mode) | {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
-            settings = Settings.from_environ(environ)
-            transport = open_transport(settings)
             collectors.reset()
-            for request in requests(spool.lines(Position()), Position(), settings.protocol):
-                assert isinstance(request, Request)
-                assert transport.export(request.body, 10).accepted
-            transport.close()
+            spool = filled(tmp_path / "x.otlp", [*spans, spans[0]])
+            assert send(Settings.from_environ(environ), [spool], seconds=20.0).lines == []
             counted = collectors.count(subjects.SUBJECTS[0].test_span)
             assert counted == {"requests": 1, "spans": 5, "distinct": 4, "tests": 2, "attributes": [1]}, protocol
-        spool.close()

@@ -1,13 +1,17 @@
-"""Deselecting is explicit: what a selected phase needs runs now, or the last evidence proves it (contract 2)."""
+"""Deselecting is explicit: what a selected phase needs runs now, or the last evidence proves it."""
 
 from __future__ import annotations
 
+import json
+import shlex
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from ..support.plans import PASSING, WAREHOUSE, Suite
+from ..support.plans import HERE, PASSING, WAREHOUSE, Suite
+from ..support.traces import refusal
 
 Read = Callable[..., dict[str, Any]]
 
@@ -45,22 +49,6 @@ def pytest_addoption(parser):
 READS_SHOP = WAREHOUSE.replace('name = "EXTRACT"', 'name = "EXTRACT"\noptions = ["shop"]')
 
 
-def run(suite: Suite, *arguments: str) -> pytest.RunResult:
-    return suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *arguments)
-
-
-def run_afresh(suite: Suite, *arguments: str) -> pytest.RunResult:
-    """Run pytest in a process of its own: sources are read once a process, and some tests change them between runs."""
-    return suite.run("-p", "no:hypothesispytest", *arguments)
-
-
-def refusal(result: pytest.RunResult) -> str:
-    assert result.ret == 4
-    errors = [line for line in (*result.outlines, *result.errlines) if line.startswith("ERROR: ")]
-    assert len(errors) == 1
-    return errors[0]
-
-
 def statuses(document: dict[str, Any]) -> dict[str, tuple[str, bool]]:
     return {span["span_id"].rpartition("-")[2]: (span["status"], span["reused"]) for span in document["spans"]}
 
@@ -78,7 +66,7 @@ def ran(plain: Suite) -> Suite:
     """The same, run whole once: everything completed."""
     plain.plan(READS_SHOP)
     plain.pytester.makeconftest(OPTION)
-    assert run(plain).ret == 0
+    assert plain.here().ret == 0
     return plain
 
 
@@ -93,29 +81,40 @@ def ran(plain: Suite) -> Suite:
 def test_a_phase_whose_upstream_is_deselected_and_unproven_is_refused_with_the_command(
     plain: Suite, arguments: list[str]
 ) -> None:
-    said = refusal(run(plain, *arguments))
+    said = refusal(plain.here(*arguments))
     assert "T" in said
     assert "needs E" in said
     assert "pytest ./" in said
     assert not (plain.pytester.path / "out").exists()
 
 
-def test_it_is_refused_under_xdist_too(plain: Suite) -> None:
-    pytest.importorskip("xdist")
-    assert "needs E" in refusal(run_afresh(plain, "-n2", "-k", "test_transform"))
+@pytest.mark.parametrize(
+    "selection",
+    [["-k", "test_publish"], ["-ktest_publish"], ["--deselect", "test_load.py::test_extract"], ["--lf"]],
+    ids=["k", "k joined", "deselect", "lf"],
+)
+def test_a_refusal_names_the_command_with_the_options_that_do_not_select(suite: Suite, selection: list[str]) -> None:
+    cache = suite.pytester.path / ".pytest_cache/v/cache/lastfailed"
+    cache.parent.mkdir(parents=True)
+    cache.write_text(json.dumps({"test_load.py::test_publish": True}))
+    command = refusal(suite.here("-q", "--tb=short", *selection)).rpartition("run the plan whole: ")[2]
+    given = [argument for argument in shlex.split(command) if not argument.startswith("--basetemp=")]
+    assert given == ["pytest", "./", *HERE, "-q", "--tb=short"]
 
 
 def test_the_command_in_the_refusal_names_the_plans_folder(plain: Suite) -> None:
     folder = plain.pytester.mkdir("deep")
     for name in ("plan.toml", "test_load.py"):
         (plain.pytester.path / name).rename(folder / name)
-    assert "pytest deep/" in refusal(run(plain, "deep", "-k", "test_transform"))
+    assert "pytest deep/" in refusal(plain.here("deep", "-k", "test_transform"))
 
 
 def test_the_first_phase_alone_runs(plain: Suite, evidence: Read) -> None:
-    result = run(plain, "-k", "test_extract")
-    assert result.ret == 0
+    assert plain.here("-k", "test_extract", "--junitxml=junit.xml").ret == 0
     document = evidence()
+    assert [document["spans"][index]["blocked_reason"] for index in (1, 2)] == ["deselected in this run"] * 2
+    cases = ET.parse(plain.pytester.path / "junit.xml").getroot().iter("testcase")
+    assert [case.attrib["name"].split()[0] for case in cases] == ["test_extract", "LOAD-7-E-C1"]
     assert statuses(document) == {
         "E": ("completed", False),
         "T": ("not_started", False),
@@ -124,24 +123,12 @@ def test_the_first_phase_alone_runs(plain: Suite, evidence: Read) -> None:
     assert document["status"] == "in_progress"
 
 
-def test_ordinary_tests_alone_run_and_touch_no_trace(plain: Suite) -> None:
-    result = run(plain, "-k", "test_ordinary")
-    assert result.ret == 0
-    assert not (plain.pytester.path / "out").exists()
-
-
-def test_a_phase_that_depends_on_nothing_runs_without_those_before_it(plain: Suite, evidence: Read) -> None:
-    plain.plan(WAREHOUSE.replace('name = "PUBLISH"', 'name = "PUBLISH"\ndepends_on = []'))
-    assert run(plain, "-k", "test_publish").ret == 0
-    assert evidence()["spans"][2]["status"] == "completed"
-
-
 # --- the last evidence proves the upstream ---------------------------------------------------------------------------
 
 
 def test_it_runs_when_the_last_evidence_proves_the_upstream(ran: Suite, evidence: Read) -> None:
     before = evidence()
-    result = run(ran, "-k", "test_transform")
+    result = ran.here("-k", "test_transform")
     assert result.ret == 0
     result.assert_outcomes(passed=1, deselected=3)
     document = evidence()
@@ -155,30 +142,24 @@ def test_it_runs_when_the_last_evidence_proves_the_upstream(ran: Suite, evidence
 def test_the_parent_stays_in_progress_when_phases_were_deselected_even_if_all_are_proven(
     ran: Suite, evidence: Read
 ) -> None:
-    assert run(ran, "-k", "test_transform or test_publish").ret == 0
+    assert ran.here("-k", "test_transform or test_publish").ret == 0
     document = evidence()
     assert [status for status, _ in statuses(document).values()] == ["completed"] * 3
     assert document["status"] == "in_progress"
 
 
-def test_a_run_that_was_deselected_proves_as_much_as_a_whole_one(ran: Suite, evidence: Read) -> None:
-    assert run(ran, "-k", "test_transform").ret == 0
-    assert run(ran, "-k", "test_publish").ret == 0
-    assert statuses(evidence()) == {"E": ("completed", True), "T": ("completed", True), "P": ("completed", False)}
-
-
 def test_what_comes_after_a_phase_that_runs_is_not_proven(ran: Suite, evidence: Read) -> None:
-    assert run(ran, "-k", "test_extract").ret == 0
+    assert ran.here("-k", "test_extract").ret == 0
     assert statuses(evidence())["P"] == ("not_started", False)
-    assert "needs T" in refusal(run(ran, "-k", "test_extract or test_publish"))
+    assert "needs T" in refusal(ran.here("-k", "test_extract or test_publish"))
 
 
 def test_lf_runs_the_failed_phase_on_what_was_proven_before(ran: Suite, evidence: Read) -> None:
     good = PLAIN
     ran.write(good.replace('"C1", "C2", "C3")', '"C1", "C3")'))
-    assert run_afresh(ran).ret == 1
+    assert ran.here().ret == 1
     ran.write(good)
-    result = run_afresh(ran, "--lf")
+    result = ran.here("--lf")
     result.assert_outcomes(passed=1)
     assert result.ret == 0
     assert statuses(evidence())["E"] == ("completed", True)
@@ -186,22 +167,22 @@ def test_lf_runs_the_failed_phase_on_what_was_proven_before(ran: Suite, evidence
 
 def test_a_phase_can_receive_what_a_proven_phase_handed_on(suite: Suite, evidence: Read) -> None:
     suite.write(PASSING)
-    assert run(suite).ret == 0
-    result = run(suite, "-k", "test_transform")
+    assert suite.here().ret == 0
+    result = suite.here("-k", "test_transform")
     assert evidence()["spans"][1]["blocked_reason"] is None
     assert result.ret == 0
 
 
 def test_a_blocked_phase_behind_a_proven_one_blocks_the_parent(ran: Suite, evidence: Read) -> None:
     ran.write(PLAIN.replace('check(phase, "C1", "C2", "C3")', 'with phase.gate("C1"):\n        assert 0, "lost"'))
-    assert run_afresh(ran, "-k", "test_transform or test_publish").ret == 1
+    assert ran.here("-k", "test_transform or test_publish").ret == 1
     assert [status for status, _ in statuses(evidence()).values()] == ["completed", "blocked", "not_started"]
     assert evidence()["status"] == "blocked"
 
 
 def test_a_worker_reuses_what_is_proven_as_one_process_does(ran: Suite, evidence: Read) -> None:
     pytest.importorskip("xdist")
-    assert run_afresh(ran, "-n2", "-k", "test_transform").ret == 0
+    assert ran.run("-n2", "-k", "test_transform").ret == 0
     assert statuses(evidence())["E"] == ("completed", True)
     assert statuses(evidence())["T"] == ("completed", False)
 
@@ -241,7 +222,7 @@ def damage_evidence(suite: Suite) -> None:
 def fail_upstream(suite: Suite) -> None:
     text = PLAIN.replace('check(phase, "C1")', 'with phase.gate("C1"):\n        assert 0, "no answer"', 1)
     suite.write(text)
-    assert run_afresh(suite).ret == 1
+    assert suite.here().ret == 1
     suite.write(PLAIN)
 
 
@@ -263,7 +244,7 @@ def test_it_is_refused_after_a_change_with_what_changed(
     ran: Suite, change: Callable[[Suite], None], arguments: list[str], why: str
 ) -> None:
     change(ran)
-    said = refusal(run_afresh(ran, "-k", "test_transform", *arguments))
+    said = refusal(ran.here("-k", "test_transform", *arguments))
     assert "needs E" in said
     assert why in said
 
@@ -274,5 +255,5 @@ def test_it_runs_after_a_change_that_does_not_concern_the_upstream(
 ) -> None:
     if not arguments:
         ran.write(PLAIN.replace('check(phase, "C1", "C2", "C3")', 'check(phase, "C1", "C2", "C3")\n    print()'))
-    assert run_afresh(ran, "-k", "test_transform", *arguments).ret == 0
+    assert ran.here("-k", "test_transform", *arguments).ret == 0
     assert statuses(evidence())["E"] == ("completed", True)

@@ -1,10 +1,13 @@
-"""The files of a run, field by field: the evidence (contract 5) and its spans as OTLP/JSON lines (contract 6)."""
+"""The files of a run, field by field: the evidence, and its spans as OTLP/JSON lines.
+
+That each field is there with its type is what the JSON Schema says (`tests/commands/test_schemas.py`).
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,60 +19,6 @@ from ..support.plans import PASSING, WAREHOUSE, Suite
 
 Read = Callable[..., dict[str, Any]]
 
-TEXT, OPTIONAL, LIST, DICT = (str,), (str, type(None)), (list,), (dict,)
-TRACE = {
-    "schema_version": TEXT,
-    "trace_id": TEXT,
-    "otel_trace_id": TEXT,
-    "project_id": TEXT,
-    "title": TEXT,
-    "status": TEXT,
-    "started_at": OPTIONAL,
-    "ended_at": OPTIONAL,
-    "blocked_reason": OPTIONAL,
-    "blocked_on_span_id": OPTIONAL,
-    "next_action": OPTIONAL,
-    "workspace": OPTIONAL,
-    "options": DICT,
-    "plan_digest": TEXT,
-    "attributes": DICT,
-    "summary": DICT,
-    "spans": LIST,
-}
-SPAN = {
-    "span_id": TEXT,
-    "otel_span_id": TEXT,
-    "parent_id": TEXT,
-    "phase": TEXT,
-    "status": TEXT,
-    "started_at": OPTIONAL,
-    "ended_at": OPTIONAL,
-    "nodeid": OPTIONAL,
-    "attributes": DICT,
-    "blocked_reason": OPTIONAL,
-    "blocked_on_span_id": OPTIONAL,
-    "next_action": OPTIONAL,
-    "reused": (bool,),
-    "inputs": LIST,
-    "gates": LIST,
-    "events": LIST,
-    "handoffs": LIST,
-}
-GATE = {
-    "gate_id": TEXT,
-    "purpose": TEXT,
-    "otel_span_id": TEXT,
-    "kind": TEXT,
-    "result": TEXT,
-    "severity": OPTIONAL,
-    "reason": OPTIONAL,
-    "next_action": OPTIONAL,
-    "evidence": LIST,
-    "started_at": OPTIONAL,
-    "ended_at": OPTIONAL,
-    "events": LIST,
-}
-EVENT = {"name": TEXT, "time": TEXT, "attributes": DICT}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 STATUSES = {"not_started", "in_progress", "blocked", "completed", "failed"}
 RESULTS = {"pass", "fail", "waived", "not_applicable", "not_checked"}
@@ -80,14 +29,10 @@ SOURCE = PASSING.replace(
     '\n\n@pytest.mark.phase("T")',
 ).replace(
     '    with phase.gate("C1"):\n        assert rows.count == 3\n    with phase.gate("C2"):\n        assert True\n',
-    '    with phase.gate("C1") as gate:\n        gate.evidence("lost_row", ref=7, description="It is gone.")\n'
+    '    with phase.gate("C1") as gate:\n        gate.evidence("lost_row", ref=7, file="a.csv", description="It is gone.")\n'
     '        assert rows.count == 4, "a row is lost"\n    with phase.gate("C3"):\n        assert False, "old column"\n'
     '    phase.record(row_count=3)\n    raise OSError("disk full")\n',
 )
-
-
-def run(suite: Suite, *arguments: str) -> pytest.RunResult:
-    return suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *arguments)
 
 
 @pytest.fixture
@@ -95,47 +40,24 @@ def blocked(suite: Suite, evidence: Read) -> dict[str, Any]:
     """Evidence with a phase that completed, one that an integrity gate blocks and that raised, and one not started."""
     (suite.pytester.path / "rows.csv").write_text("1\n")
     suite.write(SOURCE)
-    assert run(suite).ret == 1
+    assert suite.here().ret == 1
     return evidence()
 
 
 @pytest.fixture
 def completed(suite: Suite, evidence: Read) -> dict[str, Any]:
     """Evidence of a run in which everything passed."""
-    assert run(suite).ret == 0
+    assert suite.here().ret == 0
     return evidence()
-
-
-def misfits(record: dict[str, Any], fields: Mapping[str, tuple[type, ...]]) -> dict[str, object]:
-    """The fields that are absent or of another type than the contract's."""
-    return {
-        name: record.get(name, "(absent)")
-        for name, types in fields.items()
-        if name not in record or not isinstance(record[name], types)
-    }
 
 
 # --- the evidence ----------------------------------------------------------------------------------------------------
 
 
-def test_a_blocked_trace_has_the_contracts_fields(blocked: dict[str, Any]) -> None:
-    assert misfits(blocked, TRACE) == {}
-
-
-def test_a_completed_trace_has_the_contracts_fields(completed: dict[str, Any]) -> None:
-    assert misfits(completed, TRACE) == {}
-    assert (completed["trace_id"], completed["project_id"]) == ("LOAD-7", "warehouse")
-    assert completed["title"] == "Load the nightly orders"
-    assert completed["schema_version"] == "v1"
-
-
-def test_spans_gates_events_and_findings_have_the_contracts_fields(blocked: dict[str, Any]) -> None:
-    gates = [gate for span in blocked["spans"] for gate in span["gates"]]
-    events = [event for found in (*blocked["spans"], *gates) for event in found["events"]]
-    assert [misfits(span, SPAN) for span in blocked["spans"]] == [{}] * 3
-    assert [misfits(gate, GATE) for gate in gates] == [{}] * 5
-    assert [misfits(event, EVENT) for event in events] == [{}] * len(events)
-    assert gates[1]["evidence"] == [{"type": "lost_row", "ref": "7", "description": "It is gone."}]
+def test_findings_inputs_and_handoffs_say_what_and_which(blocked: dict[str, Any]) -> None:
+    assert blocked["spans"][1]["gates"][0]["evidence"] == [
+        {"type": "lost_row", "ref": "7", "file": "a.csv", "description": "It is gone."}
+    ]
     assert [set(item) for item in blocked["spans"][0]["inputs"]] == [{"path", "sha256"}]
     assert [set(item) for item in blocked["spans"][0]["handoffs"]] == [{"name", "direction", "digest"}]
 
@@ -164,12 +86,6 @@ def test_every_gate_has_its_kind_result_and_severity(blocked: dict[str, Any]) ->
     ]
 
 
-def test_a_required_gate_that_failed_has_severity_error(suite: Suite, evidence: Read) -> None:
-    suite.replace("assert True", "assert False")
-    run(suite)
-    assert evidence()["spans"][0]["gates"][0]["severity"] == "error"
-
-
 def test_gate_events_stand_on_gates_and_handoff_events_on_phases(blocked: dict[str, Any]) -> None:
     first, second, _ = blocked["spans"]
     assert [event["name"] for event in first["gates"][0]["events"]] == ["gate.check.started", "gate.check.passed"]
@@ -180,12 +96,13 @@ def test_gate_events_stand_on_gates_and_handoff_events_on_phases(blocked: dict[s
 
 
 def times(record: object) -> list[str]:
+    """Every moment in a document, however deep."""
     if isinstance(record, list):
-        return [time for item in record for time in times(item)]
+        return [time for part in record for time in times(part)]
     if not isinstance(record, dict):
         return []
-    own = [record[name] for name in ("started_at", "ended_at", "time") if record.get(name) is not None]
-    return [*own, *(time for value in record.values() for time in times(value))]
+    own = [record[name] for name in ("started_at", "ended_at", "time") if record.get(name)]
+    return [*own, *(time for part in record.values() for time in times(part))]
 
 
 def test_times_are_rfc_3339_in_utc_and_unknown_ones_null(blocked: dict[str, Any]) -> None:
@@ -213,14 +130,6 @@ def test_a_gate_lies_within_its_phase_and_phases_follow_each_other(blocked: dict
     assert moments == sorted(moments)
 
 
-def test_opentelemetrys_ids_are_lower_case_hex_of_the_right_length_and_unique(blocked: dict[str, Any]) -> None:
-    gates = [gate for span in blocked["spans"] for gate in span["gates"]]
-    ids = [found["otel_span_id"] for found in (*blocked["spans"], *gates)]
-    assert re.fullmatch(r"[0-9a-f]{32}", blocked["otel_trace_id"])
-    assert [found for found in ids if not re.fullmatch(r"[0-9a-f]{16}", found)] == []
-    assert len(set(ids)) == len(ids)
-
-
 def test_the_summary_lists_every_status_and_result_zeros_included(blocked: dict[str, Any]) -> None:
     assert blocked["summary"] == {
         "phases": {**dict.fromkeys(STATUSES, 0), "completed": 1, "blocked": 1, "not_started": 1},
@@ -239,17 +148,13 @@ def test_nothing_is_blocked_in_a_completed_trace(completed: dict[str, Any]) -> N
     assert [{name: found[name] for name in nothing} for found in (completed, *completed["spans"])] == [nothing] * 4
 
 
-def test_the_trace_has_the_values_that_were_known_at_the_end(completed: dict[str, Any]) -> None:
-    assert completed["attributes"]["quality.row_count"] == 3
-
-
 def test_the_evidence_is_current_while_a_phase_runs(suite: Suite) -> None:
     suite.replace(
         "rows = phase.receive(Rows)\n",
         "rows = phase.receive(Rows)\n    from pathlib import Path\n"
         '    Path("seen.json").write_text(Path("out/LOAD-7.json").read_text())\n',
     )
-    run(suite)
+    suite.here()
     seen = json.loads((suite.pytester.path / "seen.json").read_text())
     assert [span["status"] for span in seen["spans"]] == ["completed", "in_progress", "not_started"]
     assert seen["status"] == "in_progress"
@@ -259,7 +164,7 @@ def test_the_evidence_is_current_while_a_phase_runs(suite: Suite) -> None:
 
 def test_the_plans_digest_changes_with_the_plan(suite: Suite, evidence: Read, completed: dict[str, Any]) -> None:
     suite.plan(WAREHOUSE.replace("Take the rows", "Take all rows"))
-    run(suite)
+    suite.here()
     assert re.fullmatch(r"[0-9a-f]{64}", completed["plan_digest"])
     assert evidence()["plan_digest"] != completed["plan_digest"]
 
@@ -274,11 +179,6 @@ def test_no_temporary_file_and_no_spool_is_left_behind(suite: Suite, completed: 
 # --- the spans -------------------------------------------------------------------------------------------------------
 
 
-def value(any_value: Any) -> object:
-    kind = any_value.WhichOneof("value")
-    return (kind.removesuffix("_value"), getattr(any_value, kind))
-
-
 class Spans:
     """The spans of a run by name, as an OTLP/JSON reader sees them."""
 
@@ -286,11 +186,14 @@ class Spans:
         requests = [parse_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
         self.resources = [resource for request in requests for resource in request.resource_spans]
         found = [span for resource in self.resources for scope in resource.scope_spans for span in scope.spans]
-        self.names = [span.name for span in found]
         self.by_name = {span.name: span for span in found}
+        assert len(self.by_name) == len(found)
 
-    def attributes(self, name: str) -> dict[str, object]:
-        return {pair.key: value(pair.value) for pair in self.by_name[name].attributes}
+    def attributes(self, name: str) -> dict[str, tuple[str, object]]:
+        """The attributes of a span, each with its type."""
+        pairs = {pair.key: pair.value for pair in self.by_name[name].attributes}
+        kinds = {key: str(value.WhichOneof("value")) for key, value in pairs.items()}
+        return {key: (kinds[key].removesuffix("_value"), getattr(value, kinds[key])) for key, value in pairs.items()}
 
 
 @pytest.fixture
@@ -302,10 +205,6 @@ def spans(suite: Suite, blocked: dict[str, Any]) -> Spans:
 
 E, T, P = "LOAD-7-E EXTRACT", "LOAD-7-T TRANSFORM", "LOAD-7-P PUBLISH"
 UNSET, OK, ERROR = 0, 1, 2
-
-
-def test_each_span_has_the_contracts_name_and_stands_once(spans: Spans) -> None:
-    assert sorted(spans.names) == sorted(["LOAD-7", E, T, P, "LOAD-7-E-C1", "LOAD-7-T-C1", "LOAD-7-T-C3"])
 
 
 def test_each_span_has_its_parent_and_the_evidences_ids(spans: Spans, blocked: dict[str, Any]) -> None:
@@ -325,7 +224,7 @@ def test_each_span_has_its_parent_and_the_evidences_ids(spans: Spans, blocked: d
     assert ids["LOAD-7-T-C1"].hex() == blocked["spans"][1]["gates"][0]["otel_span_id"]
 
 
-def test_each_span_has_the_status_that_the_contract_says(spans: Spans) -> None:
+def test_each_span_has_the_status_as_documented(spans: Spans) -> None:
     status = {name: span.status for name, span in spans.by_name.items()}
     assert {name: found.code for name, found in status.items() if not name.endswith("C3")} == {
         "LOAD-7": ERROR,
@@ -341,7 +240,7 @@ def test_each_span_has_the_status_that_the_contract_says(spans: Spans) -> None:
     assert status[E].message == ""
 
 
-def test_the_parents_attributes_are_the_contracts(spans: Spans) -> None:
+def test_the_parents_attributes_are_as_documented(spans: Spans) -> None:
     found = spans.attributes("LOAD-7")
     assert found.pop("task.blocked_reason") == ("string", "C1: a row is lost")
     assert found == {
@@ -359,7 +258,7 @@ def test_the_parents_attributes_are_the_contracts(spans: Spans) -> None:
     }
 
 
-def test_a_completed_phases_attributes_are_the_contracts(spans: Spans) -> None:
+def test_a_completed_phases_attributes_are_as_documented(spans: Spans) -> None:
     found = spans.attributes(E)
     code = {name: found.pop(name) for name in list(found) if name.startswith("code.")}
     assert found == {
@@ -374,10 +273,10 @@ def test_a_completed_phases_attributes_are_the_contracts(spans: Spans) -> None:
     }
     assert code["code.file.path"] == ("string", "test_load.py")
     assert code["code.function.name"] == ("string", "test_load.test_extract")
-    assert code["code.line.number"][0] == "int"  # type: ignore[index]
+    assert code["code.line.number"][0] == "int"
 
 
-def test_a_blocked_phases_attributes_are_the_contracts(spans: Spans) -> None:
+def test_a_blocked_phases_attributes_are_as_documented(spans: Spans) -> None:
     found = spans.attributes(T)
     assert found["task.status"] == ("string", "blocked")
     assert found["task.blocked_reason"] == ("string", "C1: a row is lost")
@@ -388,18 +287,15 @@ def test_a_blocked_phases_attributes_are_the_contracts(spans: Spans) -> None:
 
 
 def test_a_phase_that_did_not_start_names_the_root_cause_in_a_span_without_length(spans: Spans) -> None:
-    found, span = spans.attributes(P), spans.by_name[P]
+    found, span, parent = spans.attributes(P), spans.by_name[P], spans.by_name["LOAD-7"]
     assert found["task.status"] == ("string", "not_started")
     assert found["task.blocked_on_span_id"] == ("string", "LOAD-7-T")
-    assert found["task.next_action"] == ("string", "Look for 7 in the transformation.")
-    assert "a row is lost" in str(found["task.blocked_reason"])
     assert "test.case.result.status" not in found
-    parent = spans.by_name["LOAD-7"]
     assert span.start_time_unix_nano == span.end_time_unix_nano
     assert parent.start_time_unix_nano <= span.start_time_unix_nano <= parent.end_time_unix_nano
 
 
-def test_a_gates_attributes_are_the_contracts(spans: Spans) -> None:
+def test_a_gates_attributes_are_as_documented(spans: Spans) -> None:
     found = spans.attributes("LOAD-7-T-C1")
     assert {name: found[name] for name in found if not name.startswith(("task.blocked", "task.next"))} == {
         "project.id": ("string", "warehouse"),
@@ -413,19 +309,6 @@ def test_a_gates_attributes_are_the_contracts(spans: Spans) -> None:
         "gate.reason": ("string", "a row is lost"),
     }
     assert spans.attributes("LOAD-7-T-C3")["gate.severity"] == ("string", "warning")
-
-
-def test_events_stand_on_the_spans_that_they_are_about(spans: Spans) -> None:
-    events = {name: [event.name for event in span.events] for name, span in spans.by_name.items()}
-    assert events == {
-        "LOAD-7": [],
-        E: ["handoff.emitted"],
-        T: ["handoff.validated", "exception"],
-        P: [],
-        "LOAD-7-E-C1": ["gate.check.started", "gate.check.passed"],
-        "LOAD-7-T-C1": ["gate.check.started", "gate.check.failed"],
-        "LOAD-7-T-C3": ["gate.check.started", "gate.check.failed"],
-    }
 
 
 def test_events_and_children_lie_within_their_spans(spans: Spans) -> None:
@@ -464,7 +347,7 @@ def test_the_resource_names_the_service(
 ) -> None:
     if name is not None:
         monkeypatch.setenv("OTEL_SERVICE_NAME", name)
-    run(suite)
+    suite.here()
     read = Spans(suite.pytester.path / "out" / "LOAD-7.otlp.jsonl")
     names = {
         pair.value.string_value for r in read.resources for pair in r.resource.attributes if pair.key == "service.name"
@@ -473,19 +356,10 @@ def test_the_resource_names_the_service(
 
 
 def test_a_second_run_replaces_the_spans_of_the_first(suite: Suite, evidence: Read) -> None:
-    run(suite)
+    suite.here()
     first = evidence()["otel_trace_id"]
-    run(suite)
+    suite.here()
     read = Spans(suite.pytester.path / "out" / "LOAD-7.otlp.jsonl")
     assert {span.trace_id.hex() for span in read.by_name.values()} == {evidence()["otel_trace_id"]}
     assert evidence()["otel_trace_id"] != first
-    assert len(read.names) == 9
-
-
-def test_a_disabled_sdk_changes_neither_evidence_nor_ids(
-    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-    assert run(suite).ret == 0
-    assert evidence()["status"] == "completed"
-    assert re.fullmatch(r"[0-9a-f]{32}", evidence()["otel_trace_id"])
+    assert len(read.by_name) == 9

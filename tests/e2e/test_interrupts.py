@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from pytest_contextcore.export.otlp import decode_line, spans_of
+from pytest_contextcore.recovery.read import spans_in
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
-from ..support.traces import FAILED, HELD, gates, names, one, phase, run, sent, statuses, transform
+from ..support.traces import FAILED, HELD, gates, names, one, phase, sent, statuses, transform
 
 Read = Callable[..., dict[str, Any]]
 
@@ -77,9 +77,9 @@ def test_ctrl_c_in_a_phase(suite: Suite, evidence: Read, exporting: Receiver) ->
 
 
 INTERRUPTED_WRITE = """
-from pytest_contextcore import {module}
+import {module} as module
 
-count, write = 0, {place}
+count, write = 0, module.{place}
 
 def interrupted(*arguments):
     global count
@@ -88,43 +88,32 @@ def interrupted(*arguments):
         raise KeyboardInterrupt
     write(*arguments)
 
-{place} = interrupted
+module.{place} = interrupted
+
+def pytest_unconfigure():
+    module.{place} = write
 """
 
 
-@pytest.mark.parametrize("place", ["outbox.Outbox.put", "plan_spans.append_whole"], ids=["spool", "own file"])
+@pytest.mark.parametrize("place", ["export.outbox Outbox.put", "spans.writer append_whole"], ids=["spool", "own file"])
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_ctrl_c_while_a_span_is_written_does_not_lose_it(
     suite: Suite, evidence: Read, exporting: Receiver, place: str, at: int
 ) -> None:
     """That of the gate E-C1, of the phase E, of a program in T-C1, of that gate."""
-    code = INTERRUPTED_WRITE.format(module=place.partition(".")[0], place=place, at=at)
+    module, _, place = place.partition(" ")
+    code = INTERRUPTED_WRITE.format(module=f"pytest_contextcore.{module}", place=place, at=at)
     (suite.pytester.path / "conftest.py").write_text(code, encoding="utf-8")
     suite.write(transform('with phase.gate("C1"):\n    phase.run(["true"])\ncheck(phase, "C2", "C3")'))
-    assert run(suite).ret == 2
+    assert suite.here("-W", "ignore::pluggy.PluggyTeardownRaisedWarning").ret == 2
     document = evidence()
     made = {document["otel_span_id"]}
     for found in document["spans"]:
         below = [one["otel_span_id"] for one in (*found["gates"], *found["programs"]) if one["started_at"]]
         made |= {found["otel_span_id"], *below}
-    lines = (suite.pytester.path / "out" / "LOAD-7.otlp.jsonl").read_bytes().splitlines()
-    kept = [span["spanId"] for line in lines for span in spans_of(decode_line(line))]
+    kept = [span.span_id for span in spans_in(suite.pytester.path / "out" / "LOAD-7.otlp.jsonl")]
     assert (len(kept), set(kept)) == (len(made), made)
     assert {span.id for span in sent(exporting)} == made
-
-
-def test_ctrl_c_in_an_ordinary_test(suite: Suite, evidence: Read, exporting: Receiver) -> None:
-    lines = "".join(f"    {line}\n" for line in WAITS.splitlines())
-    suite.write(f"def test_slow():\n{lines}\ndef test_never():\n    pass\n", "test_z.py")
-    assert interrupt(suite)[0] == 2
-    assert statuses(evidence()) == {"E": "completed", "T": "completed", "P": "completed"}
-    spans = sent(exporting)
-    found = one(spans, "test_z.py::test_slow")
-    assert (found.status, found.description) == ("error", "interrupted: KeyboardInterrupt")
-    assert "test.case.result.status" not in found.attributes  # it neither passed nor failed
-    assert found.events == [("exception", {"exception.type": "KeyboardInterrupt", "exception.message": ""})]
-    assert "test_z.py::test_never" not in names(spans)
-    assert one(spans, "pytest").attributes["test.suite.run.status"] == "aborted"
 
 
 def test_ctrl_c_under_xdist(suite: Suite, evidence: Read, exporting: Receiver) -> None:
@@ -145,13 +134,10 @@ def test_ctrl_c_under_xdist(suite: Suite, evidence: Read, exporting: Receiver) -
     assert one(spans, "LOAD-7").status == "error"
 
 
-@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["one process", "xdist"])
-def test_pytest_exit_in_a_phase(suite: Suite, evidence: Read, exporting: Receiver, workers: list[str]) -> None:
-    if workers:
-        pytest.importorskip("xdist")
-    code = "" if workers else ", returncode=7"  # xdist itself breaks at such a code: INTERNALERROR, with no plugin too
-    suite.write(transform(f'check(phase, "C1")\npytest.exit("enough"{code})'))
-    assert run(suite, *workers).ret == (2 if workers else 7)
+def test_pytest_exit_in_a_phase_under_xdist(suite: Suite, evidence: Read, exporting: Receiver) -> None:
+    pytest.importorskip("xdist")
+    suite.write(transform('check(phase, "C1")\npytest.exit("enough")'))
+    assert suite.run("-p", "no:hypothesispytest", "-n2").ret == 2
     assert statuses(evidence()) == FAILED
     assert "enough" in phase(evidence())["blocked_reason"]
     spans = sent(exporting)
@@ -164,7 +150,7 @@ def test_pytest_exit_in_a_phase(suite: Suite, evidence: Read, exporting: Receive
 def test_stopping_at_the_first_failure(suite: Suite, evidence: Read, exporting: Receiver, option: str) -> None:
     suite.write(transform('with phase.gate("C1"):\n    assert 0, "row 7 is lost"'))
     suite.write("def test_never():\n    pass\n", "test_z.py")
-    assert run(suite, option).ret == 1
+    assert suite.here(option).ret == 1
     assert statuses(evidence()) == HELD
     spans = sent(exporting)
     assert "test_z.py::test_never" not in names(spans)
@@ -174,25 +160,11 @@ def test_stopping_at_the_first_failure(suite: Suite, evidence: Read, exporting: 
     assert held.attributes["task.blocked_on_span_id"] == "LOAD-7-T"
 
 
-def test_maxfail_counts_a_blocked_phase_and_an_ordinary_failure_alike(
-    suite: Suite, evidence: Read, exporting: Receiver
-) -> None:
-    suite.write(transform('with phase.gate("C1"):\n    assert 0, "row 7 is lost"'))
-    suite.write("def test_first():\n    assert 0\n", "test_a.py")
-    suite.write("def test_never():\n    pass\n", "test_z.py")
-    result = run(suite, "--maxfail=2")
-    assert result.ret == 1
-    assert statuses(evidence()) == HELD
-    spans = sent(exporting)
-    assert one(spans, "test_a.py::test_first").status == "error"
-    assert "test_z.py::test_never" not in names(spans)
-
-
 @pytest.mark.parametrize("option", ["--collect-only", "--setup-only", "--setup-plan"])
 def test_a_run_that_calls_no_test_makes_no_evidence_and_claims_no_test(
     suite: Suite, exporting: Receiver, option: str
 ) -> None:
     suite.write("import pytest\n\n@pytest.fixture\ndef f():\n    pass\n\ndef test_one(f):\n    pass\n", "test_a.py")
-    assert run(suite, option).ret == 0
+    assert suite.here(option).ret == 0
     assert not list((suite.pytester.path / "out").glob("*.json"))
     assert [span.status for span in sent(exporting) if "test.case.result.status" in span.attributes] == []

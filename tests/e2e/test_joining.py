@@ -1,14 +1,13 @@
-"""One trace over several CI jobs: the phases of one plan run in processes that share evidence and TRACEPARENT alone."""
+"""One trace over several CI jobs: runs in folders of their own that share evidence and TRACEPARENT alone."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,18 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from pytest_contextcore.errors import EvidenceError, JoinRefused
+from pytest_contextcore.errors import JoinRefused
 from pytest_contextcore.ids import Remote, remote_parent
-from pytest_contextcore.phase.handoff import portable
 from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.trace.evidence import Evidence, Result, Status
-from pytest_contextcore.trace.file import dump
-from pytest_contextcore.trace.joining import header, is_open, joins, left
+from pytest_contextcore.trace.file import load_evidence
 from pytest_contextcore.trace.recorder import TraceRecorder
-from pytest_contextcore.trace.resume import Proof, load_evidence
+from pytest_contextcore.trace.resume import Proof, header, joins
 
 from ..support.otlp_receiver import Receiver
-from ..support.plans import PASSING, WAREHOUSE, warehouse
+from ..support.plans import PASSING, WAREHOUSE, Suite, warehouse
+from ..support.traces import output, refusal
 
-PILOT = Path(__file__).parents[2] / "pilot_tests"
 READS_A_FILE = PASSING.replace(
     "    phase.handoff(Rows(count=3))\n", '    phase.handoff(Rows(count=3))\n    phase.input("rows.csv")\n'
 )
@@ -37,36 +34,34 @@ READS_A_FILE = PASSING.replace(
 
 @dataclass
 class Job:
-    """A CI job: a checkout in a folder of its own, and the environment that it is given."""
+    """A CI job: a checkout in a folder of its own."""
 
+    suite: Suite
     folder: Path
-    environ: dict[str, str]
 
-    def pytest(self, *arguments: str, traceparent: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run pytest there, in a process of its own."""
-        given = {} if traceparent is None else {"TRACEPARENT": traceparent}
-        return subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", *arguments],
-            cwd=self.folder, env={**self.environ, **given}, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+    def pytest(self, *arguments: str, traceparent: str | None = None) -> pytest.RunResult:
+        """Run pytest there."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            if traceparent is not None:
+                patch.setenv("TRACEPARENT", traceparent)
+            return (self.suite.run if "-n2" in arguments else self.suite.here)("-p", "no:cacheprovider", *arguments)
 
     def contextcore(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command there."""
         return subprocess.run(
             [sys.executable, "-m", "pytest_contextcore", *arguments],
-            cwd=self.folder, env=self.environ, capture_output=True, text=True, timeout=60, check=False,
+            cwd=self.folder, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 
     @property
     def traceparent(self) -> str:
-        """What the next job is given."""
-        done = self.contextcore("traceparent", "out/LOAD-7.json", "--value")
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        """What the next job is given; `contextcore traceparent` prints it."""
+        return header(load_evidence(self.folder / "out" / "LOAD-7.json"), sampled=True)
 
-    def evidence(self, name: str = "LOAD-7") -> dict[str, Any]:
+    def evidence(self) -> dict[str, Any]:
         """The evidence that stands there."""
-        found: dict[str, Any] = json.loads((self.folder / "out" / f"{name}.json").read_bytes())
+        found: dict[str, Any] = json.loads((self.folder / "out" / "LOAD-7.json").read_bytes())
         return found
 
     def download(self, other: Job) -> None:
@@ -74,23 +69,18 @@ class Job:
         shutil.copytree(other.folder / "out", self.folder / "out")
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def environ(receiver: Receiver) -> dict[str, str]:
-    return {**os.environ, **receiver.environ("http/protobuf")}
-
-
 Checkout = Callable[[str], Job]
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, environ: dict[str, str]) -> Checkout:
-    """A checkout of the warehouse's suite under a name."""
+def receiver(exporting: Receiver) -> Receiver:
+    return exporting
+
+
+@pytest.fixture
+def checkout(suite: Suite, tmp_path: Path, receiver: Receiver) -> Checkout:
+    """A checkout of the warehouse's suite under a name; its runs send their spans."""
+    assert receiver.spans == []
 
     def make(name: str) -> Job:
         folder = tmp_path / name / "checkout"
@@ -99,7 +89,7 @@ def checkout(tmp_path: Path, environ: dict[str, str]) -> Checkout:
         (folder / "test_load.py").write_text(READS_A_FILE, encoding="utf-8")
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         (folder / "rows.csv").write_text("1\n2\n3\n", encoding="utf-8")
-        return Job(folder, environ)
+        return Job(suite, folder)
 
     return make
 
@@ -109,7 +99,7 @@ def first(checkout: Checkout) -> Job:
     """The first job: it has run the first phase."""
     job = checkout("one")
     done = job.pytest("-k", "extract")
-    assert done.returncode == 0, done.stdout
+    assert done.ret == 0, output(done)
     return job
 
 
@@ -127,14 +117,6 @@ def named(spans: list[Span]) -> dict[str, Span]:
     return {span.name: span for span in spans}
 
 
-def refusal(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 4, done.stdout
-    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-    assert len(errors) == 1, done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    return errors[0]
-
-
 # --- two folders, one trace ------------------------------------------------------------------------------------------
 
 
@@ -142,8 +124,9 @@ def test_two_processes_in_two_folders_make_one_trace(first: Job, second: Job, re
     before = first.evidence()
     assert {span.name for span in receiver.spans} == {"LOAD-7-E EXTRACT", "LOAD-7-E-C1"}
     done = second.pytest("-k", "transform or publish", traceparent=first.traceparent)
-    assert done.returncode == 0, done.stdout
+    assert done.ret == 0, output(done)
     after = second.evidence()
+    assert [event["name"] for event in after["spans"][1]["events"]] == ["handoff.validated"]
     spans = named(receiver.spans)
     assert set(spans) == {
         "LOAD-7", "LOAD-7-E EXTRACT", "LOAD-7-T TRANSFORM", "LOAD-7-P PUBLISH",
@@ -165,23 +148,17 @@ def test_two_processes_in_two_folders_make_one_trace(first: Job, second: Job, re
     assert after["runs"][:1] == before["runs"]
 
 
-def test_the_handoff_and_the_inputs_of_the_first_job_hold_in_the_second(first: Job, second: Job) -> None:
-    assert second.pytest("-k", "transform or publish", traceparent=first.traceparent).returncode == 0
-    events = [event["name"] for event in second.evidence()["spans"][1]["events"]]
-    assert events == ["handoff.validated"]
-
-
 def test_three_jobs_make_one_trace_and_the_last_emits_the_parent(
     first: Job, second: Job, checkout: Checkout, receiver: Receiver
 ) -> None:
     done = second.pytest("-k", "transform", traceparent=first.traceparent)
-    assert done.returncode == 0
+    assert done.ret == 0
     assert "LOAD-7" not in named(receiver.spans)
     assert (second.evidence()["status"], second.evidence()["ended_at"]) == ("in_progress", None)
     assert second.traceparent == first.traceparent
     third = checkout("three")
     third.download(second)
-    assert third.pytest("-k", "publish", traceparent=second.traceparent).returncode == 0
+    assert third.pytest("-k", "publish", traceparent=second.traceparent).ret == 0
     assert len(named(receiver.spans)) == 9
     assert len({span.trace_id for span in receiver.spans}) == 1
     assert third.evidence()["status"] == "completed"
@@ -191,7 +168,7 @@ def test_a_job_in_which_a_phase_is_blocked_ends_the_trace(first: Job, second: Jo
     broken = READS_A_FILE.replace("assert rows.count == 3", "assert rows.count == 4, 'a row is lost'")
     (second.folder / "test_load.py").write_text(broken, encoding="utf-8")
     done = second.pytest("-k", "transform or publish", traceparent=first.traceparent)
-    assert done.returncode == 1, done.stdout
+    assert done.ret == 1, output(done)
     spans = named(receiver.spans)
     assert spans["LOAD-7"].span_id.hex() == first.evidence()["otel_span_id"]
     assert "a row is lost" in spans["LOAD-7"].status.message
@@ -204,9 +181,9 @@ def test_a_job_in_which_a_phase_is_blocked_ends_the_trace(first: Job, second: Jo
 def test_jobs_join_under_the_trace_that_the_whole_ci_run_has(checkout: Checkout, receiver: Receiver) -> None:
     of_the_run = f"00-{'ab' * 16}-{'cd' * 8}-01"
     one, two = checkout("one"), checkout("two")
-    assert one.pytest("-k", "extract", traceparent=of_the_run).returncode == 0
+    assert one.pytest("-k", "extract", traceparent=of_the_run).ret == 0
     two.download(one)
-    assert two.pytest("-k", "transform or publish", traceparent=of_the_run).returncode == 0
+    assert two.pytest("-k", "transform or publish", traceparent=of_the_run).ret == 0
     spans = named(receiver.spans)
     assert len(spans) == 9
     assert spans["LOAD-7"].parent_span_id.hex() == "cd" * 8
@@ -216,50 +193,24 @@ def test_jobs_join_under_the_trace_that_the_whole_ci_run_has(checkout: Checkout,
 def test_workers_join_as_one_process_does(first: Job, second: Job, receiver: Receiver) -> None:
     pytest.importorskip("xdist")
     done = second.pytest("-n2", "-k", "transform or publish", traceparent=first.traceparent)
-    assert done.returncode == 0, done.stdout
+    assert done.ret == 0, output(done)
     assert len(named(receiver.spans)) == 9
     assert second.evidence()["status"] == "completed"
-
-
-def test_a_worker_that_dies_in_a_joined_trace_leaves_one_trace(first: Job, second: Job, receiver: Receiver) -> None:
-    pytest.importorskip("xdist")
-    broken = READS_A_FILE.replace("    rows = phase.receive(Rows)\n", "    import os\n    os._exit(3)\n")
-    assert broken != READS_A_FILE
-    (second.folder / "test_load.py").write_text(broken, encoding="utf-8")
-    assert second.pytest("-n1", "-k", "transform or publish", traceparent=first.traceparent).returncode == 1
-    spans = named(receiver.spans)
-    assert {name for name in spans if not name.endswith("C1")} == {
-        "LOAD-7", "LOAD-7-E EXTRACT", "LOAD-7-T TRANSFORM", "LOAD-7-P PUBLISH"
-    }  # fmt: skip
-    assert spans["LOAD-7"].span_id.hex() == first.evidence()["otel_span_id"]
-    assert [span["status"] for span in second.evidence()["spans"]] == ["completed", "failed", "not_started"]
 
 
 def test_without_a_traceparent_the_second_job_is_a_trace_of_its_own_and_says_so(
     first: Job, second: Job, receiver: Receiver
 ) -> None:
     done = second.pytest("-k", "transform or publish")
-    assert done.returncode == 0
-    assert f"({first.evidence()['otel_trace_id']}) is not finished by it" in done.stdout
+    assert done.ret == 0
+    assert f"({first.evidence()['otel_trace_id']}) is not finished by it" in output(done)
     assert second.evidence()["otel_trace_id"] != first.evidence()["otel_trace_id"]
 
 
 def test_a_partial_run_says_how_to_go_on(first: Job) -> None:
     done = first.pytest("-k", "extract")
-    assert f"go on:    TRACEPARENT={first.traceparent}" in done.stdout
+    assert f"go on:    TRACEPARENT={first.traceparent}" in output(done)
     assert first.contextcore("traceparent", "out/LOAD-7.json").stdout == f"TRACEPARENT={first.traceparent}\n"
-
-
-def test_the_command_honours_the_sampler(first: Job) -> None:
-    first.environ["OTEL_TRACES_SAMPLER"] = "always_off"
-    assert first.traceparent.endswith("-00")
-
-
-@pytest.mark.parametrize("name", ["absent.json", "plan.toml"])
-def test_the_command_refuses_what_is_no_evidence_in_one_line(first: Job, name: str) -> None:
-    done = first.contextcore("traceparent", name)
-    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
-    assert name in done.stderr
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
@@ -298,36 +249,6 @@ def test_a_changed_input_is_refused_and_named(first: Job, second: Job) -> None:
     assert "rows.csv" in refusal(second.pytest("-k", "transform", traceparent=first.traceparent))
 
 
-# --- the pilot -------------------------------------------------------------------------------------------------------
-
-EARLY = "baseline or export or contract or ingest"
-LATE = f"not ({EARLY})"
-
-
-def test_the_pilot_runs_in_two_jobs_as_one_trace(tmp_path: Path, environ: dict[str, str], receiver: Receiver) -> None:
-    jobs = [Job(tmp_path / name, environ) for name in ("one", "two")]
-    for job in jobs:
-        shutil.copytree(PILOT, job.folder / "pilot_tests", ignore=shutil.ignore_patterns("__pycache__"))
-    one, two = jobs
-    done = one.pytest("pilot_tests/", "-k", EARLY)
-    assert done.returncode == 0, done.stdout
-    given = one.contextcore("traceparent", "out/PI-101-002.json", "--value").stdout.strip()
-    two.download(one)
-    shutil.rmtree(one.folder)
-    done = two.pytest("pilot_tests/", "-k", LATE, traceparent=given)
-    assert done.returncode == 0, done.stdout
-    evidence = two.evidence("PI-101-002")
-    assert evidence["status"] == "completed"
-    assert [span["reused"] for span in evidence["spans"]] == [True] * 4 + [False] * 6
-    spans = named(receiver.spans)
-    phases = [span for name, span in spans.items() if " " in name]
-    assert len(phases) == 10
-    assert {span.trace_id.hex() for span in spans.values()} == {given[3:35]}
-    assert {span.parent_span_id for span in phases} == {spans["PI-101-002"].span_id}
-    assert spans["PI-101-002"].span_id.hex() == given[36:52]
-    assert len(spans) == 1 + 10 + sum(len(span["gates"]) for span in evidence["spans"])
-
-
 # --- pure ------------------------------------------------------------------------------------------------------------
 
 
@@ -340,7 +261,6 @@ def plan(tmp_path: Path) -> Plan:
 def unfinished(plan: Plan) -> Evidence:
     """The evidence of a run that ran the first phase only."""
     recorder = TraceRecorder(plan)
-    recorder.partial = True
     for phase_id in ("T", "P"):
         recorder.leave_out(phase_id)
     recorder.start()
@@ -360,18 +280,10 @@ def parsed(value: str) -> Remote | None:
     return remote_parent({"TRACEPARENT": value})
 
 
-def test_an_open_trace_says_what_is_left(unfinished: Evidence) -> None:
-    assert is_open(unfinished)
-    assert [span.span_id for span in left(unfinished)] == ["LOAD-7-T", "LOAD-7-P"]
-
-
 def test_the_own_parent_span_joins(plan: Plan, unfinished: Evidence) -> None:
     value = header(unfinished, sampled=True)
     assert joins(plan, proof(unfinished), value, parsed(value))
-
-
-def test_without_evidence_or_traceparent_nothing_is_joined(plan: Plan, unfinished: Evidence) -> None:
-    assert not joins(plan, proof(None), "00-…", None)
+    assert not joins(plan, proof(None), value, parsed(value))
     assert not joins(plan, proof(unfinished), None, None)
 
 
@@ -411,23 +323,3 @@ def test_another_machines_clock_cannot_turn_the_parent_around(plan: Plan, unfini
     recorder.finish()
     assert recorder.evidence.started_at == 1_000
     assert recorder.evidence.ended_at == unfinished.spans[0].ended_at
-
-
-def test_the_seal_is_over_every_byte(unfinished: Evidence, tmp_path: Path) -> None:
-    path = tmp_path / "e.json"
-    good = dump(unfinished)
-    path.write_bytes(good)
-    assert load_evidence(path, unaltered=True).seal
-    for bad in (good + b" ", good.replace(b"  ", b" ")):
-        path.write_bytes(bad)
-        with pytest.raises(EvidenceError, match="seal"):
-            load_evidence(path, unaltered=True)
-
-
-def test_paths_inside_the_root_count_from_there() -> None:
-    root = Path("/a/checkout")
-    assert portable("/a/checkout/out/workspace", root) == "out/workspace"
-    assert portable("/elsewhere", root) == "/elsewhere"
-    assert portable(["/a/checkout/x", "y"], root) == ["x", "y"]
-    assert portable(3, root) == 3
-    assert portable("../x", root) == "../x"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ..support.plans import PASSING, Suite
+from ..support.traces import statuses
 
 Read = Callable[..., dict[str, Any]]
 
@@ -28,20 +29,11 @@ def test_dependent():
 """
 
 
-def run(suite: Suite, *arguments: str) -> pytest.RunResult:
-    return suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *arguments)
-
-
-def statuses(document: dict[str, Any]) -> dict[str, str]:
-    return {span["span_id"].rpartition("-")[2]: span["status"] for span in document["spans"]}
-
-
 class JUnit:
     """A JUnit file, read."""
 
-    def __init__(self, suite: Suite, *arguments: str, in_process: bool = True) -> None:
-        given = ("--junitxml=junit.xml", *arguments)
-        self.result = run(suite, *given) if in_process else suite.run("-p", "no:hypothesispytest", *given)
+    def __init__(self, suite: Suite, *arguments: str) -> None:
+        self.result = suite.here("--junitxml=junit.xml", *arguments)
         root = ET.parse(suite.pytester.path / "junit.xml").getroot()
         found = root.find("testsuite")
         assert found is not None
@@ -63,38 +55,31 @@ class JUnit:
 # --- pytest-dependency -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "source", [BLOCKED, SUBTEST, TEARDOWN], ids=["failed gate", "failed subtest", "failed teardown"]
-)
-def test_a_test_that_depends_on_a_phase_that_did_not_complete_is_skipped(suite: Suite, source: str) -> None:
-    suite.write(source + DEPENDENT.format(name="LOAD-7-E"))
-    result = run(suite, "-rs")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["SKIPPED*test_dependent depends on LOAD-7-E*"])
-
-
-def test_a_test_that_depends_on_a_phase_that_did_not_start_is_skipped(suite: Suite) -> None:
-    suite.write(BLOCKED + DEPENDENT.format(name="LOAD-7-P"))
-    run(suite, "-rs").stdout.fnmatch_lines(["SKIPPED*test_dependent depends on LOAD-7-P*"])
-
-
-def test_a_test_that_depends_on_a_completed_phase_runs(suite: Suite) -> None:
-    suite.write(PASSING + DEPENDENT.format(name="LOAD-7-P"))
-    run(suite).assert_outcomes(passed=4)
-
-
 MARKED = PASSING.replace('@pytest.mark.phase("E")', '@pytest.mark.dependency(name="rows")\n@pytest.mark.phase("E")')
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (BLOCKED, "LOAD-7-E"),
+        (BLOCKED, "LOAD-7-P"),
+        (SUBTEST, "LOAD-7-E"),
+        (TEARDOWN, "LOAD-7-E"),
+        (MARKED.replace("assert True", "assert False", 1), "rows"),
+    ],
+    ids=["failed gate", "not started", "failed subtest", "failed teardown", "its author's name"],
+)
+def test_a_test_that_depends_on_a_phase_that_did_not_complete_is_skipped(suite: Suite, source: str, name: str) -> None:
+    suite.write(source + DEPENDENT.format(name=name))
+    result = suite.here("-rs")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines([f"SKIPPED*test_dependent depends on {name}*"])
 
 
 @pytest.mark.parametrize("scope", ["session", "module"])
 def test_a_phase_is_known_by_the_name_that_its_author_gave_it_too(suite: Suite, scope: str) -> None:
     suite.write(MARKED + DEPENDENT.format(name="rows").replace("session", scope))
-    run(suite).assert_outcomes(passed=4)
-
-
-def test_a_blocked_phase_is_blocked_under_its_authors_name_too(suite: Suite) -> None:
-    suite.write(MARKED.replace("assert True", "assert False", 1) + DEPENDENT.format(name="rows"))
-    run(suite, "-rs").stdout.fnmatch_lines(["SKIPPED*test_dependent depends on rows*"])
+    suite.here().assert_outcomes(passed=4)
 
 
 OTHER = """
@@ -110,18 +95,10 @@ def test_a_dependency_that_the_author_marked_on_a_phase_is_honoured(suite: Suite
     other = OTHER.format(name="other", body="assert False")
     source = PASSING.replace('@pytest.mark.phase("E")', other + '@pytest.mark.phase("E")')
     suite.write(source.replace('@pytest.mark.phase("T")', NEEDS_OTHER))
-    assert run(suite).ret == 1
+    assert suite.here().ret == 1
     document = evidence()
     assert statuses(document) == {"E": "completed", "T": "failed", "P": "not_started"}
     assert "depends on other" in document["spans"][1]["blocked_reason"]
-
-
-def test_a_dependency_that_the_author_marked_and_that_holds_lets_the_phase_run(suite: Suite, evidence: Read) -> None:
-    other = OTHER.format(name="other", body="pass")
-    source = PASSING.replace('@pytest.mark.phase("E")', other + '@pytest.mark.phase("E")')
-    suite.write(source.replace('@pytest.mark.phase("T")', NEEDS_OTHER))
-    assert run(suite).ret == 0
-    assert evidence()["status"] == "completed"
 
 
 def test_the_plans_own_decision_comes_before_the_authors_dependencies(suite: Suite) -> None:
@@ -129,7 +106,7 @@ def test_the_plans_own_decision_comes_before_the_authors_dependencies(suite: Sui
         '@pytest.mark.phase("T")', '@pytest.mark.dependency(depends=["x"])\n@pytest.mark.phase("T")'
     )
     suite.write(source)
-    result = run(suite, "-rs")
+    result = suite.here("-rs")
     assert "depends on x" not in result.stdout.str()
     result.stdout.fnmatch_lines(["SKIPPED*LOAD-7-E*The source answers*"])
 
@@ -166,30 +143,15 @@ def test_junit_has_trace_and_span_ids_and_what_was_recorded_as_properties(suite:
     assert found["quality.row_count"] == "3"
 
 
-def test_junit_names_the_blocking_span_as_a_property_of_what_did_not_start(suite: Suite) -> None:
+def test_junit_has_the_phases_that_got_no_report_because_of_x(suite: Suite) -> None:
     suite.write(BLOCKED)
-    found = JUnit(suite).properties("test_publish")
-    assert found["task.status"] == "not_started"
-    assert found["task.blocked_on_span_id"] == "LOAD-7-E"
-    assert found["task.next_action"] == "Start the source."
-
-
-@pytest.mark.parametrize("more", [[], ["-n2"]], ids=["one process", "xdist"])
-def test_junit_has_the_phases_that_got_no_report_because_of_x(suite: Suite, more: list[str]) -> None:
-    suite.write(BLOCKED)
-    junit = JUnit(suite, "-x", *more, in_process=not more)
+    junit = JUnit(suite, "-x")
     assert {"test_extract", "test_transform", "test_publish"} <= set(junit.cases)
     assert junit.counts() == {"tests": 8, "failures": 2, "errors": 0, "skipped": 6}
     assert "LOAD-7-E" in junit.says("test_publish", "skipped")
     assert junit.properties("test_publish")["task.blocked_on_span_id"] == "LOAD-7-E"
     assert junit.properties("test_publish")["task.status"] == "not_started"
-
-
-def test_junit_shows_a_failed_subtest_as_a_failed_phase(suite: Suite) -> None:
-    suite.write(SUBTEST)
-    junit = JUnit(suite)
-    assert junit.cases["test_extract"].find("failure") is not None
-    assert junit.properties("test_extract")["task.status"] == "failed"
+    assert junit.properties("test_publish")["task.next_action"] == "Start the source."
 
 
 @pytest.mark.parametrize("mark", ['xfail(reason="known")', 'skip(reason="known")'])
@@ -200,28 +162,13 @@ def test_junit_does_not_show_an_excused_phase_as_skipped(suite: Suite, mark: str
     assert [child.tag for child in case if child.tag in ("failure", "error")]
 
 
-def test_junit_shows_a_phase_that_the_last_evidence_proves_as_passed_and_reused(suite: Suite) -> None:
-    run(suite)
-    junit = JUnit(suite, "test_load.py::test_publish")
-    assert junit.cases["test_extract"].find("failure") is None
-    assert junit.cases["test_extract"].find("skipped") is None
-    assert junit.properties("test_extract")["task.reused"].lower() == "true"
-    assert junit.counts()["failures"] == 0
-
-
 # --- others ----------------------------------------------------------------------------------------------------------
 
 
 def test_without_the_terminal_plugin_exit_code_and_evidence_are_the_same(suite: Suite, evidence: Read) -> None:
     suite.write(BLOCKED)
-    assert suite.run("-p", "no:terminal", "-p", "no:hypothesispytest").ret == 1
+    assert suite.here("-p", "no:terminal").ret == 1
     assert statuses(evidence()) == {"E": "blocked", "T": "not_started", "P": "not_started"}
-
-
-def test_without_the_terminal_plugin_an_unmet_definition_of_done_fails_the_run(suite: Suite, evidence: Read) -> None:
-    suite.replace("phase.record(row_count=3)", "phase.record(row_count=2)")
-    assert suite.run("-p", "no:terminal", "-p", "no:hypothesispytest").ret == 1
-    assert evidence()["status"] == "blocked"
 
 
 OTHER_LOOP = """
@@ -247,7 +194,7 @@ def pytest_runtest_protocol(item, nextitem):
 
 def test_a_phase_that_is_run_past_the_protocol_hook_is_no_silent_pass(suite: Suite) -> None:
     (suite.pytester.path / "conftest.py").write_text(OTHER_LOOP)
-    result = run(suite)
+    result = suite.here()
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         ["*test_extract is a phase, but another plugin runs it without pytest_runtest_protocol*"]
@@ -257,7 +204,7 @@ def test_a_phase_that_is_run_past_the_protocol_hook_is_no_silent_pass(suite: Sui
 def test_another_test_may_be_run_within_a_phase(suite: Suite, evidence: Read) -> None:
     (suite.pytester.path / "conftest.py").write_text(NESTED)
     suite.write("def test_other():\n    pass\n", "test_other.py")
-    result = run(suite, "test_load.py", "test_other.py")
+    result = suite.here("test_load.py", "test_other.py")
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
     assert evidence()["status"] == "completed"
@@ -266,7 +213,7 @@ def test_another_test_may_be_run_within_a_phase(suite: Suite, evidence: Read) ->
 def test_in_ci_pytests_summary_has_a_blocked_phase_in_one_line(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")  # pytest then prints messages uncut
     suite.write(BLOCKED_LATER)
-    lines = run(suite).outlines
+    lines = suite.here().outlines
     (said,) = [line for line in lines if line.startswith("FAILED")]
     assert said.endswith("LOAD-7-T TRANSFORM is blocked: C1 No row lost: a row is lost")
     assert lines[lines.index(said) + 1].startswith("=")
@@ -274,23 +221,16 @@ def test_in_ci_pytests_summary_has_a_blocked_phase_in_one_line(suite: Suite, mon
 
 def test_a_blocked_phase_is_what_failed_last(suite: Suite) -> None:
     suite.write(BLOCKED_LATER)
-    run(suite)
+    suite.here()
     last = json.loads((suite.pytester.path / ".pytest_cache/v/cache/lastfailed").read_text())
     assert list(last) == ["test_load.py::test_transform"]
 
 
-def test_a_failed_subtest_is_what_failed_last(suite: Suite) -> None:
-    suite.write(SUBTEST)
-    run(suite)
-    last = json.loads((suite.pytester.path / ".pytest_cache/v/cache/lastfailed").read_text())
-    assert "test_load.py::test_extract" in last
-
-
 def test_lf_runs_the_blocked_phase_again(suite: Suite, evidence: Read) -> None:
     suite.write(BLOCKED)
-    run(suite)
+    suite.here()
     suite.write(PASSING)
-    result = suite.run("--lf", "-p", "no:hypothesispytest")
+    result = suite.here("--lf")
     assert result.ret == 0
     result.assert_outcomes(passed=1)
     assert evidence()["spans"][0]["status"] == "completed"
@@ -301,7 +241,7 @@ def test_lf_runs_the_blocked_phase_again(suite: Suite, evidence: Read) -> None:
 )
 def test_x_stops_at_a_phase_that_did_not_complete(suite: Suite, source: str) -> None:
     suite.write(source + "\ndef test_last():\n    pass\n")
-    result = run(suite, "-x")
+    result = suite.here("-x")
     assert result.ret == 1
     assert result.parseoutcomes().get("passed", 0) + result.parseoutcomes().get("skipped", 0) <= 1
     assert "test_last" not in result.stdout.str()
@@ -318,7 +258,7 @@ def test_the_call_report_that_other_plugins_see_is_failed(suite: Suite) -> None:
         "        print(item.name, report.when, report.outcome, file=file)\n"
         "    return report\n"
     )
-    run(suite)
+    suite.here()
     seen = (suite.pytester.path / "seen.txt").read_text().splitlines()
     assert "test_extract call failed" in seen
 

@@ -1,4 +1,4 @@
-"""The plugin's options and settings, and what a person reads in the terminal (contract 2, 4 and 8)."""
+"""The plugin's options and settings, and what a person reads in the terminal."""
 
 from __future__ import annotations
 
@@ -16,10 +16,6 @@ Read = Callable[..., dict[str, Any]]
 
 BLOCKED = PASSING.replace("assert True", 'assert False, "no answer"', 1)
 OTHER = WAREHOUSE.replace('id = "LOAD-7"', 'id = "LOAD-8"')
-
-
-def run(suite: Suite, *arguments: str) -> pytest.RunResult:
-    return suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *arguments)
 
 
 def header(result: pytest.RunResult) -> str:
@@ -41,28 +37,28 @@ def table(result: pytest.RunResult, trace: str = "LOAD-") -> list[str]:
 def test_a_plan_named_on_the_command_line_is_the_plan_of_all_tests(suite: Suite, evidence: Read) -> None:
     suite.pytester.mkdir("plans")
     (suite.pytester.path / "plans" / "other.toml").write_text(OTHER)
-    result = run(suite, "--contextcore-plan", "plans/other.toml")
+    result = suite.here("--contextcore-plan", "plans/other.toml")
     assert result.ret == 0
     assert evidence("LOAD-8")["status"] == "completed"
     assert not (suite.pytester.path / "out" / "LOAD-7.json").exists()
     assert "plans/other.toml" in header(result)
 
 
-def test_a_plan_named_in_the_ini_file_is_relative_to_the_rootdir(
+def test_settings_of_the_ini_file_are_relative_to_the_rootdir(
     suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (suite.pytester.path / "other.toml").write_text(OTHER)
-    suite.pytester.makeini("[pytest]\ncontextcore_plan = other.toml\n")
+    suite.pytester.makeini("[pytest]\ncontextcore_plan = other.toml\ncontextcore_out = kept\n")
     monkeypatch.chdir(suite.pytester.mkdir("below"))
-    assert run(suite, str(suite.pytester.path)).ret == 0
-    assert evidence("LOAD-8")["status"] == "completed"
+    assert suite.here(str(suite.pytester.path)).ret == 0
+    assert evidence("LOAD-8", out=suite.pytester.path / "kept")["status"] == "completed"
 
 
 def test_the_command_line_wins_over_the_ini_file(suite: Suite) -> None:
     for name, trace in (("first", "LOAD-1"), ("second", "LOAD-2")):
         (suite.pytester.path / f"{name}.toml").write_text(WAREHOUSE.replace("LOAD-7", trace))
     suite.pytester.makeini("[pytest]\ncontextcore_plan = first.toml\ncontextcore_out = ini\n")
-    assert run(suite, "--contextcore-plan=second.toml", "--contextcore-out=given").ret == 0
+    assert suite.here("--contextcore-plan=second.toml", "--contextcore-out=given").ret == 0
     assert (suite.pytester.path / "given" / "LOAD-2.json").exists()
     assert not (suite.pytester.path / "given" / "LOAD-1.json").exists()
     assert not (suite.pytester.path / "ini").exists()
@@ -72,7 +68,7 @@ def test_the_nearest_plan_upward_is_a_tests_plan(suite: Suite, evidence: Read) -
     folder = suite.pytester.path / "a" / "b"
     folder.mkdir(parents=True)
     (suite.pytester.path / "test_load.py").rename(folder / "test_load.py")
-    assert run(suite).ret == 0
+    assert suite.here().ret == 0
     assert evidence()["spans"][0]["nodeid"] == "a/b/test_load.py::test_extract"
 
 
@@ -82,7 +78,7 @@ def test_a_plan_is_the_same_however_its_folder_is_written(
 ) -> None:
     suite.pytester.makeini("[pytest]\n")
     monkeypatch.chdir(suite.pytester.mkdir("below"))
-    result = run(suite, argument)
+    result = suite.here(argument)
     assert result.stderr.str() == ""
     assert evidence()["status"] == "completed"
 
@@ -97,7 +93,7 @@ def two_plans(suite: Suite) -> Suite:
 
 
 def test_each_plan_of_a_session_is_a_trace_of_its_own(two_plans: Suite, evidence: Read) -> None:
-    result = run(two_plans)
+    result = two_plans.here()
     assert result.ret == 1
     first, second = evidence("LOAD-7"), evidence("LOAD-8")
     assert (first["status"], second["status"]) == ("completed", "blocked")
@@ -107,35 +103,20 @@ def test_each_plan_of_a_session_is_a_trace_of_its_own(two_plans: Suite, evidence
 
 
 def test_one_of_two_plans_can_be_run_alone(two_plans: Suite) -> None:
-    assert run(two_plans, "test_load.py").ret == 0
+    assert two_plans.here("test_load.py").ret == 0
     assert (two_plans.pytester.path / "out" / "LOAD-7.json").exists()
     assert not (two_plans.pytester.path / "out" / "LOAD-8.json").exists()
-
-
-def test_two_plans_run_beside_each_other_under_xdist(two_plans: Suite, evidence: Read) -> None:
-    pytest.importorskip("xdist")
-    assert two_plans.run("-n2", "-p", "no:hypothesispytest").ret == 1
-    assert (evidence("LOAD-7")["status"], evidence("LOAD-8")["status"]) == ("completed", "blocked")
 
 
 # --- where evidence goes ---------------------------------------------------------------------------------------------
 
 
 def test_evidence_goes_to_the_folder_that_was_asked_for(suite: Suite, evidence: Read) -> None:
-    result = run(suite, "--contextcore-out", "some/where")
+    result = suite.here("--contextcore-out", "some/where")
     assert evidence(out=suite.pytester.path / "some" / "where")["status"] == "completed"
     assert not (suite.pytester.path / "out").exists()
     result.stdout.fnmatch_lines(["evidence: some/where/LOAD-7.json"])
     assert "evidence in some/where" in header(result)
-
-
-def test_evidence_goes_to_the_ini_files_folder_relative_to_the_rootdir(
-    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    suite.pytester.makeini("[pytest]\ncontextcore_out = kept\n")
-    monkeypatch.chdir(suite.pytester.mkdir("below"))
-    run(suite, str(suite.pytester.path))
-    assert evidence(out=suite.pytester.path / "kept")["status"] == "completed"
 
 
 def test_evidence_goes_to_out_in_the_rootdir_wherever_pytest_was_started(
@@ -144,44 +125,29 @@ def test_evidence_goes_to_out_in_the_rootdir_wherever_pytest_was_started(
     suite.pytester.makeini("[pytest]\n")
     below = suite.pytester.mkdir("below")
     monkeypatch.chdir(below)
-    run(suite, str(suite.pytester.path))
+    suite.here(str(suite.pytester.path))
     assert evidence()["status"] == "completed"
     assert list(below.iterdir()) == []
-
-
-def test_evidence_that_cannot_be_written_changes_no_outcome_and_is_said(suite: Suite) -> None:
-    (suite.pytester.path / "out" / "LOAD-7.json").mkdir(parents=True)
-    result = run(suite)
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(["evidence not written to *LOAD-7.json*"])
 
 
 # --- the terminal ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("option", ["--contextcore-out", "--contextcore-html", "--contextcore-plan"])
-def test_a_path_that_no_file_system_takes_is_a_usage_error(suite: Suite, option: str) -> None:
-    result = run(suite, f"{option}={'x' * 300}")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: {option}: *xxx*"])
-    result.stderr.no_fnmatch_line("*Traceback*")
-
-
 def test_the_header_names_plan_folder_and_export_target(suite: Suite) -> None:
-    assert header(run(suite)) == "contextcore: plan plan.toml; evidence in out; export off"
+    assert header(suite.here()) == "contextcore: plan plan.toml; evidence in out; export off"
 
 
 def test_the_header_never_shows_credentials_of_the_target(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hunter22@127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-    result = suite.run("-p", "no:hypothesispytest", "-k", "test_extract")
+    result = suite.here("-k", "test_extract")
     assert "127.0.0.1:9" in header(result)
     assert "hunter22" not in result.stdout.str() + result.stderr.str()
 
 
 def test_one_table_ends_the_run(suite: Suite) -> None:
     suite.write(BLOCKED)
-    result = run(suite)
+    result = suite.here()
     assert len([line for line in result.outlines if " trace LOAD-7: " in line]) == 1
     result.stdout.fnmatch_lines(
         [
@@ -198,29 +164,21 @@ def test_one_table_ends_the_run(suite: Suite) -> None:
     )
 
 
-def test_the_evidence_of_a_failed_gate_stands_in_the_table(suite: Suite) -> None:
-    suite.replace(
-        'with phase.gate("C1"):\n        assert True',
-        'with phase.gate("C1") as gate:\n        gate.evidence("dead_host", ref="shop-3")\n        assert False',
-    )
-    assert any("dead_host" in line and "shop-3" in line for line in table(run(suite)))
-
-
 def test_quiet_shows_no_table_for_a_completed_trace(suite: Suite) -> None:
-    result = run(suite, "-q")
+    result = suite.here("-q")
     assert "LOAD-7" not in result.stdout.str()
     assert "contextcore" not in result.stdout.str()
 
 
 def test_quiet_still_shows_why_a_trace_did_not_complete(suite: Suite) -> None:
     suite.write(BLOCKED)
-    result = run(suite, "-q")
+    result = suite.here("-q")
     assert any("no answer" in line for line in table(result))
 
 
 def test_verbose_shows_gates_as_they_finish(suite: Suite) -> None:
     suite.replace('with phase.gate("C3"):\n        assert True', 'with phase.gate("C3"):\n        assert False, "old"')
-    result = run(suite, "-v")
+    result = suite.here("-v")
     result.stdout.fnmatch_lines(
         [
             "*test_load.py::test_extract*",
@@ -235,12 +193,8 @@ def test_verbose_shows_gates_as_they_finish(suite: Suite) -> None:
     )
 
 
-def test_without_verbose_gates_do_not_appear_as_they_finish(suite: Suite) -> None:
-    assert "LOAD-7-E-C1 pass" not in run(suite).stdout.str()
-
-
 def test_colours_mark_the_status_when_there_is_colour(suite: Suite) -> None:
-    result = run(suite, "--color=yes")
+    result = suite.here("--color=yes")
     assert any("\x1b[32m" in line and "EXTRACT" in line for line in result.outlines)
 
 
@@ -249,7 +203,7 @@ def test_no_color_is_respected(suite: Suite, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("PY_COLORS", raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("NO_COLOR", "1")
-    result = run(suite, "-v")
+    result = suite.here("-v")
     assert "\x1b" not in result.stdout.str()
     assert any("blocked" in line for line in table(result))
 
@@ -279,26 +233,23 @@ def test_no_line_of_the_table_is_longer_than_80_columns(
     monkeypatch.setenv("COLUMNS", "80")
     suite.plan(plan)
     suite.write(source)
-    lines = table(run(suite))
+    lines = table(suite.here())
     assert [line for line in lines if width(line) > 80] == []
 
 
 def test_a_narrow_terminal_is_no_error(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "10")
     suite.write(BLOCKED)
-    result = run(suite)
+    result = suite.here()
     assert result.ret == 1
     assert "LOAD-7 blocked" in result.stdout.str()
 
 
-@pytest.mark.parametrize("options", [[], ["-v"]], ids=["normal", "verbose"])
-def test_a_terminal_that_knows_ascii_only_is_no_error(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, options: list[str]
-) -> None:
+def test_a_terminal_that_knows_ascii_only_is_no_error(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     monkeypatch.setenv("PYTHONUTF8", "0")
     suite.replace("assert True", 'assert False, "Zürich → 東京 antwortet nicht"')
-    result = suite.run("-p", "no:hypothesispytest", *options)
+    result = suite.run("-p", "no:hypothesispytest", "-v")
     assert result.ret == 1
     assert "INTERNALERROR" not in result.stdout.str()
     assert "Traceback" not in result.stderr.str()

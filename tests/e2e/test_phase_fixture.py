@@ -1,4 +1,4 @@
-"""What a phase's test says through its fixture, and what becomes of it (contract 3)."""
+"""What a phase's test says through its fixture, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -49,20 +49,13 @@ def extract(body: str, more: str = "", arguments: str = "phase") -> str:
     )
 
 
-def run(suite: Suite, *arguments: str) -> pytest.RunResult:
-    return suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *arguments)
-
-
 @pytest.fixture
-def first(suite: Suite, evidence: Read) -> Callable[..., dict[str, Any]]:
+def first(suite: Suite, evidence: Read) -> Callable[[str], dict[str, Any]]:
     """Run a suite whose first phase has this body: the phase's evidence."""
 
-    def span(body: str, *, in_process: bool = True) -> dict[str, Any]:
+    def span(body: str) -> dict[str, Any]:
         suite.write(extract(body))
-        if in_process:
-            run(suite)
-        else:
-            suite.run("-p", "no:hypothesispytest")
+        suite.here()
         found: dict[str, Any] = evidence()["spans"][0]
         return found
 
@@ -105,6 +98,7 @@ def test_recorded_values_stand_under_their_full_names_and_types(first: Read) -> 
         ("row_count=3.0", "quality.row_count is declared as int"),
         ("coverage_percent=float('nan')", "quality.coverage_percent is declared as double"),
         ("coverage_percent=2, row_counts=3", "'row_counts' is not declared"),
+        ("**{'task.status': 'completed'}", "'task.status' is not declared"),
     ],
 )
 def test_a_value_that_is_not_declared_is_refused_and_fails_the_phase(first: Read, call: str, why: str) -> None:
@@ -114,28 +108,11 @@ def test_a_value_that_is_not_declared_is_refused_and_fails_the_phase(first: Read
     assert [name for name in found["attributes"] if not name.startswith("code.")] == []
 
 
-@pytest.mark.parametrize(
-    "name", ["task.status", "task.id", "project.id", "task.blocked_reason", "test.case.result.status"]
-)
-def test_a_recorded_value_cannot_contradict_what_the_run_found(suite: Suite, evidence: Read, name: str) -> None:
-    suite.write(extract(f'phase.record(**{{"{name}": "completed"}})\nwith phase.gate("C1"):\n    assert False, "down"'))
-    run(suite)
-    values = {found.key: found.value.string_value for found in otlp(suite)["LOAD-7-E EXTRACT"].attributes}
-    assert values.get(name) != "completed"
-    assert evidence()["spans"][0]["status"] in ("blocked", "failed")
-
-
-def test_a_phase_knows_who_it_is(first: Read, suite: Suite, evidence: Read) -> None:
-    first(CHECK + 'Path("seen.json").write_text(json.dumps([phase.id, phase.short_id, phase.name, phase.trace_id]))')
-    seen = json.loads((suite.pytester.path / "seen.json").read_text())
-    assert seen == ["LOAD-7-E", "E", "EXTRACT", evidence()["otel_trace_id"]]
-
-
 # --- handoffs --------------------------------------------------------------------------------------------------------
 
 
 def test_a_handoff_leaves_an_event_and_its_digest_on_both_sides(suite: Suite, evidence: Read) -> None:
-    assert run(suite).ret == 0
+    assert suite.here().ret == 0
     sender, receiver, _ = evidence()["spans"]
     digest = hashlib.sha256(b'{"count":3}').hexdigest()
     assert sender["handoffs"] == [{"name": "Rows", "direction": "emitted", "digest": digest}]
@@ -168,7 +145,7 @@ def test_a_refused_handoff_blocks_its_phase_with_reason_and_next_action(
 ) -> None:
     source, why = REFUSED[name]
     suite.write(source)
-    result = run(suite, "-W", "ignore::UserWarning")
+    result = suite.here("-W", "ignore::UserWarning")
     assert result.ret == 1
     document = evidence()
     blocked = document["spans"][1]
@@ -189,7 +166,7 @@ def test_a_refused_handoff_that_the_test_swallows_blocks_all_the_same(suite: Sui
         "try:\n        phase.receive(Rows)\n    except Exception:\n        rows = Rows(count=3)",
     )
     suite.write(source)
-    assert run(suite).ret == 1
+    assert suite.here().ret == 1
     assert evidence()["spans"][1]["status"] == "blocked"
 
 
@@ -218,13 +195,6 @@ def test_an_input_that_is_no_regular_file_is_refused(first: Read, suite: Suite, 
 # --- gates -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_gates_findings_stand_in_the_evidence(first: Read) -> None:
-    found = '"host", ref="shop-3", file=Path("hosts.ini"), description="It is down."'
-    gate = first(f'from pathlib import Path\nwith phase.gate("C1") as gate:\n    gate.evidence({found})\n')
-    said = {"type": "host", "ref": "shop-3", "file": "hosts.ini", "description": "It is down."}
-    assert gate["gates"][0]["evidence"] == [said]
-
-
 def test_a_next_action_is_filled_from_the_gates_findings(suite: Suite, evidence: Read) -> None:
     refs = ", ".join(f"'row-{number}'" for number in range(1, 6))
     suite.replace(
@@ -233,7 +203,7 @@ def test_a_next_action_is_filled_from_the_gates_findings(suite: Suite, evidence:
         '            gate.evidence("lost_row", ref=ref)\n'
         '        assert False, "rows are lost"',
     )
-    result = run(suite)
+    result = suite.here()
     said = "Look for row-1, row-2, row-3 and 2 more in the transformation."
     document = evidence()
     assert document["spans"][1]["gates"][0]["next_action"] == said
@@ -242,43 +212,34 @@ def test_a_next_action_is_filled_from_the_gates_findings(suite: Suite, evidence:
     assert f"next: {said}" in result.stdout.str()
 
 
-def test_a_next_action_without_findings_shows_no_braces(suite: Suite, evidence: Read) -> None:
-    suite.replace("assert rows.count == 3", "assert rows.count == 4")
-    run(suite)
-    assert evidence()["next_action"] == "Look for … in the transformation."
-
-
 def test_a_gate_without_a_message_gives_the_asserted_expression_as_its_reason(suite: Suite, evidence: Read) -> None:
     suite.replace("assert rows.count == 3", "assert rows.count == 4")
-    run(suite)
+    suite.here()
     reason = evidence()["spans"][1]["gates"][0]["reason"]
     assert reason.startswith("assert 3 == 4")
     assert "\n" not in reason
 
 
-def test_not_applicable_needs_a_reason(first: Read) -> None:
-    found = first('with phase.gate("C1") as gate:\n    gate.not_applicable("")\n')
-    assert found["status"] == "failed"
-    assert found["gates"][0]["result"] == "not_checked"
-
-
-def test_the_failed_gates_are_known_to_the_test(first: Read, suite: Suite) -> None:
+def test_a_phase_knows_who_it_is_and_which_of_its_gates_failed(first: Read, suite: Suite, evidence: Read) -> None:
     first(
-        'with phase.gate("C1"):\n    assert False, "down"\nPath("seen.json").write_text(json.dumps(phase.failed_gates))'
+        'with phase.gate("C1"):\n    assert False, "down"\n'
+        "known = [phase.id, phase.short_id, phase.name, phase.trace_id, phase.failed_gates]\n"
+        'Path("seen.json").write_text(json.dumps(known))'
     )
-    assert json.loads((suite.pytester.path / "seen.json").read_text()) == ["LOAD-7-E-C1"]
+    seen = json.loads((suite.pytester.path / "seen.json").read_text())
+    assert seen == ["LOAD-7-E", "E", "EXTRACT", evidence()["otel_trace_id"], ["LOAD-7-E-C1"]]
 
 
-# --- OpenTelemetry's context (in processes of their own: the library must be loaded once only) -----------------------
+# --- OpenTelemetry's context -----------------------
 
 
 def test_the_current_span_is_the_gates_inside_a_gate_and_the_phases_around_it(
     first: Read, suite: Suite, evidence: Read
 ) -> None:
     first(
-        'seen = [context()]\nwith phase.gate("C1"):\n    seen.append(context())\nseen.append(context())\n'
+        'seen = [context()]\nwith phase.gate("C1"):\n    seen.append(context())\n    assert False, "down"\n'
+        "seen.append(context())\n"
         'Path("seen.json").write_text(json.dumps(seen))',
-        in_process=False,
     )
     document = evidence()
     trace_id, span = document["otel_trace_id"], document["spans"][0]
@@ -286,21 +247,10 @@ def test_the_current_span_is_the_gates_inside_a_gate_and_the_phases_around_it(
     assert json.loads((suite.pytester.path / "seen.json").read_text()) == [phase, gate, phase]
 
 
-def test_the_current_span_is_the_phases_after_a_gate_that_failed_or_raised(
-    first: Read, suite: Suite, evidence: Read
-) -> None:
-    first(
-        'try:\n    with phase.gate("C1"):\n        raise KeyError("x")\nexcept KeyError:\n    pass\n'
-        'Path("seen.json").write_text(json.dumps(context()))',
-        in_process=False,
-    )
-    assert json.loads((suite.pytester.path / "seen.json").read_text())[1] == evidence()["spans"][0]["otel_span_id"]
-
-
 def test_no_phase_is_the_current_span_of_an_ordinary_test_behind_it(suite: Suite, evidence: Read) -> None:
     after = '\ndef test_after():\n    Path("seen.json").write_text(json.dumps(context()))\n'
     suite.write(extract('phase.gate("C1").__enter__()') + after)
-    suite.run("-p", "no:hypothesispytest")
+    suite.here()
     seen = json.loads((suite.pytester.path / "seen.json").read_text())
     assert seen[0] != evidence()["otel_trace_id"]
 
@@ -309,7 +259,7 @@ def test_a_trace_continues_the_one_that_the_environment_names(
     suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-    run(suite)
+    suite.here()
     assert evidence()["otel_trace_id"] == "0af7651916cd43dd8448eb211c80319c"
     assert otlp(suite)["LOAD-7"].parent_span_id.hex() == "b7ad6b7169203331"
 
@@ -337,19 +287,6 @@ def test_a_program_runs_in_a_child_span_of_the_gate_with_its_context_in_the_envi
     assert child.parent_span_id.hex() == span["gates"][0]["otel_span_id"]
 
 
-def test_a_program_outside_of_gates_is_a_child_of_the_phase(first: Read, suite: Suite) -> None:
-    span = first(CHECK + 'phase.run(["true"])')
-    assert otlp(suite)["run true"].parent_span_id.hex() == span["otel_span_id"]
-
-
-def test_a_programs_span_lies_within_its_gates(first: Read, suite: Suite) -> None:
-    first('with phase.gate("C1"):\n    phase.run(["true"])')
-    spans = otlp(suite)
-    gate, child = spans["LOAD-7-E-C1"], spans["run true"]
-    assert gate.start_time_unix_nano <= child.start_time_unix_nano <= child.end_time_unix_nano
-    assert child.end_time_unix_nano <= gate.end_time_unix_nano
-
-
 def test_a_programs_output_is_kept_up_to_64_kib_and_its_end_is_what_is_kept(first: Read, suite: Suite) -> None:
     program = "import sys; sys.stdout.write('x' * 300_000 + 'end'); sys.stderr.write('y' * 300_000 + 'end')"
     first(
@@ -373,18 +310,6 @@ def test_a_program_gets_its_input_environment_and_folder(first: Read, suite: Sui
     assert (colour, folder) == ("red", str((suite.pytester.path / "below").resolve()))
 
 
-def test_a_program_that_is_not_there_fails_the_phase(first: Read) -> None:
-    found = first(CHECK + 'phase.run(["no-such-program-anywhere"])')
-    assert found["status"] == "failed"
-    assert "no-such-program-anywhere" in found["blocked_reason"]
-
-
-def test_no_program_at_all_fails_the_phase_and_is_not_recorded(first: Read) -> None:
-    found = first(CHECK + "phase.run([])")
-    assert (found["status"], found["programs"]) == ("failed", [])
-    assert "phase.run needs a program" in found["blocked_reason"]
-
-
 ALIVE = 'os.mkfifo("alive")\nalive = os.open("alive", os.O_RDONLY | os.O_NONBLOCK)\n'
 SURVIVE = "exec 9>alive; (sleep 20; echo survived >&9) & wait"
 
@@ -400,6 +325,19 @@ def test_a_deadline_kills_a_program_with_all_that_it_started(first: Read, suite:
     found = first(body)
     assert found["status"] == "completed"
     assert (suite.pytester.path / "seen.txt").read_text() == "late, ''"
+
+
+@pytest.mark.parametrize(
+    ("call", "why", "programs"),
+    [
+        ('phase.run(["no-such-program-anywhere"])', "no-such-program-anywhere", 1),
+        ("phase.run([])", "phase.run needs a program", 0),
+    ],
+)
+def test_a_program_that_is_not_there_fails_the_phase(first: Read, call: str, why: str, programs: int) -> None:
+    found = first(CHECK + call)
+    assert (found["status"], len(found["programs"])) == ("failed", programs)
+    assert why in found["blocked_reason"]
 
 
 def test_a_program_that_is_late_fails_the_phase_unless_its_test_takes_care(first: Read, suite: Suite) -> None:
@@ -465,7 +403,7 @@ def test_a_secret_of_the_environment_reaches_no_file_and_no_table(
 ) -> None:
     monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
     suite.write(extract(CHANNELS[name], HANDOFFS, "phase, subtests" if name == "subtest" else "phase"))
-    result = run(suite, "-p", "no:warnings")
+    result = suite.here("-p", "no:warnings")
     assert leaks(suite, SECRET) == []
     lines = result.outlines
     start = next(index for index, line in enumerate(lines) if " trace LOAD-7: " in line)
@@ -479,23 +417,15 @@ def test_a_secret_of_the_environment_reaches_no_property_or_message_in_junit(
 ) -> None:
     monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
     suite.write(extract(CHANNELS[name]))
-    run(suite, "--junitxml=junit.xml")
+    suite.here("--junitxml=junit.xml")
     assert SECRET not in (suite.pytester.path / "junit.xml").read_text()
-
-
-def test_a_failed_gates_report_does_not_show_a_secret_that_its_message_holds(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
-    suite.write(extract(CHANNELS["assert message"]))
-    assert SECRET not in run(suite, "-v", "-rA").stdout.str()
 
 
 def test_credentials_in_addresses_are_hidden(suite: Suite) -> None:
     suite.write(
         extract('with phase.gate("C1"):\n    assert False, "no answer from https://ann:pa55word@shop.example/x"')
     )
-    result = run(suite)
+    result = suite.here()
     assert leaks(suite, "pa55word") == []
     assert "pa55word" not in result.stdout.str()
     assert "shop.example/x" in result.stdout.str()
@@ -508,6 +438,6 @@ def test_what_the_plan_says_in_braces_is_filled_once_only(suite: Suite, evidence
             'with phase.gate("C1") as gate:\n    gate.evidence("host", ref="{host} {0}")\n    assert False, "{down}"'
         )
     )
-    run(suite)
+    suite.here()
     assert evidence()["next_action"] == "Start {host} {0}."
     assert evidence()["blocked_reason"].endswith("{down}")

@@ -167,7 +167,7 @@ def _rarely(folder: Path, common: list[str]) -> None:
             "import os, threading\n" + PASSING.replace(received, f"{received}    {hang}\n")
         )
         assert _run(folder, *common, f"--contextcore-out={name}-out", name) in (1, -9)
-    (spool,) = (folder / "killed-out" / "spool").glob("*.otlp.jsonl")
+    (spool,) = (folder / "killed-out" / "spool").glob("*.otlp")
     _contextcore(folder, "replay", str(spool))
     _contextcore(folder, "task", "start", "--id", "T-1", "--title", "by hand", "--type", "story", "--project", "p")
     _contextcore(folder, "task", "comment", "--id", "T-1", "--by", "me", "--reason", "a word", "--project", "p")

@@ -10,7 +10,7 @@ import pytest
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
-from ..support.traces import DONE, FAILED, GOOD, HELD, gates, one, phase, run, sent, statuses, transform
+from ..support.traces import DONE, FAILED, GOOD, HELD, gates, one, phase, sent, statuses, transform
 
 pytest.importorskip("pytest_rerunfailures")
 
@@ -38,7 +38,7 @@ def test_the_last_attempt_decides_and_the_one_before_it_is_a_failed_span_beside_
     suite: Suite, evidence: Read, exporting: Receiver
 ) -> None:
     suite.write(transform(SECOND, before=COUNT))
-    result = run(suite, "--reruns=2")
+    result = suite.here("--reruns=2")
     assert result.ret == 0
     assert result.parseoutcomes() == {"passed": 3, "rerun": 1}
     document = evidence()
@@ -69,19 +69,14 @@ def test_the_last_attempt_decides_and_the_one_before_it_is_a_failed_span_beside_
     assert [(found["name"], found["attributes"]) for found in shown["events"]] == last.events
 
 
-def test_a_phase_that_is_never_run_again_has_no_attempts(suite: Suite, evidence: Read) -> None:
-    assert run(suite, "--reruns=2").ret == 0
-    assert [span["attempts"] for span in evidence()["spans"]] == [[], [], []]
-
-
 def test_a_reused_phase_says_nothing_of_the_attempts_of_the_trace_that_proved_it(
     suite: Suite, evidence: Read, exporting: Receiver
 ) -> None:
     suite.write(transform(SECOND, before=COUNT))
-    assert run(suite, "--reruns=1").ret == 0
+    assert suite.here("--reruns=1").ret == 0
     proof = phase(evidence())["otel_span_id"]
     exporting.accepted.clear()
-    assert run(suite, "-k", "test_publish").ret == 0
+    assert suite.here("-k", "test_publish").ret == 0
     reused = one(sent(exporting), T)
     assert (reused.links, "task.attempt" in reused.attributes) == ([proof], False)
     assert len(phase(evidence())["attempts"]) == 1
@@ -89,7 +84,7 @@ def test_a_reused_phase_says_nothing_of_the_attempts_of_the_trace_that_proved_it
 
 def test_all_attempts_are_seen_when_the_last_one_fails_too(suite: Suite, evidence: Read, exporting: Receiver) -> None:
     suite.write(transform('raise OSError(f"disk {attempt()} is full")', before=COUNT))
-    assert run(suite, "--reruns=2").ret == 1
+    assert suite.here("--reruns=2").ret == 1
     document = evidence()
     assert statuses(document) == FAILED
     assert phase(document)["blocked_reason"] == "OSError: disk 3 is full"
@@ -126,7 +121,7 @@ def test_a_phase_that_failed_an_integrity_gate_is_never_run_again(
     suite: Suite, evidence: Read, arguments: list[str], decorator: str
 ) -> None:
     suite.write(transform(INTEGRITY, before=COUNT, decorator=decorator))
-    result = run(suite, *arguments)
+    result = suite.here(*arguments)
     assert result.ret == 1
     assert result.parseoutcomes() == {"passed": 1, "failed": 1, "skipped": 1}
     assert attempts(suite) == 1
@@ -137,7 +132,7 @@ def test_a_phase_that_failed_an_integrity_gate_is_never_run_again(
 def test_an_integrity_gate_that_fails_at_a_later_attempt_ends_them(suite: Suite, evidence: Read) -> None:
     body = 'if attempt() == 1:\n    raise OSError("busy")\nwith phase.gate("C1"):\n    assert False, "row 7 is lost"'
     suite.write(transform(body, before=COUNT))
-    result = run(suite, "--reruns=5")
+    result = suite.here("--reruns=5")
     assert (result.ret, attempts(suite)) == (1, 2)
     assert result.parseoutcomes() == {"passed": 1, "failed": 1, "skipped": 1, "rerun": 1}
     assert statuses(evidence()) == HELD
@@ -151,7 +146,7 @@ def test_an_integrity_gate_in_a_fixture_is_final_too(suite: Suite, evidence: Rea
     )
     before += '    raise OSError("and busy")\n'
     suite.write(transform('check(phase, "C2", "C3")', "phase, early", before))
-    assert run(suite, "--reruns=3").ret == 1
+    assert suite.here("--reruns=3").ret == 1
     assert attempts(suite) == 1
     assert statuses(evidence()) == HELD
 
@@ -179,7 +174,7 @@ def test_a_plugin_that_does_not_ask_cannot_run_it_again_either(
 ) -> None:
     suite.pytester.makeconftest(REPEATS)
     suite.write(transform(INTEGRITY, before=COUNT))
-    result = run(suite, "-p", "no:rerunfailures")
+    result = suite.here("-p", "no:rerunfailures")
     assert (result.ret, attempts(suite)) == (1, 1)
     assert statuses(evidence()) == HELD
     assert phase(evidence())["attempts"] == []
@@ -209,7 +204,7 @@ def test_nothing_of_an_earlier_attempt_leaks_into_the_last_one(suite: Suite, evi
     suite.write(
         source.replace("    phase.record(row_count=3)\n", "    phase.record(row_count=3)\n    phase.receive(Shape)\n")
     )
-    assert run(suite, "--reruns=1").ret == 1
+    assert suite.here("--reruns=1").ret == 1
     document = evidence()
     assert statuses(document) == {"E": "completed", "T": "completed", "P": "blocked"}
     last = phase(document)
@@ -230,7 +225,7 @@ def test_a_handoff_of_an_earlier_phase_is_back_when_an_attempt_had_replaced_it(s
     suite.write(
         source.replace("import pytest\n", f"import pytest\n{LEAKY}\n", 1).replace("def test_extract(phase):\n", first)
     )
-    assert run(suite, "--reruns=1").ret == 0
+    assert suite.here("--reruns=1").ret == 0
     assert statuses(evidence()) == DONE
 
 
@@ -238,7 +233,7 @@ def test_under_xdist_attempts_are_the_same(suite: Suite, evidence: Read, exporti
     pytest.importorskip("xdist")
     suite.write(transform(SECOND, before=COUNT))
     suite.write("tries = []\ndef test_flaky():\n    tries.append(1)\n    assert len(tries) == 2\n", "test_other.py")
-    result = run(suite, "--reruns=2", "-n2")
+    result = suite.run("-p", "no:hypothesispytest", "--reruns=2", "-n2")
     assert result.ret == 0
     assert statuses(evidence()) == DONE
     spans = sent(exporting)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.ids import new_span_id, new_trace_id
-from pytest_contextcore.session.around import AroundTests
+from pytest_contextcore.session.traced import AroundTests
 from pytest_contextcore.span import SpanData
 from pytest_contextcore.spans.of_tests import OrdinaryTests
 

@@ -13,37 +13,31 @@ import pytest
 from pytest_contextcore.errors import PlanError
 
 from ..support.plans import PASSING, WAREHOUSE, Suite, warehouse
+from ..support.traces import FAILED, statuses
 
 Read = Callable[[], dict[str, Any]]
 HANG = "    rows = phase.receive(Rows)\n"
-STATUSES = ["completed", "failed", "not_started"]
 
 
 @pytest.fixture
 def hanging(suite: Suite) -> Callable[..., pytest.RunResult]:
     """Run the suite with a hang in its second phase, which has a timeout of a quarter of a second."""
 
-    def run(hang: str, *arguments: str) -> pytest.RunResult:
+    def run(hang: str, *arguments: str, apart: bool = False) -> pytest.RunResult:
         suite.plan(WAREHOUSE.replace('name = "TRANSFORM"\n', 'name = "TRANSFORM"\ntimeout = 0.25\n'))
         suite.write("import os, signal, subprocess, sys, threading, time\n" + PASSING.replace(HANG, HANG + hang))
-        return suite.run(*arguments)
+        return suite.run(*arguments) if apart else suite.here(*arguments)
 
     return run
 
 
-def statuses(found: dict[str, Any]) -> list[str]:
-    return [span["status"] for span in found["spans"]]
-
-
-@pytest.mark.parametrize("arguments", [(), ("-n", "1")])
 def test_a_hang_fails_its_phase_and_nothing_downstream_starts(
-    hanging: Callable[..., pytest.RunResult], evidence: Read, arguments: tuple[str, ...]
+    hanging: Callable[..., pytest.RunResult], evidence: Read
 ) -> None:
-    result = hanging("    threading.Event().wait()\n", *arguments)
-    assert result.ret == 1
+    assert hanging("    threading.Event().wait()\n").ret == 1
     found = evidence()
-    assert statuses(found) == STATUSES
-    line = re.search(r"timed out after 0.25 s at test_load.py:(\d+)", found["spans"][1]["blocked_reason"])
+    assert statuses(found) == FAILED
+    line = re.search(r"timed out after 0.25 s at \S*test_load.py:(\d+)", found["spans"][1]["blocked_reason"])
     assert line is not None
     (event,) = [event for event in found["spans"][1]["events"] if event["name"] == "exception"]
     assert event["attributes"]["exception.type"].endswith("PhaseTimeout")
@@ -58,7 +52,7 @@ def test_a_hang_that_is_swallowed_fails_its_phase_all_the_same(
     hanging: Callable[..., pytest.RunResult], evidence: Read
 ) -> None:
     hanging("    try:\n        threading.Event().wait()\n    except BaseException:\n        rows = rows\n")
-    assert statuses(evidence()) == STATUSES
+    assert statuses(evidence()) == FAILED
     assert evidence()["spans"][1]["blocked_reason"].startswith("timed out after 0.25 s")
 
 
@@ -66,7 +60,7 @@ def test_programs_that_a_hanging_phase_runs_are_killed_with_what_they_started(
     hanging: Callable[..., pytest.RunResult], evidence: Read, suite: Suite
 ) -> None:
     hanging("    phase.run(['sh', '-c', 'sleep 100 & echo $! > child; wait'])\n")
-    assert statuses(evidence()) == STATUSES
+    assert statuses(evidence()) == FAILED
     child = int((suite.pytester.path / "child").read_text(encoding="utf-8"))
     assert not _runs(child)
 
@@ -76,11 +70,11 @@ def test_a_test_that_cannot_be_interrupted_ends_with_its_process_and_the_truth_o
 ) -> None:
     blocked = "    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])\n    threading.Event().wait()\n"
     (suite.pytester.path / "conftest.py").write_text(
-        "from pytest_contextcore import deadlines\ndeadlines.GRACE = 0.2\n", encoding="utf-8"
+        "from pytest_contextcore.session import timeout\ntimeout.GRACE = 0.2\n", encoding="utf-8"
     )
-    result = hanging(blocked)
+    result = hanging(blocked, apart=True)
     assert result.ret == 1
-    assert statuses(evidence()) == STATUSES
+    assert statuses(evidence()) == FAILED
     assert evidence()["status"] == "failed"
     result.stderr.fnmatch_lines(["contextcore: LOAD-7-T timed out after 0.25 s *its process was ended", "evidence: *"])
 
@@ -94,8 +88,8 @@ def test_a_teardown_that_hangs_is_ended_too(
     )
     suite.plan(WAREHOUSE.replace('name = "TRANSFORM"\n', 'name = "TRANSFORM"\ntimeout = 0.25\n'))
     suite.write(PASSING.replace("def test_transform(phase)", "def test_transform(slow, phase)"))
-    assert suite.run().ret == 1
-    assert statuses(evidence()) == STATUSES
+    assert suite.here().ret == 1
+    assert statuses(evidence()) == FAILED
 
 
 def test_a_phase_in_time_notices_nothing_of_its_timeout(suite: Suite, evidence: Read) -> None:
@@ -105,7 +99,7 @@ def test_a_phase_in_time_notices_nothing_of_its_timeout(suite: Suite, evidence: 
         + PASSING
         + "\n\ndef test_after():\n    assert signal.getsignal(signal.SIGUSR2) is signal.SIG_DFL\n"
     )
-    suite.run().assert_outcomes(passed=4)
+    suite.here().assert_outcomes(passed=4)
     assert evidence()["status"] == "completed"
 
 

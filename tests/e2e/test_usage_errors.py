@@ -1,4 +1,4 @@
-"""A plan that cannot be run is a usage error: exit 4, one line that names the culprit, nothing written (contract 2)."""
+"""A plan that cannot be run is a usage error: exit 4, one line that names the culprit, nothing written."""
 
 from __future__ import annotations
 
@@ -9,21 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from ..support.plans import PASSING, WAREHOUSE, Suite
-
-
-def run(suite: Suite, *arguments: str) -> pytest.RunResult:
-    return suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *arguments)
-
-
-def refusal(result: pytest.RunResult) -> str:
-    """The one line that says why the run was refused."""
-    assert result.ret == 4
-    both = [*result.outlines, *result.errlines]
-    assert "Traceback" not in "\n".join(both)
-    assert "INTERNALERROR" not in "\n".join(both)
-    errors = [line for line in both if line.startswith("ERROR: ")]
-    assert len(errors) == 1
-    return errors[0]
+from ..support.traces import refusal
 
 
 def change_plan(old: str, new: str) -> Callable[[Suite], None]:
@@ -52,6 +38,15 @@ def twin_plan(suite: Suite) -> None:
     (folder / "test_twin.py").write_text(PASSING)
 
 
+def folder_for_a_plan(suite: Suite) -> None:
+    no_plan(suite)
+    suite.pytester.mkdir("plan.toml")
+
+
+def no_utf_8(suite: Suite) -> None:
+    (suite.pytester.path / "plan.toml").write_bytes(b'[trace]\nid = "\xff"\n')
+
+
 @dataclass(frozen=True)
 class Case:
     change: Callable[[Suite], None]
@@ -77,6 +72,9 @@ CASES = {
     "missing tests": Case(
         lambda suite: suite.write("def test_alone():\n    pass\n"), ("plan.toml", "E (EXTRACT)", "P (PUBLISH)")
     ),
+    "no UTF-8": Case(no_utf_8, ("plan.toml", "not UTF-8")),
+    "a line end in an id": Case(change_plan('"LOAD-7"', '"LOAD\\n7"'), ("trace.id",)),
+    "a folder for a plan": Case(folder_for_a_plan, ("no plan.toml",)),
     "no plan": Case(no_plan, ("test_load.py::test_extract", "plan.toml", "--contextcore-plan")),
     "marker without id": Case(change_tests('phase("P")', "phase"), ("test_load.py::test_publish", "id")),
     "marker with an empty id": Case(change_tests('phase("P")', 'phase("")'), ("test_load.py::test_publish", "id")),
@@ -88,27 +86,34 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_refused_in_one_line_that_names_the_culprit(suite: Suite, name: str) -> None:
     CASES[name].change(suite)
-    said = refusal(run(suite))
+    said = refusal(suite.here())
     assert [part for part in CASES[name].culprit if part not in said] == []
     assert not (suite.pytester.path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["bad TOML", "unknown phase", "missing test", "two plans with one id"])
-def test_it_is_refused_in_the_same_line_under_xdist(suite: Suite, name: str) -> None:
+def test_it_is_refused_in_the_same_line_under_xdist(suite: Suite) -> None:
     pytest.importorskip("xdist")
+    CASES["missing test"].change(suite)
+    assert "P (PUBLISH)" in refusal(suite.run("-n2", "-p", "no:hypothesispytest"))
+
+
+@pytest.mark.parametrize(
+    "selected", [["test_load.py"], ["test_load.py::test_extract", "test_load.py::test_transform"]], ids=["file", "ids"]
+)
+def test_a_missing_test_counts_as_deselected_when_not_the_whole_folder_was_asked_for(
+    suite: Suite, selected: list[str]
+) -> None:
+    suite.write(WITHOUT_LAST)
+    assert suite.here(*selected).ret == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "culprit"),
+    [("missing test", "test_extract", "P (PUBLISH)"), ("two tests", "not again", "test_again")],
+)
+def test_it_is_refused_even_if_k_leaves_nothing_wrong(suite: Suite, name: str, kept: str, culprit: str) -> None:
     CASES[name].change(suite)
-    said = refusal(suite.run("-n2", "-p", "no:hypothesispytest"))
-    assert [part for part in CASES[name].culprit if part not in said] == []
-
-
-def test_a_missing_test_counts_as_deselected_when_a_node_id_was_asked_for(suite: Suite) -> None:
-    suite.write(WITHOUT_LAST)
-    assert run(suite, "test_load.py::test_extract", "test_load.py::test_transform").ret == 0
-
-
-def test_a_missing_test_counts_as_deselected_when_a_file_was_asked_for(suite: Suite) -> None:
-    suite.write(WITHOUT_LAST)
-    assert run(suite, "test_load.py").ret == 0
+    assert culprit in refusal(suite.here("-k", kept))
 
 
 def test_a_missing_test_is_refused_when_its_folder_is_reached_by_a_symlink(suite: Suite) -> None:
@@ -117,17 +122,7 @@ def test_a_missing_test_is_refused_when_its_folder_is_reached_by_a_symlink(suite
     for name in ("plan.toml", "test_load.py"):
         (suite.pytester.path / name).rename(folder / name)
     (suite.pytester.path / "link").symlink_to(folder, target_is_directory=True)
-    assert "P (PUBLISH)" in refusal(run(suite, "link"))
-
-
-def test_a_missing_test_is_refused_even_if_k_leaves_only_others(suite: Suite) -> None:
-    suite.write(WITHOUT_LAST)
-    assert "P (PUBLISH)" in refusal(run(suite, "-k", "test_extract"))
-
-
-def test_two_tests_are_refused_even_if_k_leaves_one(suite: Suite) -> None:
-    second_test(suite)
-    assert "test_again" in refusal(run(suite, "-k", "not again"))
+    assert "P (PUBLISH)" in refusal(suite.here("link"))
 
 
 @pytest.mark.parametrize(
@@ -140,65 +135,21 @@ def test_two_tests_are_refused_even_if_k_leaves_one(suite: Suite) -> None:
         (["--contextcore-out="], "--contextcore-out"),
         (["--contextcore-out=plan.toml"], "plan.toml"),
         (["--contextcore-out=plan.toml/out"], "plan.toml"),
+        (["--contextcore-plan=empty.toml"], "empty.toml: trace"),
+        *(([f"--contextcore-{option}={'x' * 300}"], f"--contextcore-{option}: ") for option in ("out", "html", "plan")),
     ],
 )
 def test_a_bad_option_is_refused(suite: Suite, arguments: list[str], culprit: str) -> None:
-    assert culprit in refusal(run(suite, *arguments))
-
-
-def test_an_empty_plan_file_is_refused(suite: Suite) -> None:
     (suite.pytester.path / "empty.toml").touch()
-    said = refusal(run(suite, "--contextcore-plan=empty.toml"))
-    assert "empty.toml" in said
-    assert "trace" in said
+    assert culprit in refusal(suite.here(*arguments))
 
 
 @pytest.mark.parametrize(("setting", "value"), [("contextcore_plan", "missing.toml"), ("contextcore_out", "plan.toml")])
 def test_a_bad_setting_is_refused(suite: Suite, setting: str, value: str) -> None:
     suite.pytester.makeini(f"[pytest]\n{setting} = {value}\n")
-    assert value in refusal(run(suite))
+    assert value in refusal(suite.here())
 
 
-def test_a_bad_option_is_refused_under_xdist(suite: Suite) -> None:
-    pytest.importorskip("xdist")
-    assert "missing.toml" in refusal(suite.run("-n2", "--contextcore-plan=missing.toml"))
-
-
-def test_a_plan_that_is_not_utf_8_is_refused(suite: Suite) -> None:
-    (suite.pytester.path / "plan.toml").write_bytes(b'[trace]\nid = "\xff"\n')
-    assert "plan.toml" in refusal(run(suite))
-
-
-def test_a_plan_that_is_a_folder_is_no_plan(suite: Suite) -> None:
-    no_plan(suite)
-    suite.pytester.mkdir("plan.toml")
-    assert "no plan.toml" in refusal(run(suite))
-
-
-def test_a_message_stays_in_one_line_whatever_the_plan_holds(suite: Suite) -> None:
-    suite.plan(WAREHOUSE.replace('id = "LOAD-7"', 'id = "LOAD\\n7"'))
-    assert "trace.id" in refusal(run(suite))
-
-
-def test_disabled_asserts_are_refused_by_the_variable(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
-    said = refusal(suite.run("-p", "no:hypothesispytest"))
-    assert "plan.toml" in said
-    assert "PYTHONOPTIMIZE" in said
-
-
-def test_disabled_asserts_are_refused_by_the_interpreters_option(suite: Suite) -> None:
-    assert "python -O" in refusal(suite.pytester.run(sys.executable, "-O", "-m", "pytest", "-p", "no:hypothesispytest"))
-
-
-def test_disabled_asserts_are_refused_under_xdist(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("xdist")
-    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
-    assert "PYTHONOPTIMIZE" in refusal(suite.run("-n2", "-p", "no:hypothesispytest"))
-
-
-def test_asserts_that_pytest_does_not_rewrite_still_fail_a_gate(suite: Suite) -> None:
-    suite.replace("assert True", "assert 1 == 2")
-    result = suite.run("--assert=plain", "-p", "no:hypothesispytest")
-    assert result.ret in (1, 4)
-    assert "LOAD-7 completed" not in result.stdout.str()
+def test_disabled_asserts_are_refused(suite: Suite) -> None:
+    said = refusal(suite.pytester.run(sys.executable, "-O", "-m", "pytest", "-p", "no:hypothesispytest"))
+    assert "plan.toml: asserts are disabled (PYTHONOPTIMIZE or python -O)" in said

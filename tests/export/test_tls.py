@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from pytest_contextcore.export.otlp import encode_line
-from pytest_contextcore.export.sender import send
+from pytest_contextcore.export.send import Outcome, send
 from pytest_contextcore.export.settings import Settings
 from pytest_contextcore.export.spool import Spool
-from pytest_contextcore.span import OK, SpanData
 
 from ..support.otlp_receiver import Receiver
+from ..support.spools import filled, spans
 
 PROTOCOLS = ["grpc", "http/protobuf", "http/json"]
 
@@ -51,9 +50,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
-    made = Spool(tmp_path / "spool" / "run.otlp.jsonl")
-    made.append(encode_line([SpanData("a", "ab" * 16, "cd" * 8, None, 1, 2, {}, (), (), OK)], {}), 1)
-    return made
+    return filled(tmp_path / "spool" / "run.otlp", spans(1))
+
+
+def sent(settings: Settings, spool: Spool) -> Outcome:
+    return send(settings, [spool], seconds=10.0)
 
 
 Trusting = Callable[..., Settings]
@@ -73,10 +74,10 @@ def test_the_servers_certificate_is_verified_with_the_named_one(
     files: Files, spool: Spool, trusting: Trusting, protocol: str
 ) -> None:
     with Receiver(tls=files.server) as receiver:
-        refused = send(Settings.from_environ(receiver.environ(protocol)), spool)
+        refused = sent(Settings.from_environ(receiver.environ(protocol)), spool)
         assert (refused.left, receiver.spans) == (1, [])
         assert "CERTIFICATE_VERIFY_FAILED" in str(refused.problem)
-        assert send(trusting(receiver, protocol), spool).sent == 1
+        assert sent(trusting(receiver, protocol), spool).sent == 1
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -84,7 +85,7 @@ def test_a_certificate_for_another_host_is_refused(
     files: Files, spool: Spool, trusting: Trusting, protocol: str
 ) -> None:
     with Receiver(tls=files.client) as receiver:
-        assert send(trusting(receiver, protocol), spool).left == 1
+        assert sent(trusting(receiver, protocol), spool).left == 1
         assert receiver.spans == []
 
 
@@ -97,19 +98,19 @@ def test_a_client_shows_its_own_certificate_where_the_server_asks(
         "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": str(files.client[1]),
     }
     with Receiver(tls=files.server, client_authority=files.authority) as receiver:
-        assert send(trusting(receiver, protocol), spool).left == 1
+        assert sent(trusting(receiver, protocol), spool).left == 1
         assert receiver.spans == []
-        assert send(trusting(receiver, protocol, **own), spool).sent == 1
+        assert sent(trusting(receiver, protocol, **own), spool).sent == 1
 
 
-@pytest.mark.parametrize(("insecure", "sent"), [("true", 0), ("false", 1)])
+@pytest.mark.parametrize(("insecure", "count"), [("true", 0), ("false", 1)])
 def test_insecure_decides_for_grpc_where_the_endpoint_has_no_scheme(
-    files: Files, spool: Spool, trusting: Trusting, insecure: str, sent: int
+    files: Files, spool: Spool, trusting: Trusting, insecure: str, count: int
 ) -> None:
     with Receiver(tls=files.server) as receiver:
         bare = receiver.grpc_endpoint.removeprefix("https://")
         settings = trusting(receiver, "grpc", OTEL_EXPORTER_OTLP_ENDPOINT=bare, OTEL_EXPORTER_OTLP_INSECURE=insecure)
-        assert send(settings, spool).sent == sent
+        assert sent(settings, spool).sent == count
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -118,7 +119,7 @@ def test_a_file_that_is_not_there_is_told(
     files: Files, spool: Spool, trusting: Trusting, protocol: str, variable: str
 ) -> None:
     with Receiver(tls=files.server) as receiver:
-        result = send(trusting(receiver, protocol, **{f"OTEL_EXPORTER_OTLP_{variable}": "/nowhere.pem"}), spool)
+        result = sent(trusting(receiver, protocol, **{f"OTEL_EXPORTER_OTLP_{variable}": "/nowhere.pem"}), spool)
     assert result.left == 1
     assert "No such file or directory" in str(result.problem)
 

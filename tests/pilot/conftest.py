@@ -1,19 +1,27 @@
-"""Running the pilot as a user does, and the real workspaces where they are at hand."""
+"""Running the pilot as a user does."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
+import pytest_contextcore
+
 ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared"
+LONG = os.environ.get("CONTEXTCORE_LONG") == "1"
+"""Whether what takes long runs whole: mutations, kills, scale. By default a sample of each runs."""
+
+PLUGIN = "pytest_contextcore.pilot.plugin"
 PLUMBING = ("OTEL_", "TRACEPARENT", "TRACESTATE", "PYTEST_", "PYTHONOPTIMIZE", "GITHUB_")
 
 
@@ -42,19 +50,51 @@ class PilotRun:
 
 
 class Pilot(Protocol):
-    def __call__(self, *arguments: str, folder: str | Path = "pilot_tests/", cwd: Path = ROOT) -> PilotRun: ...
+    def __call__(
+        self,
+        *arguments: str,
+        folder: str | Path = "pilot_tests/",
+        cwd: Path = ROOT,
+        plugins: Sequence[object] = (),
+    ) -> PilotRun: ...
+
+
+@pytest.fixture(scope="session")
+def imported() -> None:
+    """Import the package before pytester notes which modules there are, so that no run has to import it again."""
+    for module in pkgutil.walk_packages(pytest_contextcore.__path__, "pytest_contextcore."):
+        if module.name.rpartition(".")[2] not in ("__main__", "grpc"):
+            importlib.import_module(module.name)
 
 
 @pytest.fixture
-def pilot(tmp_path: Path) -> Pilot:
-    """Run `pytest pilot_tests/` with these options; evidence goes to a folder of this test's own."""
-    out = tmp_path / "out"
+def pilot(imported: None, pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pilot:
+    """Run `pytest pilot_tests/` with these options in this process; evidence goes to a folder of this test's own."""
+    monkeypatch.setenv("COLUMNS", "80")
 
-    def run(*arguments: str, folder: str | Path = "pilot_tests/", cwd: Path = ROOT) -> PilotRun:
+    def run(
+        *arguments: str, folder: str | Path = "pilot_tests/", cwd: Path = ROOT, plugins: Sequence[object] = ()
+    ) -> PilotRun:
+        monkeypatch.chdir(cwd)
+        # Hypothesis imports all of itself at the end of a session, and pytester forgets it again.
+        line = ["-p", "no:hypothesispytest", *_line(tmp_path, folder, arguments)]
+        done = pytester.runpytest_inprocess(*line, plugins=list(plugins))
+        return PilotRun(int(done.ret), f"{done.stdout}\n{done.stderr}", tmp_path / "out")
+
+    return run
+
+
+@pytest.fixture
+def pilot_process(tmp_path: Path) -> Pilot:
+    """The same in a process of its own, for what is about processes."""
+
+    def run(
+        *arguments: str, folder: str | Path = "pilot_tests/", cwd: Path = ROOT, plugins: Sequence[object] = ()
+    ) -> PilotRun:
+        assert not plugins
         environ = {name: value for name, value in os.environ.items() if not name.startswith(PLUMBING)}
-        command = [sys.executable, "-m", "pytest", "-o", f"cache_dir={tmp_path / 'cache'}", str(folder), *arguments]
         done = subprocess.run(
-            [*command, "--contextcore-out", str(out)],
+            [sys.executable, "-m", "pytest", *_line(tmp_path, folder, arguments)],
             cwd=cwd,
             env={**environ, "COLUMNS": "80"},
             capture_output=True,
@@ -62,24 +102,11 @@ def pilot(tmp_path: Path) -> Pilot:
             timeout=120,
             check=False,
         )
-        return PilotRun(done.returncode, done.stdout + done.stderr, out)
+        return PilotRun(done.returncode, done.stdout + done.stderr, tmp_path / "out")
 
     return run
 
 
-@pytest.fixture
-def checkout() -> Path:
-    """The real workspace `checkout`."""
-    folder = SHARED / "workspaces" / "checkout"
-    if not folder.is_dir():
-        pytest.skip("the shared workspaces are not beside this repository")
-    return folder
-
-
-@pytest.fixture
-def export_only() -> Path:
-    """A real workspace that holds nothing but an export."""
-    folder = SHARED / "workspaces" / "tidepool-export-only"
-    if not folder.is_dir():
-        pytest.skip("the shared workspaces are not beside this repository")
-    return folder
+def _line(tmp_path: Path, folder: str | Path, arguments: Sequence[str]) -> list[str]:
+    cache = f"cache_dir={tmp_path / 'cache'}"
+    return ["-o", cache, str(folder), *arguments, "--contextcore-out", str(tmp_path / "out")]

@@ -62,7 +62,7 @@ def run(request: dict[str, Any], counted: int) -> int:
 
 def serve() -> None:
     """Answer requests until there are no more."""
-    from pytest_contextcore.export import delivery, sender  # noqa: F401
+    from pytest_contextcore.export import send  # noqa: F401
     from pytest_contextcore.pilot import embedded, gates, report, steps, workspace  # noqa: F401
 
     for line in sys.stdin:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pytest_contextcore.pilot.findings import Finding
 from pytest_contextcore.pilot.gates import (
-    baseline,
     design,
     export,
     finalize,
@@ -24,7 +23,7 @@ Gate = Callable[[Workspace], list[Finding] | None]
 MINIMUM = 80.0
 
 GATES: Mapping[str, Gate] = {
-    "S1-G2": baseline.source_manifest,
+    "S1-G2": export.source_manifest,
     "S2-G1": export.files,
     "S2-C1": lambda ws: export.coverage(ws, MINIMUM),
     "S2-G2": export.onboarding,

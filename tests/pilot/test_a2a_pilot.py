@@ -1,4 +1,4 @@
-"""``contextcore contract a2a-pilot``: the seed's lines, from an installed package outside any checkout."""
+"""``contextcore contract a2a-pilot``: in this process, and from an installed package outside any checkout."""
 
 from __future__ import annotations
 
@@ -9,57 +9,54 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from pytest_contextcore.commands.cli import main
+
+from .conftest import ROOT
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as the wheel lays it out: by its build settings, without the checkout around it."""
-    place = tmp_path_factory.mktemp("site")
-    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
-    unwanted = shutil.ignore_patterns("__pycache__")
-    for package in build["wheel"]["packages"]:
-        shutil.copytree(ROOT / package, place / package, ignore=unwanted)
-    for source, target in build["wheel"]["force-include"].items():
-        shutil.copytree(ROOT / source, place / target, ignore=unwanted)
-    return place
+class Said(NamedTuple):
+    """What a run of the command came to."""
+
+    code: int
+    out: str
+    err: str
 
 
 class Pilot:
-    """Runs the command in a folder of its own."""
+    """The command, run in this process in a folder of its own."""
 
-    def __init__(self, package: Path, folder: Path) -> None:
-        self.package, self.folder = package, folder
+    def __init__(self, folder: Path, captured: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._captured = folder, captured
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run it as a user would, with the installed package first on the path."""
-        return subprocess.run(
-            [sys.executable, "-m", "pytest_contextcore", "contract", "a2a-pilot", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(self.package)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def run(self, *arguments: str) -> Said:
+        """Run it, and forget the modules of its suite."""
+        modules, path = {name: sys.modules.get(name) for name in ("conftest", "test_pilot")}, list(sys.path)
+        self._captured.readouterr()
+        try:
+            code = main(["contract", "a2a-pilot", *arguments])
+        finally:
+            for name, module in modules.items():
+                sys.modules.pop(name, None)
+                if module is not None:
+                    sys.modules[name] = module
+            sys.path[:] = path
+        return Said(code, *self._captured.readouterr())
 
 
 @pytest.fixture
-def pilot(installed: Path, tmp_path: Path) -> Pilot:
+def pilot(imported: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Pilot:
     """The command, in an empty folder."""
-    return Pilot(installed, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return Pilot(tmp_path, capsys)
 
 
-def test_it_runs_from_the_installed_package_and_writes_into_the_callers_folder(pilot: Pilot) -> None:
-    done = pilot.run()
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "PI-101-002 completed: 10 completed" in done.stdout
-    evidence = json.loads((pilot.folder / "out/PI-101-002.json").read_text(encoding="utf-8"))
-    assert evidence["status"] == "completed"
-    assert sorted(path.name for path in pilot.folder.iterdir()) == ["out"]
-    assert not list(pilot.package.rglob("out"))
+def evidence(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "out/PI-101-002.json").read_text(encoding="utf-8"))
+    return found
 
 
 @pytest.mark.parametrize(
@@ -73,10 +70,10 @@ def test_it_runs_from_the_installed_package_and_writes_into_the_callers_folder(p
 )
 def test_the_seeds_lines_block_where_they_say(pilot: Pilot, line: str, phase: str) -> None:
     done = pilot.run(*line.split(), "--format", "json", "--output", "copy.json")
-    assert (done.returncode, done.stderr) == (1, "")
-    evidence = json.loads(done.stdout)
-    assert (evidence["status"], evidence["blocked_on_span_id"]) == ("blocked", f"PI-101-002-{phase}")
-    assert json.loads((pilot.folder / "copy.json").read_text(encoding="utf-8")) == evidence
+    assert (done.code, done.err) == (1, "")
+    found = json.loads(done.out)
+    assert (found["status"], found["blocked_on_span_id"]) == ("blocked", f"PI-101-002-{phase}")
+    assert json.loads((pilot.folder / "copy.json").read_text(encoding="utf-8")) == found
 
 
 @pytest.mark.parametrize(
@@ -95,33 +92,66 @@ def test_the_seeds_lines_block_where_they_say(pilot: Pilot, line: str, phase: st
 )
 def test_a_bad_command_line_is_exit_2_with_one_line(pilot: Pilot, arguments: list[str], message: str) -> None:
     done = pilot.run(*arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.out + done.err
 
 
 def test_old_evidence_is_not_taken_for_an_answer(pilot: Pilot) -> None:
     pilot.run()
     done = pilot.run("--drop-feature", "gap-nope", "--format", "json")
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.code, done.out) == (2, "")
 
 
-def test_the_callers_configuration_changes_nothing(pilot: Pilot) -> None:
+def test_what_the_caller_configured_or_types_changes_nothing(pilot: Pilot, monkeypatch: pytest.MonkeyPatch) -> None:
     (pilot.folder / "pytest.ini").write_text("[pytest]\naddopts = --collect-only -k nothing\n", encoding="utf-8")
     (pilot.folder / "conftest.py").write_text("raise SystemExit('taken')\n", encoding="utf-8")
-    assert "10 completed" in pilot.run().stdout
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
+    typed = os.fstat(0)
+    assert "10 completed" in pilot.run().out
+    assert os.environ["PYTEST_ADDOPTS"] == "--collect-only"
+    assert os.path.samestat(os.fstat(0), typed)
 
 
 def test_evidence_that_cannot_be_written_where_asked_is_said(pilot: Pilot) -> None:
     done = pilot.run("--output", ".")
-    assert done.returncode == 2
-    assert "--output: " in done.stderr
-    assert "cannot be written" in done.stderr
+    assert done.code == 2
+    assert "--output: " in done.err
+    assert "cannot be written" in done.err
 
 
-def test_it_resumes_from_the_installed_package(pilot: Pilot) -> None:
-    assert pilot.run("--test-failures", "1").returncode == 1
-    done = pilot.run("--contextcore-resume")
-    assert (done.returncode, done.stderr) == (0, "")
-    evidence = json.loads((pilot.folder / "out/PI-101-002.json").read_text(encoding="utf-8"))
-    assert [span["reused"] for span in evidence["spans"]] == [True] * 6 + [False] * 4
+# -- installed -------------------------------------------------------------------------------------------------------
+def test_it_runs_and_resumes_from_the_installed_package_in_the_callers_folder(tmp_path: Path) -> None:
+    """The package lies in the caller's folder, as a virtual environment may: a conftest above it is not the suite's."""
+    package, folder = tmp_path / "venv" / "site", tmp_path
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    unwanted = shutil.ignore_patterns("__pycache__")
+    for name in build["wheel"]["packages"]:
+        shutil.copytree(ROOT / name, package / name, ignore=unwanted)
+    for source, target in build["wheel"]["force-include"].items():
+        shutil.copytree(ROOT / source, package / target, ignore=unwanted)
+    (folder / "conftest.py").write_text("raise SystemExit('taken')\n", encoding="utf-8")
+
+    def run(*arguments: str) -> Said:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_contextcore", "contract", "a2a-pilot", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(package)},
+            input="typed",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    done = run("--test-failures", "1")
+    assert (done.code, done.err) == (1, "")
+    assert "warning" not in done.out
+    done = run("--contextcore-resume")
+    assert (done.code, done.err) == (0, "")
+    assert "PI-101-002 completed: 10 completed" in done.out
+    spans = evidence(folder)["spans"]
+    assert isinstance(spans, list)
+    assert [span["reused"] for span in spans] == [True] * 6 + [False] * 4
+    assert sorted(path.name for path in folder.iterdir()) == ["conftest.py", "out", "venv"]
+    assert not list(package.rglob("out"))

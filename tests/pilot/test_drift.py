@@ -8,14 +8,16 @@ import pytest
 
 from .conftest import Pilot
 
-MEDDLER = """
-from pathlib import Path
 
-def pytest_runtest_logfinish(nodeid):
-    if nodeid.endswith("::{after}"):
-        path = Path(r"{path}")
-        path.write_bytes(path.read_bytes() + b"\\n")
-"""
+class Meddler:
+    """A plugin that adds a byte to a file when a test has ended."""
+
+    def __init__(self, after: str, path: Path) -> None:
+        self._after, self._path = after, path
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        if nodeid.endswith(f"::{self._after}"):
+            self._path.write_bytes(self._path.read_bytes() + b"\n")
 
 
 @pytest.mark.parametrize(
@@ -31,12 +33,10 @@ def pytest_runtest_logfinish(nodeid):
     ],
 )
 def test_the_next_phase_refuses_the_handoff_and_names_the_file(
-    pilot: Pilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str, file: str, position: int
+    pilot: Pilot, tmp_path: Path, after: str, file: str, position: int
 ) -> None:
     path = tmp_path / "out" / "workspace" / file
-    (tmp_path / "meddler.py").write_text(MEDDLER.format(after=after, path=path))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    run = pilot("-p", "meddler", "-q")
+    run = pilot("-q", plugins=[Meddler(after, path)])
     assert run.code == 1
     assert run.statuses == ["completed"] * (position - 1) + ["blocked"] + ["not_started"] * (10 - position)
     span = run.span(f"S{position}")
@@ -46,13 +46,9 @@ def test_the_next_phase_refuses_the_handoff_and_names_the_file(
     assert [handoff["direction"] for handoff in span["handoffs"]] == ["rejected"]
 
 
-def test_each_phase_records_the_checksums_that_it_observed_itself(
-    pilot: Pilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_phase_records_the_checksums_that_it_observed_itself(pilot: Pilot, tmp_path: Path) -> None:
     path = tmp_path / "out" / "workspace" / ".contextcore.yaml"
-    (tmp_path / "meddler.py").write_text(MEDDLER.format(after="test_contract_integrity", path=path))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    run = pilot("-p", "meddler", "-q")
+    run = pilot("-q", plugins=[Meddler("test_contract_integrity", path)])
     before, after = (run.span(name)["attributes"].get("input.source_checksum") for name in ("S3", "S4"))
     assert before is not None
     assert after is None or after != before

@@ -1,4 +1,4 @@
-"""The embedded pipeline writes what FORMATS says, and each injection changes what it is about and nothing else."""
+"""The embedded pipeline writes the pipeline's formats, and each injection changes what it is about and nothing else."""
 
 import hashlib
 import json
@@ -469,6 +469,26 @@ def test_a_review_without_injection_finds_nothing_worse_than_minor(workspace: Pa
 def test_two_runs_write_the_same_bytes_but_for_times_and_ids(tmp_path: Path) -> None:
     first = tree(run(tmp_path / "w"))
     assert tree(run(tmp_path / "w")) == first
+
+
+def test_yaml_is_written_the_same_with_libyaml_and_without(workspace: Path) -> None:
+    class Plain(embedded_files.PlainText, yaml.SafeDumper):
+        pass
+
+    Plain.add_representer(str, Plain.represent_text)
+    for path in workspace.rglob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        if path.name != ".contextcore.yaml":
+            assert embedded_files.to_yaml(load(path)) == embedded_files.to_yaml(load(path), Plain) == text
+
+
+def test_a_document_is_parsed_once_for_each_version_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: 1")
+    first = embedded_files.read_yaml(path)
+    assert embedded_files.read_yaml(path) is first
+    path.write_text("a: 2")
+    assert embedded_files.read_yaml(path) == {"a": 2}
 
 
 def test_prepare_removes_what_an_earlier_run_left(tmp_path: Path) -> None:

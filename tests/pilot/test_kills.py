@@ -1,6 +1,6 @@
-"""Killed at any moment, the pilot leaves the truth (issue: stop, kill, resume).
+"""Killed at any moment, the pilot leaves the truth.
 
-``CONTEXTCORE_KILLS=200`` tries so many random moments and every transition; the suite tries a few of both.
+A few transitions and random moments are tried; with ``CONTEXTCORE_LONG=1`` every transition and 200 random moments.
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.export.otlp import spans_of
 from pytest_contextcore.export.spool import Spool
-from pytest_contextcore.recovery.end import end_open_spans
+from pytest_contextcore.recovery import read
+from pytest_contextcore.recovery.end import complete, end_open_spans
 from pytest_contextcore.trace.evidence import Evidence, Status
-from pytest_contextcore.trace.file import evidence_path
-from pytest_contextcore.trace.resume import load_evidence
+from pytest_contextcore.trace.file import evidence_path, load_evidence
 from pytest_contextcore.trace.rules import CHECKED
 
 from ..support.otlp_receiver import refused_endpoint
+from .conftest import LONG, PLUGIN, ROOT
 
-ROOT = Path(__file__).parents[2]
 TRACE = "PI-101-002"
-RANDOM_MOMENTS = int(os.environ.get("CONTEXTCORE_KILLS", "10"))
+RANDOM_MOMENTS = 200 if LONG else 4
 ENDED = "came to its end"
-EVERY = 1 if "CONTEXTCORE_KILLS" in os.environ else 9
+EVERY = 1 if LONG else 17
 
 
 class Runs:
@@ -57,7 +56,8 @@ class Runs:
     def start(self, out: Path, *options: str, moment: int | None = None) -> int:
         """Start a run; its process id."""
         arguments = [
-            "pilot_tests", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:hypothesispytest",
+            "pilot_tests", "-q", "-p", PLUGIN, "-p", "no:cacheprovider", "-p", "no:randomly",
+            "-p", "no:hypothesispytest",
             f"--config-file={os.devnull}", f"--rootdir={ROOT}", f"--contextcore-out={out}", *options,
         ]  # fmt: skip
         request = {"arguments": arguments, "log": str(self._folder / "log"), "moment": moment}
@@ -91,26 +91,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 
 
 def links_in(path: Path) -> list[tuple[str, str]]:
-    """The spans in a file, each with its parent's id; the last line may be torn, no other."""
-    if not path.exists():
-        return []
-    *whole, last = path.read_bytes().split(b"\n")
-    lines = [*whole, *([last] if last.endswith(b"}") and _parses(last) else [])]
-    found = [span for line in lines for span in spans_of(json.loads(line))]
-    return [(span["spanId"], span.get("parentSpanId", "")) for span in found]
+    """The spans in a file, each with its parent's id."""
+    return [(span.span_id, span.parent_id) for span in read.spans_in(path)]
 
 
 def spans_in(path: Path) -> set[str]:
     """The ids of the spans in a file."""
     return {span_id for span_id, _ in links_in(path)}
-
-
-def _parses(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
 
 
 def assert_truth(out: Path) -> str:
@@ -128,7 +115,7 @@ def assert_truth(out: Path) -> str:
         10 - done - running
     )
     assert evidence.status is (Status.COMPLETED if evidence.ended_at else Status.IN_PROGRESS)
-    spooled = set().union(*map(spans_in, (out / "spool").glob("*.otlp.jsonl")))
+    spooled = set().union(*map(spans_in, (out / "spool").glob("*.otlp")))
     for span in evidence.spans[:done]:
         assert all(gate.result in CHECKED for gate in span.gates)
         assert span.ended_at is not None
@@ -153,8 +140,10 @@ def _assert_current(evidence: Evidence, out: Path) -> None:
 
 def assert_whole(out: Path) -> None:
     """When what the kill left open is ended, each file of spans has whole trees, and each span once."""
-    spools = sorted((out / "spool").glob("*.otlp.jsonl"))
-    for path in [*spools, out / f"{TRACE}.otlp.jsonl"]:
+    spools = sorted((out / "spool").glob("*.otlp"))
+    own = out / f"{TRACE}.otlp.jsonl"
+    for path in [*spools, own]:
+        complete(own)
         spool = Spool(path)
         end_open_spans(spool)
         spool.close()

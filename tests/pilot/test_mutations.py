@@ -1,14 +1,12 @@
 """Damage of any kind, anywhere: the gates give verdicts, they raise nothing and come to an end.
 
-By default some 200 mutations are tried; `CONTEXTCORE_MUTATIONS=2000 pytest tests/pilot/test_mutations.py` tries as many
-as it says. The documents are those that the embedded pipeline wrote; mutations are drawn by hypothesis, so that a
-failure is shrunk and named.
+Some 60 mutations are tried, 2,000 with `CONTEXTCORE_LONG=1`. The documents are those that the embedded pipeline wrote;
+hypothesis draws the mutations, so that a failure is shrunk and named.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,10 +24,11 @@ from pytest_contextcore.pilot.inputs import relied_on
 from pytest_contextcore.pilot.observations import observe
 from pytest_contextcore.pilot.workspace import Memo, Workspace
 
+from .conftest import LONG
 from .phases import ADVISORY, GATES
 from .variants import VARIANTS
 
-MUTATIONS = int(os.environ.get("CONTEXTCORE_MUTATIONS", "200"))
+MUTATIONS = 2000 if LONG else 60
 PATIENCE = 20  # seconds for all gates over one workspace, which takes a tenth of one
 
 LEAVES: list[Any] = [

@@ -1,4 +1,4 @@
-"""The pilot's options, and the guard around an untrusted workspace (contract 4)."""
+"""The pilot's options, and the guard around an untrusted workspace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Pilot, PilotRun
+from .conftest import PLUGIN, ROOT, Pilot, PilotRun
 
 HOSTILE = "from pathlib import Path\nPath(r'{mark}').write_text('it ran')\n"
 
@@ -58,8 +58,8 @@ def test_an_injection_together_with_a_workspace_is_refused(pilot: Pilot, tmp_pat
     assert f"{injection.partition('=')[0]} injects a fault" in said
 
 
-def test_a_bad_value_is_a_usage_error_with_workers_too(pilot: Pilot) -> None:
-    assert "there is no gap 'nonsense'" in refusal(pilot("--drop-feature", "nonsense", "-n", "2"))
+def test_a_bad_value_is_a_usage_error_with_workers_too(pilot_process: Pilot) -> None:
+    assert "there is no gap 'nonsense'" in refusal(pilot_process("--drop-feature", "nonsense", "-n", "2"))
 
 
 @pytest.fixture
@@ -96,20 +96,19 @@ def test_nothing_of_a_hostile_folder_is_used_with_the_option_before_the_tests(
 ) -> None:
     run = pilot("pilot_tests/", folder=f"{option}={hostile}")
     assert run.code in (0, 1)
-    assert not mark.exists()
+    assert run.evidence["spans"][0]["status"] != "not_started"
     said = refusal(pilot(str(hostile), "pilot_tests/", folder=option))
-    assert "the configuration file" in said
+    assert f"pytest takes its configuration from {hostile / 'pytest.ini'}" in said
+    assert "name the plan's folder before any other" in said
+    (hostile / "pytest.ini").unlink()
+    assert pilot(str(hostile), "pilot_tests/", folder=option).code in (0, 1)
     assert not mark.exists()
 
 
-def test_a_hostile_folder_as_argument_is_refused(pilot: Pilot, hostile: Path, mark: Path) -> None:
-    assert "lies inside; a workspace is data" in refusal(pilot("--workspace", str(hostile), folder=hostile))
-    assert not mark.exists()
-
-
-def test_a_hostile_folder_as_working_directory_is_refused(pilot: Pilot, hostile: Path, mark: Path) -> None:
-    said = refusal(pilot("--workspace", ".", folder=".", cwd=hostile))
-    assert "lies inside" in said
+@pytest.mark.parametrize("cwd", [ROOT, None], ids=["from the repository", "from the folder itself"])
+def test_a_hostile_folder_as_argument_is_refused(pilot: Pilot, hostile: Path, mark: Path, cwd: Path | None) -> None:
+    run = pilot("-p", PLUGIN, "--workspace", str(hostile), folder=hostile, cwd=cwd or hostile)
+    assert "lies inside; a workspace is data" in refusal(run)
     assert not mark.exists()
 
 
@@ -117,10 +116,10 @@ def test_a_hostile_folder_below_the_tests_is_not_collected(
     pilot: Pilot, hostile: Path, tmp_path: Path, mark: Path
 ) -> None:
     suite = tmp_path / "suite"
-    shutil.copytree(Path(__file__).parents[2] / "pilot_tests", suite, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "pilot_tests", suite, ignore=shutil.ignore_patterns("__pycache__"))
     (hostile / "pytest.ini").unlink()
     inside = shutil.move(str(hostile), suite / "data")
-    run = pilot("--workspace", str(inside), folder=suite)
+    run = pilot("-p", PLUGIN, "--workspace", str(inside), folder=suite)
     assert run.code == 1
     assert run.statuses[0] == "blocked"
     assert not mark.exists()
@@ -137,7 +136,27 @@ def test_the_embedded_workspace_does_not_replace_a_folder_that_is_somebody_elses
     assert "workspace" in run.span("S1")["blocked_reason"]
 
 
-def test_the_options_do_not_need_the_pilot_to_be_collected(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("def test_one(): pass")
-    result = pytester.runpytest_subprocess("--help")
-    result.stdout.fnmatch_lines(["*--workspace=DIR*"])
+# -- other people's projects -------------------------------------------------------------------------------------------
+def test_a_project_that_only_installed_us_sees_none_of_the_pilots_options(pytester: pytest.Pytester) -> None:
+    said = pytester.runpytest_inprocess("--help").stdout.str()
+    assert "--contextcore-plan" in said
+    options = ("--workspace", "--min-coverage", "--scan-existing", "--test-failures", "--review-blockers")
+    assert [option for option in options if option in said] == []
+
+
+def test_a_project_may_declare_options_of_the_same_names(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("""
+        def pytest_addoption(parser):
+            parser.addoption("--workspace")
+            parser.addoption("--min-coverage", type=int)
+    """)
+    pytester.makepyfile("""
+        def test_one(pytestconfig):
+            assert (pytestconfig.getoption("workspace"), pytestconfig.getoption("min_coverage")) == ("mine", 7)
+    """)
+    pytester.runpytest_inprocess("--workspace=mine", "--min-coverage=7").assert_outcomes(passed=1)
+
+
+def test_a_suite_without_the_plugin_says_how_to_load_it(pilot: Pilot, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "pilot_tests", tmp_path / "suite", ignore=shutil.ignore_patterns("__pycache__"))
+    assert f"the pilot's options are not loaded; add: -p {PLUGIN}" in refusal(pilot(folder=tmp_path / "suite"))

@@ -1,16 +1,16 @@
-"""A workspace that blocks is mended, and the run goes on where the mended files count (``docs/resume.md``)."""
+"""A workspace that blocks is mended, and the run goes on where the mended files count (``docs/runs.md``)."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, Pilot, PilotRun
+from pytest_contextcore.pilot.embedded import Injections, Pipeline
+
+from .conftest import Pilot, PilotRun
 
 ARTIFACT = "project/prometheus/rules/orders-api-prometheus-rules.yaml"
 RECORDS = ("project/.startd8/state/generation_results.json", "project/.startd8/state/test_results.json")
@@ -34,10 +34,9 @@ def phases(last: int) -> list[str]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the pipeline writes if nothing goes wrong (``whole``), and with a badly generated artifact (``faulty``)."""
     folder = tmp_path_factory.mktemp("made")
-    for name, options in (("whole", []), ("faulty", ["--test-failures=1"])):
-        command = [sys.executable, "-m", "pytest", "pilot_tests", "-q", f"--contextcore-out={folder / 'out'}", *options]
-        subprocess.run([*command, "-p", "no:cacheprovider"], cwd=ROOT, capture_output=True, check=not options)
-        shutil.move(folder / "out/workspace", folder / name)  # both were written at the same place: records name it
+    for name, broken in (("whole", 0), ("faulty", 1)):
+        Pipeline(folder / "workspace", Injections(test_failures=broken)).run()
+        shutil.move(folder / "workspace", folder / name)  # both were written at the same place: records name it
     return folder
 
 

@@ -221,7 +221,7 @@ def build(root: Path, source: Callable[[str], str] = str, without: Collection[st
         getattr(pipeline, step)()
     made = {files.project / target for task in load(files.seeds[0])["tasks"] for target in targets(task)}
     for path in files.project.rglob("*"):
-        # Artifacts that exist already need not be in the workspace (FORMATS.md), and copies are made by the hundred.
+        # Artifacts that exist already need not be in the workspace, and copies are made by the hundred.
         if path.is_file() and path not in made and ".startd8" not in path.parts:
             path.unlink()
     return files
@@ -532,7 +532,7 @@ def with_unseen_keys(root: Path) -> Files:
 
 
 def with_harmless_marks(root: Path) -> Files:
-    """Everything that looks like a fault and is none (FORMATS.md), and all that may disagree with other files."""
+    """Everything that looks like a fault and is none, and all that may disagree with other files."""
     files = embedded(root)
 
     def alert(d: Any) -> None:
@@ -594,7 +594,7 @@ PSEUDO = {"requirement_id": "REQ-1", "feature_ids": ["__pipeline_artifact:proven
 
 
 def sparse(root: Path) -> Files:
-    """Without all that FORMATS.md does not name, or that older samples lack."""
+    """Without all that is optional, or that older samples lack."""
     files = embedded(root)
     for path in (files.manifest, files.onboarding):
         change(path, lambda d: [d["coverage"].pop(key) for key in ("byTarget", "byType", "totalOutdated")])

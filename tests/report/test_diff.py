@@ -208,7 +208,7 @@ def test_the_document_has_the_keys_that_are_documented() -> None:
     slow = diff.Duration("T-A", 1.0, 9.0)
     shown = diff.document(diff.Difference(found.a, found.b, found.changes, (slow,)), ["a.json", "b.json"])
     assert json.loads(json.dumps(shown)) == shown
-    page = (ROOT / "docs/compare-runs.md").read_text(encoding="utf-8").partition("## The JSON document")[2]
+    page = (ROOT / "docs/commands.md").read_text(encoding="utf-8").partition("## The JSON document of diff")[2]
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     documented = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
     assert documented == keys(shown) - {"a", "b"}

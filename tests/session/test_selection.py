@@ -9,7 +9,7 @@ import pytest
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
-from ..support.traces import DONE, HELD, names, one, phase, run, sent, statuses, transform
+from ..support.traces import DONE, HELD, one, phase, sent, statuses, transform
 
 Read = Callable[..., dict[str, Any]]
 T = "LOAD-7-T TRANSFORM"
@@ -22,12 +22,12 @@ def test_a_run_that_goes_on_where_the_last_one_failed(
     suite: Suite, evidence: Read, exporting: Receiver, option: str
 ) -> None:
     suite.write(transform(LOST))
-    assert run(suite, *(["--sw"] if option == "--sw" else [])).ret in (1, 2)
+    assert suite.here(*(["--sw"] if option == "--sw" else [])).ret in (1, 2)
     assert statuses(evidence()) == HELD
     first = phase(evidence(), "E")["otel_span_id"]
     suite.write(transform())
     exporting.accepted.clear()
-    result = run(suite, option)
+    result = suite.here(option)
     assert result.ret == 0
     document = evidence()
     assert phase(document, "E")["reused"]
@@ -44,25 +44,15 @@ def test_a_run_that_goes_on_where_the_last_one_failed(
     assert one(spans, "LOAD-7").attributes["test.suite.run.status"] == "in_progress"
 
 
-def test_sw_stops_at_a_blocked_phase_and_says_so(suite: Suite, evidence: Read, exporting: Receiver) -> None:
-    suite.write(transform(LOST))
-    suite.write("def test_never():\n    pass\n", "test_z.py")
-    result = run(suite, "--sw")
-    assert result.ret in (1, 2)
-    assert statuses(evidence()) == HELD
-    assert "test_z.py::test_never" not in names(sent(exporting))
-    assert "INTERNALERROR" not in result.stdout.str()
-
-
 def test_ff_runs_the_failed_test_first_and_the_phases_in_order(
     suite: Suite, evidence: Read, exporting: Receiver
 ) -> None:
     suite.write(transform(LOST))
     suite.write("def test_fails():\n    assert 0\n", "test_z.py")
-    assert run(suite).ret == 1
+    assert suite.here().ret == 1
     suite.write(transform())
     exporting.accepted.clear()
-    assert run(suite, "--ff").ret == 1
+    assert suite.here("--ff").ret == 1
     assert statuses(evidence()) == DONE
     spans = sent(exporting)
     assert [span.name for span in spans if span.name in ORDER] == ORDER
@@ -76,7 +66,7 @@ def test_randomly_shuffles_ordinary_tests_only(suite: Suite, evidence: Read, exp
     orders = []
     for seed in ("1", "2"):
         exporting.accepted.clear()
-        result = suite.pytester.runpytest_subprocess("-p", "no:hypothesispytest", f"--randomly-seed={seed}")
+        result = suite.pytester.runpytest_inprocess("-p", "no:hypothesispytest", f"--randomly-seed={seed}")
         assert result.ret == 0
         assert statuses(evidence()) == DONE
         spans = sent(exporting)

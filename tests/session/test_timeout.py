@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from pytest_contextcore.export.spool import Spool
+
+from ..support import spools
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
-from ..support.traces import FAILED, gates, names, one, phase, run, sent, statuses, transform
+from ..support.traces import FAILED, gates, one, otlp_lines, phase, sent, statuses, transform
 
 pytest.importorskip("pytest_timeout")
 
@@ -25,7 +27,7 @@ def test_by_signal_the_phase_has_failed_and_the_session_goes_on(
 ) -> None:
     suite.write(transform(SLOW, decorator=MARK))
     suite.write("def test_other():\n    pass\n", "test_other.py")
-    result = run(suite, "--timeout-method=signal")
+    result = suite.here("--timeout-method=signal")
     assert result.ret == 1
     assert result.parseoutcomes() == {"passed": 2, "failed": 1, "skipped": 1}
     document = evidence()
@@ -40,52 +42,16 @@ def test_by_signal_the_phase_has_failed_and_the_session_goes_on(
     assert one(spans, "test_other.py::test_other").status == "ok"
 
 
-def test_by_signal_an_ordinary_test_has_failed(suite: Suite, exporting: Receiver) -> None:
-    suite.write("import time\n\ndef test_slow():\n    time.sleep(60)\n", "test_other.py")
-    assert run(suite, "--timeout=2", "--timeout-method=signal", "test_other.py").ret == 1
-    found = one(sent(exporting), "test_other.py::test_slow")
-    assert (found.status, found.attributes["test.case.result.status"]) == ("error", "fail")
-    assert "Timeout" in found.description
-
-
 def test_by_thread_the_process_ends_and_leaves_the_truth_on_disk(
     suite: Suite, evidence: Read, exporting: Receiver
 ) -> None:
     suite.write(transform(SLOW, decorator=MARK))
-    assert run(suite, "--timeout-method=thread").ret == 1
+    assert suite.run("-p", "no:hypothesispytest", "--timeout-method=thread").ret == 1
     document = evidence()
     assert statuses(document) == {"E": "completed", "T": "in_progress", "P": "not_started"}
     assert (document["status"], phase(document)["ended_at"]) == ("in_progress", None)
     assert gates(document)["C1"] == "pass"
     assert sent(exporting) == []  # nothing is sent by a process that was ended; it is kept
-    (spool,) = (suite.pytester.path / "out" / "spool").glob("*.otlp.jsonl")
-    for path in (spool, suite.pytester.path / "out" / "LOAD-7.otlp.jsonl"):
-        assert [span["name"] for line in path.read_text().splitlines() for span in found(json.loads(line))] == [
-            "LOAD-7-E-C1",
-            "LOAD-7-E EXTRACT",
-            "LOAD-7-T-C1",
-        ]
-
-
-def found(request: dict[str, Any]) -> list[dict[str, Any]]:
-    return [s for resource in request["resourceSpans"] for scope in resource["scopeSpans"] for s in scope["spans"]]
-
-
-def test_by_thread_in_a_worker_the_controller_says_what_happened(
-    suite: Suite, evidence: Read, exporting: Receiver
-) -> None:
-    pytest.importorskip("xdist")
-    suite.write(transform(SLOW, decorator=MARK))
-    slow = f"import pytest, time\n\ndef test_one():\n    pass\n\n{MARK}\ndef test_slow():\n    time.sleep(60)\n"
-    suite.write(slow, "test_other.py")
-    result = run(suite, "-n2", "--timeout-method=thread")
-    assert result.ret == 1
-    document = evidence()
-    assert statuses(document) == FAILED
-    assert gates(document)["C1"] == "pass"
-    assert "its worker crashed" in phase(document)["blocked_reason"]
-    spans = sent(exporting)
-    assert one(spans, "LOAD-7-T TRANSFORM").status == "error"
-    assert one(spans, "test_other.py::test_slow").status == "error"
-    assert one(spans, "test_other.py::test_one").status == "ok"
-    assert set(names(spans).values()) == {1}
+    (spool,) = (suite.pytester.path / "out" / "spool").glob("*.otlp")
+    assert spools.names(Spool(spool)) == ["LOAD-7-E-C1", "LOAD-7-E EXTRACT", "LOAD-7-T-C1"]
+    assert [span["name"] for span in otlp_lines(suite)] == spools.names(Spool(spool))

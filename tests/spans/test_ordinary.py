@@ -10,7 +10,7 @@ import pytest
 from opentelemetry import trace
 
 from pytest_contextcore.ids import Remote, new_span_id, new_trace_id
-from pytest_contextcore.session.around import AroundTests
+from pytest_contextcore.session.traced import AroundTests
 from pytest_contextcore.span import SpanData
 from pytest_contextcore.spans.current import SpanContexts
 from pytest_contextcore.spans.of_tests import OrdinaryTests

@@ -10,6 +10,7 @@ import gzip
 import json
 import socket
 import ssl
+import struct
 import threading
 import time
 from base64 import b64encode
@@ -34,9 +35,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-Mode = Literal["ok", "stall", "unavailable", "busy", "bad", "garbage", "partial", "close", "trickle", "short", "leak"]
-"""``busy`` asks to wait for ``retry_after`` seconds, ``partial`` rejects one span, ``short`` breaks off within
-an answer, ``leak`` repeats the headers."""
+Mode = Literal[
+    "ok", "stall", "unavailable", "busy", "exhausted", "bad", "garbage", "partial", "overcount", "leak",
+    "close", "reset", "trickle", "endless", "short", "long", "redirect",
+]  # fmt: skip
+"""``busy`` asks to wait for ``retry_after`` seconds, ``exhausted`` does not, ``partial`` rejects one span,
+``overcount`` more than there were, ``leak`` repeats the headers. The others are answers of HTTP only: ``short`` breaks
+off within one, ``trickle`` and ``endless`` never end, ``long`` does."""
 
 _SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 
@@ -82,6 +87,10 @@ class Receiver:
         self.mode: Mode = mode
         self.script: deque[Mode] = deque()
         self.retry_after = 1.0
+        self.poison = ""
+        """A request with a span of this name is invalid."""
+        self.keep = True
+        """Whether what was accepted is kept, and not only counted."""
         self.requests: list[Received] = []
         self.accepted: list[ExportTraceServiceRequest] = []
         self._lock = threading.Lock()
@@ -155,14 +164,18 @@ class Receiver:
         spans = sum(len(s.spans) for r in request.resource_spans for s in r.scope_spans)
         with self._lock:
             mode = self.script.popleft() if self.script else self.mode
+            if self.poison and any(
+                span.name == self.poison for r in request.resource_spans for s in r.scope_spans for span in s.spans
+            ):
+                mode = "bad"
             self.requests.append(Received(headers, path, size, spans))
-            if mode in ("ok", "partial"):
+            if mode in ("ok", "partial") and self.keep:
                 self.accepted.append(request)
         reply = _Reply(request, mode)
-        if mode == "partial":
-            reply.body = ExportTraceServiceResponse(
-                partial_success=ExportTracePartialSuccess(rejected_spans=1, error_message="one is too old")
-            )
+        if mode in ("partial", "overcount"):
+            count = 1 if mode == "partial" else spans + 1
+            partial = ExportTracePartialSuccess(rejected_spans=count, error_message="one is\x1b[31m too old")
+            reply.body = ExportTraceServiceResponse(partial_success=partial)
         if mode == "stall":
             self._released.wait(60)
         return reply
@@ -181,6 +194,8 @@ class Receiver:
                 packed = Status(code=14, message="busy", details=[details]).SerializeToString()
                 context.set_trailing_metadata((("grpc-status-details-bin", packed),))
                 context.abort(grpc.StatusCode.UNAVAILABLE, "busy")
+            case "exhausted":
+                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "quota")
             case "bad":
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such field")
             case "leak":
@@ -220,12 +235,23 @@ class _Handler(BaseHTTPRequestHandler):
         match reply.mode:
             case "close" | "stall":
                 self.close_connection = True
+            case "reset":
+                linger = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                self.close_connection = True
+                self.connection.close()
             case "trickle":
-                self._trickle()
+                self._trickle(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            case "endless":
+                self._trickle(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n")
+            case "long":
+                self._answer(200, b" " * 100_000, {"Content-Type": self.headers["Content-Type"]})
+            case "redirect":
+                self._answer(302, b"", {"Location": "http://elsewhere/"})
             case "short":
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n")
                 self.close_connection = True
-            case "unavailable":
+            case "unavailable" | "exhausted":
                 self._answer(503, b"", {})
             case "busy":
                 self._answer(429, b"", {"Retry-After": f"{receiver.retry_after:g}"})
@@ -246,12 +272,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _trickle(self) -> None:
+    def _trickle(self, start: bytes, more: bytes = b"x") -> None:
         """A byte now and then, so that no single read times out."""
-        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        while not self.server.receiver._released.wait(0.02):
-            self.wfile.write(b"x")
         self.close_connection = True
+        self.wfile.write(start)
+        while not self.server.receiver._released.wait(0.02):
+            self.wfile.write(more)
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing is printed."""

@@ -1,6 +1,9 @@
-"""Traces for the tests of the page: of any size, in any state, and one whose every text is hostile."""
+"""Traces for the tests of the page: small and large ones, in every state, and one whose every text is hostile."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from zlib import crc32
 
 from pytest_contextcore.plan.model import Kind
 from pytest_contextcore.trace.evidence import (
@@ -12,6 +15,7 @@ from pytest_contextcore.trace.evidence import (
     GateEvidence,
     HandoffRecord,
     Input,
+    ProgramEvidence,
     Result,
     SpanEvidence,
     Status,
@@ -27,7 +31,7 @@ def gate(span_id: str, name: str, at: int, result: Result = Result.PASS, kind: K
     made = GateEvidence(
         gate_id=f"{span_id}-{name}",
         purpose=f"Purpose of {name}",
-        otel_span_id=f"{abs(hash((span_id, name))) % 16**16:016x}",
+        otel_span_id=f"{crc32(f'{span_id}-{name}'.encode()):016x}",
         kind=kind,
         result=result,
     )
@@ -197,7 +201,7 @@ HOSTILE = (
     "<!-- <script>",
     "]]></style></title></textarea><script>alert(5)</script>",
     "javascript:alert(6)",
-    "$style ${script} {{7*7}}",
+    "$style ${script} {{7*7}} {% raw %}",
     "line\u2028separator\u2029",
     "abc\u202edcba\u2066x\u2069",
     "null\x00bell\x07escape\x1b[31mreturn\r",
@@ -208,47 +212,36 @@ HOSTILE = (
 
 def hostile() -> Evidence:
     """A blocked trace with a hostile text in every place where a text can stand."""
-    texts = iter(f"{HOSTILE[number % len(HOSTILE)]} #{number}" for number in range(10_000))
+    texts = (f"{HOSTILE[number % len(HOSTILE)]} #{number}" for number in range(10_000))
     evidence = stopped(trace_id=next(texts))
     for span in evidence.spans:
-        _spoil_span(span, texts)
+        _spoil(span, texts, "span_id otel_span_id parent_id phase nodeid blocked_reason next_action fingerprint")
+        span.attributes = {next(texts): next(texts), next(texts): [next(texts)]}
+        span.inputs = [Input(path=next(texts), sha256=next(texts))]
+        span.handoffs = [
+            HandoffRecord(name=next(texts), direction="emitted", digest=next(texts)),
+            HandoffRecord(name=next(texts), direction="rejected", digest=next(texts)),
+        ]
+        span.programs = [ProgramEvidence(otel_span_id=next(texts), args=[next(texts)], stdout=next(texts))]
+        span.events = [Event(name=next(texts), time=BEGIN, attributes={next(texts): next(texts)})]
+        for made in span.gates:
+            _spoil(made, texts, "gate_id purpose otel_span_id reason next_action waived")
+            item = EvidenceItem(type=next(texts), ref=next(texts), file=next(texts), description=next(texts))
+            made.evidence = [item]
+            made.events = [Event(name=next(texts), time=BEGIN, attributes={next(texts): next(texts)})]
     broken = evidence.spans[1]
     broken.gates[0].reason = "</script><script>alert(7)</script>" + "x" * 100_000
+    _spoil(evidence, texts, "project_id title type blocked_reason next_action workspace otel_trace_id otel_span_id")
+    _spoil(evidence, texts, "otel_parent_span_id plan_digest")
     evidence.blocked_on_span_id = broken.span_id
-    for span in evidence.spans[2:]:
-        span.blocked_on_span_id = broken.span_id
-    for name in ("project_id", "title", "type", "blocked_reason", "next_action", "workspace", "otel_trace_id"):
-        setattr(evidence, name, next(texts))
-    for name in ("otel_span_id", "otel_parent_span_id", "plan_digest"):
-        setattr(evidence, name, next(texts))
+    for held in evidence.spans[2:]:
+        held.blocked_on_span_id = broken.span_id
     evidence.options = {next(texts): next(texts), next(texts): [next(texts), next(texts)]}
     evidence.attributes = {next(texts): next(texts)}
     evidence.definition_of_done = [Condition(condition=next(texts), met=False, broken=[next(texts)])]
     return evidence
 
 
-def _spoil_span(span: SpanEvidence, texts: object) -> None:
-    assert hasattr(texts, "__next__")
-    for name in (
-        "span_id",
-        "otel_span_id",
-        "parent_id",
-        "phase",
-        "nodeid",
-        "blocked_reason",
-        "next_action",
-        "fingerprint",
-    ):
-        setattr(span, name, next(texts))
-    span.attributes = {next(texts): next(texts), next(texts): [next(texts)]}
-    span.inputs = [Input(path=next(texts), sha256=next(texts))]
-    span.handoffs = [
-        HandoffRecord(name=next(texts), direction="emitted", digest=next(texts)),
-        HandoffRecord(name=next(texts), direction="rejected", digest=next(texts)),
-    ]
-    span.events = [Event(name=next(texts), time=BEGIN, attributes={next(texts): next(texts)})]
-    for made in span.gates:
-        for name in ("gate_id", "purpose", "otel_span_id", "reason", "next_action", "waived"):
-            setattr(made, name, next(texts))
-        made.evidence = [EvidenceItem(type=next(texts), ref=next(texts), description=next(texts))]
-        made.events = [Event(name=next(texts), time=BEGIN, attributes={next(texts): next(texts)})]
+def _spoil(record: Evidence | SpanEvidence | GateEvidence, texts: Iterator[str], names: str) -> None:
+    for name in names.split():
+        setattr(record, name, next(texts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,6 +116,9 @@ def warehouse(folder: Path, text: str = WAREHOUSE) -> Plan:
     return load_plan(path)
 
 
+HERE = ("-p", "no:randomly", "-p", "no:hypothesispytest", "-o", "contextcore_global_provider=false")
+
+
 class Suite:
     """A suite in pytester's folder: the plan and its tests, run in this process or another, and what it left behind."""
 
@@ -135,8 +139,12 @@ class Suite:
         assert old in source
         self.write(source.replace(old, new, 1))
 
+    def here(self, *arguments: str, **keywords: Any) -> pytest.RunResult:
+        """Run pytest in this process, which is faster; it sets no tracer provider, since that can be set once only."""
+        return self.pytester.runpytest_inprocess(*HERE, *arguments, no_reraise_ctrlc=True, **keywords)
+
     def run(self, *arguments: str) -> pytest.RunResult:
-        """Run pytest in a process of its own."""
+        """Run pytest in a process of its own: for what processes do, such as to be killed."""
         return self.pytester.runpytest_subprocess("-p", "no:randomly", *arguments)
 
     def run_here(self, *arguments: str) -> pytest.RunResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -123,6 +124,34 @@ def one(spans: list[Sent], name: str) -> Sent:
 def statuses(document: dict[str, Any]) -> dict[str, str]:
     """The phases' statuses by short id."""
     return {span["span_id"].rpartition("-")[2]: span["status"] for span in document["spans"]}
+
+
+def otlp_lines(suite: Suite, name: str = "LOAD-7") -> list[dict[str, Any]]:
+    """The spans in a plan's own file of OTLP/JSON lines, each of which must be whole."""
+    text = (suite.pytester.path / "out" / f"{name}.otlp.jsonl").read_text(encoding="utf-8")
+    assert text == "" or text.endswith("\n")
+    return [
+        span
+        for line in text.splitlines()
+        for resource in json.loads(line)["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
+
+
+def output(result: pytest.RunResult) -> str:
+    """All that a run said."""
+    return result.stdout.str() + result.stderr.str()
+
+
+def refusal(result: pytest.RunResult) -> str:
+    """The one line that says why a run was refused."""
+    assert result.ret == 4, output(result)
+    errors = [line for line in (*result.outlines, *result.errlines) if line.startswith("ERROR: ")]
+    assert len(errors) == 1, output(result)
+    assert "Traceback" not in output(result)
+    assert "INTERNALERROR" not in output(result)
+    return errors[0]
 
 
 def phase(document: dict[str, Any], name: str = "T") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pytest_contextcore.trace.evidence import Input, Result, Status
 from pytest_contextcore.trace.recorder import TraceRecorder
 from pytest_contextcore.trace.rules import Outcome, Trouble
 
-from ..support.plans import warehouse
+from ..support.plans import WAREHOUSE, warehouse
 
 
 @pytest.fixture
@@ -30,8 +30,10 @@ def check(recorder: TraceRecorder, phase: str, gate: str, result: Result = Resul
     recorder.end_gate(phase, gate, result, reason or None)
 
 
-def complete(recorder: TraceRecorder, phase: str) -> None:
+def complete(recorder: TraceRecorder, phase: str, row_count: int | None = None) -> None:
     recorder.begin_phase(phase, f"test_load.py::test_{phase}")
+    if row_count is not None:
+        recorder.add_values(phase, {"quality.row_count": row_count})
     for gate in recorder.plan.by_id[phase].gates:
         check(recorder, phase, gate.id)
     recorder.end_phase(phase)
@@ -45,7 +47,8 @@ def test_a_phase_completes_when_every_gate_was_checked(recorder: TraceRecorder) 
 def test_a_gate_that_was_never_checked_fails_the_phase(recorder: TraceRecorder) -> None:
     recorder.begin_phase("T", "t")
     check(recorder, "T", "C1")
-    outcome = recorder.end_phase("T")
+    recorder.end_phase("T")
+    outcome = recorder.outcome("T")
     assert outcome.status is Status.FAILED
     assert outcome.reason == "declared gates C2, C3 were never checked"
 
@@ -54,7 +57,8 @@ def test_a_failed_gate_wins_over_what_was_raised_after_it(recorder: TraceRecorde
     recorder.begin_phase("T", "t")
     check(recorder, "T", "C2", Result.FAIL, "a column is new")
     recorder.add_trouble("T", Trouble("KeyError: 'x'", "mend it"), KeyError("x"))
-    outcome = recorder.end_phase("T")
+    recorder.end_phase("T")
+    outcome = recorder.outcome("T")
     assert (outcome.status, outcome.reason) == (Status.BLOCKED, "C2: a column is new")
     assert [event.name for event in recorder.span("T").events] == ["exception"]
 
@@ -63,7 +67,8 @@ def test_an_integrity_gate_speaks_first_among_failed_gates(recorder: TraceRecord
     recorder.begin_phase("T", "t")
     check(recorder, "T", "C2", Result.FAIL, "a column is new")
     check(recorder, "T", "C1", Result.FAIL, "a row is lost")
-    assert recorder.end_phase("T").reason == "C1: a row is lost (also failed: C2)"
+    recorder.end_phase("T")
+    assert recorder.span("T").blocked_reason == "C1: a row is lost (also failed: C2)"
 
 
 def test_an_advisory_failure_lets_the_phase_complete(recorder: TraceRecorder) -> None:
@@ -71,20 +76,23 @@ def test_an_advisory_failure_lets_the_phase_complete(recorder: TraceRecorder) ->
     check(recorder, "T", "C1")
     check(recorder, "T", "C2")
     check(recorder, "T", "C3", Result.FAIL, "an old column")
-    assert recorder.end_phase("T").status is Status.COMPLETED
+    recorder.end_phase("T")
+    assert recorder.span("T").status is Status.COMPLETED
     assert recorder.gate("T", "C3").severity == "warning"
 
 
 def test_a_gate_that_does_not_apply_counts_as_checked(recorder: TraceRecorder) -> None:
     recorder.begin_phase("E", "e")
     check(recorder, "E", "C1", Result.NOT_APPLICABLE, "no source")
-    assert recorder.end_phase("E").status is Status.COMPLETED
+    recorder.end_phase("E")
+    assert recorder.span("E").status is Status.COMPLETED
 
 
 def test_a_refused_handoff_blocks(recorder: TraceRecorder) -> None:
     recorder.begin_phase("E", "e")
     recorder.add_trouble("E", Trouble("handoff Rows was not emitted", "emit it", blocks=True))
-    assert recorder.end_phase("E").status is Status.BLOCKED
+    recorder.end_phase("E")
+    assert recorder.span("E").status is Status.BLOCKED
 
 
 def test_what_is_downstream_of_a_blocked_phase_does_not_start_and_names_the_root_cause(
@@ -103,36 +111,24 @@ def test_what_is_downstream_of_a_blocked_phase_does_not_start_and_names_the_root
     assert recorder.evidence.next_action == "Start the source."
 
 
-def test_an_integrity_failure_stops_even_phases_that_do_not_depend_on_it(tmp_path: Path) -> None:
-    text = warehouse(tmp_path).path.read_text()
-    plan = warehouse(tmp_path, text.replace('name = "PUBLISH"', 'name = "PUBLISH"\ndepends_on = []'))
+@pytest.mark.parametrize(("phase", "gate", "held"), [("T", "C1", "LOAD-7-T"), ("T", "C2", None), ("E", "C1", None)])
+def test_only_an_integrity_failure_stops_phases_that_do_not_depend_on_it(
+    tmp_path: Path, phase: str, gate: str, held: str | None
+) -> None:
+    text = WAREHOUSE.replace('name = "PUBLISH"', 'name = "PUBLISH"\ndepends_on = []')
+    plan = warehouse(tmp_path, text)
     recorder = TraceRecorder(plan)
     recorder.start()
-    complete(recorder, "E")
-    recorder.begin_phase("T", "t")
-    check(recorder, "T", "C1", Result.FAIL, "a row is lost")
-    recorder.end_phase("T")
-    hold = rules.upstream_block(plan, recorder.evidence, "P")
-    assert hold is not None
-    assert hold.blocked_on == "LOAD-7-T"
-
-
-def test_a_required_failure_leaves_phases_that_do_not_depend_on_it_alone(tmp_path: Path) -> None:
-    text = warehouse(tmp_path).path.read_text()
-    plan = warehouse(tmp_path, text.replace('name = "PUBLISH"', 'name = "PUBLISH"\ndepends_on = []'))
-    recorder = TraceRecorder(plan)
-    recorder.start()
-    recorder.begin_phase("E", "e")
-    check(recorder, "E", "C1", Result.FAIL, "down")
-    recorder.end_phase("E")
-    assert rules.upstream_block(plan, recorder.evidence, "P") is None
-    assert rules.upstream_block(plan, recorder.evidence, "T") is not None
+    recorder.begin_phase(phase, "t")
+    check(recorder, phase, gate, Result.FAIL, "no")
+    recorder.end_phase(phase)
+    outcome = rules.upstream_block(plan, recorder.evidence, "P")
+    assert (outcome.blocked_on if outcome else None) == held
 
 
 def test_the_parent_completes_when_every_phase_did_and_the_definition_of_done_holds(recorder: TraceRecorder) -> None:
     for phase in "ETP":
-        complete(recorder, phase)
-    recorder.span("P").attributes["quality.row_count"] = 3
+        complete(recorder, phase, row_count=3)
     recorder.finish()
     assert recorder.evidence.status is Status.COMPLETED
     assert [condition.met for condition in recorder.evidence.definition_of_done] == [True]
@@ -140,8 +136,7 @@ def test_the_parent_completes_when_every_phase_did_and_the_definition_of_done_ho
 
 def test_the_parent_is_blocked_by_an_unmet_condition_though_every_phase_completed(recorder: TraceRecorder) -> None:
     for phase in "ETP":
-        complete(recorder, phase)
-    recorder.span("P").attributes["quality.row_count"] = 2
+        complete(recorder, phase, row_count=2)
     recorder.finish()
     evidence = recorder.evidence
     assert evidence.status is Status.BLOCKED
@@ -199,3 +194,20 @@ def test_time_never_goes_backwards(plan: Plan) -> None:
     moments = iter([5_000, 1_000, 7_000])
     recorder = TraceRecorder(plan, clock=lambda: next(moments))
     assert [recorder.now() for _ in range(3)] == [5_000, 5_000, 7_000]
+
+
+def test_listeners_hear_in_the_order_in_which_they_subscribed(recorder: TraceRecorder) -> None:
+    heard: list[tuple[str, str]] = []
+    recorder.subscribe(lambda change, _span, _gate: heard.append(("first", change.name)))
+    recorder.subscribe(lambda change, _span, _gate: heard.append(("second", change.name)))
+    recorder.begin_phase("E", "e")
+    assert heard == [("first", "PHASE_STARTED"), ("second", "PHASE_STARTED")]
+
+
+def test_a_new_attempt_forgets_the_values_of_the_last_one(recorder: TraceRecorder) -> None:
+    complete(recorder, "E", row_count=99)
+    assert recorder.evidence.attributes == {"quality.row_count": 99}
+    complete(recorder, "E")
+    assert recorder.evidence.attributes == {}
+    complete(recorder, "T", row_count=3)
+    assert recorder.evidence.attributes == {"quality.row_count": 3}

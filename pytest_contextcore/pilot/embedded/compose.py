@@ -1,10 +1,9 @@
 """Composes the text of an artifact from the service manifest; also breaks one, for `test_failures`."""
 
-import json
 from collections.abc import Callable, Mapping
 
 from .catalog import TYPES
-from .files import Document, to_yaml
+from .files import Document, readable_json, to_yaml
 from .grafana import dashboard
 from .manifest import Artifact, Service, plain
 from .prometheus import alert_rules, recording_rules
@@ -18,7 +17,7 @@ def compose(service: Service, artifact: Artifact) -> str:
 def compose_broken(service: Service, artifact: Artifact) -> str:
     """The same file, well-formed and of no use: an empty dashboard, alerts to be written, rules without a query."""
     if artifact.type == "dashboard":
-        return _as_json({**dashboard(service, artifact), "panels": []})
+        return readable_json({**dashboard(service, artifact), "panels": []})
     if artifact.type == "prometheus_rule":
         document = alert_rules(service, artifact)
         for rule in _rules(document):
@@ -34,10 +33,6 @@ def compose_broken(service: Service, artifact: Artifact) -> str:
 
 def _rules(document: Document) -> list[Document]:
     return [rule for group in document["groups"] for rule in group["rules"]]
-
-
-def _as_json(document: Document) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _service_monitor(service: Service, artifact: Artifact) -> str:
@@ -88,7 +83,7 @@ def _runbook(service: Service, artifact: Artifact) -> str:
 
 
 _COMPOSERS: Mapping[str, Callable[[Service, Artifact], str]] = {
-    "dashboard": lambda service, artifact: _as_json(dashboard(service, artifact)),
+    "dashboard": lambda service, artifact: readable_json(dashboard(service, artifact)),
     "prometheus_rule": lambda service, artifact: to_yaml(alert_rules(service, artifact)),
     "recording_rule": lambda service, artifact: to_yaml(recording_rules(service, artifact)),
     "service_monitor": _service_monitor,

@@ -1,4 +1,4 @@
-"""S6: a design document a task, and the handoff to implementation (FORMATS, "artisan/")."""
+"""S6: a design document a task, and the handoff to implementation."""
 
 from .files import Document, new_id, now, reading, write_json, write_text
 from .layout import Layout

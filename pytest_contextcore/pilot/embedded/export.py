@@ -1,4 +1,4 @@
-"""S2: the export. What the service must have, what is there, what is missing, with checksums (FORMATS, "export/")."""
+"""S2: the export. What the service must have, what is there, what is missing, with checksums."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The export's documents about coverage, as functions of the inventory (FORMATS, "export/")."""
+"""The export's documents about coverage, as functions of the inventory."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -6,10 +6,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic_core import to_json
 
 from .model import PipelineError
 
@@ -17,6 +19,10 @@ _WRONG_SHAPE = "does not have the expected shape"
 
 Document = dict[str, Any]
 _NO_FOLDING = 10_000  # columns: a query stays on its line
+_READ_AGAIN = 32  # documents that later steps read again
+# libyaml does in C what PyYAML's own loader and dumper do ten times as slowly; some builds of PyYAML lack it.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def now() -> str:
@@ -58,19 +64,29 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Document:
-    """A JSON file that holds one object."""
+    """A JSON file that holds one object. Do not change it: the next reader of the same file gets the same object."""
     return _read_object(path, json.loads)
 
 
 def read_yaml(path: Path) -> Document:
-    """A YAML file that holds one mapping."""
-    return _read_object(path, yaml.safe_load)
+    """A YAML file that holds one mapping. Do not change it, as with `read_json`."""
+    return _read_object(path, parse_yaml)
+
+
+def parse_yaml(text: str) -> object:
+    """The one document of a YAML text, plain data."""
+    return yaml.load(text, _Loader)  # noqa: S506  (a safe loader)
+
+
+@lru_cache(maxsize=_READ_AGAIN)
+def _parse(text: str, parse: Callable[[str], object]) -> object:
+    return parse(text)
 
 
 def _read_object(path: Path, parse: Callable[[str], object]) -> Document:
     text = read_text(path)
     try:
-        document = parse(text)
+        document = _parse(text, parse)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise PipelineError(path, f"cannot be parsed: {error}") from error
     if not isinstance(document, dict):
@@ -80,7 +96,7 @@ def _read_object(path: Path, parse: Callable[[str], object]) -> Document:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while picking values out of this file's document into an error that names the file."""
+    """Name this file in whatever error is raised while values are taken out of its document."""
     try:
         yield
     except KeyError as error:
@@ -98,31 +114,42 @@ def write_text(path: Path, text: str) -> None:
         raise PipelineError(path, f"cannot be written: {error.strerror}") from error
 
 
+def readable_json(document: Document) -> str:
+    """An indented JSON document. Python's own encoder takes ten times as long to indent."""
+    return to_json(document, indent=2).decode() + "\n"
+
+
 def write_json(path: Path, document: Document) -> None:
     """Write a JSON document, readable."""
-    write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, readable_json(document))
 
 
-def to_yaml(document: Document) -> str:
-    """A YAML document with its keys in the order in which they were built, and without anchors."""
-    return yaml.dump(document, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=_NO_FOLDING)
+class PlainText:
+    """A dumper's part that writes no aliases, and texts of several lines as blocks."""
 
-
-def write_yaml(path: Path, document: Document) -> None:
-    """Write a YAML document."""
-    write_text(path, to_yaml(document))
-
-
-class _PlainDumper(yaml.SafeDumper):
-    """A dumper that repeats a shared value instead of pointing at it, and writes several lines as several lines."""
+    represent_scalar: Callable[..., yaml.ScalarNode]
 
     def ignore_aliases(self, data: object) -> bool:
         """Never use an alias."""
         return True
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
-        """A block for several lines, else whatever YAML needs."""
+        """Write several lines as a block, anything else as YAML needs."""
         return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
+class _PlainDumper(PlainText, _Dumper):  # type: ignore[misc]  # one of two classes
+    """The dumper of all YAML files."""
+
+
 _PlainDumper.add_representer(str, _PlainDumper.represent_text)
+
+
+def to_yaml(document: Document, dumper: Any = _PlainDumper) -> str:
+    """A YAML document with its keys in the order in which they were built."""
+    return yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=_NO_FOLDING)
+
+
+def write_yaml(path: Path, document: Document) -> None:
+    """Write a YAML document."""
+    write_text(path, to_yaml(document))

@@ -1,4 +1,4 @@
-"""S10: what was generated, with checksums and the results of tests and review (FORMATS, "artisan/")."""
+"""S10: what was generated, with checksums and the results of tests and review."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""S7: compose the missing artifacts into the repository (FORMATS, "project/.startd8/state/")."""
+"""S7: compose the missing artifacts into the repository."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ STATE_SCHEMA_VERSION = 3
 
 
 def implement(layout: Layout, broken: int = 0) -> None:
-    """Stage each task's file, move it to its place, record what was generated; the first `broken` are of no use."""
+    """Stage each task's file, move it to its place, record it. The first `broken` files do not work."""
     plan = read_plan(layout)
     handoff = read_json(layout.handoff)
     with reading(layout.handoff):

@@ -1,4 +1,4 @@
-"""What plan ingestion tells of its run, besides the seed (FORMATS, "ingestion/")."""
+"""What plan ingestion tells of its run, besides the seed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where things are in a workspace, and making a fresh one (FORMATS, "Layout of a workspace")."""
+"""Where things are in a workspace, and making a fresh one."""
 
 import shutil
 from dataclasses import dataclass
@@ -43,8 +43,7 @@ class Layout:
     def recorded(self, path: Path) -> str:
         """A path of the workspace as its files record it: below the folder in which the export ran.
 
-        That is another folder than this one where the workspace was moved, as from one CI job to the next; its files
-        speak of one folder all the same.
+        After a workspace was moved, as from one CI job to the next, its files still name the folder of the export.
         """
         document = read_json(self.provenance)
         with reading(self.provenance):

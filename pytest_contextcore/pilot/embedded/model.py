@@ -1,10 +1,12 @@
-"""What a caller of the pipeline gives it and gets from it: injections in, errors out."""
+"""What goes into the pipeline (injections) and what comes out (errors)."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_contextcore import ContextcoreError
 
-class PipelineError(Exception):
+
+class PipelineError(ContextcoreError):
     """A step cannot go on: which file, and what is wrong with it."""
 
     def __init__(self, file: Path, message: str) -> None:
@@ -15,7 +17,7 @@ class PipelineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Injections:
-    """Faults that the pipeline really puts into its files; nobody but the step concerned knows of them.
+    """Faults that the pipeline really puts into its files. Only the step that makes the fault knows of it.
 
     `source_checksum`: what the export records instead of the source's true checksum (found in S3).
     `drop_features`: gaps whose feature is lost in PARSE/TRANSFORM (found in S4).

@@ -1,4 +1,4 @@
-"""`onboarding-metadata.json`: all that plan ingestion needs to know of the export (FORMATS, "export/")."""
+"""`onboarding-metadata.json`: all that plan ingestion needs to know of the export."""
 
 from collections.abc import Iterable
 

@@ -1,13 +1,18 @@
 """The pipeline's steps under one name.
 
-Each step reads what the earlier ones wrote, so each may run in a process of its own. A step that is run again starts
-from what the steps before it left.
+Each step reads what the earlier ones wrote, so each may run in a process of its own. A step that is run
+again first removes what it and later steps wrote.
 """
 
 from pathlib import Path
 
-from . import design, export, finalize, implement, ingest, prepare, review, validate
-from .layout import Layout
+from . import design, export, finalize, implement, ingest, review, validate
+from .catalog import output_path
+from .compose import compose
+from .example import example_gap_ids, source_manifest
+from .files import write_text
+from .layout import Layout, make_fresh
+from .manifest import read_service
 from .model import Injections
 from .rewind import rewind
 
@@ -15,9 +20,17 @@ from .rewind import rewind
 class Pipeline:
     """The reference pipeline in one workspace; every step may raise `PipelineError`."""
 
+    STEPS = ("prepare", "export", "ingest", "route", "design", "implement", "validate", "review", "finalize")
+
     def __init__(self, root: Path, injections: Injections = Injections()) -> None:  # noqa: B008 - frozen
         self.layout = Layout.at(root)
         self.injections = injections
+
+    def run(self, upto: str = "finalize") -> Path:
+        """Do every step up to this one; gives the workspace."""
+        for step in self.STEPS[: self.STEPS.index(upto) + 1]:
+            getattr(self, step)()
+        return self.root
 
     @property
     def root(self) -> Path:
@@ -25,8 +38,13 @@ class Pipeline:
         return self.layout.root
 
     def prepare(self) -> None:
-        """S1 INIT_BASELINE: a fresh workspace with the example service."""
-        prepare.prepare(self.layout)
+        """S1 INIT_BASELINE: a fresh workspace; its repository has every artifact but the example's gaps."""
+        make_fresh(self.layout)
+        write_text(self.layout.source, source_manifest())
+        service, missing = read_service(self.layout.source), example_gap_ids()
+        for artifact in service.artifacts:
+            if artifact.id not in missing:
+                write_text(self.layout.project / output_path(artifact), compose(service, artifact))
 
     def export(self) -> None:
         """S2 EXPORT_CONTRACT: export/ (S3 only checks it)."""

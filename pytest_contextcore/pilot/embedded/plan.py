@@ -1,4 +1,4 @@
-"""What the steps after ingestion read of it: the tasks, tied to their artifacts."""
+"""The plan as the steps after ingestion read it: tasks, each with its artifact."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +84,6 @@ def read_plan(layout: Layout) -> Plan:
 
 
 def design_hash(handoff: Document) -> str:
-    """Digest of the design documents: what generation, tests and review were made for."""
+    """Digest of the design documents, which state files record to say what they were made for."""
     documents = {task_id: result["design_document"] for task_id, result in handoff["design_results"].items()}
     return sha256_section(documents)

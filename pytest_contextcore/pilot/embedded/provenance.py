@@ -1,4 +1,4 @@
-"""Who exported what from what: `provenance.json` and `run-provenance.json` (FORMATS, "export/")."""
+"""`provenance.json` and `run-provenance.json`: who exported what, and from what."""
 
 import getpass
 import platform

@@ -1,4 +1,4 @@
-"""S9: what a reader of the generated files would ask for (FORMATS, "project/.startd8/state/")."""
+"""S9: what a reader of the generated files would ask for."""
 
 from .files import Document, read_json, read_text, read_yaml, reading, sha256_text, write_json
 from .implement import state_meta
@@ -20,7 +20,7 @@ def review(layout: Layout, blockers: int = 0) -> None:
     reviews: dict[str, Document] = {}
     for number, task in enumerate(tasks):
         path = layout.project / task.target_file
-        document = read_yaml(path)  # JSON is YAML
+        document = (read_json if path.suffix == ".json" else read_yaml)(path)
         with reading(path):
             issues = findings(task, document)
         share = range(number, blockers, len(tasks))

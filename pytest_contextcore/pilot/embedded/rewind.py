@@ -1,6 +1,6 @@
-"""Running a step again: what it and the later steps wrote is taken back first.
+"""Removes what a step and the later ones wrote, before the step runs again.
 
-So a resumed run never meets leftovers: a seed of another route, a design of a task that is gone, a generated file that
+A resumed run must not meet leftovers: a seed of another route, a design of a task that is gone, a generated file that
 the export would take for one that the repository always had.
 """
 

@@ -1,4 +1,4 @@
-"""ASSESS: how complex is the plan, and which route does it take (FORMATS, "Route rule"). Pure."""
+"""ASSESS: how complex is the plan, and which route does it take. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

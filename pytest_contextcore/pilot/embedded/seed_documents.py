@@ -1,4 +1,4 @@
-"""The context seed, as a function of one ingestion (FORMATS, "ingestion/")."""
+"""The context seed, as a function of one ingestion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

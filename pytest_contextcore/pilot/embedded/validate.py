@@ -1,4 +1,4 @@
-"""S8: does each generated file do its job? (FORMATS, "project/.startd8/state/")."""
+"""S8: does each generated file do its job?"""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from .files import Document, read_json, read_text, reading, sha256_text, write_json
+from .files import Document, parse_yaml, read_json, read_text, reading, sha256_text, write_json
 from .implement import state_meta
 from .layout import Layout
 from .plan import Plan, Task, read_plan
@@ -83,7 +83,7 @@ def test_results(plan: Plan, entries: list[Document], cache_meta: Document) -> D
 
 def run_validators(artifact_type: str, text: str, contract: Mapping[str, Any]) -> dict[str, list[str]]:
     """Issues by validator; what does not parse has no structure to check."""
-    parse: Callable[[str], object] = json.loads if artifact_type == "dashboard" else yaml.safe_load
+    parse: Callable[[str], object] = json.loads if artifact_type == "dashboard" else parse_yaml
     syntax: list[str] = []
     structure: list[str] = []
     try:

@@ -1,7 +1,7 @@
 """The gates of PI-101-002: pure functions from a workspace to what is wrong with it.
 
 A gate is written as a generator of findings. `gate` makes a plain function of it, and is the one place where an
-`Unreadable` becomes a finding: a gate whose document cannot be read fails, it never passes silently.
+`Unreadable` becomes a finding: a gate whose document cannot be read fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LIMIT = 200  # findings of one gate; a thousand equal faults say no more than th
 
 
 def gate(check: Callable[P, Iterator[Finding]]) -> Callable[P, list[Finding]]:
-    """Collect a check's findings in their order, bounded; what it could not read ends it as its last finding."""
+    """Collect a check's findings in order, up to a limit. An unreadable file ends the check as its last finding."""
 
     @wraps(check)
     def run(*args: P.args, **kwargs: P.kwargs) -> list[Finding]:

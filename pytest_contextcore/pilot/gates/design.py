@@ -35,7 +35,7 @@ def traces(ws: Workspace) -> list[str]:
 
 
 def not_applicable(ws: Workspace) -> str | None:
-    """Say why S6 has nothing to check, or None: a prime seed, no handoff, and no trace of a design (FORMATS.md)."""
+    """Say why S6 has nothing to check, or None: a prime seed, no handoff, and no trace of a design."""
     try:
         prime = Ingestion.load(ws).named_route == "prime"
         there = HANDOFF in ws.glob("artisan", "*") if ws.is_folder("artisan") else False
@@ -48,7 +48,7 @@ def not_applicable(ws: Workspace) -> str | None:
 
 @gate
 def handoff_schema(ws: Workspace) -> Iterator[Finding]:
-    """S6-C1: `design-handoff.json` has the required keys and the schema version 1, an integer (FORMATS.md)."""
+    """S6-C1: `design-handoff.json` has the required keys and the schema version 1, an integer."""
     if not_applicable(ws) is not None:
         return
     handoff = _handoff(ws)
@@ -84,7 +84,7 @@ def _handoff(ws: Workspace) -> Node:
 
 @gate
 def task_set(ws: Workspace) -> Iterator[Finding]:
-    """S6-G1: each task of the seed has a design, and nothing else has (seed: "task set complete")."""
+    """S6-G1: each task of the seed has a design, and nothing else has."""
     if not_applicable(ws) is not None:
         return
     results = _handoff(ws).get("design_results")

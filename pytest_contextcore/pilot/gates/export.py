@@ -1,6 +1,6 @@
-"""S2: the export is there, typed, and its coverage adds up wherever it is stated.
+"""S1 and S2: the source manifest is there; the export is there, typed, and states the same coverage everywhere.
 
-What the task mapping says and whether checksums hold is not asked here: that is S3's (issue "Depth of the gates").
+What the task mapping says and whether checksums hold is not asked here: that is S3's.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from pathlib import Path
 from ..documents import json_object, yaml_object
 from ..exported import Artifact, Export
 from ..findings import Finding, Unreadable, shown
-from ..names import CHECKSUMS, ONBOARDING, PROVENANCE, QUALITY, RUN_PROVENANCE, VALIDATION
+from ..names import CHECKSUMS, ONBOARDING, PROVENANCE, QUALITY, RUN_PROVENANCE, SOURCE, VALIDATION
 from ..nodes import Node
 from ..workspace import Workspace
 from . import attempt, differs, gate, repeated
 
+# The current version; the one that `contextcore manifest migrate` starts from; those of the group's other kinds.
+KNOWN_VERSIONS = ("contextcore.io/v1alpha2", "contextcore.io/v1alpha1", "contextcore.io/v1beta1", "contextcore.io/v1")
 ONBOARDING_SCHEMA = "contextcore.io/onboarding-metadata/v1"
 
 
@@ -32,13 +34,25 @@ class Scan:
 
 
 def percentage(existing: int, required: int) -> float:
-    """Compute coverage as FORMATS.md defines it; nothing required is fully covered. It may exceed 100."""
+    """Compute coverage in percent; nothing required is fully covered. It may exceed 100."""
     return round(existing / required * 100, 1) if required else 100.0
 
 
 @gate
+def source_manifest(ws: Workspace) -> Iterator[Finding]:
+    """S1-G2: the source manifest is present, parseable, of a known version, and names its project."""
+    manifest = yaml_object(ws, SOURCE)
+    kind, version = manifest.get("kind"), manifest.get("apiVersion")
+    if kind.name() != "ContextManifest":
+        yield differs(kind, "the document is no context manifest", "ContextManifest", "unknown_kind")
+    if version.name() not in KNOWN_VERSIONS:
+        yield differs(version, "the document has an unknown apiVersion", KNOWN_VERSIONS[0], "unknown_version")
+    manifest.get("spec", "project", "id").name()
+
+
+@gate
 def files(ws: Workspace) -> Iterator[Finding]:
-    """S2-G1: every file of the export is present, readable and of its kind (FORMATS.md, export/)."""
+    """S2-G1: every file of the export is present, readable and of its kind."""
     if not ws.is_folder("export"):
         ws.glob("export", "*")  # says what is in the folder's place, or that nothing is
     export = Export.load(ws)
@@ -101,7 +115,7 @@ def onboarding(ws: Workspace) -> Iterator[Finding]:
     if schema.value != ONBOARDING_SCHEMA:
         yield differs(schema, "onboarding has an unknown schema", ONBOARDING_SCHEMA, "unknown_schema")
     if not isinstance(version.value, str) or version.value.split(".")[0] != "1":
-        # FORMATS.md: version strings hardly move, so that only another major version is a stranger.
+        # Version strings hardly move, so that only another major version is a stranger.
         yield differs(version, "onboarding has an unknown schema version", "1.x", "unknown_schema")
     yield from attempt(lambda: document.get("project_id").name())
     for key in ("artifact_manifest_path", "project_context_path"):
@@ -137,7 +151,7 @@ def _typed_sections(document: Node) -> None:
 def coverage(ws: Workspace, minimum: float, scan: Scan | None = None) -> Iterator[Finding]:
     """S2-C1: the coverage follows from its own counts, is the same wherever it is stated, and meets the threshold.
 
-    Seed: "coverage threshold met"; FORMATS.md, coverage: `gaps` are exactly the artifacts with status `needed`, the
+    `gaps` are exactly the artifacts with status `needed`, the
     total counts required artifacts, the existing ones of every priority.
     """
     export = Export.load(ws)
@@ -207,7 +221,7 @@ def _summary(stated: Node, artifacts: tuple[Artifact, ...]) -> Iterator[Finding]
 
 
 def _by_target(section: Node, artifacts: tuple[Artifact, ...]) -> Iterator[Finding]:
-    """Check the breakdown by target, whose gaps are only the required ones (FORMATS.md)."""
+    """Check the breakdown by target, whose gaps are only the required ones."""
     targets: dict[str, list[Artifact]] = {}
     for artifact in artifacts:
         targets.setdefault(artifact.target, []).append(artifact)

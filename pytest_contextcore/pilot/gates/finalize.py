@@ -1,4 +1,4 @@
-"""S10: what was finalized is what was called for, byte for byte, and the chain from source to artifact is on record."""
+"""S10: the finalized files are those that were asked for, byte for byte; the chain back to the source is recorded."""
 
 from __future__ import annotations
 
@@ -31,10 +31,7 @@ def _entries(ws: Workspace) -> Iterator[tuple[str, Node]]:
 
 @gate
 def reconciliation(ws: Workspace) -> Iterator[Finding]:
-    """S10-C1: both documents list each gap's file once, of the task that was to write it, and nothing else.
-
-    Seed: "final artifact set vs original gap set reconciliation".
-    """
+    """S10-C1: both documents list each gap's file once, of the task that was to write it, and nothing else."""
     gaps = {path: gap for gap, path in outputs(ws).items()}
     tasks = owners(ws)
     listed: dict[str, dict[str, set[str]]] = {REPORT: {}, GENERATION_MANIFEST: {}}

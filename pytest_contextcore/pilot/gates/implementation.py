@@ -1,4 +1,4 @@
-"""S7: what the gaps called for was generated, at its path, as what its name claims, and nothing beside it."""
+"""S7: each gap's file was generated, at its path and of its type, and nothing else was."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def owners(ws: Workspace) -> dict[str, set[str]]:
 
 @gate
 def paths(ws: Workspace) -> Iterator[Finding]:
-    """S7-C1: each gap's file is at its type's convention path, inside the project (seed: "path convention")."""
+    """S7-C1: each gap's file is at its type's convention path, inside the project."""
     export = Export.load(ws)
     owned = {id_: owner.path for owner in export.owners for id_ in owner.artifact_ids}
     for gap in dict.fromkeys(export.gaps):
@@ -71,7 +71,7 @@ def artifacts(ws: Workspace) -> Iterator[Finding]:
 
 @gate
 def unexpected(ws: Workspace) -> Iterator[Finding]:
-    """S7-G2: every task generated what was expected of it, and nothing outside of the expected set (FORMATS.md)."""
+    """S7-G2: every task generated what was expected of it, and nothing outside of the expected set."""
     expected = set(outputs(ws).values())
     files = Ingestion.load(ws).files
     expected.update(path for paths_ in files.values() for path in paths_)
@@ -92,7 +92,7 @@ def unexpected(ws: Workspace) -> Iterator[Finding]:
 
 
 def truncated(flags: Node) -> Iterator[Finding]:
-    """Find what was held back as cut off; a flag alone is a guess, and advisory at most (FORMATS.md)."""
+    """Find what was held back as cut off; a flag alone is a guess, and advisory at most."""
     for task, flag in flags.entries() if isinstance(flags.value, dict) else ():
         if isinstance(flag.value, dict) and flag.get("truncation_blocked").value is True:
             blocked = flag.get("truncation_blocked")

@@ -15,17 +15,14 @@ from ..recorded import inside, project_path
 from ..workspace import Workspace
 from . import compare_checksum, differs, gate, repeated
 
-THRESHOLD = 40  # FORMATS.md: above it the route is artisan, and `route_margin` is the distance to it
+THRESHOLD = 40  # above it the route is artisan, and `route_margin` is the distance to it
 _ROUNDING = 0.05  # scores are stated with up to one decimal
 
 
 # -- S4-C1 -----------------------------------------------------------------------------------------------------------
 @gate
 def parity(ws: Workspace) -> Iterator[Finding]:
-    """S4-C1: each gap has exactly one mapping, with features and tasks that the seeds have, and nothing is extra.
-
-    Seed: "no dropped artifacts in PARSE/TRANSFORM".
-    """
+    """S4-C1: each gap has exactly one mapping, with features and tasks that the seeds have, and nothing is extra."""
     export, ingestion = Export.load(ws), Ingestion.load(ws)
     yield from _ids(ingestion.seed_path, "feature", [feature.id for feature in ingestion.features])
     yield from _ids(ingestion.seed_path, "task", [task.id for task in ingestion.tasks])
@@ -95,7 +92,7 @@ def _mappings(ingestion: Ingestion, export: Export) -> Iterator[Finding]:
                     wanted = f"a {what} of the seed"
                     yield _say(entry, f"is mapped to a {what} that the seed lacks", id_, wanted, f"unknown_{what}")
         artifact = export.by_id.get(entry.artifact_id)
-        if artifact is not None and entry.artifact_type not in (None, artifact.type):  # FORMATS.md: it may be null
+        if artifact is not None and entry.artifact_type not in (None, artifact.type):  # it may be null
             yield _say(entry, "is mapped as another type", shown(entry.artifact_type), artifact.type, "type_mismatch")
         yield from _agreement(entry, tasks)
         sources: list[Feature | Task] = [features[i] for i in entry.feature_ids if i in features]
@@ -161,7 +158,7 @@ def unmapped_features(ws: Workspace) -> Iterator[Finding]:
 # -- S4-G1 -----------------------------------------------------------------------------------------------------------
 @gate
 def score(ws: Workspace) -> Iterator[Finding]:
-    """S4-G1: the complexity is finite, between 0 and 100, and the same wherever it is stated (FORMATS.md, seed)."""
+    """S4-G1: the complexity is finite, between 0 and 100, and the same wherever it is stated."""
     ingestion = Ingestion.load(ws)
     complexity = ingestion.seed.get("complexity")
     composite = complexity.get("composite").number()
@@ -201,7 +198,7 @@ def _read(
 # -- S4-G2 -----------------------------------------------------------------------------------------------------------
 @gate
 def source(ws: Workspace) -> Iterator[Finding]:
-    """S4-G2: the seeds were made from this source manifest and this export (FORMATS.md, the chain)."""
+    """S4-G2: the seeds were made from this source manifest and this export."""
     export, ingestion = Export.load(ws), Ingestion.load(ws)
     digest = ws.digest(SOURCE)
     for seed in (ingestion.seed, ingestion.enriched):

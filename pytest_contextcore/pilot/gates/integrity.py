@@ -24,7 +24,7 @@ VALIDATION_SCHEMA = "contextcore.io/validation-report/v1"
 def mapping(ws: Workspace) -> Iterator[Finding]:
     """S3-C1: `artifact_task_mapping` and `file_ownership` cover the artifact manifest, both ways and exactly.
 
-    Seed: "task mapping complete". FORMATS.md: both cover all artifacts, existing ones too.
+    Task mapping and file ownership cover all artifacts, existing ones too.
     """
     export = Export.load(ws)
     manifest = [artifact.id for artifact in export.artifacts]
@@ -113,7 +113,7 @@ def _owner(entry: Node, key: str, expected: set[str]) -> Iterator[Finding]:
 # -- S3-C2 -----------------------------------------------------------------------------------------------------------
 @gate
 def checksums(ws: Workspace) -> Iterator[Finding]:
-    """S3-C2: every checksum that the export records equals the bytes that are there now (FORMATS.md, checksums)."""
+    """S3-C2: every checksum that the export records equals the bytes that are there now."""
     export = Export.load(ws)
     paths = (SOURCE, export.manifest_path, export.context_path)
     digests = {path: ws.digest(path) for path in paths}
@@ -179,7 +179,7 @@ def _inventory(ws: Workspace, *, exported: bool) -> Iterator[Finding]:
 
 
 def _of_export(ws: Workspace, entry: Node) -> bool:
-    """Tell whether an entry is the export's: it says so, or its file is. Ingestion appends its own (FORMATS.md)."""
+    """Tell whether an entry is the export's: it says so, or its file is. Ingestion appends its own."""
     stage, file = entry.get("stage"), entry.get("source_file").value
     if stage.value == "export":
         return True
@@ -200,7 +200,7 @@ def _section(ws: Workspace, entry: Node, folder: str) -> Iterator[Finding]:
 
 @gate
 def ingestion_provenance(ws: Workspace) -> Iterator[Finding]:
-    """S3-G2 (advisory): digests that plan ingestion appended; real runs get some of them wrong (FORMATS.md)."""
+    """S3-G2 (advisory): digests that plan ingestion appended; real runs get some of them wrong."""
     yield from _inventory(ws, exported=False)
 
 
@@ -215,7 +215,7 @@ def schema(ws: Workspace) -> Iterator[Finding]:
         yield differs(stated, "the validation report has an unknown schema", VALIDATION_SCHEMA, "unknown_schema")
     project = yaml_object(ws, SOURCE).get("spec", "project", "id").name()
     identity = export.onboarding.get("project_id")
-    elsewhere = (  # FORMATS.md promises the identity in onboarding only; where else it is stated, it is the same
+    elsewhere = (  # only onboarding must state the identity; where else it is stated, it is the same
         export.manifest.find("metadata", "projectId"),
         yaml_object(ws, export.context_path).find("spec", "project", "id"),
         report.find("project_id"),

@@ -24,7 +24,7 @@ _PREFIX = re.compile(r"\s*\[\s*([A-Za-z]+)\s*\]")
 def triaged(ws: Workspace) -> Iterator[Finding]:
     """S9-G2: each task of the seed was reviewed, passed, and its file is still the one that was reviewed.
 
-    FORMATS.md: a task that was skipped or failed is missing; a file that differs now makes the review stale.
+    A task that was skipped or failed is missing; a file that differs now makes the review stale.
     """
     results = Results.load(ws).reviews
     tasks = dict.fromkeys(task.id for task in Ingestion.load(ws).tasks)
@@ -59,7 +59,7 @@ def _review(ws: Workspace, id_: str, review: Node) -> Iterator[Finding]:
 
 
 def _issues(ws: Workspace) -> Iterator[tuple[str, str, str]]:
-    """Walk the findings of all reviews: task, severity, text. The severity is a prefix (FORMATS.md)."""
+    """Walk the findings of all reviews: task, severity, text. The severity is a prefix."""
     for id_, review in Results.load(ws).reviews.get("tasks").entries():
         section = review.get("issues")
         for node in section.items() if section.given else ():
@@ -80,7 +80,7 @@ def blocking(ws: Workspace) -> Iterator[Finding]:
 
 
 def counts(ws: Workspace) -> dict[str, int]:
-    """Count the review findings by severity, zeros included, as far as they can be read: the gates say what cannot."""
+    """Count the review findings by severity, zeros included. Unreadable ones are left out; the gates report them."""
     result = dict.fromkeys(("blocking", "major", "minor", "other"), 0)
     with suppress(Unreadable):
         for _, severity, _ in _issues(ws):

@@ -22,7 +22,7 @@ def overridden(ws: Workspace) -> bool:
 
 @gate
 def route(ws: Workspace) -> Iterator[Finding]:
-    """S5-G1: above 40 the route is artisan, else prime, unless it is overridden; all statements agree (FORMATS.md)."""
+    """S5-G1: above 40 the route is artisan, else prime, unless it is overridden; all statements agree."""
     ingestion = Ingestion.load(ws)
     expected = "artisan" if ingestion.seed.get("complexity", "composite").number() > THRESHOLD else "prime"
     why = f"as the score is {shown(ingestion.seed.get('complexity', 'composite').value)}"

@@ -21,7 +21,7 @@ from .implementation import outputs, recorded_on
 def recorded(ws: Workspace) -> Iterator[Finding]:
     """S8-G1: the results cover every task of the seed, all passed, and were made on the bytes that are there now.
 
-    FORMATS.md: tests have no severities, so that every failed one is critical.
+    Tests have no severities, so every failed one is critical.
     """
     results, ingestion = Results.load(ws).tests, Ingestion.load(ws)
     output, tasks = results.get("output"), dict.fromkeys(task.id for task in ingestion.tasks)
@@ -67,7 +67,7 @@ def _entry(id_: str, entry: Node, ingestion: Ingestion) -> Iterator[Finding]:
 
 
 def _totals(output: Node, plan: dict[str, Node]) -> Iterator[Finding]:
-    """Check the totals, which count tasks, not validator results (FORMATS.md)."""
+    """Check the totals, which count tasks, not validator results."""
     seen = Counter("passed" if entry.get("all_passed").value is True else "other" for entry in plan.values())
     passed, failed, skipped = (output.get(f"total_{word}") for word in ("passed", "failed", "skipped"))
     if failed.count() or skipped.count():
@@ -85,7 +85,7 @@ def _totals(output: Node, plan: dict[str, Node]) -> Iterator[Finding]:
 
 
 def contracts(ws: Workspace) -> dict[str, Contract]:
-    """Read what binds of each type's output contract."""
+    """Read the binding parts of each type's output contract."""
     section = Export.load(ws).onboarding.get("expected_output_contracts")
     result: dict[str, Contract] = {}
     for kind, entry in section.entries() if section.given else ():
@@ -99,7 +99,7 @@ def contracts(ws: Workspace) -> dict[str, Contract]:
 
 @gate
 def validators(ws: Workspace) -> Iterator[Finding]:
-    """S8-G2: our own validators find no fault in the gaps' files; existing artifacts may be stubs (FORMATS.md)."""
+    """S8-G2: our own validators find no fault in the gaps' files; existing artifacts may be stubs."""
     export, bound = Export.load(ws), contracts(ws)
     for gap, path in outputs(ws).items():
         artifact = export.by_id.get(gap)
@@ -121,7 +121,7 @@ def no_promql(ws: Workspace) -> str | None:
 
 @gate
 def promql_checked(ws: Workspace) -> Iterator[Finding]:
-    """S8-G3 (advisory): says so when Prometheus rules were generated, but no PromQL parser is there to read them."""
+    """S8-G3 (advisory): Prometheus rules were generated, but no PromQL parser is installed."""
     if promql_available():
         return
     for gap, path in _promql_files(ws):

@@ -1,1 +1,1 @@
-"""The parts of the page that ``html.render`` puts together, and its style, script and frame as package data."""
+"""The page of a trace: templates, style and script, and what turns a verdict into the values that they show."""

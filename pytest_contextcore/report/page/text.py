@@ -1,24 +1,24 @@
-"""How times, durations and long texts are said to a person. Pure."""
+"""How the page writes times, durations and long texts. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from itertools import islice
-from typing import TypeVar
+import re
 
-from ...text import pieces
-from ...trace.evidence import AttributeValue, format_time
-from .elements import Html, Node, element
-
-WHOLE = 20_000
-"""Characters of one text that the page holds; the evidence file has the rest."""
-MOST = 200
-"""Entries of one list that the page holds; the evidence file has the rest."""
-
-T = TypeVar("T")
+from ...trace.evidence import format_time
 
 _US, _MS, _S = 1_000, 1_000_000, 1_000_000_000
+
+# Characters that a browser drops, shows as nothing, or takes as an order to turn the text around them (bidirectional
+# overrides). Tab and newline stay, so do the joiners that scripts and emoji need.
+_ODD = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def clean(text: str) -> str:
+    """The text with every invisible or reordering character spelled out (``\\u202e``), and line ends as newlines."""
+    return _ODD.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
 
 
 def duration(nanoseconds: int | None) -> str:
@@ -39,28 +39,21 @@ def duration(nanoseconds: int | None) -> str:
     return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
 
 
-def lasted(start: int | None, end: int | None) -> int | None:
-    """Nanoseconds between two moments, if both are known."""
-    return None if start is None or end is None else end - start
+def moment(nanoseconds: int) -> str:
+    """A moment in UTC, to the millisecond."""
+    when = format_time(nanoseconds)
+    return f"{when[:10]} {when[11:23]} UTC"
 
 
-def moment(nanoseconds: int | None) -> Html | None:
-    """A moment in UTC; the page's script adds the reader's own time."""
-    if nanoseconds is None:
-        return None
-    when = datetime.fromtimestamp(nanoseconds // _S, UTC)
-    shown = f"{when:%Y-%m-%d %H:%M:%S}.{nanoseconds % _S // _MS:03} UTC"
-    return element("time", shown, datetime=format_time(nanoseconds))
-
-
-def clipped(text: str, limit: int = WHOLE) -> str:
+def clipped(text: object, limit: int = 20_000) -> str:
     """The text, cut at ``limit`` characters, with how much is missing and where it stands."""
-    if len(text) <= limit:
-        return text
-    return f"{text[:limit]}… ({len(text) - limit:,} more characters in the evidence file)"
+    said = str(text)
+    if len(said) <= limit:
+        return said
+    return f"{said[:limit]}… ({len(said) - limit:,} more characters in the evidence file)"
 
 
-def brief(text: str, *, lines: int = 6, limit: int = 700) -> str:
+def brief(text: str, lines: int = 6, limit: int = 700) -> str:
     """The beginning of a text, for a place where the whole would push everything else away."""
     parts = text.split("\n")
     shown = "\n".join(parts[:lines])
@@ -69,28 +62,6 @@ def brief(text: str, *, lines: int = 6, limit: int = 700) -> str:
     return f"{shown}\n… and {len(parts) - lines} more lines" if len(parts) > lines else shown
 
 
-def rich(text: str) -> list[Node]:
-    """A plan's text, with what stands between backticks as code."""
-    return [element("code", piece) if code else piece for piece, code in pieces(text)]
-
-
-def value(given: AttributeValue | None) -> Node:
-    """An attribute's value as a person reads it."""
-    if given is None:
-        return element("span", "not set", class_="quiet")
-    if isinstance(given, bool):
-        return str(given).lower()
-    if isinstance(given, list):
-        shown = ", ".join(some(given)) if given else "none"
-        return clipped(f"{shown}, … {len(given) - MOST} more" if len(given) > MOST else shown)
-    return clipped(str(given))
-
-
-def some(entries: Sequence[T], most: int = MOST) -> list[T]:
-    """The first entries."""
-    return list(islice(entries, most))
-
-
-def plural(count: int, noun: str, many: str | None = None) -> str:
+def plural(count: int, noun: str) -> str:
     """``1 gate``, ``3 gates``."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

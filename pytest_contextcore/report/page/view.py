@@ -1,87 +1,194 @@
-"""One trace as the page needs it: short names, anchors that are unique on the page, the axis of time. Pure."""
+"""A trace as its page shows it: anchors, marks, and places on the axis of time, beside what its verdict says. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
+from ...ids import short_id
 from ...plan.model import Kind
 from ...trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
-from ...trace.rules import blocking_gates
-from .elements import Html, element
-
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,199}")
+from ...trace.rules import CHECKED, DESELECTED, GOOD
+from ..verdict import Cause, Phase, Verdict
 
 
-class View:
-    """A trace and what is derived from it once.
+class Look(NamedTuple):
+    """A mark (a shape of ``macros.html.jinja``), a tone (a colour of ``page.css``) and the word that says the same."""
 
-    Attributes:
-        evidence: the trace.
-        anchor: where the trace's own details stand on the page.
-        phase_anchors: the same for each phase, in the plan's order.
-        gate_anchors: the same for each phase's gates.
-    """
+    mark: str
+    tone: str
+    word: str
 
-    def __init__(self, evidence: Evidence, number: int, taken: set[str]) -> None:
-        self.evidence = evidence
-        self.anchor = _anchor(evidence.trace_id, f"t{number}", taken)
-        self.phase_anchors: list[str] = []
-        self.gate_anchors: list[list[str]] = []
-        for at, span in enumerate(evidence.spans):
-            self.phase_anchors.append(_anchor(span.span_id, f"t{number}p{at}", taken))
-            self.gate_anchors.append(
-                [_anchor(gate.gate_id, f"t{number}p{at}g{nth}", taken) for nth, gate in enumerate(span.gates)]
-            )
-        self._at: dict[str, int] = {}
-        for at, span in enumerate(evidence.spans):
-            self._at.setdefault(span.span_id, at)
-        self.axis = Axis.of(evidence)
 
-    def find(self, span_id: str | None) -> int | None:
-        """The position of the phase with this full id, if there is one."""
-        return None if span_id is None else self._at.get(span_id)
+_STATUSES = {
+    Status.COMPLETED: Look("check", "good", "completed"),
+    Status.BLOCKED: Look("cross", "bad", "blocked"),
+    Status.FAILED: Look("alert", "bad", "failed"),
+    Status.IN_PROGRESS: Look("dots", "active", "in progress"),
+    Status.NOT_STARTED: Look("open", "muted", "not started"),
+}
+_RESULTS = {
+    Result.PASS: Look("check", "good", "passed"),
+    Result.FAIL: Look("cross", "bad", "failed"),
+    Result.WAIVED: Look("diamond", "warn", "waived"),
+    Result.NOT_APPLICABLE: Look("dash", "muted", "not applicable"),
+    Result.NOT_CHECKED: Look("open", "muted", "not checked"),
+}
+_WARNING = Look("caution", "warn", "warning")
+_DESELECTED = Look("open", "muted", "not selected")
 
-    def short(self, span_id: str) -> str:
-        """A phase's id without the trace's."""
-        return span_id.removeprefix(f"{self.evidence.trace_id}-") or span_id
 
-    def phase_name(self, at: int) -> str:
+class Bar(NamedTuple):
+    """Where a span stands on the axis, in percent, and what its tooltip says in nanoseconds."""
+
+    left: float
+    right: float
+    after: int
+    lasted: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """A gate as the page shows it; ``cause`` is what the verdict says of one that did not pass."""
+
+    record: GateEvidence
+    anchor: str
+    name: str
+    look: Look
+    bar: Bar | None
+    cause: Cause | None
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing to look into: its line in the table says enough on paper."""
+        return self.look.tone in ("good", "muted")
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseView:
+    """A phase as the page shows it; ``told`` is what the verdict says of it."""
+
+    told: Phase
+    anchor: str
+    number: int
+    look: Look
+    bar: Bar | None
+    gates: list[GateView]
+
+    @property
+    def record(self) -> SpanEvidence:
+        """The phase's evidence."""
+        return self.told.span
+
+    @property
+    def name(self) -> str:
         """``S3 CONTRACT_INTEGRITY``."""
-        span = self.evidence.spans[at]
-        return f"{self.short(span.span_id)} {span.phase}"
+        return f"{self.told.id} {self.record.phase}"
 
-    def gate_name(self, span: SpanEvidence, gate: GateEvidence) -> str:
-        """A gate's id without its phase's."""
-        return gate.gate_id.removeprefix(f"{span.span_id}-") or gate.gate_id
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing to look into in any of its gates."""
+        return all(gate.plain for gate in self.gates)
 
-    def phase_link(self, at: int) -> Html:
-        """A link to a phase's details."""
-        return element("a", self.phase_name(at), href=f"#{self.phase_anchors[at]}")
+    @property
+    def failed(self) -> list[GateView]:
+        """The gates that stopped it, integrity gates first."""
+        views = {view.record.gate_id: view for view in self.gates}
+        return [views[cause.gate.gate_id] for cause in self.told.causes if cause.gate]
 
-    def phase_reference(self, span_id: str) -> Html | str:
-        """A link to the phase with this full id, or the id where there is none."""
-        at = self.find(span_id)
-        return span_id if at is None else self.phase_link(at)
+    @property
+    def dots(self) -> list[GateView]:
+        """The gates drawn as marks beside it: all where there are few, else those that are not as they should be."""
+        few = len(self.gates) <= 6
+        return [gate for gate in self.gates if few or gate.record.result not in GOOD][:6]
 
-    def stopped(self) -> list[int]:
+
+@dataclass(frozen=True, slots=True)
+class TraceView:
+    """A trace as the page shows it; ``told`` is what the verdict says of it."""
+
+    told: Verdict
+    anchor: str
+    look: Look
+    bar: Bar | None
+    ticks: list[int]
+    phases: list[PhaseView]
+    by_id: dict[str | None, PhaseView]
+
+    @property
+    def record(self) -> Evidence:
+        """The trace's evidence."""
+        return self.told.evidence
+
+    @property
+    def stopped(self) -> list[PhaseView]:
         """The blocked and failed phases, the one that the trace names as the cause first."""
-        found = [at for at, span in enumerate(self.evidence.spans) if span.status in (Status.BLOCKED, Status.FAILED)]
-        return sorted(found, key=lambda at: self.evidence.spans[at].span_id != self.evidence.blocked_on_span_id)
+        return [self.by_id[phase.span.span_id] for phase in self.told.stopped]
 
-    def remarks(self) -> Iterator[tuple[int, int]]:
-        """Positions of the gates that a completed trace still has something to say about: waived ones, warnings."""
-        for at, span in enumerate(self.evidence.spans):
-            for nth, gate in enumerate(span.gates):
-                if gate.result is Result.WAIVED or (gate.result is Result.FAIL and gate.kind is Kind.ADVISORY):
-                    yield at, nth
+    def remarks(self, *, waived: bool) -> list[tuple[PhaseView, GateView]]:
+        """Gates that stop nothing and have something to say: waived ones, or warnings."""
+        found = [(phase, gate) for phase in self.phases for gate in phase.gates if gate.look.tone == "warn"]
+        return [pair for pair in found if (pair[1].look is not _WARNING) is waived]
+
+    @property
+    def not_run(self) -> dict[str | None, list[PhaseView]]:
+        """The phases that did not start, by the id of the phase because of which they did not, or the reason."""
+        groups: dict[str | None, list[PhaseView]] = {}
+        for phase in self.phases:
+            if phase.record.status is Status.NOT_STARTED:
+                groups.setdefault(phase.record.blocked_on_span_id or phase.record.blocked_reason, []).append(phase)
+        return groups
+
+    @property
+    def not_checked(self) -> list[str]:
+        """Names of the gates that were not reached in a phase that did start and is not completed."""
+        return [
+            f"{phase.told.id}-{gate.name}"
+            for phase in self.phases
+            if phase.look.tone in ("bad", "active")
+            for gate in phase.gates
+            if gate.record.result not in CHECKED and gate.record.kind is not Kind.ADVISORY
+        ]
 
 
-def failed_positions(span: SpanEvidence) -> list[int]:
-    """Positions of the gates that block a phase, integrity gates first."""
-    blocking = {id(gate): rank for rank, gate in enumerate(blocking_gates(span))}
-    found = [nth for nth, gate in enumerate(span.gates) if id(gate) in blocking]
-    return sorted(found, key=lambda nth: blocking[id(span.gates[nth])])
+def trace_view(verdict: Verdict, number: int, taken: set[str]) -> TraceView:
+    """The view of a trace; ``taken`` holds the anchors that the page has already, and gets those of this trace."""
+    evidence = verdict.evidence
+    axis = Axis.of(evidence)
+    anchor = _anchor(evidence.trace_id, f"t{number}", taken)
+    phases = [_phase_view(phase, f"t{number}p{at}", at, axis, taken) for at, phase in enumerate(verdict.phases, 1)]
+    by_id: dict[str | None, PhaseView] = {phase.record.span_id: phase for phase in reversed(phases)}
+    return TraceView(verdict, anchor, _STATUSES[evidence.status], axis.bar(evidence), axis.ticks(), phases, by_id)
+
+
+def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[str]) -> PhaseView:
+    span = phase.span
+    deselected = span.blocked_reason == DESELECTED and span.status is Status.NOT_STARTED
+    look = _DESELECTED if deselected else _STATUSES[span.status]
+    anchor = _anchor(span.span_id, place, taken)
+    causes = {id(cause.gate): cause for cause in (*phase.causes, *phase.remarks)}
+    gates = [
+        GateView(
+            gate,
+            _anchor(gate.gate_id, f"{place}g{nth}", taken),
+            short_id(gate.gate_id, span.span_id),
+            _WARNING if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY else _RESULTS[gate.result],
+            None if span.reused else axis.bar(gate),
+            causes.get(id(gate)),
+        )
+        for nth, gate in enumerate(span.gates)
+    ]
+    return PhaseView(phase, anchor, number, look, None if span.reused else axis.bar(span), gates)
+
+
+def lasted(record: Evidence | SpanEvidence | GateEvidence) -> int | None:
+    """How long a span took in nanoseconds, if both its ends are known."""
+    return None if record.started_at is None or record.ended_at is None else record.ended_at - record.started_at
+
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,199}")
 
 
 def _anchor(wanted: str, otherwise: str, taken: set[str]) -> str:
@@ -89,52 +196,58 @@ def _anchor(wanted: str, otherwise: str, taken: set[str]) -> str:
 
     Other ids of the page hold a colon, or begin with a dash: no plain word can be one of them.
     """
-    found = wanted if _PLAIN.fullmatch(wanted) and wanted not in taken else f"-{otherwise}"
+    found = wanted if _WORD.fullmatch(wanted) and wanted not in taken else f"-{otherwise}"
     taken.add(found)
     return found
 
 
-_NICE = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
-_CLOCK = (60, 90, 120, 180, 300, 450, 600, 900, 1200, 1800, 2700, 3600)
 _S = 1_000_000_000
+_HOUR = 3600 * _S
+_PARTS_OF_TEN = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+_SECONDS = (90, 120, 180, 300, 450, 600, 900, 1200, 1800, 2700, 3600)
+_STEPS = [part * 10.0**power for power in range(3, 10) for part in _PARTS_OF_TEN]  # from 1 µs to 10 s
+_STEPS += [part * 10.0 * _S for part in _PARTS_OF_TEN if part <= 6] + [1.0 * seconds * _S for seconds in _SECONDS]
 TICKS = 4
 """Parts of the axis; the grid behind the bars in ``page.css`` has as many."""
 
 
 class Axis:
-    """The axis of time that all bars of a trace share: from its start, in nanoseconds, in four even parts."""
+    """The axis of time that all bars of a trace share: from its start, in nanoseconds, in four even parts.
+
+    A part is as long as a person would choose: 250 ms, 3 min, whole hours.
+    """
 
     def __init__(self, start: int, end: int) -> None:
         self.start = start
-        self.step = _nice((max(end, start) - start) / TICKS)
+        least = (max(end, start) - start) / TICKS
+        self.step = next((step for step in _STEPS if step >= least), -(-least // _HOUR) * _HOUR)
 
     @classmethod
     def of(cls, evidence: Evidence) -> Axis:
-        """The axis on which everything that this run did has its place; what it reused is older and has none."""
-        moments = [evidence.started_at, evidence.ended_at]
-        for span in evidence.spans:
-            if not span.reused:
-                moments += [span.started_at, span.ended_at]
-                moments += [moment for gate in span.gates for moment in (gate.started_at, gate.ended_at)]
-        known = [moment for moment in moments if moment is not None]
+        """The axis for everything that this run did; what it reused is older and has no place on it."""
+        known = [moment for moment in _moments(evidence) if moment is not None]
         return cls(min(known, default=0), max(known, default=0))
 
     def percent(self, moment: int) -> float:
         """Where a moment stands on the axis."""
         return round(min(max((moment - self.start) / (self.step * TICKS) * 100, 0), 100), 3)
 
+    def bar(self, record: Evidence | SpanEvidence | GateEvidence) -> Bar | None:
+        """The bar of a span, if it has begun."""
+        start, end = record.started_at, record.ended_at
+        if start is None:
+            return None
+        right = 100.0 if end is None else self.percent(end)
+        return Bar(self.percent(start), right, start - self.start, lasted(record))
+
     def ticks(self) -> list[int]:
         """The beginnings of the parts, in nanoseconds since the start."""
         return [round(self.step * part) for part in range(TICKS)]
 
 
-def _nice(least: float) -> float:
-    """The next step (nanoseconds) that a person counts in."""
-    if least > 60 * _S:
-        seconds = least / _S
-        fitting = next((step for step in _CLOCK if step >= seconds), None)
-        return (fitting or -(-seconds // 3600) * 3600) * _S
-    scale = 1_000.0  # no axis is finer than a microsecond a part
-    while scale * 10 < least:
-        scale *= 10
-    return next(scale * step for step in _NICE if scale * step >= least)
+def _moments(evidence: Evidence) -> Iterator[int | None]:
+    yield from (evidence.started_at, evidence.ended_at)
+    for span in evidence.spans:
+        if not span.reused:
+            yield from (span.started_at, span.ended_at)
+            yield from (moment for gate in span.gates for moment in (gate.started_at, gate.ended_at))

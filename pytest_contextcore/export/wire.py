@@ -1,0 +1,197 @@
+"""Spans as protobuf, written by hand: OpenTelemetry's encoder takes ten times as long, and every test pays for it.
+
+A spool is one growing ``ResourceSpans`` message. It begins with a head, the ``resource`` and ``schema_url`` fields.
+Each span follows as a frame, a ``scope_spans`` field of its own. Behind the head and behind each frame stands the
+CRC-32 of its bytes, in a field whose number OTLP does not use, so that receivers skip it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from struct import Struct
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from ..version import __version__
+
+if TYPE_CHECKING:
+    from ..span import Link, SpanData, SpanEvent
+
+SCOPE_NAME = "pytest_contextcore"
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+"""The version of the semantic conventions that names and values follow."""
+
+MAX_FRAME = 1 << 20
+"""Bytes of a frame; longer spans are cut (`pytest_contextcore.export.messages`)."""
+
+FRAME, CRC = 0x12, 0x7D
+"""Tags: ``scope_spans`` (2, of a length), and 15 (four bytes)."""
+
+_KIND_INTERNAL = b"\x30\x01"
+_PARENT_IS_KNOWN, _PARENT_IS_REMOTE = 0x100, 0x200  # opentelemetry-proto, SpanFlags
+_INT64 = 1 << 63
+_double, _times, _time, _flags, _crc = (
+    Struct(form).pack
+    for form in ("<Bd", "<BQBQ", "<BQ", "<HI", "<BI")  # a tag before each value
+)
+_SHORT = [bytes((size,)) for size in range(128)]
+
+
+def varint(number: int) -> bytes:
+    """A non-negative integer as protobuf writes it."""
+    if number < 128:
+        return _SHORT[number]
+    found = bytearray()
+    while number > 127:
+        found.append(number & 127 | 128)
+        number >>= 7
+    found.append(number)
+    return bytes(found)
+
+
+def sealed(field: bytes) -> bytes:
+    """Bytes of whole fields, followed by their CRC-32."""
+    return field + _crc(CRC, crc32(field))
+
+
+def head(attributes: Mapping[str, Any]) -> bytes:
+    """What a spool begins with: who emits its spans."""
+    resource = _attributes(b"\x0a", attributes)
+    return head_of(resource, SCHEMA_URL)
+
+
+def head_of(resource: bytes, schema_url: str) -> bytes:
+    """The same, of an encoded ``Resource``."""
+    return sealed(b"\x0a" + varint(len(resource)) + resource + _text(b"\x1a", schema_url))
+
+
+def frame(span: SpanData) -> bytes:
+    """A span that this package made, as one frame; it may be longer than `MAX_FRAME`."""
+    encoded = _span(span)
+    return frame_of(_SCOPE + b"\x12" + varint(len(encoded)) + encoded + _SCOPE_SCHEMA)
+
+
+def frame_of(scope_spans: bytes) -> bytes:
+    """An encoded ``ScopeSpans`` as a frame."""
+    field = b"\x12" + varint(len(scope_spans)) + scope_spans
+    return field + _crc(CRC, crc32(field))
+
+
+def _span(span: SpanData) -> bytes:
+    parts = [b"\x0a\x10", bytes.fromhex(span.trace_id), b"\x12\x08", bytes.fromhex(span.span_id)]
+    if span.trace_state:
+        parts.append(_text(b"\x1a", span.trace_state))
+    if span.parent_id:
+        parts += b"\x22\x08", bytes.fromhex(span.parent_id)
+    parts += _text(b"\x2a", span.name), _KIND_INTERNAL, _times(0x39, span.start, 0x41, span.end)
+    if span.attributes:
+        parts.append(_attributes(b"\x4a", span.attributes))
+    if span.events:
+        parts += map(_event, span.events)
+    if span.links:
+        parts += map(_link, span.links)
+    status = span.status
+    if status.code == "ok":
+        parts.append(b"\x7a\x02\x18\x01")
+    elif status.code == "error":
+        parts.append(_field(b"\x7a", _text(b"\x12", status.description) + b"\x18\x02"))
+    else:
+        parts.append(b"\x7a\x00")
+    flags = _PARENT_IS_KNOWN | _PARENT_IS_REMOTE if span.parent_remote else _PARENT_IS_KNOWN
+    parts.append(_flags(0x0185, flags))  # tag 16 takes two bytes
+    return b"".join(parts)
+
+
+def _event(event: SpanEvent) -> bytes:
+    text = _time(9, event.time) + _text(b"\x12", event.name)
+    return _field(b"\x5a", text + _attributes(b"\x1a", event.attributes) if event.attributes else text)
+
+
+def _link(link: Link) -> bytes:
+    ids = b"\x0a\x10" + bytes.fromhex(link.trace_id) + b"\x12\x08" + bytes.fromhex(link.span_id)
+    return _field(b"\x6a", ids + b"\x35" + _PARENT_IS_KNOWN.to_bytes(4, "little"))
+
+
+def _attributes(tag: bytes, attributes: Mapping[str, Any]) -> bytes:
+    """``KeyValue`` fields with this tag."""
+    parts: list[bytes] = []
+    for name, value in attributes.items():
+        key = _key(name)
+        found = _string(value) if type(value) is str else _VALUES.get(type(value), _other)(value)
+        size, inner = len(found), _SHORT[len(found)] if len(found) < 128 else varint(len(found))
+        parts += tag, varint(len(key) + len(inner) + size), key, inner, found
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _key(name: str) -> bytes:
+    return _text(b"\x0a", name) + b"\x12"
+
+
+def _text(tag: bytes, text: str) -> bytes:
+    try:
+        found = text.encode()
+    except UnicodeEncodeError:  # lone surrogates
+        found = text.encode(errors="replace")
+    return tag + varint(len(found)) + found
+
+
+def _field(tag: bytes, content: bytes) -> bytes:
+    return tag + varint(len(content)) + content
+
+
+def _string(value: str) -> bytes:
+    return _text(b"\x0a", value)
+
+
+def _boolean(value: bool) -> bytes:
+    return b"\x10\x01" if value else b"\x10\x00"
+
+
+def _integer(value: int) -> bytes:
+    if -_INT64 <= value < _INT64:
+        return b"\x18" + varint(value & (2 * _INT64 - 1))
+    return _string(str(value))
+
+
+def _number(value: float) -> bytes:
+    return _double(0x21, value)
+
+
+def _bytes(value: bytes) -> bytes:
+    return _field(b"\x3a", value)
+
+
+def _mapping(value: Mapping[Any, Any]) -> bytes:
+    return _field(b"\x32", _attributes(b"\x0a", {str(name): inner for name, inner in value.items()}))
+
+
+def _sequence(value: Sequence[Any]) -> bytes:
+    return _field(b"\x2a", b"".join([_field(b"\x0a", _other(inner)) for inner in value]))
+
+
+def _other(value: object) -> bytes:
+    """An ``AnyValue`` of a less frequent type; what OTLP cannot express is written as text."""
+    if value is None:
+        return b""
+    for kind, write in _KINDS:
+        if isinstance(value, kind):
+            return write(value)
+    return _string(str(value))
+
+
+_KINDS: tuple[tuple[type, Callable[[Any], bytes]], ...] = (
+    (str, _string),
+    (bool, _boolean),
+    (int, _integer),
+    (float, _number),
+    (bytes, _bytes),
+    (Mapping, _mapping),
+    (Sequence, _sequence),
+)
+_VALUES: dict[type, Callable[[Any], bytes]] = {bool: _boolean, int: _integer, float: _number}
+"""Types that need no look at the abstract ones, which costs more than the writing."""
+
+_SCOPE = _field(b"\x0a", _text(b"\x0a", SCOPE_NAME) + _text(b"\x12", __version__))
+_SCOPE_SCHEMA = _text(b"\x1a", SCHEMA_URL)

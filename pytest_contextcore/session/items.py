@@ -1,0 +1,69 @@
+"""What is known of a phase's test while pytest runs it: one value under one key of the item's stash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ..phase.phase import Phase
+    from ..trace.rules import Outcome
+    from .run import PlanRun
+
+
+class PhaseItem:
+    """Whose phase a test is, and where its run stands.
+
+    Attributes:
+        run: the execution of its plan.
+        phase_id: its short id.
+        kept: the last evidence proves it, so that its test passes untouched.
+        held: why it does not start, once that is known.
+        refused: it was to be run again, and was not.
+        in_call: its test function runs.
+        running: the value of its ``phase`` fixture, while the phase runs.
+    """
+
+    def __init__(self, run: PlanRun, phase_id: str) -> None:
+        self.run, self.phase_id = run, phase_id
+        self.kept = self.refused = self.in_call = False
+        self.held: Outcome | None = None
+        self.running: Phase | None = None
+
+
+_KEY = pytest.StashKey[PhaseItem]()
+
+
+def make_phase(item: pytest.Item, run: PlanRun, phase_id: str) -> None:
+    """Let a test be a phase of a plan that runs."""
+    item.stash[_KEY] = PhaseItem(run, phase_id)
+
+
+def phase_of(item: pytest.Item | pytest.Collector) -> PhaseItem | None:
+    """The phase that a test is; None for every other test."""
+    return item.stash.get(_KEY, None)
+
+
+def is_phase(item: pytest.Item) -> bool:
+    """Whether a test is a phase of a plan that runs."""
+    return _KEY in item.stash
+
+
+_REUSED = "contextcore_reused"
+
+
+def mark_reused(report: pytest.TestReport) -> None:
+    """Say on a report that its phase was not run, since the last evidence proves it; xdist carries it along."""
+    setattr(report, _REUSED, True)
+
+
+class ReusedWords:
+    """A pytest plugin object of the process that prints, where a run is resumed."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """How the terminal calls a test that passed untouched."""
+        if getattr(report, _REUSED, False) and report.when == "call" and report.passed:
+            return "reused", "r", "REUSED"
+        return None

@@ -1,0 +1,302 @@
+"""What the page of a trace says, and what it survives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pytest_contextcore.report.page import page as made
+from pytest_contextcore.report.page.text import clean, duration
+from pytest_contextcore.report.page.view import TICKS, Axis
+from pytest_contextcore.report.verdict import of_trace
+from pytest_contextcore.trace.evidence import Evidence, EvidenceItem, Input, ProgramEvidence, Status
+
+from ..support import page_samples as samples
+
+STYLE = Path(made.__file__).with_name("page.css").read_text(encoding="utf-8")
+TONES = ("good", "bad", "warn", "active", "muted")
+
+
+def render(*traces: Evidence) -> str:
+    return made.render([of_trace(trace) for trace in traces])
+
+
+def blocked() -> Evidence:
+    """A phase is blocked by a gate that names the file that is wrong, and whose purpose holds code."""
+    evidence = samples.stopped()
+    gate = evidence.spans[1].gates[0]
+    gate.purpose = "Purpose of `C1`"
+    gate.evidence = [EvidenceItem(type="lost_row", ref="row-7", file="data/orders.csv", description="it was there")]
+    return evidence
+
+
+class Parsed(HTMLParser):
+    """A page as a parser reads it: its elements with their attributes, its text, its scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.raw: dict[str, list[str]] = {"script": [], "style": []}
+        self.text = ""
+        self._open = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._open = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+        self.text += "" if tag in ("a", "b", "bdi", "code", "span") else "\n"
+
+    def handle_data(self, data: str) -> None:
+        if self._open in self.raw:
+            self.raw[self._open].append(data)
+        else:
+            self.text += data
+
+    def all(self, name: str) -> list[str]:
+        """The values of an attribute, wherever it stands."""
+        return [value or "" for _, given in self.elements for key, value in given.items() if key == name]
+
+
+def words(page: str) -> str:
+    return " ".join(Parsed(page).text.split())
+
+
+def banner(page: str) -> str:
+    return page[page.index('<section class="banner') : page.index('<div class="work"')]
+
+
+# --- the answers -----------------------------------------------------------------------------------------------------
+
+
+def unmet() -> Evidence:
+    evidence = samples.completed()
+    evidence.status, evidence.blocked_reason, evidence.next_action = Status.BLOCKED, "rows are missing", "count again"
+    return evidence
+
+
+@pytest.mark.parametrize(
+    ("evidence", "answers", "expected"),
+    [
+        (
+            blocked(),
+            ["What broke", "Where", "Why", "Evidence", "What next", "Did not run"],
+            [
+                "Blocked at S2 PHASE_2",
+                "1 of 4 phases completed · 3 of 6 gates passed · 1 failed · 50 ms",
+                "Gate C1 (integrity) of phase S2 PHASE_2: Purpose of C1",
+                "data/orders.csv Test tests/test_plan.py::test_phase_2, line 20",
+                "the reason of C1: 2 rows lost (observed: 1, expected: 3) data/orders.csv: it was there",
+                "lost_row row-7",
+                "the next action of C1",
+                "2 phases because of S2 PHASE_2 S3 PHASE_3 S4 PHASE_4",
+            ],
+        ),
+        (
+            samples.stopped(Status.FAILED),
+            ["What broke", "Where", "Why", "What next", "Did not run", "Not checked"],
+            ["Phase S2 PHASE_2 failed without a gate's verdict", "KeyError: 'orders'"],
+        ),
+        (unmet(), ["Why", "What next"], ["Blocked: the definition of done is not met", "rows are missing"]),
+        (
+            samples.remarked(),
+            ["Waived", "Warnings"],
+            [
+                "Completed with 1 waived gate and 1 warning",
+                "4 of 6 gates passed · 1 waived · 1 warning",
+                "S2-C1 Purpose of C1: the reason of C1",
+                "approved by Kim until 2027-01-31",
+            ],
+        ),
+        (
+            samples.partial(),
+            ["Did not run"],
+            ["Not complete: only a part of the plan was selected", "1 phase reused", "1 phase, not selected"],
+        ),
+        (samples.completed(), [], ["Completed 3 of 3 phases completed · 6 of 6 gates passed"]),
+    ],
+)
+def test_the_top_says_what_the_reader_came_for(evidence: Evidence, answers: list[str], expected: list[str]) -> None:
+    top = banner(render(evidence))
+    assert re.findall("<dt>(.*?)</dt>", top) == answers
+    assert [text for text in expected if text not in words(top)] == []
+
+
+def test_the_traces_that_did_not_complete_come_first_and_each_is_listed() -> None:
+    page = render(samples.completed("LOAD-6"), samples.stopped(), samples.completed("LOAD-8"))
+    assert re.findall('<section class="trace" id="trace:(.*?)"', page) == ["LOAD-7", "LOAD-6", "LOAD-8"]
+    assert "<title>blocked: LOAD-7, LOAD-6, LOAD-8</title>" in page
+    assert page.count("<nav ") == 1
+
+
+def test_a_page_of_no_trace_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        render()
+
+
+def test_files_that_are_wrong_stand_on_top_in_the_phase_and_in_the_gate_and_backticks_are_code() -> None:
+    page = render(blocked())
+    assert page.count('<code class="file">data/orders.csv</code>') == 3
+    assert "Purpose of <code>C1</code>" in banner(page)
+    assert "`" not in page.partition("</style>")[2].rpartition("<script>")[0]
+
+
+# --- nothing is left out ---------------------------------------------------------------------------------------------
+
+_SAID_OTHERWISE = {"status", "result", "kind", "severity", "direction", "summary", "started_at", "ended_at", "time"}
+
+
+def leaves(value: object) -> Iterator[str]:
+    """Every text that evidence holds, but for words and times that the page says in its own way."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        yield from (text for inner in value for text in leaves(inner))
+    elif isinstance(value, dict):
+        yield from (text for name, inner in value.items() if name not in _SAID_OTHERWISE for text in leaves(inner))
+
+
+@pytest.mark.parametrize("make", [blocked, samples.remarked, samples.partial])
+def test_every_text_of_the_evidence_stands_on_the_page(make: Callable[[], Evidence]) -> None:
+    evidence = make()
+    evidence.spans[0].programs = [ProgramEvidence(otel_span_id="9" * 16, args=["tool", "--fast"], stdout="<b>it ran")]
+    said = words(render(evidence))
+    texts = set(leaves(evidence.model_dump(mode="json")))
+    assert len(texts) > 40
+    assert [text for text in texts if " ".join(text.replace("`", "").split()) not in said] == []
+    assert "Also recorded programs" in said  # a field that the templates have no place for
+
+
+def test_phases_and_gates_stand_in_the_plans_order_also_those_that_did_not_start() -> None:
+    evidence = samples.stopped()
+    rows = re.findall('<tr class="row (?:phase|gate) [^"]*">.*?href="#([^"]*)"', render(evidence))
+    order = [[span.span_id, *(gate.gate_id for gate in span.gates)] for span in evidence.spans]
+    assert rows == [name for names in order for name in names]
+
+
+def test_what_is_too_long_for_the_page_is_cut_and_said() -> None:
+    evidence = samples.stopped()
+    evidence.spans[1].gates[0].reason = "x" * 100_000
+    evidence.spans[1].gates[0].evidence = [EvidenceItem(type="t", ref=f"r{n}", file=f"f{n}") for n in range(1000)]
+    evidence.spans[0].inputs = [Input(path=f"f{n}", sha256="0" * 64) for n in range(1000)]
+    page = render(evidence)
+    assert "80,000 more characters in the evidence file" in page
+    assert page.count("and 800 more in the evidence file") == 2
+    assert len(page) < 300_000
+
+
+# --- untrusted text --------------------------------------------------------------------------------------------------
+
+
+def test_hostile_text_becomes_no_markup() -> None:
+    page = render(samples.hostile())
+    parsed, harmless = Parsed(page), Parsed(render(samples.stopped()))
+    assert {tag for tag, _ in parsed.elements} <= {tag for tag, _ in harmless.elements}
+    assert parsed.raw == harmless.raw
+    names = {name for _, given in parsed.elements for name in given}
+    assert [name for name in names if name.startswith("on") or name == "style"] == []
+    assert [target for target in parsed.all("href") if not target.startswith(("#", "data:image/svg+xml,"))] == []
+    assert "<!--" not in page
+    assert [text for text in samples.HOSTILE if clean(text).strip() not in parsed.text] == []
+
+
+def test_no_invisible_or_reordering_character_reaches_the_page() -> None:
+    page = render(samples.hostile())
+    assert re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", page) == []
+    page.encode()
+
+
+def named(trace_id: str, *span_ids: str) -> Evidence:
+    evidence = samples.completed()
+    evidence.trace_id = trace_id
+    for span, span_id in zip(evidence.spans, span_ids, strict=True):
+        span.span_id = span_id
+    return evidence
+
+
+@pytest.mark.parametrize(
+    "traces",
+    [
+        [samples.hostile()],
+        [samples.stopped(), samples.stopped(), samples.remarked()],
+        [named("main", "mark:check", "title:x", "x")],  # ids of the page itself
+    ],
+)
+def test_every_anchor_is_unique_and_every_link_leads_somewhere(traces: list[Evidence]) -> None:
+    parsed = Parsed(render(*traces))
+    ids = parsed.all("id")
+    assert len(ids) == len(set(ids))
+    assert {target[1:] for target in parsed.all("href") if target.startswith("#")} <= set(ids)
+
+
+def test_the_policy_forbids_whatever_is_not_the_pages_own() -> None:
+    page = render(samples.completed())
+    policy = page[page.index("Content-Security-Policy") : page.index("<style>")]
+    assert "default-src 'none'; style-src &#39;sha256-" in policy
+    assert "unsafe" not in policy
+
+
+# --- colours and times -----------------------------------------------------------------------------------------------
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2.2, "relative luminance"."""
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2, "contrast ratio"."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("theme", [1, 2], ids=["light", "dark"])
+def test_whatever_is_written_has_a_contrast_of_at_least_4_5(theme: int) -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    colours = {m[0]: m[theme] for m in re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", STYLE)}
+    grounds = ["ground", "surface", "raised", *(f"{tone}-ground" for tone in TONES)]
+    low = {(ink, on): contrast(colours[ink], colours[on]) for ink in ("text", "quiet", *TONES) for on in grounds}
+    assert {pair: round(ratio, 2) for pair, ratio in low.items() if ratio < 4.5} == {}
+
+
+def test_a_duration_is_said_in_the_unit_a_person_would_choose() -> None:
+    expected = {
+        0: "0 µs", 840_000: "840 µs", 999_600: "1.0 ms", 4_000_000: "4.0 ms", 84_400_000: "84 ms",
+        999_400_000: "999 ms", 999_600_000: "1.00 s", 1_090_000_000: "1.09 s", 59_990_000_000: "60.0 s",
+        59_996_000_000: "1 min", 125_000_000_000: "2 min 05 s", 11_220_000_000_000: "3 h 07 min", -5: "0 µs",
+    }  # fmt: skip
+    assert {nanoseconds: duration(nanoseconds) for nanoseconds in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("length", "ticks"),
+    [
+        (0, ["0 µs", "1 µs", "2 µs", "3 µs"]),
+        (1_090_000_000, ["0 µs", "300 ms", "600 ms", "900 ms"]),
+        (606_000_000_000, ["0 µs", "3 min", "6 min", "9 min"]),
+        (90_000_000_000, ["0 µs", "25.0 s", "50.0 s", "1 min 15 s"]),
+        (100_000_000_000_000, ["0 µs", "7 h", "14 h", "21 h"]),
+    ],
+)
+def test_the_axis_has_even_parts_that_a_person_counts_in(length: int, ticks: list[str]) -> None:
+    axis = Axis(samples.BEGIN, samples.BEGIN + length)
+    assert [duration(tick) for tick in axis.ticks()] == ticks
+    assert axis.percent(samples.BEGIN) == axis.percent(samples.BEGIN - 1) == 0
+    assert 0 <= axis.percent(samples.BEGIN + length) <= 100
+
+
+def test_a_reused_phase_of_yesterday_does_not_stretch_the_axis() -> None:
+    assert Axis.of(samples.partial()).start == samples.BEGIN
+
+
+def test_the_grid_behind_the_bars_has_as_many_parts_as_the_axis() -> None:
+    assert f"transparent 1px {100 // TICKS}%" in STYLE
+    assert f"display: grid; grid-template-columns: repeat({TICKS}, 1fr)" in STYLE
