@@ -29,7 +29,7 @@ SOURCE = PASSING.replace(
     '\n\n@pytest.mark.phase("T")',
 ).replace(
     '    with phase.gate("C1"):\n        assert rows.count == 3\n    with phase.gate("C2"):\n        assert True\n',
-    '    with phase.gate("C1") as gate:\n        gate.evidence("lost_row", ref=7, file="a.csv", description="It is gone.")\n'
+    '    with phase.gate("C1") as gate:\n        gate.evidence("lost_row", ref=7, description="It is gone.")\n'
     '        assert rows.count == 4, "a row is lost"\n    with phase.gate("C3"):\n        assert False, "old column"\n'
     '    phase.record(row_count=3)\n    raise OSError("disk full")\n',
 )
@@ -56,7 +56,7 @@ def completed(suite: Suite, evidence: Read) -> dict[str, Any]:
 
 def test_findings_inputs_and_handoffs_say_what_and_which(blocked: dict[str, Any]) -> None:
     assert blocked["spans"][1]["gates"][0]["evidence"] == [
-        {"type": "lost_row", "ref": "7", "file": "a.csv", "description": "It is gone."}
+        {"type": "lost_row", "ref": "7", "file": "", "description": "It is gone."}
     ]
     assert [set(item) for item in blocked["spans"][0]["inputs"]] == [{"path", "sha256"}]
     assert [set(item) for item in blocked["spans"][0]["handoffs"]] == [{"name", "direction", "digest"}]
