@@ -55,14 +55,17 @@ class Settings:
     problems: tuple[str, ...] = ()
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
-        """The settings in an environment; it never raises, see ``problems``."""
+    def from_environ(cls, environ: Mapping[str, str], endpoint: str | None = None) -> Settings:
+        """The settings in an environment, with another endpoint if one is given; it never raises, see ``problems``."""
+        if endpoint is not None:  # for all signals; the variable for traces would beat it
+            environ = {name: value for name, value in environ.items() if name != "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
+            environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
         reader = _Reader(environ)
         exporter = reader.exporter()
-        protocol, endpoint = reader.target()
+        protocol, address = reader.target()
         sampler, sampler_arg = reader.sampler()
         return cls(
-            endpoint=endpoint,
+            endpoint=address,
             protocol=protocol,
             timeout=reader.timeout(),
             sdk_disabled=environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
@@ -71,7 +74,7 @@ class Settings:
             sampler_arg=sampler_arg,
             headers=reader.headers(),
             gzip=reader.gzip(),
-            insecure=reader.insecure(endpoint),
+            insecure=reader.insecure(address),
             certificate=reader.get("CERTIFICATE") or None,
             client_key=reader.get("CLIENT_KEY") or None,
             client_certificate=reader.get("CLIENT_CERTIFICATE") or None,
