@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .commands.install import Check, check_endpoint, check_installation
+    from .commands.installation import Check, check_endpoint, check_installation
     from .commands.validate import SCHEMAS, check_document
     from .errors import (
         AttributeRefused,
         CollectionError,
         ContextcoreError,
         EvidenceError,
+        Fault,
         FileRefused,
         HandoffRefused,
         JoinRefused,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from .phase.handoff import Handoff, RootedPath
     from .phase.phase import Gate, Phase
     from .plan.model import Plan, load_plan
-    from .schemas.check import Fault
 
 __all__ = [
     "SCHEMAS",
@@ -66,11 +66,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Check": "commands.install",
-    "check_endpoint": "commands.install",
-    "check_installation": "commands.install",
+    "Check": "commands.installation",
+    "check_endpoint": "commands.installation",
+    "check_installation": "commands.installation",
     "SCHEMAS": "commands.validate",
-    "Fault": "schemas.check",
     "check_document": "commands.validate",
     "write_output": "files",
     "out_folder": "options",
@@ -81,7 +80,7 @@ _HOMES = {
     "Plan": "plan.model",
     "load_plan": "plan.model",
 }
-"""Where a name comes from; those that are not listed are exceptions."""
+"""Where a name comes from; those that are not listed are in ``errors``."""
 
 
 def __getattr__(name: str) -> Any:

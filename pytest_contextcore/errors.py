@@ -21,13 +21,65 @@ outside: like ``KeyboardInterrupt`` it has to pass every ``except Exception`` of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MISSING = "no such key"
+UNKNOWN_KEY = "an unknown key"
+_MAX_SHOWN = 80
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: on one line, and not too long."""
+    if isinstance(value, dict):
+        return f"an object with {len(value)} keys"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a file.
+
+    Attributes:
+        path: its place, by id in plans and waivers (``phase S3, gate C2: kind``), by position in other documents
+            (``spans[3].gates[0].result``); empty for the whole file.
+        observed: what is there.
+        expected: what should be there.
+        next_action: what to do about it.
+    """
+
+    path: str
+    observed: str
+    expected: str
+    next_action: str
+
+    def __str__(self) -> str:
+        if self.observed == MISSING:
+            return f"{self.path} is missing"
+        if self.observed == UNKNOWN_KEY:
+            return f"{self.path} is an unknown key: {self.next_action}"
+        return f"{self.path} must be {self.expected}, not {self.observed}"
+
 
 class ContextcoreError(Exception):
     """Base of every exception that this package raises."""
 
 
 class PlanError(ContextcoreError):
-    """A plan that cannot be used; the message names file and key or line."""
+    """A plan or a waivers file that cannot be used; the message names the file once, and every mistake in it.
+
+    Attributes:
+        faults: the mistakes; empty if the file cannot be read at all.
+    """
+
+    def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
 
 
 class CollectionError(ContextcoreError):

@@ -137,3 +137,15 @@ def log_xml(config: pytest.Config) -> LogXml | str:
         return "LogXML.stats"
     missing = [name for name in ("cnt_double_fail_tests", "prefix", "family") if not hasattr(xml, name)]
     return f"LogXML.{missing[0]}" if missing else LogXml(xml, bin_xml_escape, mangle_test_address)
+
+
+# --- schedulers: _split_scope of xdist's ------------------------------------------------------------------------------
+
+
+def scopes_of(scheduler: object) -> Callable[[str], str] | None:
+    """How a scheduler of xdist's groups tests by their node ids; None for one that does not group them.
+
+    ``_split_scope`` is what ``loadscope``, ``loadfile`` and ``loadgroup`` differ in, and what a user's own subclass
+    overrides; there is no public name for it. A scheduler that has no such method is taken for one that does not group.
+    """
+    return getattr(scheduler, "_split_scope", None)

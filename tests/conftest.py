@@ -19,7 +19,7 @@ for found in pkgutil.walk_packages(pytest_contextcore.__path__, "pytest_contextc
     if not found.name.endswith("__main__"):
         importlib.import_module(found.name)
 
-pytest.register_assert_rewrite("tests.traces")
+pytest.register_assert_rewrite("tests.support.traces")
 
 from .support.otlp_receiver import Receiver  # noqa: E402
 from .support.plans import PASSING, Suite  # noqa: E402
@@ -29,11 +29,11 @@ Evidence = dict[str, Any]
 
 @pytest.fixture(autouse=True)
 def _no_telemetry_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests decide themselves where spans go, and what CI they run in."""
+    """The tests decide themselves where spans go, what CI they run in, and whether under xdist."""
     import os
 
     for name in list(os.environ):
-        if name.startswith(("OTEL_", "GITHUB_")) or name in (
+        if name.startswith(("OTEL_", "GITHUB_", "PYTEST_XDIST_")) or name in (
             "TRACEPARENT",
             "TRACESTATE",
             "PYTEST_ADDOPTS",

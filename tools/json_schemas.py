@@ -1,4 +1,4 @@
-"""The schemas, made anew from the models: ``python -m tools.json_schemas``."""
+"""Write the JSON Schemas from the models: ``python -m tools.json_schemas``."""
 
 from __future__ import annotations
 
@@ -21,16 +21,12 @@ _TITLES = {
 
 
 def generate(kind: str) -> dict[str, Any]:
-    """The schema of a kind of file, from its model: of what is written for evidence, of what is read for the others."""
-    match kind:
-        case "evidence":
-            made = Evidence.model_json_schema(mode="serialization")
-        case "plan":
-            made = Plan.model_json_schema(mode="validation")
-            del made["properties"]["path"]  # known from where the plan was found, not from what it says
-            made["required"].remove("path")
-        case _:
-            made = WaiverFile.model_json_schema(mode="validation")
+    """The schema of a kind of file, from its model: what is written of evidence, what is read of plans and waivers."""
+    made = {
+        "evidence": lambda: Evidence.model_json_schema(mode="serialization"),
+        "plan": Plan.model_json_schema,
+        "waivers": WaiverFile.model_json_schema,
+    }[kind]()
     head = {"$schema": _DIALECT, "$id": f"urn:pytest-contextcore:schema:{kind}:{VERSION}", "title": _TITLES[kind]}
     return {**head, **{name: value for name, value in made.items() if name != "title"}}
 

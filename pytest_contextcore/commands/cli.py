@@ -1,43 +1,109 @@
-"""The console script. Its commands are found by entry points, so that the plugin knows none of its clients."""
+"""The console script. Entry points name its commands, so that the plugin knows none of its clients."""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
-from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..text import cut, escaped
+from ..version import __version__
 
 GROUP = "contextcore.commands"
+"""The entry points: name of a command → a ``click.Command`` that gives its exit code, or None for 0."""
+
 _OUTPUT_LOST = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
+_INTERRUPTED = 130  # what a shell gives for Ctrl-C
+_MAX_LINE = 1000
+
+
+class Group(click.Group):
+    """A group of commands whose errors name the command, also where parsing its options failed."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the named command."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
+
+class _Program(Group):
+    """The installed commands. The module of a command is imported when it is called, or to list what it does."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(entry.name for entry in entry_points(group=GROUP))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        found = [entry.load() for entry in entry_points(group=GROUP, name=cmd_name)]
+        return found[0] if found else None
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def program() -> None:
+    """Plans as traces: look at them, compare runs, send spans, draw tasks by hand.
+
+    To run a plan, call pytest.
+    """
+
+
+OUT = click.option(
+    "--contextcore-out", "--out", "out", metavar="DIR", default="out", show_default=True,
+    type=click.Path(path_type=Path), help="The folder for evidence.",
+)  # fmt: skip
+
+
+def refuse(message: str, exit_code: int = 2) -> int:
+    """Say on stderr, in one line, why the running command cannot do it; gives the command's exit code."""
+    print(f"{click.get_current_context().command_path}: {escaped(message)}", file=sys.stderr)
+    return exit_code
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; the exit code is the command's, 2 where there is no such command, 1 where its output is lost."""
+    """Run a command; gives the command's exit code, 2 for bad usage, 1 for lost output, 130 for Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
-    commands = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if not given or given[0] in ("-h", "--help"):
-        print(_usage(commands))
-        return 0 if given else 2
-    if given[0] not in commands:
-        print(f"contextcore: there is no command {given[0]!r}\n{_usage(commands)}", file=sys.stderr)
-        return 2
-    command: Callable[[list[str]], int] = commands[given[0]].load()
+    name = escaped(cut(" ".join(["contextcore", *given[:1]]), _MAX_LINE))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal need not know every character
     try:
-        code = command(given[1:])
+        code = program.main(given, prog_name="contextcore", standalone_mode=False)
         sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return error.exit_code
+    except click.UsageError as error:
+        path = name
+        if error.ctx is not None:
+            path = " ".join(filter(None, [error.ctx.command_path, error.ctx.invoked_subcommand]))
+        print(
+            f"{path}: {escaped(cut(error.format_message(), _MAX_LINE)).rstrip('.')}; see {path} --help", file=sys.stderr
+        )
+        return error.exit_code
+    except click.Abort:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
     except OSError as error:
         if error.filename is not None:
-            raise  # no stream
-        if error.errno not in _OUTPUT_LOST:
-            print(f"contextcore {given[0]}: {error.strerror or error}", file=sys.stderr)
-            return 1
-        if not isinstance(error, BrokenPipeError):  # else its reader went away, as with ``| head``
-            print(f"contextcore {given[0]}: its output cannot be written: {error.strerror}", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is in the buffer has no place either
+            raise  # not about the output
+        return _without_output(name, error)
+    return code or 0
+
+
+def _without_output(name: str, error: OSError) -> int:
+    if error.errno not in _OUTPUT_LOST:
+        print(f"{name}: {error.strerror or error}", file=sys.stderr)
         return 1
-    return code
-
-
-def _usage(commands: dict[str, EntryPoint]) -> str:
-    return f"usage: contextcore COMMAND …\ncommands: {', '.join(sorted(commands))}"
+    if not isinstance(error, BrokenPipeError):  # which says that the reader went away, as with ``| head``
+        print(f"{name}: its output cannot be written: {error.strerror}", file=sys.stderr)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the rest when it ends
+    return 1

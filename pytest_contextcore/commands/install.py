@@ -1,102 +1,34 @@
-"""``contextcore install init``: prepare and verify what a run relies on (seed, S1). Idempotent."""
+"""``contextcore install init``: prepare and verify an environment. Doing it again changes nothing."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
-from ..options import asserts_are_disabled
+import click
 
-_NEEDED = ("pytest", "pytest-dependency", "opentelemetry-sdk", "opentelemetry-exporter-otlp", "pydantic")
-_MIN_PYTEST = 9
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that a run relies on: what it is, what was found, and what to do if it is not right."""
-
-    name: str
-    found: str
-    problem: str = ""
-    next_action: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it is right."""
-        return not self.problem
+from ..text import escaped
+from .cli import OUT, Group
+from .installation import check_endpoint, check_installation
 
 
-def check_installation(out: Path) -> list[Check]:
-    """Make the folder for evidence and verify what a run relies on; doing it twice changes nothing."""
-    return [Check("python", platform.python_version()), *_packages(), _plugin(), _asserts(), _folder(out)]
+@click.group("install", cls=Group, no_args_is_help=False)
+def command() -> None:
+    """Prepare and verify an environment."""
 
 
-def check_endpoint() -> Check | None:
-    """Whether the collector that the environment names answers as it should; None if it names none."""
-    from ..export.send import verify  # noqa: PLC0415  (only where an endpoint is to be asked)
-    from ..export.settings import Settings  # noqa: PLC0415
+@command.command("init")
+@OUT
+@click.option("--endpoint", metavar="URL", help="Also ask the collector there for an answer.")
+def _init(out: Path, endpoint: str | None) -> int:
+    """Make the folder for evidence; verify packages and plugin.
 
-    settings = Settings.from_environ(os.environ)
-    if not settings.exporting:
-        return None
-    problem = verify(settings)
-    return Check("endpoint", settings.describe(), problem or "", "start the collector, or correct the OTEL_* variables")
-
-
-def _packages() -> Iterator[Check]:
-    for name in _NEEDED:
-        try:
-            found = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            yield Check(name, "not installed", "is missing", "install pytest-contextcore again")
-            continue
-        if name == "pytest" and int(found.partition(".")[0]) < _MIN_PYTEST:
-            yield Check(name, found, f"older than {_MIN_PYTEST}", f"install pytest>={_MIN_PYTEST}")
-        else:
-            yield Check(name, found)
-
-
-def _plugin() -> Check:
-    names = {entry.name for entry in metadata.entry_points(group="pytest11")}
-    if "contextcore" not in names:
-        return Check("plugin", "not registered", "pytest does not load it", "install pytest-contextcore again")
-    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
-        found = "not loaded by itself: PYTEST_DISABLE_PLUGIN_AUTOLOAD is set; name it with -p pytest_contextcore.plugin"
-        return Check("plugin", found)
-    return Check("plugin", "registered")
-
-
-def _asserts() -> Check:
-    problem = asserts_are_disabled()
-    return Check("asserts", "disabled" if problem else "enabled", problem or "", "run without PYTHONOPTIMIZE and -O")
-
-
-def _folder(out: Path) -> Check:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out) as probe:
-            probe.write(b"contextcore")
-    except OSError as error:
-        why = error.strerror or str(error)
-        return Check("evidence", str(out), f"cannot be written to: {why}", "name another with --contextcore-out DIR")
-    return Check("evidence", str(out))
-
-
-def command(arguments: list[str]) -> int:
-    """The command line: ``contextcore install init``. Exit code 0 if all is right, 1 if not, 2 for bad usage."""
-    parser = argparse.ArgumentParser(prog="contextcore install", description="Prepare and verify an environment.")
-    parser.add_argument("action", choices=["init"], help="make the evidence folder, verify packages and plugin")
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for evidence (default: out)")
-    options = parser.parse_args(arguments)
-    checks = check_installation(options.out)
+    A line is printed for everything that a run relies on. Exit code 1: something is not right; what to do about it is
+    printed below it.
+    """
+    asked = check_endpoint(endpoint) if endpoint is not None else None
+    checks = [*check_installation(out), *([asked] if asked else [])]
     for check in checks:
-        print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<28} {check.found}")
+        print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<28} {escaped(check.found)}")
         if not check.ok:
-            print(f"      {check.problem}; {check.next_action}")
+            print(f"      {escaped(check.problem)}; {check.next_action}")
     return 0 if all(check.ok for check in checks) else 1

@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
-import argparse
-import json
+import io
 import os
-import subprocess
 import sys
-import tempfile
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import click
 import pytest
 
 from ..errors import CollectionError, PlanError
 from ..ids import PLAN_FILE
 from ..plan.assign import PhaseTest, assign, find_plan
 from ..plan.model import Plan, load_plan
+from ..session.sources import source_of
 from ..text import plain
-from .collector import TARGET
+from .cli import Group, refuse
 
 
-def command(arguments: list[str]) -> int:
-    """The command line: exit code 0 if plan and tests fit, 1 if they do not, 2 for a bad plan or usage."""
-    parser = argparse.ArgumentParser(prog="contextcore plan", description="Look at a plan without running it.")
-    parser.add_argument("action", choices=["check"])
-    parser.add_argument(
-        "file", nargs="?", type=Path, help=f"the plan (default: {PLAN_FILE} here, above, or in a folder)"
-    )
-    options = parser.parse_args(arguments)
-    path = options.file or _default_plan(Path.cwd())
+@click.group("plan", cls=Group, no_args_is_help=False)
+def command() -> None:
+    """Look at a plan without running it."""
+
+
+@command.command("check")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def _check(file: Path | None) -> int:
+    """Print a plan's order and gates, and which tests were found.
+
+    FILE is the plan or its folder; without it, plan.toml here, above, or in the only folder that has one. Exit code 1:
+    tests do not fit the plan, or are missing. 2: the plan has mistakes.
+    """
+    path = file or _default_plan(Path.cwd())
     if path is None:
-        print(f"contextcore plan check: there is no {PLAN_FILE} in this folder, above, or one below", file=sys.stderr)
-        return 2
-    path = path / PLAN_FILE if os.path.isdir(path) else path  # noqa: PTH112  (never raises)
+        return refuse(f"there is no {PLAN_FILE} in this folder, above, or one below")
+    path = path / PLAN_FILE if os.path.isdir(path) else path  # noqa: PTH112  (a name too long is no folder, not an error)
     try:
         plan = load_plan(path)
     except PlanError as error:
-        print(f"contextcore plan check: {error}", file=sys.stderr)
+        print(f"contextcore plan check: {error}", file=sys.stderr)  # a line for each mistake
         return 2
     try:
-        found = {plan.short_phase_id(test.phase): test.nodeid for test in _checked_tests(plan)}
+        found = {plan.short_phase_id(test.phase): test.nodeid for test in _fitting_tests(plan)}
     except CollectionError as error:
         print("\n".join(describe(plan, {})))
-        print(f"contextcore plan check: {error}", file=sys.stderr)
-        return 1
+        return refuse(str(error), 1)
     print("\n".join(describe(plan, found)))
     return 0 if len(found) == len(plan.phases) else 1
 
@@ -53,37 +57,54 @@ def _default_plan(here: Path) -> Path | None:
     return find_plan(here) or (below[0] if len(below) == 1 else None)
 
 
-def _checked_tests(plan: Plan) -> list[PhaseTest]:
-    """The plan's tests, collected by pytest in a process of its own, as ``pytest FOLDER`` would collect them."""
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "collected.json"
-        arguments = ["--collect-only", "-p", "pytest_contextcore.commands.collector", "-p", "no:contextcore-listener"]
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments, str(plan.path.parent)],
-            env={**os.environ, TARGET: str(target)},
-            capture_output=True,
-            text=True,
-            check=False,
+class _Collector:
+    """A pytest plugin that keeps the phase tests and the errors of a collection."""
+
+    def __init__(self) -> None:
+        self.tests: list[PhaseTest] = []
+        self.errors: list[str] = []
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            last = (report.longreprtext.strip().splitlines() or [""])[-1]
+            self.errors.append(f"{report.nodeid}: {last.removeprefix('E').strip()}")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            marker = item.get_closest_marker("phase")
+            if marker is not None and marker.args and isinstance(item, pytest.Function):
+                source = source_of(item.config.rootpath, item.nodeid) or ""
+                self.tests.append(PhaseTest(item.nodeid, str(marker.args[0]), source))
+
+
+def _fitting_tests(plan: Plan) -> list[PhaseTest]:
+    """The plan's tests, as ``python -m pytest FOLDER`` would collect them.
+
+    Raises:
+        CollectionError: pytest cannot collect the folder, or a test does not fit the plan.
+    """
+    collector, said = _Collector(), io.StringIO()
+    sys.path.insert(0, str(Path.cwd()))
+    with redirect_stdout(said), redirect_stderr(said):
+        code = pytest.main(
+            ["--collect-only", "-p", "no:contextcore-listener", str(plan.path.parent)], plugins=[collector]
         )
-        collected = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
-    if done.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        said = "; ".join(collected.get("errors", [])) or (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise CollectionError(f"pytest cannot collect {plan.path.parent} (exit code {done.returncode}): {said}")
-    tests = [PhaseTest(**test) for test in collected["tests"]]
-    assign(plan, tests, whole=False)
-    return tests
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        why = "; ".join(collector.errors) or (said.getvalue().strip().splitlines() or ["no message"])[-1]
+        raise CollectionError(f"pytest cannot collect {plan.path.parent} (exit code {int(code)}): {why}")
+    assign(plan, collector.tests, whole=False)
+    return collector.tests
 
 
-def describe(plan: Plan, found: dict[str, str]) -> list[str]:
-    """The plan as lines: a block a phase, its gates and its test."""
+def describe(plan: Plan, found: Mapping[str, str]) -> list[str]:
+    """A plan as lines: a block for each phase with its gates and its test. ``found``: phase id → node id."""
     lines = [f"{plan.trace.id}  {plan.trace.title}  ({plan.path})"]
     for position, phase in enumerate(plan.phases, start=1):
         upstream = ", ".join(plan.upstream[phase.id]) or "nothing"
         lines.append(f"{position:>3}. {phase.id} {phase.name}  (after {upstream})")
         lines += [f"       {gate.id:<4} {gate.kind.value:<9} {plain(gate.purpose)}" for gate in phase.gates]
-        lines.append(
-            f"       test {found.get(phase.id) or 'MISSING: mark one with @pytest.mark.phase(' + repr(phase.id) + ')'}"
-        )
+        test = found.get(phase.id) or f"MISSING: mark one with @pytest.mark.phase({phase.id!r})"
+        lines.append(f"       test {test}")
     missing = [phase.id for phase in plan.phases if phase.id not in found]
     gates = sum(len(phase.gates) for phase in plan.phases)
     state = f"tests missing for {', '.join(missing)}" if missing else "every phase has its test"

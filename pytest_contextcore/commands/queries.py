@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator
@@ -12,9 +10,12 @@ from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any, Literal
 
-DASHBOARD_UID = "contextcore-plans"
+import click
+
+from .cli import refuse
+
 _WIDTH = 80
-_COLUMNS, _PANEL_HEIGHT = 24, 9  # of Grafana's grid
+_COLUMNS, _HEIGHT = 24, 9  # of Grafana's grid, of a panel in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,13 @@ class Query:
     unit: str = "short"
     stack: bool = False
 
+    @property
+    def look(self) -> Literal["table", "share", "count", "duration"]:
+        """The panel in ``grafana.json`` that shows it."""
+        if self.kind == "search":
+            return "table"
+        return "share" if self.stack else "count" if self.unit == "short" else "duration"
+
 
 def queries() -> list[Query]:
     """All queries, in the order in which they are shown."""
@@ -45,72 +53,20 @@ def queries() -> list[Query]:
 
 def dashboard(found: list[Query]) -> dict[str, Any]:
     """A Grafana dashboard with a panel for each query; the user chooses the Tempo data source at its top."""
-    half = _COLUMNS // 2
-    return {
-        "uid": DASHBOARD_UID,
-        "title": "ContextCore plans",
-        "tags": ["contextcore"],
-        "schemaVersion": 39,
-        "version": 1,
-        "editable": True,
-        "time": {"from": "now-3h", "to": "now"},
-        "templating": {
-            "list": [
-                {"name": "datasource", "label": "Tempo", "type": "datasource", "query": "tempo", "refresh": 1}
-            ]
-        },
-        "annotations": {"list": []},
-        "panels": [
-            {
-                "id": index + 1,
-                "title": query.title,
-                "description": query.purpose,
-                "datasource": {"type": "tempo", "uid": "${datasource}"},
-                "gridPos": {
-                    "x": index % 2 * half, "y": index // 2 * _PANEL_HEIGHT, "w": half, "h": _PANEL_HEIGHT
-                },
-                "targets": [_target(query)],
-                **_look(query),
-            }
-            for index, query in enumerate(found)
-        ],
-    }  # fmt: skip
-
-
-def _target(query: Query) -> dict[str, Any]:
-    return {
-        "refId": "A",
-        "datasource": {"type": "tempo", "uid": "${datasource}"},
-        "queryType": "traceql",
-        "query": query.query,
-        "limit": 100,
-        "tableType": "spans",
-        "metricsQueryType": "range",
-    }
-
-
-def _look(query: Query) -> dict[str, Any]:
-    """Type, options and field settings of a panel: a table of spans, or bars whose legend sums them up."""
-    if query.kind == "search":
-        return {"type": "table", "options": {"showHeader": True}, "fieldConfig": {"defaults": {}, "overrides": []}}
-    counted = query.unit == "short"
-    custom = {
-        "drawStyle": "bars" if counted else "points",
-        "fillOpacity": 80,
-        "stacking": {"mode": "percent" if query.stack else "normal" if counted else "none", "group": "A"},
-    }
-    calculation = "sum" if counted else "max"
-    return {
-        "type": "timeseries",
-        "options": {
-            "legend": {
-                "showLegend": True, "displayMode": "table", "placement": "right", "calcs": [calculation],
-                "sortBy": {"sum": "Total", "max": "Max"}[calculation], "sortDesc": True,
-            },
-            "tooltip": {"mode": "multi", "sort": "desc"},
-        },
-        "fieldConfig": {"defaults": {"unit": query.unit, "custom": custom}, "overrides": []},
-    }  # fmt: skip
+    parts = json.loads((files(__package__) / "grafana.json").read_text(encoding="utf-8"))
+    width = _COLUMNS // 2
+    panels = [
+        {
+            "id": index + 1,
+            "title": query.title,
+            "description": query.purpose,
+            "gridPos": {"x": index % 2 * width, "y": index // 2 * _HEIGHT, "w": width, "h": _HEIGHT},
+            "targets": [{**parts["target"], "query": query.query}],
+            **parts["panels"][query.look],
+        }
+        for index, query in enumerate(found)
+    ]
+    return {**parts["dashboard"], "panels": panels}
 
 
 def _listing(found: list[Query]) -> Iterator[str]:
@@ -122,31 +78,30 @@ def _listing(found: list[Query]) -> Iterator[str]:
     yield "contextcore queries NAME prints one query alone, --dashboard a Grafana dashboard."
 
 
-def command(arguments: list[str]) -> int:
-    """The command line: exit code 0, or 2 for bad usage."""
-    parser = argparse.ArgumentParser(
-        prog="contextcore queries", description="TraceQL queries over the spans of plans, for Grafana Tempo."
-    )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="print this query alone")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--format", choices=("text", "json"), default="text", help="form of the list (default: text)")
-    form.add_argument("--dashboard", action="store_true", help="print a Grafana dashboard (JSON) for import")
-    options = parser.parse_args(arguments)
+@click.command("queries")
+@click.argument("name", required=False)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the list."
+)
+@click.option("--dashboard", "as_dashboard", is_flag=True, help="Print a Grafana dashboard (JSON) for import.")
+def command(name: str | None, form: str, as_dashboard: bool) -> int:
+    """Print TraceQL queries over plans, for Grafana Tempo.
+
+    NAME is one query, to be printed alone.
+    """
+    if as_dashboard and (name is not None or form == "json"):
+        raise click.UsageError("--dashboard stands alone, without NAME and --format", click.get_current_context())
     found = queries()
-    if options.name is not None:
-        if options.dashboard:
-            parser.error("NAME and --dashboard exclude each other")
-        found = [query for query in found if query.name == options.name]
-        if not found:
-            known = ", ".join(query.name for query in queries())
-            print(f"contextcore queries: there is no query {options.name!r}; there are: {known}", file=sys.stderr)
-            return 2
-    if options.dashboard:
+    if as_dashboard:
         print(json.dumps(dashboard(found), indent=2))
-    elif options.format == "json":
+        return 0
+    if name is not None:
+        known = ", ".join(query.name for query in found)
+        found = [query for query in found if query.name == name]
+        if not found:
+            return refuse(f"there is no query {name!r}; there are: {known}")
+    if form == "json":
         print(json.dumps([asdict(query) for query in found], indent=2))
-    elif options.name is not None:
-        print(found[0].query)
     else:
-        print("\n".join(_listing(found)))
+        print(found[0].query if name is not None else "\n".join(_listing(found)))
     return 0

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
+
+import click
 
 from ..export.send import send
 from ..export.settings import Settings
 from ..export.spool import Spool
+from .cli import refuse
 
 PATIENCE = 60.0
 """Seconds without an accepted request after which a replay gives up."""
@@ -24,32 +26,39 @@ _WIDTH = 30
 _LINES = ".jsonl"
 
 
-def command(arguments: list[str]) -> int:
-    """The command line: exit code 0 when everything was accepted, 1 when spans are left, 2 for bad usage."""
-    parser = argparse.ArgumentParser(prog="contextcore replay", description="Send spans that could not be sent.")
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="spool file, or a plan's .otlp.jsonl file")
-    parser.add_argument("--endpoint", metavar="URL", help="where to (default: OTEL_EXPORTER_OTLP_ENDPOINT)")
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=PATIENCE,
-        metavar="SECONDS",
-        help=f"give up after this time without progress (default: {PATIENCE:g})",
-    )
-    options = parser.parse_args(arguments)
-    missing = [path for path in options.files if not os.path.isfile(path)]  # noqa: PTH113  (never raises)
+@click.command("replay")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("--endpoint", metavar="URL", help="Where to (default: OTEL_EXPORTER_OTLP_ENDPOINT).")
+@click.option(
+    "--timeout",
+    type=float,
+    default=PATIENCE,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up after this time without progress.",
+)
+def command(files: tuple[Path, ...], endpoint: str | None, timeout: float) -> int:
+    """Send spans that could not be sent.
+
+    FILE is a spool file, or a plan's .otlp.jsonl file. Exit code 1: spans are left.
+    """
+    missing = [path for path in files if not os.path.isfile(path)]  # noqa: PTH113  (never raises)
     if missing:
-        return _say([f"there is no file {missing[0]}"], 2)
-    settings = Settings.from_environ(_environ(os.environ, options.endpoint))
+        return refuse(f"there is no file {missing[0]}")
+    settings = Settings.from_environ(os.environ, endpoint)
     if not settings.exporting:
         why = "; ".join(settings.problems) or "no endpoint is configured"
-        return _say([f"{why}; name one with --endpoint or OTEL_EXPORTER_OTLP_ENDPOINT"], 2)
+        return refuse(f"{why}; name one with --endpoint or OTEL_EXPORTER_OTLP_ENDPOINT")
+    lines = []
     try:
         with tempfile.TemporaryDirectory(prefix="contextcore-replay-") as folder:
-            return _say(replay(list(dict.fromkeys(options.files)), settings, options.timeout, Path(folder)), 1)
+            lines = replay(list(dict.fromkeys(files)), settings, timeout, Path(folder))
     except KeyboardInterrupt:
         print(file=sys.stderr)
-        return _say(["interrupted; the same command goes on where it stopped"], 1)
+        lines = ["interrupted; the same command goes on where it stopped"]
+    for line in lines:
+        refuse(line)
+    return 1 if lines else 0
 
 
 def replay(paths: Sequence[Path], settings: Settings, patience: float, folder: Path) -> list[str]:
@@ -87,20 +96,6 @@ def replay(paths: Sequence[Path], settings: Settings, patience: float, folder: P
     how = f", {ended} of them ended as interrupted" if ended else ""
     print(f"{done.sent} spans sent to {settings.describe()}{how}")
     return done.lines
-
-
-def _say(lines: Sequence[str], code: int) -> int:
-    for line in lines:
-        print(f"contextcore replay: {line}", file=sys.stderr)
-    return code if lines else 0
-
-
-def _environ(environ: Mapping[str, str], endpoint: str | None) -> Mapping[str, str]:
-    """The environment with another endpoint for all signals, which one for traces would beat."""
-    if not endpoint:
-        return environ
-    others = {name: value for name, value in environ.items() if name != "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
-    return {**others, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
 
 
 def _converted(path: Path, settings: Settings, folder: Path) -> Spool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import importlib.util
 import json
 import os
 import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+import click
 
 from ..errors import EvidenceError
 from ..export.otlp_json import message_line
@@ -19,47 +18,57 @@ from ..files import write_atomic
 from ..report.diff import compare, document, lines
 from ..report.terminal import table
 from ..report.verdict import of_trace
-from ..text import harmless
+from ..text import escaped, harmless
 from ..trace.evidence import format_time
 from ..trace.file import dump, load_evidence
+from .cli import OUT, refuse
 
-HTML = "pytest_contextcore.report.page.page"
-"""The module whose ``render(verdicts)`` makes the page of ``--html``."""
+_FILE = click.Path(path_type=Path)
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What is printed."
+)
 
 
-def show(arguments: list[str]) -> int:
-    """The command line of ``contextcore show``: exit code 0, or 2 for bad usage and evidence that cannot be read."""
-    parser = argparse.ArgumentParser(
-        prog="contextcore show", description="Print the table of a finished run, from its evidence."
-    )
-    parser.add_argument("file", type=Path, metavar="FILE", help="evidence, such as out/<trace id>.json")
-    parser.add_argument("--format", choices=["text", "json"], default="text", help="what is printed (default: text)")
-    parser.add_argument("--spans", action="store_true", help="FILE is a spool: print its spans as OTLP/JSON lines")
-    if importlib.util.find_spec(HTML) is not None:
-        parser.add_argument("--html", type=Path, metavar="OUT", help="also write the trace as a self-contained page")
-    options = parser.parse_args(arguments)
-    if options.spans:
-        return _spans(options.file)
+@click.command("show")
+@click.argument("file", required=False, type=_FILE)
+@OUT
+@_FORMAT
+@click.option("--spans", is_flag=True, help="FILE is a spool: print its spans as OTLP/JSON lines.")
+@click.option("--html", metavar="FILE", type=_FILE, help="Also write the trace as a self-contained page.")
+def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | None) -> int:
+    """Print the table of a finished run.
+
+    FILE is its evidence, such as out/PI-101-002.json; without it, the newest in the folder for evidence.
+    """
+    if spans:
+        if file is None:
+            raise click.UsageError(
+                "--spans needs FILE, a spool such as out/spool/<run>.otlp", click.get_current_context()
+            )
+        return _spans(file)
     try:
-        evidence = load_evidence(options.file)
+        file = file or newest(out, 1)[0]
+        evidence = load_evidence(file)
     except EvidenceError as error:
-        return _refused("show", str(error))
+        return refuse(str(error))
     if not evidence.spans:
-        return _refused("show", f"evidence {options.file}: spans: observed none, expected one a phase of the plan")
-    page: Path | None = getattr(options, "html", None)
-    if page is not None:
+        return refuse(f"evidence {file}: spans: observed none, expected one a phase of the plan")
+    verdict = of_trace(evidence)
+    if html is not None:
+        from ..report.page.page import render  # noqa: PLC0415  (only for --html)
+
         try:
-            write_atomic(page, importlib.import_module(HTML).render([of_trace(evidence)]).encode(), durable=False)
+            write_atomic(html, render([verdict]).encode(), durable=False)
         except OSError as error:
-            return _refused("show", f"the page cannot be written to {page}: {error.strerror or error}")
-    if options.format == "json":
+            return refuse(f"the page cannot be written to {html}: {error.strerror or error}")
+    if form == "json":
         print(_json(json.loads(dump(evidence))))
         return 0
     began = format_time(evidence.started_at) if evidence.started_at is not None else "never started"
     width = min(max(shutil.get_terminal_size().columns, 40), 120)
-    rows = [line for line, _ in table(of_trace(evidence), width=width, ascii_only=not _can_print("✓✗·…"))]
+    rows = [line for line, _ in table(verdict, width=width, ascii_only=not _can_print("✓✗·…"))]
     heads = [f"trace {evidence.trace_id}: {evidence.title}", f"started {began}, trace {evidence.otel_trace_id}"]
-    _print([*heads, *rows, *([f"page:     {page}"] if page else [])])
+    _print([*heads, *rows, *([f"page:     {html}"] if html else [])])
     return 0
 
 
@@ -76,32 +85,48 @@ def _spans(path: Path) -> int:
             else:
                 damaged += 1
     except OSError as error:
-        return _refused("show", f"spool {path}: {error.strerror or error}")
+        return refuse(f"spool {path}: {error.strerror or error}")
     if damaged and not shown:
-        return _refused("show", f"{path} is no spool, such as out/spool/<run>.otlp")
-    if damaged:
-        _refused("show", f"spool {path}: {damaged} damaged pieces were left out")
-    return 1 if damaged else 0
+        return refuse(f"{path} is no spool, such as out/spool/<run>.otlp")
+    return refuse(f"spool {path}: {damaged} damaged pieces were left out", 1) if damaged else 0
 
 
-def diff(arguments: list[str]) -> int:
-    """The command line of ``contextcore diff``: exit code 0 if nothing changed, 1 if something did, 2 for trouble."""
-    parser = argparse.ArgumentParser(
-        prog="contextcore diff", description="Say what changed between two runs of a trace, from their evidence."
-    )
-    parser.add_argument("a", type=Path, metavar="A", help="evidence of the earlier run")
-    parser.add_argument("b", type=Path, metavar="B", help="evidence of the later run")
-    parser.add_argument("--format", choices=["text", "json"], default="text", help="what is printed (default: text)")
-    options = parser.parse_args(arguments)
+@click.command("diff")
+@click.argument("files", metavar="[A B]", nargs=-1, type=_FILE)
+@OUT
+@_FORMAT
+def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
+    """Say what changed between two runs of a trace.
+
+    A and B are evidence of the earlier and of the later run; without them, the two newest in the folder for evidence.
+    Exit code 1: something changed.
+    """
+    if files and len(files) != 2:
+        raise click.UsageError("give two files, A and B, or none", click.get_current_context())
     try:
-        found = compare(load_evidence(options.a), load_evidence(options.b))
+        a, b = files or reversed(newest(out, 2))
+        found = compare(load_evidence(a), load_evidence(b))
     except (EvidenceError, ValueError) as error:
-        return _refused("diff", str(error))
-    if options.format == "json":
-        print(_json(document(found, [str(options.a), str(options.b)])))
+        return refuse(str(error))
+    if form == "json":
+        print(_json(document(found, [str(a), str(b)])))
     else:
         _print(lines(found))
     return 1 if found.changes else 0
+
+
+def newest(out: Path, count: int) -> list[Path]:
+    """The evidence files in a folder that were written last, the newest first.
+
+    Raises:
+        EvidenceError: there are fewer.
+    """
+    found = sorted(out.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    if len(found) < count:
+        there = "no evidence" if not found else f"only {found[0].name}"
+        needed = "a file" if count == 1 else f"{count} files"
+        raise EvidenceError(f"there is {there} in {out}: run a plan with pytest first, or name {needed}")
+    return found[:count]
 
 
 def _json(value: object) -> str:
@@ -109,21 +134,10 @@ def _json(value: object) -> str:
     return json.dumps(value, indent=2).replace("##[", "#\\u0023[")
 
 
-def _refused(command: str, why: str) -> int:
-    print(f"contextcore {command}: {_printable(why)}", file=sys.stderr)
-    return 2
-
-
 def _print(lines: Iterable[str]) -> None:
     """Evidence may come from elsewhere: no control character and no CI command of it reaches the terminal."""
-    encoding = sys.stdout.encoding or "utf-8"
     for line in lines:
-        shown = harmless(_printable(line), os.environ)
-        print(shown.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+        print(harmless(escaped(line), os.environ))
 
 
 def _can_print(text: str) -> bool:

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
 from pathlib import Path
 
+import click
+
 from ..errors import EvidenceError
+from ..export.sampler import sampled
+from ..export.settings import Settings
 from ..ids import remote_parent
+from ..trace.file import load_evidence
+from ..trace.resume import header, is_open
+from .cli import refuse
 
 
-def command(arguments: list[str]) -> int:
-    """The command line: exit code 0, 1 where there is nothing to go on with, 2 for bad usage."""
-    parser = argparse.ArgumentParser(
-        prog="contextcore traceparent",
-        description="Print TRACEPARENT=… for a run that goes on with an unfinished trace.",
-    )
-    parser.add_argument("evidence", type=Path, metavar="FILE", help="evidence file, such as out/PI-101-002.json")
-    parser.add_argument("--value", action="store_true", help="print the value only")
-    options = parser.parse_args(arguments)
-    from ..export.sampler import sampled  # noqa: PLC0415
-    from ..export.settings import Settings  # noqa: PLC0415
-    from ..trace.file import load_evidence  # noqa: PLC0415
-    from ..trace.resume import header, is_open  # noqa: PLC0415  (not for --help)
+@click.command("traceparent")
+@click.argument("evidence", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--value", is_flag=True, help="Print the value only.")
+def command(evidence: Path, value: bool) -> int:
+    """Print TRACEPARENT=… to go on with an unfinished trace.
 
+    FILE is the trace's evidence, such as out/PI-101-002.json. Exit code 1: there is nothing to go on with.
+    """
     try:
-        evidence = load_evidence(options.evidence, unaltered=True)
+        found = load_evidence(evidence, unaltered=True)
     except EvidenceError as error:
-        print(f"contextcore traceparent: {error}", file=sys.stderr)
-        return 1
-    if not is_open(evidence):
-        print(
-            f"contextcore traceparent: {options.evidence}: the trace has ended ({evidence.status}), so there is "
-            "nothing to go on with; the next run is a trace of its own",
-            file=sys.stderr,
+        return refuse(str(error), 1)
+    if not is_open(found):
+        return refuse(
+            f"{evidence}: the trace has ended ({found.status}), so there is nothing to go on with; "
+            "the next run is a trace of its own",
+            1,
         )
-        return 1
-    taken = sampled(Settings.from_environ(os.environ), remote_parent(os.environ), evidence.otel_trace_id)
-    value = header(evidence, sampled=taken)
-    print(value if options.value else f"TRACEPARENT={value}")
+    taken = sampled(Settings.from_environ(os.environ), remote_parent(os.environ), found.otel_trace_id)
+    shown = header(found, sampled=taken)
+    print(shown if value else f"TRACEPARENT={shown}")
     return 0

@@ -1,4 +1,4 @@
-"""Is a file as its schema says, and do its parts agree? For ``contextcore contract a2a-validate``."""
+"""What is wrong with a file of evidence, a plan or waivers: ``contextcore contract a2a-validate``."""
 
 from __future__ import annotations
 
@@ -7,50 +7,44 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import PlanError
+from ..errors import Fault, PlanError, shown
 from ..ids import PLAN_FILE
 from ..plan.model import load_plan
-from ..plan.waivers import load_waivers
+from ..plan.waivers import read_waivers
 from ..schemas import KINDS, file_name, schema
-from ..schemas.check import Fault, faults, shown
+from ..schemas.check import faults, place_of
 from ..trace.evidence import Evidence
 
 SCHEMAS = {kind: file_name(kind) for kind in KINDS}
-"""Kind of file → name of the schema that it is held to."""
+"""Kind of file → name of the schema that describes it."""
 
 
 def check_document(kind: str, document: Any, path: Path) -> list[Fault]:
-    """Every fault of a document: by its schema, then, if that finds none, by the rules that a schema cannot say.
+    """Every fault of a document.
 
-    A plan is read again from its file; waivers are held against the plan beside them, if there is one.
-    """
-    return list(faults(schema(kind), document)) or _broken_rules(kind, document, path)
-
-
-def _broken_rules(kind: str, document: Any, path: Path) -> list[Fault]:
-    """The rules that a document breaks.
-
-    A plan is read again from its file; waivers are held against the plan beside them, if there is one.
+    Evidence is held against its schema, then against the rules that a schema cannot say. A plan and waivers are read
+    again from ``path``, as a run reads them; waivers are held against the plan beside them, if there is one.
     """
     if kind == "evidence":
-        return _evidence(document)
+        return faults(schema(kind), document) or _broken_rules(document)
     try:
         if kind == "plan":
             load_plan(path)
-        elif (path.parent / PLAN_FILE).exists():
-            load_waivers(load_plan(path.parent / PLAN_FILE), path=path)
+        else:
+            beside = path.parent / PLAN_FILE
+            read_waivers(path, load_plan(beside) if beside.exists() else None)
     except PlanError as error:
-        observed = str(error).removeprefix(f"{kind} {path}: ")
-        return [Fault("", observed, f"{kind} whose parts fit together", "correct what is named")]
+        problem = str(error).removeprefix(f"{kind} {path}: ")
+        return list(error.faults) or [Fault("", problem, f"a {kind} file that can be read", "correct the file")]
     return []
 
 
-def _evidence(document: Any) -> list[Fault]:
+def _broken_rules(document: Any) -> list[Fault]:
     try:
         evidence = Evidence.model_validate(document)
     except ValidationError as error:
         return [
-            Fault(place(found["loc"]), shown(found["input"]), found["msg"].removeprefix("Value error, "), "")
+            Fault(place_of(found["loc"]), shown(found["input"]), found["msg"].removeprefix("Value error, "), "")
             for found in error.errors(include_url=False)
         ]
     stated = evidence.summary.model_dump(mode="json")
@@ -62,8 +56,3 @@ def _evidence(document: Any) -> list[Fault]:
         for name, number in counted[part].items()
         if stated[part][name] != number
     ]
-
-
-def place(location: tuple[int | str, ...]) -> str:
-    """A place in a document: ``spans[3].gates[0].result``."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")

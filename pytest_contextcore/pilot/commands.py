@@ -5,17 +5,20 @@ A new command is a line in ``SUBCOMMANDS``. Nothing heavy is imported before a c
 
 from __future__ import annotations
 
-import argparse
 import pkgutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, TypeVar
+
+import click
 
 from pytest_contextcore import ContextcoreError
 
 from .findings import clean
 
+FC = TypeVar("FC", bound=Callable[..., Any])
 PROGRAM = "contextcore contract"
 PLAN_FILE = "plan.toml"
 _LINE = 400
@@ -25,52 +28,70 @@ class UsageError(ContextcoreError):
     """The command line cannot be followed; the message is one line and says what is right."""
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
-        raise UsageError(f"{message}; see {self.prog} --help")
-
-
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """A command: its summary, and where its function is: arguments in, exit code out, or a `UsageError`."""
+    """A command: its summary, and where its ``click.Command`` is, which gives an exit code or raises `UsageError`."""
 
     summary: str
-    function: str
+    command: str
 
 
 SUBCOMMANDS = {
     "a2a-check-pipeline": Subcommand(
-        "check an export: one verdict per gate", "pytest_contextcore.pilot.diagnosis:check_pipeline"
+        "Check an export: one verdict for each gate.", "pytest_contextcore.pilot.diagnosis:check_pipeline"
     ),
     "a2a-diagnose": Subcommand(
-        "ask the Three Questions about a pipeline's output", "pytest_contextcore.pilot.diagnosis:diagnose"
+        "Ask the Three Questions about a pipeline's output.", "pytest_contextcore.pilot.diagnosis:diagnose"
     ),
-    "a2a-pilot": Subcommand("run the pilot PI-101-002", "pytest_contextcore.pilot.run_pilot:command"),
+    "a2a-pilot": Subcommand("Run the pilot PI-101-002.", "pytest_contextcore.pilot.run_pilot:command"),
     "a2a-validate": Subcommand(
-        "check a file of evidence, a plan or waivers against its schema", "pytest_contextcore.pilot.validate:command"
+        "Check a file of evidence, a plan or waivers.", "pytest_contextcore.pilot.validate:command"
     ),
 }
 
 
-def contract(arguments: list[str]) -> int:
-    """The command line: exit code 0 if all is well, 1 if not, 2 for bad usage."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("\n".join(_usage()), file=sys.stdout if arguments else sys.stderr)
-        return 0 if arguments else 2
-    name, *rest = arguments
-    if name not in SUBCOMMANDS:
-        known = ", ".join(SUBCOMMANDS)
-        print(f"{PROGRAM}: there is no command {clean(repr(name))}; there are {known}", file=sys.stderr)
-        return 2
-    try:
-        code: int = pkgutil.resolve_name(SUBCOMMANDS[name].function)(rest)
-    except UsageError as error:
-        print(f"{PROGRAM} {name}: {clean(str(error), _LINE)}", file=sys.stderr)
-        return 2
-    return code
+class _Contract(click.Group):
+    """The commands of ``SUBCOMMANDS``. The module of one is imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        if cmd_name not in SUBCOMMANDS:
+            ctx.fail(f"there is no command {cmd_name!r}; there are {', '.join(SUBCOMMANDS)}")
+        found: click.Command = pkgutil.resolve_name(SUBCOMMANDS[cmd_name].command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in SUBCOMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Run the command that was named; a command line that it cannot follow is exit code 2."""
+        try:
+            code: int = super().invoke(ctx)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # so that the message names the command
+            raise
+        except UsageError as error:
+            print(f"{PROGRAM} {ctx.invoked_subcommand}: {clean(str(error), _LINE)}", file=sys.stderr)
+            return 2
+        return code
+
+
+@click.group("contract", cls=_Contract)
+def contract() -> None:
+    """Run the pilot, or ask its gates about a pipeline's output.
+
+    Exit code 0: all is well. 1: not. 2: bad usage.
+    """
+
+
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What is printed."
+)
 
 
 def suite_folder() -> Path:
@@ -87,9 +108,3 @@ def suite_folder() -> Path:
     raise FileNotFoundError(
         f"the pilot's {PLAN_FILE} is neither in {places[0]} nor in {places[1]}; install pytest-contextcore again"
     )
-
-
-def _usage() -> list[str]:
-    width = max(map(len, SUBCOMMANDS))
-    lines = [f"  {name:<{width}}  {command.summary}" for name, command in SUBCOMMANDS.items()]
-    return [f"usage: {PROGRAM} COMMAND …", *lines, f"{PROGRAM} COMMAND --help says more"]

@@ -6,33 +6,43 @@ Questions, up to the first no, and says where to start.
 
 from __future__ import annotations
 
+import click
+
 from .answers import Output, deliver
+from .commands import FC, FORMAT
 from .questions import QUESTIONS
-from .target import PARTS, locate, parser, threshold
+from .target import PARTS, export_options, locate, threshold
 
 
-def check_pipeline(arguments: list[str]) -> int:
-    """The command line: exit code 0 if the export is healthy, 1 if not.
+@click.command("a2a-check-pipeline")
+@export_options
+@FORMAT
+def check_pipeline(export_dir: str, source: str | None, min_coverage: str | None, report: str | None, form: str) -> int:
+    """Check an export with the gates of the pilot's S1 to S3.
 
-    Raises:
-        UsageError: the command line cannot be followed.
+    Exit code 0: the export is healthy. 1: it is not.
     """
-    name = "a2a-check-pipeline"
-    options = parser(name, "Check an export with the gates of the pilot's S1 to S3.").parse_args(arguments)
-    target = locate(options.export_dir, options.source, {})
-    return deliver(name, target, threshold(options.min_coverage), QUESTIONS[:1], Output(options.format, options.report))
+    target = locate(export_dir, source, {})
+    return deliver("a2a-check-pipeline", target, threshold(min_coverage), QUESTIONS[:1], Output(form, report))
 
 
-def diagnose(arguments: list[str]) -> int:
-    """The command line: exit code 0 if no question is answered no, 1 if one is.
+def _part_options(command: FC) -> FC:
+    for part in reversed(PARTS):
+        text = f"Folder (default: {part}, next to EXPORT_DIR, if there)."
+        command = click.option(f"--{part}-dir", part, metavar="D", help=text)(command)
+    return command
 
-    Raises:
-        UsageError: the command line cannot be followed.
+
+@click.command("a2a-diagnose")
+@export_options
+@_part_options
+@FORMAT
+def diagnose(
+    export_dir: str, source: str | None, min_coverage: str | None, report: str | None, form: str, **parts: str | None
+) -> int:
+    """Ask whether the contract is complete, faithfully translated and faithfully executed.
+
+    Exit code 0: no question is answered no. 1: one is.
     """
-    name = "a2a-diagnose"
-    line = parser(name, "Ask whether the contract is complete, faithfully translated and faithfully executed.")
-    for part in PARTS:
-        line.add_argument(f"--{part}-dir", metavar="D", help=f"folder (default: {part}, next to EXPORT_DIR, if there)")
-    options = line.parse_args(arguments)
-    target = locate(options.export_dir, options.source, {part: getattr(options, f"{part}_dir") for part in PARTS})
-    return deliver(name, target, threshold(options.min_coverage), QUESTIONS, Output(options.format, options.report))
+    target = locate(export_dir, source, parts)
+    return deliver("a2a-diagnose", target, threshold(min_coverage), QUESTIONS, Output(form, report))

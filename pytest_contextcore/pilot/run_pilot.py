@@ -8,77 +8,76 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 
+import click
+
 from pytest_contextcore import write_output
 
-from .commands import Parser, UsageError, suite_folder
+from .commands import FC, FORMAT, UsageError, suite_folder
 from .findings import clean
 from .names import PLAN_ID
 
-NAME = "a2a-pilot"
 _PLUGIN = "pytest_contextcore.pilot.plugin"
 _IMPORTED = "Module already imported so cannot be rewritten"  # true of this command's few modules, which assert nothing
 _VALUES = {
-    "workspace": ("DIR", "check this workspace instead of building the embedded one"),
-    "source-checksum": ("VALUE", "inject: the source checksum that the export records"),
-    "drop-feature": ("ID", "inject: that gap's feature is lost (repeatable)"),
-    "test-failures": ("N", "inject: break N generated artifacts before validation"),
-    "review-blockers": ("N", "inject: N blocking review findings"),
-    "min-coverage": ("PERCENT", "S2's coverage threshold (default: 80)"),
-    "scan-existing": ("DIR", "S2 counts artifacts found in DIR, too"),
-    "contextcore-html": ("FILE", "also write the trace as a page"),
-    "junitxml": ("FILE", "also write a JUnit report"),
+    "workspace": ("DIR", "Check this workspace instead of building the embedded one."),
+    "source-checksum": ("VALUE", "Inject: the source checksum that the export records."),
+    "drop-feature": ("ID", "Inject: that gap's feature is lost (repeatable)."),
+    "test-failures": ("N", "Inject: break N generated artifacts before validation."),
+    "review-blockers": ("N", "Inject: N blocking review findings."),
+    "min-coverage": ("PERCENT", "S2's coverage threshold (default: 80)."),
+    "scan-existing": ("DIR", "S2 counts artifacts found in DIR, too."),
+    "contextcore-html": ("FILE", "Also write the trace as a page."),
+    "junitxml": ("FILE", "Also write a JUnit report."),
 }
 _USAGE, _NOT_RUN = 4, 5  # pytest's exit codes
 
 
-def command(arguments: list[str]) -> int:
-    """The command line: exit code 0 if the trace completed, 1 if it is blocked or failed.
+def _passed_on(command: FC) -> FC:
+    for name, (metavar, text) in reversed(_VALUES.items()):
+        command = click.option(f"--{name}", metavar=metavar, multiple=True, help=text)(command)
+    return command
 
-    Raises:
-        UsageError: the command line cannot be followed, or the evidence cannot be written where ``--output`` says.
+
+@click.command("a2a-pilot")
+@_passed_on
+@click.option("--contextcore-out", "out", metavar="DIR", default="out", show_default=True, help="Where evidence goes.")
+@click.option("--contextcore-resume", "resume", is_flag=True, help="Reuse what the last evidence has.")
+@click.option("--output", metavar="FILE", help="Also write the evidence to this file.")
+@FORMAT
+@click.option("--fail-on-block", is_flag=True, help="Accepted; a blocked trace is always exit code 1.")
+def command(
+    out: str, resume: bool, output: str | None, form: str, fail_on_block: bool, **passed_on: tuple[str, ...]
+) -> int:
+    """Run the pilot PI-101-002: ten phases, S1 to S10, as one trace.
+
+    Exit code 0: the trace is completed. 1: it is blocked or failed.
     """
-    options = _parser().parse_args(arguments)
-    if options.output is not None and not options.output.strip():
-        raise UsageError("--output: the value is empty; name a file")
-    if not options.contextcore_out.strip():
-        raise UsageError("--contextcore-out: the value is empty; name a folder")
-    out = Path.cwd() / options.contextcore_out
-    evidence = out / f"{PLAN_ID}.json"
+    del fail_on_block
+    for option, value in (("--output", output), ("--contextcore-out", out)):
+        if value is not None and not value.strip():
+            raise UsageError(f"{option}: the value is empty; name a {'file' if option == '--output' else 'folder'}")
+    folder = Path.cwd() / out
+    evidence = folder / f"{PLAN_ID}.json"
     before = _written_at(evidence)
-    code = _run(_pytest_arguments(options, out), quiet=options.format == "json")
+    given = [f"--{name}={value}" for name in _VALUES for value in passed_on[name.replace("-", "_")]]
+    code = _run(
+        _pytest_arguments(folder, [*given, *(["--contextcore-resume"] if resume else [])]), quiet=form == "json"
+    )
     if _written_at(evidence) in (None, before):  # nothing ran, or nothing could be written; pytest has said why
         return 2 if code in (_USAGE, _NOT_RUN) else 1
     content = evidence.read_bytes()
-    if options.output is not None:
-        _write(options.output, content)
-    if options.format == "json":
+    if output is not None:
+        _write(output, content)
+    if form == "json":
         sys.stdout.write(f"{content.decode().rstrip()}\n")
     return 0 if code == 0 else 1
 
 
-def _parser() -> Parser:
-    made = Parser(
-        prog=f"contextcore contract {NAME}",
-        description="Run the pilot PI-101-002: ten phases, S1 to S10, as one trace.",
-        allow_abbrev=False,
-    )
-    for name, (metavar, text) in _VALUES.items():
-        made.add_argument(f"--{name}", metavar=metavar, action="append", help=text)
-    made.add_argument("--contextcore-out", metavar="DIR", default="out", help="where evidence goes (default: out)")
-    made.add_argument("--contextcore-resume", action="store_true", help="reuse what the last evidence has")
-    made.add_argument("--output", metavar="FILE", help="also write the evidence to this file")
-    made.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
-    made.add_argument("--fail-on-block", action="store_true", help="accepted; a blocked trace is always exit code 1")
-    return made
-
-
-def _pytest_arguments(options: Namespace, out: Path) -> list[str]:
-    given = [f"--{name}={value}" for name in _VALUES for value in getattr(options, name.replace("-", "_")) or ()]
+def _pytest_arguments(out: Path, more: Sequence[str]) -> list[str]:
     suite = suite_folder()
     return [
         str(suite),
@@ -89,8 +88,7 @@ def _pytest_arguments(options: Namespace, out: Path) -> list[str]:
         *("-p", _PLUGIN, "-p", "no:cacheprovider"),
         *("-W", f"ignore:{_IMPORTED}:pytest.PytestAssertRewriteWarning"),
         f"--contextcore-out={out}",
-        *(["--contextcore-resume"] if options.contextcore_resume else []),
-        *given,
+        *more,
     ]
 
 

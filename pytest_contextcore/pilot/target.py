@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from .checks import Threshold
-from .commands import Parser, UsageError
+from .commands import FC, UsageError
 from .findings import clean
 from .names import SOURCE
 from .workspace import Workspace
@@ -37,17 +39,17 @@ class Target:
         return Workspace(self.root, self.mounts)
 
 
-def parser(name: str, description: str) -> Parser:
-    """Make the parser of a command over an export, with the options that all of them have."""
-    made = Parser(prog=f"contextcore contract {name}", description=description, allow_abbrev=False)
-    made.add_argument("export_dir", metavar="EXPORT_DIR", help="folder that the export step wrote")
-    made.add_argument(
-        "--source", metavar="FILE", help=f"the source manifest, or its folder (default: next to EXPORT_DIR, {SOURCE})"
-    )
-    made.add_argument("--min-coverage", metavar="PERCENT", help="coverage below this fails (default: below 80 warns)")
-    made.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
-    made.add_argument("--report", metavar="FILE", help="also write the JSON document to this file")
-    return made
+def export_options(command: FC) -> FC:
+    """Give a command over an export its argument, and the options that all of them have."""
+    source = f"The source manifest, or its folder (default: next to EXPORT_DIR, {SOURCE})."
+    for parameter in (
+        click.option("--report", metavar="FILE", help="Also write the JSON document to this file."),
+        click.option("--min-coverage", metavar="PERCENT", help="Coverage below this fails (default: below 80 warns)."),
+        click.option("--source", metavar="FILE", help=source),
+        click.argument("export_dir", metavar="EXPORT_DIR"),
+    ):
+        command = parameter(command)
+    return command
 
 
 def locate(export: str, source: str | None, given: Mapping[str, str | None]) -> Target:

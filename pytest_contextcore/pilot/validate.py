@@ -10,10 +10,12 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
+import click
+
 from pytest_contextcore import SCHEMAS, Fault, check_document
 
 from .answers import VERSION, say, wrapped
-from .commands import Parser, UsageError
+from .commands import FORMAT, UsageError
 from .findings import clean
 from .parsing import MAX_DEPTH, Malformed, decode, parse_json
 
@@ -25,25 +27,20 @@ _AGAIN = "Run the plan again: a run writes this file anew, and nobody edits it b
 _OTHER_VERSION = "Read it with the version of pytest-contextcore that wrote it."
 
 
-def command(arguments: list[str]) -> int:
-    """The command line: exit code 0 if the file is valid, 1 if not.
+@click.command("a2a-validate")
+@click.argument("kind")
+@click.argument("file")
+@FORMAT
+def command(kind: str, file: str, form: str) -> int:
+    """Check a file against its schema, and by the rules that no schema can say.
 
-    Raises:
-        UsageError: the command line cannot be followed, or the file cannot be read.
+    KIND is evidence, plan or waivers. Exit code 0: FILE is valid. 1: it is not.
     """
-    parser = Parser(
-        prog="contextcore contract a2a-validate", description="Check a file against its schema.", allow_abbrev=False
-    )
-    parser.add_argument("kind", metavar="KIND", help=f"what it is: {', '.join(SCHEMAS)}")
-    parser.add_argument("file", metavar="FILE", help="the file")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
-    options = parser.parse_args(arguments)
-    if options.kind not in SCHEMAS:
-        raise UsageError(f"there is no kind {clean(repr(options.kind))}; there are {', '.join(SCHEMAS)}")
-    path = Path(options.file)
-    found = [_told(options.kind, fault) for fault in _errors(options.kind, _read(path), path)]
-    say([json.dumps(document(options.kind, path, found), indent=2)] if options.format == "json" else
-        text(options.kind, path, found))  # fmt: skip
+    if kind not in SCHEMAS:
+        raise UsageError(f"there is no kind {clean(repr(kind))}; there are {', '.join(SCHEMAS)}")
+    path = Path(file)
+    found = [_told(kind, fault) for fault in _errors(kind, _read(path), path)]
+    say([json.dumps(document(kind, path, found), indent=2)] if form == "json" else text(kind, path, found))
     return 1 if found else 0
 
 

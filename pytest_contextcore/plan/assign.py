@@ -1,4 +1,4 @@
-"""Which test is which phase, and in what order they run. Pure: no pytest item is touched here."""
+"""Which test is which phase, and in what order they run. Pure: nothing here touches a pytest item."""
 
 from __future__ import annotations
 

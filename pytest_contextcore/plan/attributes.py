@@ -1,4 +1,4 @@
-"""The registry of attributes: what a span may carry (contract 6).
+"""The registry of attributes: what a span may carry.
 
 The registry is data, ``attributes.toml``; nothing is emitted that it, or the plan in use, does not declare.
 """

@@ -1,7 +1,6 @@
-"""The plan: a trace declared as data (contract 1), read from a TOML file into frozen models.
+"""The plan: a trace declared as data, read from a TOML file into frozen models.
 
-Every rule that a plan can break is checked here, and a broken one is a ``PlanError`` that names the file and the key,
-or the line where the TOML itself is wrong.
+A plan with mistakes is a ``PlanError`` that names all of them (:mod:`.mistakes`), or the line where the TOML is wrong.
 """
 
 from __future__ import annotations
@@ -13,13 +12,14 @@ import tomllib
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from ..errors import PlanError
-from ..ids import ID, ID_RULE, MAX_ID
+from ..ids import ID, MAX_ID, PLAN_FILE
 from .attributes import Attribute, AttributeType, registry
+from .mistakes import explained, misfits, refused
 
 MAX_PLAN_BYTES = 4 * 1024 * 1024
 
@@ -28,7 +28,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 def _check_id(value: object) -> object:
     if isinstance(value, str) and not ID.fullmatch(value):
-        raise ValueError(ID_RULE)
+        raise ValueError("letters, digits and . _ - with a letter or digit first")
     return value
 
 
@@ -77,24 +77,7 @@ class PhasePlan(_Frozen):
     gates: Annotated[tuple[GatePlan, ...], Field(min_length=1)]
     depends_on: tuple[Id, ...] | None = None
     options: tuple[Text, ...] = ()
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-
-    @model_validator(mode="after")
-    def _every_criterion_has_a_gate(self) -> Self:
-        seen: set[str] = set()
-        for gate in self.gates:
-            if gate.id in seen:
-                raise ValueError(f"gate {gate.id} is declared twice in phase {self.id}")
-            seen.add(gate.id)
-            if gate.criterion not in self.exit_criteria:
-                raise ValueError(
-                    f"gate {gate.id} of phase {self.id} checks {gate.criterion!r}, "
-                    "which is not one of its exit criteria"
-                )
-        for criterion in self.exit_criteria:
-            if not any(gate.criterion == criterion for gate in self.gates):
-                raise ValueError(f"exit criterion {criterion!r} of phase {self.id} has no gate")
-        return self
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
 
     def gate(self, gate_id: str) -> GatePlan | None:
         """The gate with this short id, or None."""
@@ -110,12 +93,6 @@ class DonePlan(_Frozen):
     gates: tuple[Text, ...] = ()
     attributes: dict[str, str | int | float | bool] = Field(default_factory=dict)
     next_action: Text
-
-    @model_validator(mode="after")
-    def _is_proven_by_something(self) -> Self:
-        if not (self.gates or self.attributes):
-            raise ValueError(f"condition {self.condition!r} names neither gates nor attributes that prove it")
-        return self
 
 
 class TracePlan(_Frozen):
@@ -143,13 +120,12 @@ class Plan(_Frozen):
     trace: TracePlan
     phases: Annotated[tuple[PhasePlan, ...], Field(min_length=1)]
     attributes: tuple[AttributePlan, ...] = ()
-    path: Path = Field(exclude=True)
+    _path: Path = PrivateAttr(default=Path(PLAN_FILE))
 
-    @model_validator(mode="after")
-    def _is_sound(self) -> Self:
-        for problem in _problems(self):
-            raise ValueError(problem)
-        return self
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
 
     @cached_property
     def upstream(self) -> dict[str, tuple[str, ...]]:
@@ -205,101 +181,54 @@ def fill(next_action: str, refs: dict[str, list[str]], limit: int = 3) -> str:
     return _PLACEHOLDER.sub(value, next_action)
 
 
+_MODELS: dict[tuple[str, ...], type[BaseModel]] = {
+    (): Plan,
+    ("trace",): TracePlan,
+    ("trace", "definition_of_done"): DonePlan,
+    ("phases",): PhasePlan,
+    ("phases", "gates"): GatePlan,
+    ("attributes",): AttributePlan,
+}
+
+
 def load_plan(path: Path) -> Plan:
     """Read and check a plan.
 
     Raises:
-        PlanError: the file is absent, too large, not TOML, or breaks a rule; the message names line or key.
+        PlanError: the file is absent, too large, not TOML, or has mistakes; the message names all of them.
+    """
+    document = read_toml("plan", path)
+    faults = []
+    try:
+        plan = Plan.model_validate(document)
+    except ValidationError as error:
+        faults = explained(error, document, _MODELS)
+    faults += misfits(document, registry())
+    if faults:
+        raise refused("plan", path, faults)
+    plan._path = path
+    return plan
+
+
+def read_toml(kind: str, path: Path) -> dict[str, Any]:
+    """The document in a plan or a waivers file.
+
+    Raises:
+        PlanError: the file is absent, too large, or not TOML; the message names the line.
     """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_PLAN_BYTES + 1)
     except OSError as error:
-        raise PlanError(f"plan {path}: cannot be read: {error.strerror or error}") from error
+        raise PlanError(f"{kind} {path}: cannot be read: {error.strerror or error}") from error
     if len(data) > MAX_PLAN_BYTES:
-        raise PlanError(f"plan {path}: larger than {MAX_PLAN_BYTES} bytes")
+        raise PlanError(f"{kind} {path}: larger than {MAX_PLAN_BYTES} bytes")
     try:
-        document = tomllib.loads(data.decode("utf-8"))
+        return tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise PlanError(f"plan {path}: not UTF-8 at byte {error.start}") from error
+        raise PlanError(f"{kind} {path}: not UTF-8 at byte {error.start}") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PlanError(f"plan {path}: not valid TOML: {error}") from error
-    try:
-        return Plan.model_validate({**document, "path": path})
-    except ValidationError as error:
-        raise PlanError(f"plan {path}: {_first_error(error)}") from error
-
-
-def _first_error(error: ValidationError) -> str:
-    """Key and message of the first thing that is wrong, and how many more there are."""
-    errors = error.errors(include_url=False)
-    first = errors[0]
-    key = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message = "unknown key"
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{key}: {message}{more}" if key else f"{message}{more}"
-
-
-def _problems(plan: Plan) -> list[str]:
-    """What is wrong between the parts of a plan, each part being right by itself."""
-    problems = []
-    position: dict[str, int] = {}
-    names: set[str] = set()
-    for index, phase in enumerate(plan.phases):
-        if phase.id in position:
-            problems.append(f"phases: {phase.id} is declared twice")
-        if phase.name in names:
-            problems.append(f"phases: the name {phase.name} is used twice")
-        position[phase.id] = index
-        names.add(phase.name)
-    problems += [
-        f"attributes: {own.name} is in the package's registry already"
-        for own in plan.attributes
-        if own.name in registry()
-    ]
-    problems += _bad_dependencies(plan, position)
-    gates = {f"{phase.id}-{gate.id}" for phase in plan.phases for gate in phase.gates}
-    for done in plan.trace.definition_of_done:
-        problems += [
-            f"trace.definition_of_done: {done.condition!r} names the gate {name}, which no phase has"
-            for name in done.gates
-            if name not in gates
-        ]
-        problems += [
-            f"trace.definition_of_done: {done.condition!r} names the attribute {name}, which is not declared"
-            for name in done.attributes
-            if name not in plan.known_attributes
-        ]
-    return problems
-
-
-def _bad_dependencies(plan: Plan, position: dict[str, int]) -> list[str]:
-    problems = []
-    for phase in plan.phases:
-        for upstream in plan.upstream[phase.id]:
-            if upstream not in position:
-                problems.append(f"phases.{phase.id}.depends_on: there is no phase {upstream}")
-            elif upstream == phase.id or _reaches(plan, upstream, phase.id):
-                problems.append(f"phases.{phase.id}.depends_on: circular: {phase.id} → {upstream} → {phase.id}")
-            elif position[upstream] > position[phase.id]:
-                problems.append(f"phases.{phase.id}.depends_on: {upstream} comes later in the plan; move it before")
-    return problems
-
-
-def _reaches(plan: Plan, start: str, goal: str) -> bool:
-    """Whether ``goal`` is upstream of ``start``."""
-    seen: set[str] = set()
-    todo = [start]
-    while todo:
-        current = todo.pop()
-        if current == goal:
-            return True
-        if current not in seen:
-            seen.add(current)
-            todo.extend(plan.upstream.get(current, ()))
-    return False
+        raise PlanError(f"{kind} {path}: not valid TOML: {error}") from error
 
 
 def _digest(value: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Waivers: documented, expiring permissions to go on past one failed required gate (contract 1, "waiver").
+"""Waivers: documented, expiring permissions to go on past one failed required gate.
 
 They stand in ``waivers.toml`` beside the plan. A waiver never covers an integrity gate, never holds after its expiry,
 and, where it names a finding, covers that finding and no other.
@@ -6,19 +6,35 @@ and, where it names a finding, covers that finding and no other.
 
 from __future__ import annotations
 
-import tomllib
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from ..errors import PlanError
-from .model import MAX_PLAN_BYTES, Kind, Plan
+from ..errors import Fault, shown
+from .mistakes import explained, place_of, refused, tables, text_of
+from .model import Kind, Plan, read_toml
 
 WAIVER_FILE = "waivers.toml"
+
+
+_DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+
+def _day(value: object) -> date:
+    """A date, as TOML has it or as a text; no moment, since a waiver holds through its last day."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and re.search(_DAY, value):
+        with suppress(ValueError):  # such as February 30
+            return date.fromisoformat(value)
+    raise ValueError("a date such as 2026-01-31")
+
 
 _Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
@@ -39,7 +55,7 @@ class Waiver(BaseModel):
     gate: _Text
     reason: _Text
     approver: _Text
-    expires: Annotated[date, Field(json_schema_extra={"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})]
+    expires: Annotated[date, BeforeValidator(_day), Field(json_schema_extra={"pattern": _DAY})]
     evidence: _Text | None = None
 
     def __str__(self) -> str:
@@ -91,39 +107,52 @@ class Waivers:
         return lines
 
 
-def load_waivers(plan: Plan, today: date | None = None, path: Path | None = None) -> Waivers:
-    """The waivers beside a plan, or in the file at ``path``; none where there is no such file.
+def load_waivers(plan: Plan, today: date | None = None) -> Waivers:
+    """The waivers beside a plan; none where there is no such file.
 
     Raises:
-        PlanError: the file is malformed, or a waiver is for a gate that the plan lacks or that cannot be waived.
+        PlanError: see :func:`read_waivers`.
     """
-    path = path or plan.path.parent / WAIVER_FILE
-    if not path.exists():
-        return Waivers()
+    path = plan.path.parent / WAIVER_FILE
+    return Waivers(read_waivers(path, plan), path, today or date.today()) if path.exists() else Waivers()
+
+
+def read_waivers(path: Path, plan: Plan | None) -> tuple[Waiver, ...]:
+    """The waivers in a file, held against a plan, if there is one.
+
+    Raises:
+        PlanError: the file is absent or malformed, or a waiver is for a gate that the plan lacks or that cannot be
+            waived; the message names every mistake.
+    """
+    document = read_toml("waivers", path)
+    faults: list[Fault] = []
+    found: tuple[Waiver, ...] = ()
     try:
-        with path.open("rb") as file:
-            document = tomllib.loads(file.read(MAX_PLAN_BYTES).decode("utf-8"))
         found = WaiverFile.model_validate(document).waivers
-    except OSError as error:
-        raise PlanError(f"waivers {path}: cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in first["loc"])
-        raise PlanError(f"waivers {path}: {key}: {first['msg']}") from error
-    except (ValueError, RecursionError) as error:
-        raise PlanError(f"waivers {path}: not valid TOML: {error}") from error
-    known = tuple(_checked(plan, path, waiver) for waiver in found)
-    return Waivers(known, path, today or date.today())
+        faults = explained(error, document, {(): WaiverFile, ("waivers",): Waiver})
+    for place, entry in tables(document, (), "waivers"):
+        if plan is not None and (misfit := _misfit(plan, text_of(entry, "gate").strip())):
+            faults.append(Fault(place_of(document, (*place, "gate")), misfit[0], "a required gate", misfit[1]))
+    if faults:
+        raise refused("waivers", path, faults)
+    return tuple(waiver.model_copy(update={"gate": _short(plan, waiver.gate)}) for waiver in found)
 
 
-def _checked(plan: Plan, path: Path, waiver: Waiver) -> Waiver:
-    short = waiver.gate.removeprefix(f"{plan.trace.id}-")
-    phase_id, _, gate_id = short.rpartition("-")
+def _short(plan: Plan | None, gate: str) -> str:
+    return gate if plan is None else gate.removeprefix(f"{plan.trace.id}-")
+
+
+def _misfit(plan: Plan, name: str) -> tuple[str, str] | None:
+    """What is wrong with a waiver for this gate, and what to do; None for a gate that can be waived."""
+    if not name:
+        return None  # the model names that
+    phase_id, _, gate_id = _short(plan, name).rpartition("-")
     gate = plan.by_id[phase_id].gate(gate_id) if phase_id in plan.by_id else None
     if gate is None:
-        raise PlanError(f"waivers {path}: there is no gate {waiver.gate} in {plan.path}")
+        return f"{shown(name)}, which {plan.path} lacks", "correct its id"
     if gate.kind is Kind.INTEGRITY:
-        raise PlanError(f"waivers {path}: {waiver.gate} is an integrity gate, which cannot be waived; mend its cause")
+        return f"{name}, an integrity gate, which cannot be waived", "correct what the gate found"
     if gate.kind is Kind.ADVISORY:
-        raise PlanError(f"waivers {path}: {waiver.gate} is an advisory gate, which blocks nothing; remove the waiver")
-    return waiver.model_copy(update={"gate": short})
+        return f"{name}, an advisory gate, which blocks nothing", "remove the waiver"
+    return None

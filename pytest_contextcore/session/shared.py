@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from ..export.outbox import SUFFIX, Outbox
 from ..export.settings import Settings as ExportSettings
 from ..ids import new_trace_id, remote_parent
 from ..options import KEY
-from ..span import INTERRUPTED, SpanData, error_status
+from ..span import INTERRUPTED
 from ..spans.of_tests import OrdinaryTests
 from .context import RunContext
 
@@ -67,27 +66,10 @@ def _make(config: pytest.Config) -> Services:
         worker=given.get("worker_id", ""),
     )
     if sampled and not given:
-        outbox.expect_root(_unfinished_root(context))
+        outbox.expect_root(ordinary.root_span("aborted", INTERRUPTED))  # what replay sends after a kill
     return Services(context, outbox, ordinary)
 
 
 def _given_by_controller(config: pytest.Config) -> dict[str, str]:
     """What the xdist controller tells its workers: run id, worker id, …; empty in other processes."""
     return dict(getattr(config, "workerinput", {}).get(WORKER_INPUT, {}))
-
-
-def _unfinished_root(context: RunContext) -> SpanData:
-    """The placeholder that replay sends for the session's span if the process is killed."""
-    now, remote = time.time_ns(), context.remote
-    return SpanData(
-        name="pytest",
-        trace_id=context.otel_trace_id("pytest"),
-        span_id=context.otel_span_id("pytest"),
-        parent_id=remote.span_id if remote else None,
-        start=now,
-        end=now,
-        attributes={"test.suite.name": "pytest", "test.suite.run.status": "aborted"},
-        status=error_status(INTERRUPTED),
-        trace_state=remote.state if remote else "",
-        parent_remote=remote is not None,
-    )

@@ -68,13 +68,14 @@ def _shown(path: Path, here: Path) -> str:
 
 
 def start(config: pytest.Config, link: Link | None) -> TracedSession:
-    """The session's one plugin object for tracing: every test gets a span from the first call on."""
-    plugin = config.pluginmanager.get_plugin(TracedSession.NAME)
-    if plugin is None:
-        plugin = TracedSession(config, services(config), link)
-        config.pluginmanager.register(plugin, TracedSession.NAME)
-    assert isinstance(plugin, TracedSession)  # noqa: S101  (a name of ours)
-    return plugin
+    """Trace this session, once: every test gets a span from the first call on."""
+    if _KEY not in config.stash:
+        config.stash[_KEY] = traced = TracedSession(config, services(config), link)
+        config.pluginmanager.register(traced, "contextcore-session")
+    return config.stash[_KEY]
+
+
+_KEY = pytest.StashKey["TracedSession"]()
 
 
 class AroundTests:
@@ -111,8 +112,6 @@ class TracedSession:
 
     Where there is no xdist controller above this process, it closes the whole session.
     """
-
-    NAME = "contextcore-session"
 
     def __init__(self, config: pytest.Config, shared: Services, link: Link | None) -> None:
         self._shared, self._link = shared, link

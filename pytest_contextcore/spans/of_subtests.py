@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import pytest
 
@@ -13,14 +13,41 @@ from ..reasons import Failure, failure_in, failure_of
 from ..redact import redact
 from ..span import OK, UNSET, Attributes, SpanData, error_status
 
+Verdict = Literal["pass", "fail", "interrupted", ""]
+"""What became of a test; empty where it was skipped, or failed as expected."""
 
-class _Held(NamedTuple):
-    """A failed subtest whose exception pytest is about to show."""
 
-    report: pytest.SubtestReport
+class Place(NamedTuple):
+    """Where a span stands: ids in hex, W3C ``tracestate`` of the trace, nanoseconds since the epoch."""
+
+    trace_id: str
+    span_id: str
     parent_id: str
-    earliest: int
-    now: int
+    state: str
+    start: int
+    end: int
+
+
+def case_span(
+    name: str, verdict: Verdict, failures: Sequence[Failure], attributes: Attributes, place: Place
+) -> SpanData:
+    """The span of a test or a subtest.
+
+    ``name`` is the node id, and what a subtest is called. The first failure is the status, and those whose exception is
+    known are events. ``attributes`` are taken over, and complete afterwards.
+    """
+    attributes["test.case.name"] = name
+    if verdict == "pass":
+        attributes["test.case.result.status"], status = "pass", OK
+    elif verdict == "":
+        status = UNSET
+    else:
+        status = error_status(failures[0].line if failures else "")
+        if verdict == "fail":
+            attributes["test.case.result.status"] = "fail"
+    events = tuple(event for failure in failures for event in failure.events()) if failures else ()
+    trace_id, span_id, parent_id, state, start, end = place
+    return SpanData(name, trace_id, span_id, parent_id, min(start, end), end, attributes, events, (), status, state)
 
 
 class SubtestSpans:
@@ -36,60 +63,42 @@ class SubtestSpans:
 
     def __init__(self, trace_id: str, sink: Callable[[SpanData], None], state: str = "") -> None:
         self._trace_id, self._sink, self._state = trace_id, sink, state
-        self._held: _Held | None = None
+        self._waiting: tuple[pytest.SubtestReport, SpanData] | None = None
 
     def add(self, report: pytest.SubtestReport, parent_id: str, earliest: int) -> None:
         """A subtest has ended. ``earliest``: when its parent began, in nanoseconds; nothing below it begins before."""
         self.flush()
-        held = _Held(report, parent_id, earliest, time.time_ns())
+        now = time.time_ns()
+
+        def within(seconds: float) -> int:
+            """Of unittest's subtests pytest tells no times: they end as they are reported."""
+            return min(max(int(seconds * 1e9), earliest), now) if seconds else now
+
+        span = case_span(
+            redact(f"{report.nodeid} {_description(report)}"),
+            "fail" if report.failed else "pass" if report.passed else "",
+            (failure_in(report),) if report.failed else (),
+            {},
+            Place(self._trace_id, new_span_id(), parent_id, self._state, within(report.start), within(report.stop)),
+        )
         if report.failed:
-            self._held = held
+            self._waiting = report, span
         else:
-            self._emit(held, None)
+            self._sink(span)
 
     def explain(self, report: object, error: BaseException) -> None:
         """Pytest shows the exception of a subtest that was added just now."""
-        if (held := self._held) is not None and held.report is report:
-            self._held = None
-            self._emit(held, failure_of(error, _within(held, int(held.report.stop * 1e9))))
+        if self._waiting is not None and self._waiting[0] is report:
+            known, span = self._waiting
+            failure = failure_of(error, span.end)
+            self._waiting = known, span._replace(status=error_status(failure.line), events=failure.events())
+            self.flush()
 
     def flush(self) -> None:
         """No more is to be learned about the subtest that waits."""
-        if (held := self._held) is not None:
-            self._held = None
-            self._emit(held, failure_in(held.report))
-
-    def _emit(self, held: _Held, failure: Failure | None) -> None:
-        report = held.report
-        name = redact(f"{report.nodeid} {_description(report)}")
-        attributes: Attributes = {"test.case.name": name}
-        status = UNSET
-        if failure is not None:
-            attributes["test.case.result.status"] = "fail"
-            status = error_status(failure.line)
-        elif report.passed:
-            attributes["test.case.result.status"] = "pass"
-            status = OK
-        end = _within(held, int(report.stop * 1e9))
-        self._sink(
-            SpanData(
-                name=name,
-                trace_id=self._trace_id,
-                span_id=new_span_id(),
-                parent_id=held.parent_id,
-                start=min(_within(held, int(report.start * 1e9)), end),
-                end=end,
-                attributes=attributes,
-                events=failure.events() if failure is not None else (),
-                status=status,
-                trace_state=self._state,
-            )
-        )
-
-
-def _within(held: _Held, moment: int) -> int:
-    """The moment, inside of the parent. Of unittest's subtests pytest tells none: they end as they are reported."""
-    return min(max(moment, held.earliest), held.now) if moment else held.now
+        if self._waiting is not None:
+            (_, span), self._waiting = self._waiting, None
+            self._sink(span)
 
 
 def _description(report: pytest.SubtestReport) -> str:

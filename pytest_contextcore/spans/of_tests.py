@@ -1,4 +1,4 @@
-"""Spans of tests that are no phase: one a test and attempt, below one span of the whole session (contract 6)."""
+"""Spans of tests that are no phase: one for each attempt at a test, below one span of the whole session."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from ..ids import Remote, derived_span_id, new_span_id
 from ..reasons import Failure, failure_in, failure_of
 from ..redact import redact
-from ..span import OK, UNSET, Attributes, SpanData, code_attributes, error_status
+from ..span import OK, Attributes, SpanData, code_attributes, error_status
 from .current import SpanContexts
-from .of_subtests import SubtestSpans
+from .of_subtests import Place, SubtestSpans, Verdict, case_span
 
 ROOT_NAME = "pytest"
 """Name of the session's span, and of its test suite."""
 
-_RUN_STATUS = {
+_RUN_STATUS: dict[int, str] = {
     pytest.ExitCode.OK: "success",
     pytest.ExitCode.TESTS_FAILED: "failure",
     pytest.ExitCode.NO_TESTS_COLLECTED: "skipped",
@@ -35,11 +35,19 @@ class _Attempt:
     def __init__(self, item: pytest.Item, span_id: str) -> None:
         self.item, self.nodeid, self.span_id, self.start = item, item.nodeid, span_id, time.time_ns()
 
+    def verdict(self) -> Verdict:
+        """What became of it: any failed report fails it."""
+        if self.failed:
+            return "fail"
+        if self.interrupted:
+            return "interrupted"
+        return "pass" if self.passed and not self.skipped else ""
+
 
 class OrdinaryTests:
     """Makes each test that is no phase a span, and OpenTelemetry's current context.
 
-    A runner for `pytest_contextcore.session.around`; a pytest plugin object as well, where it `records`.
+    A runner for `pytest_contextcore.session.traced`; a pytest plugin object as well, where it `records`.
 
     Args:
         trace_id: 32 hex digits.
@@ -47,8 +55,8 @@ class OrdinaryTests:
         sink: takes each finished span; None where none are wanted: then ids and context are all that is made.
         sampled: whether the trace is; without it nothing goes to ``sink``.
         remote: the parent of the session's span, from ``TRACEPARENT``.
-        worker: the id of the xdist worker that this is; then `finish` emits nothing, since the controller does it, and
-            ids of spans are such that the controller can tell those of tests in which the worker dies.
+        worker: the id of the xdist worker that this is. Then `finish` emits nothing, since the controller does it, and
+            the controller can derive the id of a span, so that it can end a test in which the worker dies.
     """
 
     def __init__(
@@ -108,7 +116,7 @@ class OrdinaryTests:
         self._end()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Learn the outcome: any failed report fails the attempt, those of subtests and of repeated ones too."""
+        """Learn the outcome, from the reports of subtests and of repeated ones too."""
         attempt = self._attempt
         if attempt is None or report.nodeid != attempt.nodeid:
             return
@@ -142,65 +150,46 @@ class OrdinaryTests:
             return
         failure = failure_of(call.excinfo.value, int(call.stop * 1e9))
         known = attempt.failures
-        if known and known[0].type == "":
-            attempt.failures = (failure, *known[1:])  # the same failure, better known
-        else:
-            attempt.failures = (*known, failure)
+        same = bool(known) and known[0].type == ""  # what the report told of it before
+        attempt.failures = (failure, *known[1:]) if same else (*known, failure)
 
     def finish(self, exitstatus: int) -> None:
         """Emit the session's span, if it has children; in an xdist worker nothing is left to do."""
         if self._sink is None or self._worker or not self.ran:
             return
-        status = _RUN_STATUS.get(pytest.ExitCode(exitstatus), "aborted") if exitstatus in _EXIT_CODES else "aborted"
-        self._sink(
-            SpanData(
-                name=ROOT_NAME,
-                trace_id=self.trace_id,
-                span_id=self.root_span_id,
-                parent_id=self._remote.span_id if self._remote else None,
-                start=self._start,
-                end=max(self._start, time.time_ns()),
-                attributes={"test.suite.name": ROOT_NAME, "test.suite.run.status": status},
-                status=OK if status in ("success", "skipped") else error_status(f"exit status {int(exitstatus)}"),
-                trace_state=self._state,
-                parent_remote=self._remote is not None,
-            )
+        status = _RUN_STATUS.get(exitstatus, "aborted")
+        failed = status not in ("success", "skipped")
+        self._sink(self.root_span(status, f"exit status {int(exitstatus)}" if failed else ""))
+
+    def root_span(self, status: str, error: str) -> SpanData:
+        """The session's span if it ended now, with its ``test.suite.run.status`` and, if it failed, why."""
+        return SpanData(
+            name=ROOT_NAME,
+            trace_id=self.trace_id,
+            span_id=self.root_span_id,
+            parent_id=self._remote.span_id if self._remote else None,
+            start=self._start,
+            end=max(self._start, time.time_ns()),
+            attributes={"test.suite.name": ROOT_NAME, "test.suite.run.status": status},
+            status=error_status(error) if error else OK,
+            trace_state=self._state,
+            parent_remote=self._remote is not None,
         )
 
     def crashed(
-        self,
-        report: pytest.TestReport,
-        *,
-        worker: str,
-        attempt: int,
-        start: int | None,
-        location: tuple[str, int | None, str],
+        self, nodeid: str, worker: str, attempt: int, start: int, location: tuple[str, int | None, str]
     ) -> None:
-        """In an xdist controller: emit the span of a test in which its worker died, with the id that it had there.
-
-        ``start`` is when the controller heard of it, in nanoseconds; None where it did not.
-        """
-        if self._sink is None:
-            return
-        now = time.time_ns()
-        name = _shown(report.nodeid)
+        """In an xdist controller: emit the span of a test in which its worker died, with the id that it had there."""
         path, line, _ = location
-        attributes: Attributes = {"test.case.name": name, "test.case.result.status": "fail", "code.file.path": path}
+        attributes: Attributes = {"code.file.path": path}
         if line is not None:
             attributes["code.line.number"] = line + 1
-        self._sink(
-            SpanData(
-                name=name,
-                trace_id=self.trace_id,
-                span_id=self._derived(report.nodeid, worker, attempt),
-                parent_id=self.root_span_id,
-                start=min(start or now, now),
-                end=now,
-                attributes=attributes,
-                status=error_status(f"worker {worker!r} crashed while it ran this test"),
-                trace_state=self._state,
-            )
-        )
+        now = time.time_ns()
+        failure = Failure(f"worker {worker!r} crashed while it ran this test", now)
+        if self._sink is not None:
+            span_id = self._derived(nodeid, worker, attempt)
+            place = Place(self.trace_id, span_id, self.root_span_id, self._state, start, now)
+            self._sink(case_span(_shown(nodeid), "fail", (failure,), attributes, place))
 
     def _derived(self, nodeid: str, worker: str, attempt: int) -> str:
         return derived_span_id(self.trace_id, self.root_span_id, worker, nodeid, attempt)
@@ -220,36 +209,10 @@ class OrdinaryTests:
         self._stack.close()
         if self._sink is not None and self._subtests is not None:
             self._subtests.flush()
-            self._sink(self._span(attempt))
-
-    def _span(self, attempt: _Attempt) -> SpanData:
-        name = _shown(attempt.nodeid)
-        attributes: Attributes = {"test.case.name": name, **code_attributes(attempt.item)}
-        failures = attempt.failures
-        status = UNSET
-        if attempt.failed:
-            attributes["test.case.result.status"] = "fail"
-            status = error_status(failures[0].line if failures else "")
-        elif attempt.interrupted:
-            status = error_status(failures[0].line)
-        elif attempt.passed and not attempt.skipped:
-            attributes["test.case.result.status"] = "pass"
-            status = OK
-        return SpanData(
-            name=name,
-            trace_id=self.trace_id,
-            span_id=attempt.span_id,
-            parent_id=self.root_span_id,
-            start=attempt.start,
-            end=max(attempt.start, time.time_ns()),
-            attributes=attributes,
-            events=tuple(event for failure in failures for event in failure.events()) if failures else (),
-            status=status,
-            trace_state=self._state,
-        )
-
-
-_EXIT_CODES = frozenset(int(code) for code in pytest.ExitCode)
+            name, attributes = _shown(attempt.nodeid), code_attributes(attempt.item)
+            ids = self.trace_id, attempt.span_id, self.root_span_id
+            place = Place(*ids, self._state, attempt.start, time.time_ns())
+            self._sink(case_span(name, attempt.verdict(), attempt.failures, attributes, place))
 
 
 def _shown(nodeid: str) -> str:

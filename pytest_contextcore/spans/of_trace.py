@@ -1,4 +1,4 @@
-"""Spans out of evidence (contract 2 and 6): names, parents, attributes, events, statuses. Pure."""
+"""Spans out of evidence: names, parents, attributes, events, statuses. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
         "task.id": span.span_id,
         "task.parent_id": span.parent_id,
         "task.phase": span.phase,
-        **_status_attributes(span.status, span.blocked_reason, span.blocked_on_span_id, span.next_action),
+        **_status_attributes(span),
         **span.attributes,
     }
     if span.reused:
@@ -57,7 +57,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
         attributes=attributes,
         events=_events(span.events),
         links=_links(evidence, span, earlier),
-        status=_span_status(span.status, span.blocked_reason),
+        status=_span_status(span),
     )
 
 
@@ -68,7 +68,7 @@ def _links(evidence: Evidence, span: SpanEvidence, earlier: Sequence[Attempt]) -
     return (*found, *(Link(evidence.otel_trace_id, attempt.otel_span_id) for attempt in earlier))
 
 
-def parent_span(evidence: Evidence, now: int, trace_state: str = "") -> SpanData:
+def parent_span(evidence: Evidence, now: int) -> SpanData:
     """The span of the whole trace."""
     recorded = {name: value for name, value in last_values(evidence).items() if name.startswith(RECORDABLE)}
     attributes: Attributes = {
@@ -76,9 +76,7 @@ def parent_span(evidence: Evidence, now: int, trace_state: str = "") -> SpanData
         "task.id": evidence.trace_id,
         "task.type": evidence.type,
         "task.title": evidence.title,
-        **_status_attributes(
-            evidence.status, evidence.blocked_reason, evidence.blocked_on_span_id, evidence.next_action
-        ),
+        **_status_attributes(evidence),
         **recorded,
         "test.suite.name": evidence.trace_id,
         "test.suite.run.status": _RUN_STATUS[evidence.status],
@@ -91,8 +89,7 @@ def parent_span(evidence: Evidence, now: int, trace_state: str = "") -> SpanData
         start=evidence.started_at or now,
         end=evidence.ended_at or now,
         attributes=attributes,
-        status=_span_status(evidence.status, evidence.blocked_reason),
-        trace_state=trace_state,
+        status=_span_status(evidence),
         parent_remote=evidence.otel_parent_span_id is not None,
     )
 
@@ -182,22 +179,20 @@ def _gate_status(gate: GateEvidence) -> SpanStatus:
     return OK
 
 
-def _status_attributes(
-    status: Status, reason: str | None, blocked_on: str | None, next_action: str | None
-) -> Attributes:
-    attributes: Attributes = {"task.status": status.value}
-    if status in (Status.BLOCKED, Status.NOT_STARTED):
-        if reason:
-            attributes["task.blocked_reason"] = reason
-        if blocked_on:
-            attributes["task.blocked_on_span_id"] = blocked_on
-        if next_action:
-            attributes["task.next_action"] = next_action
+def _status_attributes(record: Evidence | SpanEvidence) -> Attributes:
+    attributes: Attributes = {"task.status": record.status.value}
+    if record.status in (Status.BLOCKED, Status.NOT_STARTED):
+        told = {
+            "task.blocked_reason": record.blocked_reason,
+            "task.blocked_on_span_id": record.blocked_on_span_id,
+            "task.next_action": record.next_action,
+        }
+        attributes.update((name, value) for name, value in told.items() if value)
     return attributes
 
 
-def _span_status(status: Status, reason: str | None) -> SpanStatus:
-    """Contract 2: completed OK, blocked and failed ERROR with the reason, anything else UNSET."""
-    if status is Status.COMPLETED:
+def _span_status(record: Evidence | SpanEvidence) -> SpanStatus:
+    """Completed is OK, blocked and failed are ERROR with the reason, anything else is UNSET."""
+    if record.status is Status.COMPLETED:
         return OK
-    return error_status(reason or "") if status in (Status.BLOCKED, Status.FAILED) else UNSET
+    return error_status(record.blocked_reason or "") if record.status in (Status.BLOCKED, Status.FAILED) else UNSET

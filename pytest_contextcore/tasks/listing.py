@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from ..ids import traceparent
+from ..text import cut, duration, escaped
 from .model import Book, Task
 
 _LINE = 200
 
 
-def printable(text: str, limit: int = _LINE) -> str:
-    """One line of a text: what is not printable is escaped, what is too long is cut."""
-    cut = text if len(text) <= limit else f"{text[: limit - 1]}…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in cut)
-
-
-def duration(nanoseconds: int) -> str:
-    """A time as people read it."""
-    seconds = nanoseconds / 1e9
-    if seconds < 60:
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+def shown(text: str) -> str:
+    """One line of a text that somebody gave."""
+    return escaped(cut(text, _LINE))
 
 
 def chosen(book: Book, projects: set[str], status: str | None) -> Book:
     """The tasks of these projects that have this status, and those above them; all of them without one."""
     kept = {
-        shown.id
+        entry.id
         for task in book
         if task.project in projects and status in (None, task.status)
-        for shown in (task, *book.ancestors(task))
+        for entry in (task, *book.ancestors(task))
     }
     return Book.of_tasks(task for task in book if task.project in projects and task.id in kept)
 
@@ -45,7 +36,7 @@ def tree(book: Book, now: int) -> Iterator[str]:
         below.setdefault((task.project, task.parent_id), []).append(task)
     for project in dict.fromkeys(task.project for task in book):
         width = max(len(task.id) + 2 * len(book.ancestors(task)) for task in book.of(project))
-        yield f"project {printable(project)}"
+        yield f"project {shown(project)}"
         todo = [(task, 0) for task in reversed(below.get((project, None), []))]
         while todo:
             task, depth = todo.pop()
@@ -55,15 +46,15 @@ def tree(book: Book, now: int) -> Iterator[str]:
 
 def _entry_lines(task: Task, depth: int, width: int, now: int) -> Iterator[str]:
     name = f"{'  ' * depth}{task.id}"
-    took = duration((task.ended_at or max(now, task.started_at)) - task.started_at)
-    yield f"  {name:<{width}}  {task.status:<11}  {took:>9}  {printable(task.title)}"
+    took = duration(task.started_at, task.ended_at or max(now, task.started_at))
+    yield f"  {name:<{width}}  {task.status:<11}  {took:>9}  {shown(task.title)}"
     margin = " " * (width + 4)
     if task.blocked_reason:
         on = f" (by {task.blocked_on})" if task.blocked_on else ""
-        yield f"{margin}blocked: {printable(task.blocked_reason)}{on}"
-        yield f"{margin}next:    {printable(task.next_action or '')}"
+        yield f"{margin}blocked: {shown(task.blocked_reason)}{on}"
+        yield f"{margin}next:    {shown(task.next_action or '')}"
     if task.reason:
-        yield f"{margin}{printable(task.reason)}"
+        yield f"{margin}{shown(task.reason)}"
 
 
 def document(book: Book) -> dict[str, Any]:
@@ -98,7 +89,5 @@ def _entry(task: Task) -> dict[str, Any]:
 
 def rfc3339(nanoseconds: int) -> str:
     """RFC 3339 in UTC with microseconds."""
-    from datetime import UTC, datetime  # noqa: PLC0415  (only JSON has it)
-
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1000:06d}Z"

@@ -13,7 +13,10 @@ FAILED: Final = "failed"
 NOT_STARTED: Final = "not_started"
 
 STATUSES = (NOT_STARTED, IN_PROGRESS, BLOCKED, COMPLETED, FAILED)
-"""The seed's ``task.status``; a task is in progress from the moment at which it is started."""
+"""What ``task.status`` may be."""
+
+SETTABLE = STATUSES[1:]
+"""What a person may set: a task is in progress from the moment at which it is started."""
 
 
 @dataclass(frozen=True, slots=True)

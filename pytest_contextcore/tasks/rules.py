@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import TaskRefused
 from ..ids import ID, ID_RULE, MAX_ID
-from .model import BLOCKED, COMPLETED, FAILED, IN_PROGRESS, NOT_STARTED, Book, Task, TaskEvent
+from .model import BLOCKED, COMPLETED, FAILED, IN_PROGRESS, Book, Task, TaskEvent
 
 STATUS_CHANGED = "task.status.changed"
 COMMENTED = "task.commented"
@@ -31,7 +31,6 @@ class NewTask:
     title: str
     type: str
     parent: str | None = None
-    by: str | None = None
 
 
 def start(book: Book, new: NewTask, origin: Origin, *, span_id: str, now: int) -> Task:
@@ -46,90 +45,74 @@ def start(book: Book, new: NewTask, origin: Origin, *, span_id: str, now: int) -
             expected=f"an id that project {new.project} has not used",
             next_action=f"contextcore task update --id {new.id} …" if known.is_open else "choose another id",
         )
-    parent = open_task(book, new.project, new.parent, "--parent") if new.parent else _parent_by_id(book, new)
-    task = Task(
+    parent: Task | None
+    if new.parent:
+        parent = open_task(book, new.project, new.parent, "--parent")
+    else:
+        above = [task for task in book.of(new.project) if task.is_open and new.id.startswith(f"{task.id}-")]
+        parent = max(above, key=lambda task: len(task.id), default=None)
+    if parent is not None:
+        now = max(now, parent.started_at)
+        origin = Origin(parent.trace_id, parent.span_id, parent.trace_state, parent.sampled)
+    return Task(
         new.project, new.id, new.title, new.type, IN_PROGRESS, origin.trace_id, span_id, now,
+        parent_id=parent.id if parent else None,
         parent_span_id=origin.parent_span_id,
-        remote=origin.parent_span_id is not None,
+        remote=parent is None and origin.parent_span_id is not None,
         trace_state=origin.trace_state,
         sampled=origin.sampled,
     )  # fmt: skip
-    if parent is None:
-        return task
-    return replace(
-        task,
-        started_at=max(now, parent.started_at),
-        trace_id=parent.trace_id,
-        parent_id=parent.id,
-        parent_span_id=parent.span_id,
-        remote=False,
-        trace_state=parent.trace_state,
-        sampled=parent.sampled,
-    )
 
 
-def update(book: Book, task: Task, status: str, *, reason: str | None, by: str | None, now: int) -> Task:
-    """The task with another status; ``completed`` and ``failed`` end it, as `complete` and `cancel` do."""
+def update(
+    book: Book, task: Task, *, status: str, reason: str | None, next_action: str | None, by: str | None, now: int
+) -> Task:
+    """The task with another status, as the other functions give it."""
+    if status == BLOCKED:
+        return block(book, task, reason=reason or "", next_action=next_action, by=by, now=now)
     if status == COMPLETED:
         return complete(book, task, by=by, now=now)
     if status == FAILED:
-        return _ended(book, task, FAILED, reason or "no reason given", by=by, now=now)
-    if status == NOT_STARTED:
-        raise TaskRefused(
-            f"task {task.id} cannot be not_started",
-            observed=f"it is {task.status}: its span has begun",
-            expected="in_progress, blocked, completed or failed",
-            next_action=f"contextcore task cancel --id {task.id} --reason …, if it shall not be done",
-        )
-    if task.is_blocked:
-        raise _blocked(task, status)
+        return _ended(book, task, FAILED, reason, by=by, now=now)
+    _refuse_blocked(task, f"cannot become {status}")
     return _changed(task, status, now, by)
 
 
 def complete(book: Book, task: Task, *, by: str | None, now: int) -> Task:
     """The task, done."""
-    if task.is_blocked:
-        raise _blocked(task, COMPLETED)
+    _refuse_blocked(task, f"cannot become {COMPLETED}")
     return _ended(book, task, COMPLETED, None, by=by, now=now)
 
 
-def cancel(book: Book, task: Task, reason: str | None, *, by: str | None, now: int) -> Task:
+def cancel(book: Book, task: Task, *, reason: str | None, by: str | None, now: int) -> Task:
     """The task, given up: failed, with the reason."""
     return _ended(book, task, FAILED, f"cancelled: {reason or 'no reason given'}", by=by, now=now)
 
 
-def block(
-    book: Book, task: Task, reason: str, *, blocker: str | None = None, next_action: str | None = None, now: int
-) -> Task:
-    """The task, blocked; ``blocker`` is the id of the task that it waits for."""
-    if task.is_blocked:
-        raise TaskRefused(
-            f"task {task.id} is blocked already",
-            observed=f"blocked: {task.blocked_reason}",
-            expected="a task that is in_progress",
-            next_action=f"contextcore task unblock --id {task.id}",
-        )
-    if blocker is not None:
-        _check_id(blocker, "--by")
-        if blocker == task.id or book.find(task.project, blocker) is None:
+def block(book: Book, task: Task, *, reason: str, next_action: str | None, by: str | None, now: int) -> Task:
+    """The task, blocked; ``by`` is the id of the task that it waits for."""
+    _refuse_blocked(task, "is blocked already")
+    details = {"task.blocked_reason": reason}
+    action = f"Resolve this, then unblock {task.id}: {reason}"
+    if by is not None:
+        _check_id(by, "--by")
+        if by == task.id or book.find(task.project, by) is None:
             raise TaskRefused(
-                f"task {task.id} cannot be blocked by {blocker}",
-                observed="itself" if blocker == task.id else f"project {task.project} has no task {blocker}",
+                f"task {task.id} cannot be blocked by {by}",
+                observed="itself" if by == task.id else f"project {task.project} has no task {by}",
                 expected="--by with the id of another task",
                 next_action="contextcore task list",
             )
-    action = next_action or (
-        f"Complete {blocker}, then unblock {task.id}." if blocker else f"Resolve this, then unblock {task.id}: {reason}"
-    )
-    blocked = replace(task, blocked_reason=reason, blocked_on=blocker, next_action=action)
-    details = {"task.blocked_reason": reason, "task.next_action": action}
-    if blocker:
-        details["task.blocked_on_span_id"] = blocker
+        details["task.blocked_on_span_id"] = by
+        action = f"Complete {by}, then unblock {task.id}."
+    details["task.next_action"] = action = next_action or action
+    blocked = replace(task, blocked_reason=reason, blocked_on=by, next_action=action)
     return _changed(blocked, BLOCKED, now, None, details)
 
 
-def unblock(task: Task, *, by: str | None, now: int) -> Task:
+def unblock(book: Book, task: Task, *, by: str | None, now: int) -> Task:
     """The task, in progress again."""
+    del book
     if not task.is_blocked:
         raise TaskRefused(
             f"task {task.id} is not blocked",
@@ -140,8 +123,9 @@ def unblock(task: Task, *, by: str | None, now: int) -> Task:
     return _changed(replace(task, blocked_reason=None, blocked_on=None, next_action=None), IN_PROGRESS, now, by)
 
 
-def comment(task: Task, text: str, *, by: str | None, now: int) -> Task:
+def comment(book: Book, task: Task, *, text: str, by: str | None, now: int) -> Task:
     """The task with a comment."""
+    del book
     return _with_event(task, COMMENTED, now, {"task.comment": text}, by)
 
 
@@ -171,33 +155,28 @@ def open_task(book: Book, project: str, task_id: str, option: str = "--id") -> T
 
 
 def _check_id(value: str, option: str = "--id") -> None:
-    if len(value) <= MAX_ID and ID.fullmatch(value):
-        return
-    observed = ascii(value) if len(value) <= MAX_ID else f"{len(value)} characters"
-    raise TaskRefused(
-        f"{option} is no id",
-        observed=observed,
-        expected=f"{ID_RULE}, at most {MAX_ID}",
-        next_action="give another id, such as PI-101-002-S1",
-    )
+    if len(value) > MAX_ID or not ID.fullmatch(value):
+        raise TaskRefused(
+            f"{option} is no id",
+            observed=ascii(value) if len(value) <= MAX_ID else f"{len(value)} characters",
+            expected=f"{ID_RULE}, at most {MAX_ID}",
+            next_action="give another id, such as PI-101-002-S1",
+        )
 
 
-def _parent_by_id(book: Book, new: NewTask) -> Task | None:
-    above = [task for task in book.of(new.project) if task.is_open and new.id.startswith(f"{task.id}-")]
-    return max(above, key=lambda task: len(task.id), default=None)
-
-
-def _blocked(task: Task, status: str) -> TaskRefused:
-    return TaskRefused(
-        f"task {task.id} cannot become {status}",
-        observed=f"blocked: {task.blocked_reason}",
-        expected="a task that is in_progress",
-        next_action=f"contextcore task unblock --id {task.id}",
-    )
+def _refuse_blocked(task: Task, what: str) -> None:
+    if task.is_blocked:
+        raise TaskRefused(
+            f"task {task.id} {what}",
+            observed=f"blocked: {task.blocked_reason}",
+            expected="a task that is in_progress",
+            next_action=f"contextcore task unblock --id {task.id}",
+        )
 
 
 def _ended(book: Book, task: Task, status: str, reason: str | None, *, by: str | None, now: int) -> Task:
-    still_open = [child.id for child in book.children(task) if child.is_open]
+    children = book.children(task)
+    still_open = [child.id for child in children if child.is_open]
     if still_open:
         more = f" and {len(still_open) - 3} more" if len(still_open) > 3 else ""
         raise TaskRefused(
@@ -206,8 +185,8 @@ def _ended(book: Book, task: Task, status: str, reason: str | None, *, by: str |
             expected="every subtask completed or cancelled",
             next_action=f"contextcore task complete --id {still_open[0]}",
         )
-    latest = max((child.ended_at or 0 for child in book.children(task)), default=0)
-    ended = _changed(task, status, max(now, latest), by, {"task.reason": reason} if reason else None)
+    now = max([now, *(child.ended_at or 0 for child in children)])
+    ended = _changed(task, status, now, by, {"task.reason": reason} if reason else {})
     return replace(ended, reason=reason, ended_at=ended.events[-1].time)
 
 

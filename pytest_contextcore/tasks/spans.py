@@ -1,4 +1,4 @@
-"""Spans out of tasks, with the names and attributes of a pilot's spans (contract 6). Pure.
+"""Spans of tasks, with the names and attributes of a plan's spans. Pure.
 
 A root task looks like a trace's parent span, a task below it like a phase, one further down like a gate: so the same
 queries find the tree that a person draws and the one that a run records.

@@ -11,9 +11,9 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,7 @@ LOCK_SECONDS = 30.0
 """How long a command waits for others; each holds the lock for a few milliseconds."""
 
 _PAUSE = 0.005
-_TEXTS = {"project", "id", "title", "type", "status", "trace_id", "span_id", "trace_state"}
-_FLAGS = {"remote", "sampled", "handed_on"}
-_SPAN_ID = re.compile("[0-9a-f]{16}")
-_IDS = {"trace_id": re.compile("[0-9a-f]{32}"), "span_id": _SPAN_ID, "parent_span_id": _SPAN_ID}
-_NEEDED = {"project", "id", "title", "type", "status", "trace_id", "span_id", "started_at"}
+_HEX = {name: re.compile(f"[0-9a-f]{{{n}}}") for name, n in (("trace_id", 32), ("span_id", 16), ("parent_span_id", 16))}
 
 
 class Store:
@@ -55,11 +51,11 @@ class Store:
             raise TaskStateError(why) from error
         try:
             return _book(json.loads(data))
-        except (ValueError, RecursionError) as error:
-            what = str(error).splitlines()[0] if isinstance(error, _Damaged) else "it is no JSON"
+        except (TaskStateError, ValueError, RecursionError) as error:
+            what = str(error) if isinstance(error, TaskStateError) else "it is no JSON"
             raise TaskStateError(
                 f"{self.path}: {what} (expected: tasks of version {VERSION}); "
-                "next: put it right, move it away, or give another folder with --state"
+                "next: correct it, move it away, or give another folder with --state"
             ) from error
 
     def write(self, book: Book, *, durable: bool = True) -> None:
@@ -81,7 +77,7 @@ class Store:
         """Let no other command change anything meanwhile.
 
         Raises:
-            TaskStateError: the lock was not to be had in time, or the folder cannot be written to.
+            TaskStateError: another command holds the lock for too long, or the folder cannot be written to.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +89,7 @@ class Store:
         try:
             if not _flock(descriptor, time.monotonic() + LOCK_SECONDS):
                 raise TaskStateError(
-                    f"{self.path.parent}: another command holds the lock since {LOCK_SECONDS:g} s; "
+                    f"{self.path.parent}: another command has held the lock for {LOCK_SECONDS:g} s; "
                     "next: end that command, then try again"
                 )
             yield
@@ -120,7 +116,8 @@ class Store:
 
     def _unwritable(self, error: OSError) -> TaskStateError:
         return TaskStateError(
-            f"{self.path.parent}: cannot be written to: {_why(error)}; next: mend that, or give another with --state"
+            f"{self.path.parent}: cannot be written to: {_why(error)}; "
+            "next: correct that, or give another folder with --state"
         )
 
 
@@ -140,52 +137,45 @@ def _why(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
-class _Damaged(ValueError):
-    """JSON, but no tasks."""
-
-
-def _book(document: object) -> Book:
-    if not isinstance(document, dict) or not isinstance(document.get("tasks"), list):
-        raise _Damaged("it holds no list of tasks")
+def _book(document: Any) -> Book:
+    """The tasks of a document; a `TaskStateError` says what is damaged."""
+    entries = document.get("tasks") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise TaskStateError("it holds no list of tasks")
     if document.get("schema_version") != VERSION:
-        raise _Damaged(f"it is of version {ascii(document.get('schema_version'))[:40]}")
+        raise TaskStateError(f"it is of version {ascii(document.get('schema_version'))[:40]}")
     tasks = []
-    for index, entry in enumerate(document["tasks"]):
+    for index, entry in enumerate(entries):
         try:
             tasks.append(_task(entry))
-        except (TypeError, KeyError, _Damaged) as error:
-            raise _Damaged(f"tasks[{index}] is damaged: {ascii(str(error))[1:-1][:80]}") from error
+        except (TypeError, KeyError, AttributeError) as error:
+            raise TaskStateError(f"tasks[{index}] is damaged: {ascii(str(error))[1:-1][:80]}") from error
     return Book.of_tasks(tasks)
 
 
-def _task(entry: Mapping[str, Any]) -> Task:
+def _task(entry: object) -> Task:
     if not isinstance(entry, dict):
-        raise _Damaged("no object")
-    known = {field.name for field in fields(Task)}
-    values = {name: value for name, value in entry.items() if name in known and name != "events"}
-    for name in _NEEDED - values.keys():
-        raise _Damaged(f"it has no {name}")
-    for name, value in values.items():
-        if not _is_right(name, value):
-            raise _Damaged(f"{name} is of another type")
-        if name in _IDS and value is not None and not _IDS[name].fullmatch(value):
-            raise _Damaged(f"{name} is no id of OpenTelemetry")
-    if values["status"] not in STATUSES:
-        raise _Damaged("its status is unknown")
-    return Task(**values, events=tuple(_event(event) for event in entry.get("events", ())))
+        raise TypeError("no object")
+    for field in fields(Task):
+        if field.default is MISSING and field.default_factory is MISSING and field.name not in entry:
+            raise TypeError(f"it has no {field.name}")
+    known = {f.name: entry[f.name] for f in fields(Task) if f.name in entry}
+    task = Task(**{**known, "events": tuple(TaskEvent(**event) for event in entry.get("events", ()))})
+    _check_types(task)
+    for event in task.events:
+        _check_types(event)
+    for name, form in _HEX.items():
+        if (value := getattr(task, name)) is not None and not form.fullmatch(value):
+            raise TypeError(f"{name} is no id of OpenTelemetry")
+    if task.status not in STATUSES:
+        raise TypeError("its status is unknown")
+    return task
 
 
-def _is_right(name: str, value: object) -> bool:
-    if name in _FLAGS:
-        return isinstance(value, bool)
-    if name in ("started_at", "ended_at"):
-        return type(value) is int or (value is None and name == "ended_at")
-    return isinstance(value, str) or (value is None and name not in _TEXTS)
-
-
-def _event(entry: Mapping[str, Any]) -> TaskEvent:
-    name, moment, attributes = entry["name"], entry["time"], entry["attributes"]
-    texts = isinstance(attributes, dict) and all(isinstance(value, str) for value in attributes.values())
-    if not isinstance(name, str) or type(moment) is not int or not texts:
-        raise _Damaged("an event is of another type")
-    return TaskEvent(name, moment, attributes)
+def _check_types(part: Task | TaskEvent) -> None:
+    for field in fields(part):
+        value, types = getattr(part, field.name), str(field.type).split(" | ")
+        if types[0] in ("str", "int", "bool") and ("None" if value is None else type(value).__name__) not in types:
+            raise TypeError(f"{field.name} is of another type")
+    if isinstance(part, TaskEvent) and not all(isinstance(text, str) for text in part.attributes.values()):
+        raise TypeError("an event is of another type")

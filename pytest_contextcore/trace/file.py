@@ -42,9 +42,9 @@ class EvidenceFile:
         self.problem: str | None = None
         self._recorder = recorder
         self._index = {span.span_id: index for index, span in enumerate(recorder.evidence.spans)}
-        self._pieces: list[bytes] = []
-        self._digests: list[bytes] = []
-        self._changed: set[int] = set()
+        self._pieces = [b""] * len(self._index)
+        self._digests = [b""] * len(self._index)
+        self._changed = set(self._index.values())
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
         self._written = 0.0
@@ -78,8 +78,6 @@ class EvidenceFile:
 
     def _document(self) -> bytes:
         evidence = self._recorder.evidence
-        if not self._pieces:
-            self._pieces, self._digests = ([b""] * len(evidence.spans) for _ in range(2))
         for index in self._changed:
             self._pieces[index], self._digests[index] = _piece_of(evidence.spans[index])
         # A phase that runs changes without a word, such as by a recorded value: it is made again every time.

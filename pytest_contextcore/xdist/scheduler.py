@@ -1,217 +1,202 @@
-"""xdist: the tests of a plan run on one worker, in order, whatever ``--dist`` says.
+"""Who runs what beside a plan: the plan's tests go to one worker, in order, whatever ``--dist`` says.
 
-The scheduler that xdist would have made (the inner one) decides who runs what. What it is shown instead of the workers
-and their collection, so that it keeps each plan together, is in ``pinning``. Here is what xdist calls, and two things
-that xdist's schedulers need beside that. An entry that was refused is completed at once, so that the inner scheduler
-does not wait for it. And crashes in a plan are kept away from what xdist's schedulers do badly after one: ``_feed``,
-``_late``, ``_employ_or_send_home``.
-
-Without a plan in the collection every call is passed on as it came.
+xdist asks for a scheduler before any worker has collected, so `UntilAPlan` is its own one until a worker says that it
+collected a plan, and a `PlanScheduling` from then on. That deals units of tests, each to one worker whole. A plan is a
+unit. Other tests are grouped as xdist's own scheduler would group them; where it would not (``load``, ``worksteal``,
+``each``), they are cut into small chunks, and each runs once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from xdist.scheduler import EachScheduling, LoadScopeScheduling
-
-from .pinning import PinnedWorker, Pins, Plans
+import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
+    from collections import OrderedDict
+
+    from xdist.remote import Producer
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
+Scopes = Callable[[str], str]
+"""The scope of an ordinary test, by its node id."""
 
-class PinnedScheduler:
-    """A scheduler for xdist that keeps each plan's tests on one worker and leaves the rest to ``inner``.
+_LARGEST_CHUNK = 32
+_CHUNKS_FOR_EACH_WORKER = 8
+_ENOUGH = 3
+"""Tests that a worker shall have: it runs one only when it knows the next, and the third saves it from waiting."""
 
-    ``plans`` is asked once, when the collection is complete: which indices of these node ids are a plan's tests, in the
-    order to run them, a list for each plan. It is not asked when the workers collected different tests, unless under
-    ``--dist each``: then the plans are those of the largest collection, and workers with the same one run them.
+
+def units_of(
+    collection: Iterable[str], plan_of: Mapping[str, str], scope_of: Scopes | None, chunk: int, *, largest_first: bool
+) -> list[list[str]]:
+    """The tests in units, in the order to deal them: plans first, since they take longest.
+
+    Without ``scope_of`` ordinary tests are cut into chunks of that many tests.
+    """
+    plans: dict[str, list[str]] = {}
+    others: dict[object, list[str]] = {}
+    count = 0
+    for nodeid in collection:
+        if (plan := plan_of.get(nodeid)) is not None:
+            plans.setdefault(plan, []).append(nodeid)
+        else:
+            others.setdefault(scope_of(nodeid) if scope_of is not None else count // chunk, []).append(nodeid)
+            count += 1
+    rest = sorted(others.values(), key=len, reverse=True) if largest_first else others.values()
+    return [*plans.values(), *rest]
+
+
+def chunk_size(count: int, workers: int, largest: int | None) -> int:
+    """How many of so many ordinary tests make a chunk; ``largest`` is the value of ``--maxschedchunk``."""
+    return max(1, min(count // (workers * _CHUNKS_FOR_EACH_WORKER), largest or _LARGEST_CHUNK, _LARGEST_CHUNK))
+
+
+class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Deals units of tests. A plan whose worker died is over if it had begun, and is dealt again if not.
+
+    ``plan_of`` gives the plan of each phase, by node id.
     """
 
-    def __init__(self, inner: Scheduling, plans: Plans) -> None:
-        self._inner = inner
-        self._pins = Pins(inner, plans)
-        self._each = isinstance(inner, EachScheduling)
-        # Every scheduler of xdist's has it. For one that has not, the first collection counts as the complete one.
-        self._expected: int = getattr(inner, "numnodes", 1)
-        self._workers: dict[WorkerController, PinnedWorker] = {}
-        self._waiting: list[PinnedWorker] = []  # have collected, but the inner scheduler has not seen it yet
-        self._late: list[
-            PinnedWorker
-        ] = []  # came later, have not collected: the inner scheduler does not know them yet
-        self._opened = False
-        self._dealt = False
+    # xdist's own, as far as they are used here
+    config: pytest.Config
+    nodes: list[WorkerController]
+    collection: list[str] | None
+    registered_collections: dict[WorkerController, list[str]]
+    workqueue: OrderedDict[str, dict[str, bool]]
+    assigned_work: dict[WorkerController, dict[str, dict[str, bool]]]
 
-    def __getattr__(self, name: str) -> Any:
-        """What other plugins read from a scheduler, such as ``config``."""
-        if name == "_inner":  # not made yet
-            raise AttributeError(name)
-        return getattr(self._inner, name)
-
-    @property
-    def dropped(self) -> list[str]:
-        """Node ids of phases that will not run, because their worker died after their plan had begun.
-
-        The phase that was running then is not among them: xdist reports it as crashed. Nor is a plan that had not begun
-        and that no worker came for (``--max-worker-restart``): ``pinned_worker`` knows no worker for it.
-        """
-        return self._pins.dropped
-
-    def pinned_worker(self, nodeid: str) -> str | None:
-        """The id of the worker that a plan's test was sent to (dead or alive); None if it was sent to none."""
-        return self._pins.worker_of(nodeid)
-
-    # What DSession asks for
-
-    @property
-    def nodes(self) -> list[WorkerController]:
-        """The workers in use."""
-        return [worker.real_node for worker in [*self._inner.nodes, *self._late]]
-
-    @property
-    def collection_is_completed(self) -> bool:
-        """Whether every worker of the beginning has said what it collected."""
-        return bool(self._inner.collection_is_completed)
-
-    @property
-    def tests_finished(self) -> bool:
-        """Whether no worker needs more than what it has; workers may be told to shut down after it."""
-        return bool(self._inner.tests_finished)
-
-    @property
-    def has_pending(self) -> bool:
-        """Whether tests are waiting or running."""
-        return bool(self._inner.has_pending)
-
-    def add_node(self, node: WorkerController) -> None:
-        """A worker is ready to collect."""
-        worker = self._workers[node] = PinnedWorker(node, self._pins)
-        if self._pins.plans and self.collection_is_completed:
-            # xdist's scope schedulers raise when they would send something to a replacement that has not collected.
-            self._late.append(worker)
-        else:
-            self._inner.add_node(worker)
-            self._settle()
+    def __init__(
+        self, config: pytest.Config, log: Producer, plan_of: Mapping[str, str], scope_of: Scopes | None
+    ) -> None:
+        super().__init__(config, log)
+        self._plan_of, self._scope_of = plan_of, scope_of
+        self._index: dict[str, int] = {}
+        self._unit_of: dict[str, str] = {}
+        self._units = 0
 
     def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
-        """A worker has collected. The inner scheduler hears of it when the plans are known."""
-        worker = self._workers.get(node)
-        if worker is None:
-            return  # was told to shut down when it got ready; a crash elsewhere made xdist forget that
-        worker.pinned_collection = collection
-        if self._opened:
-            replaces = worker in self._late
-            if replaces:
-                self._late.remove(worker)
-                self._inner.add_node(worker)
-            shown = self._pins.show(worker)
-            self._inner.add_node_collection(worker, shown)
-            if replaces and self._each:
-                self._employ_or_send_home(worker, shown)
-        else:
-            self._waiting.append(worker)
-            if len(self._waiting) >= self._expected:
-                self._open()
-        self._settle()
+        """A worker has collected.
+
+        Raises:
+            pytest.UsageError: it replaces one that died, but collected something else.
+        """
+        if node not in self.assigned_work:
+            return  # xdist told it to shut down when it got ready, and forgot that when another one crashed
+        super().add_node_collection(node, collection)
+        if node not in self.registered_collections:
+            raise pytest.UsageError(
+                f"worker {node.gateway.id} replaces one that died, but collected {len(collection)} others than the "
+                f"{len(self._index)} tests of this session; make the collection the same in every process"
+            )
 
     def schedule(self) -> None:
         """Hand out tests: for the first time, or to a worker that came later."""
-        if self._each and not self._dealt:
-            self._dealt = True
-            self._pins.deal(self._workers.values())
-        self._inner.schedule()
-        self._settle()
+        if self.collection is None:
+            first, *others = self.registered_collections.values()
+            if any(other != first for other in others):
+                super().schedule()  # reports how they differ, and hands out nothing
+                return
+            self.collection = first
+            self._index = {nodeid: index for index, nodeid in enumerate(first)}
+            option = self.config.getoption
+            chunk = chunk_size(len(first) - len(self._plan_of), len(self.nodes) or 1, option("maxschedchunk"))
+            reorder: bool = option("loadscopereorder")
+            for unit in units_of(first, self._plan_of, self._scope_of, chunk, largest_first=reorder):
+                self._enqueue(unit)
+            for node in self.nodes:  # one unit each at first, so that several plans go to several workers
+                self._feed(node, enough=1)
+        for node in self.nodes:
+            self._feed(node)
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
         """A worker has run a test."""
-        worker = self._workers[node]
-        if not self._pins.plans:
-            self._inner.mark_test_complete(worker, item_index, duration)
-            return
-        number = worker.pinned_completed(item_index)
-        if number is not None:
-            self._inner.mark_test_complete(worker, number, duration)
-        self._settle()
+        nodeid = self.registered_collections[node][item_index]
+        units, key = self.assigned_work[node], self._unit_of[nodeid]
+        units[key][nodeid] = True
+        if all(units[key].values()):
+            del units[key]
+        self._feed(node)
 
     def mark_test_pending(self, item: str) -> None:
         """Run a test once more, as plugins ask for when it crashed its worker.
 
         Raises:
-            NotImplementedError: it is a plan's test, or the inner scheduler cannot do this.
+            NotImplementedError: it is a plan's test.
         """
-        if self._pins.is_phase(item):
+        if item in self._plan_of:
             raise NotImplementedError(f"{item}: a plan's test is not run again after its worker crashed")
-        self._inner.mark_test_pending(item)
-        self._settle()
-
-    def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
-        """A worker gave tests back when asked to: all that it was asked for, or none."""
-        worker = self._workers[node]
-        if not self._pins.plans:
-            self._inner.remove_pending_tests_from_node(worker, indices)
-            return
-        self._inner.remove_pending_tests_from_node(worker, worker.pinned_returned(indices))
-        self._settle()
+        self._enqueue([item])
 
     def remove_node(self, node: WorkerController) -> str | None:
         """A worker is gone. Returns the node id of the test that it was running, if any.
 
-        Raises:
-            KeyError: the worker was not in use.
+        That test is not dealt again: xdist's scope scheduling gives it to worker after worker. The others are, as soon
+        as a worker has finished a test, or the one that replaces this has collected.
         """
-        worker = self._workers.pop(node)
-        if worker in self._waiting:
-            self._open()  # its collection counts, as in xdist
-        if worker in self._late:
-            self._late.remove(worker)
-            return None
-        phase = self._pins.give_up(worker)
-        crashed: str | None = self._inner.remove_node(worker)
-        self._settle()
-        return crashed if phase is None else phase
+        crashed: str | None = None
+        for unit in self.assigned_work.pop(node).values():
+            waiting = [nodeid for nodeid, completed in unit.items() if not completed]
+            if crashed is None:
+                crashed = waiting.pop(0)
+                if crashed in self._plan_of:
+                    continue  # the rest of its plan does not start
+            if waiting:
+                self._enqueue(waiting)
+                self.workqueue.move_to_end(self._unit_of[waiting[0]], last=False)
+        return crashed
 
-    # What xdist's schedulers need
+    def _enqueue(self, unit: Sequence[str]) -> None:
+        self._units += 1
+        key = f"unit {self._units}"
+        self._unit_of.update(dict.fromkeys(unit, key))
+        self.workqueue[key] = dict.fromkeys(unit, False)
 
-    def _open(self) -> None:
-        """Find the plans, and show the inner scheduler the collections that came so far."""
-        self._opened = True
-        collections = [worker.pinned_collection or () for worker in self._waiting]
-        self._pins.find(collections, max(1, self._expected))
-        waiting, self._waiting = self._waiting, []
-        for worker in waiting:
-            self._inner.add_node_collection(worker, self._pins.show(worker))
+    def _feed(self, node: WorkerController, enough: int = _ENOUGH) -> None:
+        """Give a worker tests until it has enough; when none are left, it may end after those that it has."""
+        if node.shutting_down or node not in self.registered_collections:
+            return
+        units = self.assigned_work[node]
+        while self.workqueue and sum(list(unit.values()).count(False) for unit in units.values()) < enough:
+            key, unit = self.workqueue.popitem(last=False)
+            units[key] = unit
+            with suppress(OSError):  # it died a moment ago; remove_node comes next and deals the unit again
+                node.send_runtest_some([self._index[nodeid] for nodeid in unit])
+        if not self.workqueue:
+            node.shutdown()
 
-    def _employ_or_send_home(self, worker: PinnedWorker, shown: Sequence[str]) -> None:
-        """What xdist's scheduler for ``--dist each`` forgets about a replacement.
 
-        If nothing is left for it (a plan was all that the dead worker had), ``schedule`` would raise. If something is,
-        ``remove_node`` would raise when it dies, too, and nobody would hear of the crash.
-        """
-        if self._inner.node2pending[worker]:
-            self._inner.node2collection[worker] = list(shown)
-        else:
-            self._inner.remove_node(worker)
-            worker.real_node.shutdown()
+class UntilAPlan:
+    """Stands for xdist's own scheduler, and for the one that ``make`` makes as soon as a worker collected a plan.
 
-    def _settle(self) -> None:
-        """After each call that may have made the inner scheduler send something."""
-        self._complete_refused()
-        if self._pins.plans and isinstance(self._inner, LoadScopeScheduling):
-            self._feed(self._inner)
+    ``plan_of`` is filled before `add_node_collection` is called for that worker.
+    """
 
-    def _complete_refused(self) -> None:
-        while self._pins.refused:
-            worker, number = self._pins.refused.popleft()
-            self._inner.mark_test_complete(worker, number)
+    def __init__(self, own: Scheduling, plan_of: Mapping[str, str], make: Callable[[], PlanScheduling]) -> None:
+        self._scheduler, self._plan_of, self._make = own, plan_of, make
+        self._collected: list[tuple[WorkerController, Sequence[str]]] = []
 
-    def _feed(self, inner: LoadScopeScheduling) -> None:
-        """Give every worker two tests while there are any: it runs one only when it knows the next one.
+    def __getattr__(self, name: str) -> Any:
+        """Everything but `add_node_collection` is the scheduler's own."""
+        return getattr(self._scheduler, name)
 
-        xdist's scope schedulers give one scope to a worker that came later, and wait for ever if that has one test.
-        """
-        while inner.workqueue and any(len(node.pinned_queue) < 2 and not node.shutting_down for node in inner.nodes):
-            inner.schedule()
-            self._complete_refused()
+    @property  # type: ignore[misc]  # nobody sets it
+    def __class__(self) -> type[Any]:
+        """For ``isinstance``, and for xdist, which prints with ``-v`` what schedules: the scheduler that is used."""
+        return type(self._scheduler)
+
+    def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
+        """A worker has collected."""
+        begun = self._scheduler.collection_is_completed
+        if self._plan_of and not begun and not isinstance(self._scheduler, PlanScheduling):
+            nodes, self._scheduler = self._scheduler.nodes, self._make()
+            for each in nodes:
+                self._scheduler.add_node(each)
+            for earlier in self._collected:
+                self._scheduler.add_node_collection(*earlier)
+        self._collected.append((node, collection))
+        self._scheduler.add_node_collection(node, collection)

@@ -1,14 +1,14 @@
-"""The worker's side of xdist: what it tells the controller, as JSON over a channel of its own (contract 2)."""
+"""The worker's side of xdist: what it tells the controller."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ..session.items import phase_of
 from ..session.shared import SERVICES, WORKER_INPUT
+from .messages import CHANNEL, CannotRun, GateDecided, PlanEnded, PlanFound, to_text
 
 if TYPE_CHECKING:
     from ..session.run import PlanRun
@@ -16,14 +16,10 @@ if TYPE_CHECKING:
     from ..trace.evidence import GateEvidence, SpanEvidence
 
 _LINK = pytest.StashKey["Link"]()
-CHANNEL = "contextcore_channel"
 
 
 class Link:
-    """The way from a worker to its controller.
-
-    A usage error raised in a worker would be an internal error of the whole session, so it travels as data.
-    """
+    """The way from a worker to its controller, and a pytest plugin object."""
 
     def __init__(self, config: pytest.Config, channel: Any) -> None:
         self._config, self._channel = config, channel
@@ -42,7 +38,7 @@ class Link:
     def tell_controller(cls, config: pytest.Config, message: str) -> None:
         """This session cannot run: a usage error."""
         if (link := cls.of(config)) is not None:
-            link._channel.send(json.dumps({"error": message}))
+            link._channel.send(to_text(CannotRun(message)))
 
     def tell_of_gate(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """A listener of the recorder: gates are shown when they are decided, not when their test is over."""
@@ -51,35 +47,25 @@ class Link:
             from ..report.progress import GateLine  # noqa: PLC0415  (only with a plan)
 
             line = GateLine.of(gate)
-            self._channel.send(json.dumps({"gate": [line.gate_id, line.result.value, line.reason]}))
+            self._channel.send(to_text(GateDecided(line.gate_id, line.result.value, line.reason)))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """After every reordering, before xdist tells the controller that collection is over: the plans."""
         if SERVICES not in self._config.stash:
             return
-        plans = [self._plan(session, run) for run in self._config.stash[SERVICES].runs]
-        self._channel.send(json.dumps({"plans": plans}))
-
-    def _plan(self, session: pytest.Session, run: PlanRun) -> dict[str, Any]:
-        from ..trace.file import dump  # noqa: PLC0415  (only with a plan)
-
-        phases = [(index, phase_of(item)) for index, item in enumerate(session.items)]
-        return {
-            "path": str(run.plan.path),
-            "indices": [index for index, phase in phases if phase is not None and phase.run is run],
-            "evidence": dump(run.recorder.evidence).decode(),
-        }
+        for run in self._config.stash[SERVICES].runs:
+            phases = ((item.nodeid, phase_of(item)) for item in session.items)
+            nodeids = [nodeid for nodeid, phase in phases if phase is not None and phase.run is run]
+            self._channel.send(to_text(PlanFound(str(run.plan.path), nodeids, _evidence(run))))
 
     def report(self, runs: list[PlanRun], lost: list[str]) -> None:
         """The session is over in this worker: the evidence of what it ran, and what could not be written."""
-        done = []
-        if any(run.started for run in runs):
-            from ..trace.file import dump  # noqa: PLC0415  (only with a plan)
+        done = [to_text(PlanEnded(_evidence(run), [*run.problems(), *lost])) for run in runs if run.started]
+        self._config.workeroutput[WORKER_INPUT] = done  # type: ignore[attr-defined]  # set by xdist
 
-            done = [
-                {"evidence": dump(run.recorder.evidence).decode(), "problems": [*run.problems(), *lost]}
-                for run in runs
-                if run.started
-            ]
-        self._config.workeroutput[WORKER_INPUT] = json.dumps(done)  # type: ignore[attr-defined]  # set by xdist
+
+def _evidence(run: PlanRun) -> str:
+    from ..trace.file import dump  # noqa: PLC0415  (only with a plan)
+
+    return dump(run.recorder.evidence).decode()

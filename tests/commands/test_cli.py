@@ -1,4 +1,4 @@
-"""The console script: its commands are found by entry points, and their exit codes can be trusted."""
+"""The console script: entry points name its commands, and its exit codes can be trusted."""
 
 from __future__ import annotations
 
@@ -10,25 +10,168 @@ from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 
-from pytest_contextcore.commands import cli, install
+from pytest_contextcore import __version__
+from pytest_contextcore.commands import cli, installation
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.commands.plan_check import describe
 
-from ..support.plans import PASSING, WAREHOUSE, warehouse
+from ..support.otlp_receiver import Receiver, refused_endpoint
 
 Captured = pytest.CaptureFixture[str]
+COMMANDS = ["contract", "diff", "install", "plan", "queries", "replay", "show", "task", "traceparent"]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The warehouse plan with its tests."""
-    warehouse(tmp_path)
-    (tmp_path / "test_load.py").write_text(PASSING, encoding="utf-8")
-    return tmp_path
+def every_command(group: click.Group = cli.program, *above: str) -> list[list[str]]:
+    """The names of all groups and commands."""
+    context = click.Context(group)
+    found = [list(above)]
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        found += every_command(command, *above, name) if isinstance(command, click.Group) else [[*above, name]]
+    return found
 
 
+@pytest.mark.parametrize("arguments", every_command(), ids=lambda arguments: " ".join(arguments) or "contextcore")
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_says_at_every_level_what_a_command_does(arguments: list[str], option: str, capsys: Captured) -> None:
+    assert main([*arguments, option]) == 0
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert lines[0].lower().startswith(" ".join(["usage: contextcore", *arguments]))
+    assert any(line.strip().endswith(".") for line in lines)
+    assert said.err == ""
+
+
+def test_the_list_of_commands_has_a_whole_line_for_each(capsys: Captured) -> None:
+    main(["--help"])
+    listed = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == COMMANDS
+    assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
+
+
+def test_the_version_is_the_packages(capsys: Captured) -> None:
+    assert main(["--version"]) == 0
+    assert __version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "contextcore: No such command 'nonsense'; see contextcore --help"),
+        (["\x1b[2J"], "contextcore: No such command '\\x1b[2J'; see"),
+        (["--nonsense"], "contextcore: No such option '--nonsense'; see contextcore --help"),
+        (["plan"], "contextcore plan: Missing command; see contextcore plan --help"),
+        (["plan", "nonsense"], "contextcore plan: No such command 'nonsense'"),
+        (["show", "a", "b"], "contextcore show: Got unexpected extra argument (b)"),
+        (["show", "--format", "xml"], "contextcore show: Invalid value for '--format': 'xml' is not one of"),
+        (["diff", "a"], "contextcore diff: give two files, A and B, or none; see contextcore diff --help"),
+        (
+            ["plan", "check", "--colour"],
+            "contextcore plan check: No such option '--colour'; see contextcore plan check --help",
+        ),
+        (["show", "--format"], "contextcore show: Option '--format' requires an argument; see contextcore show --help"),
+        (["replay"], "contextcore replay: Missing argument 'FILE...'; see"),
+        (["replay", "absent"], "contextcore replay: there is no file absent"),
+        (["replay", __file__], "contextcore replay: no endpoint is configured; name one with --endpoint"),
+        (["replay", "--endpoint", "http://127.0.0.1:9", "x" * 300], "xxx"),
+        (["plan", "check", "x" * 300], "xxx"),
+        (["traceparent"], "contextcore traceparent: Missing argument 'FILE'; see"),
+        (["queries", "fastest-phases"], "contextcore queries: there is no query 'fastest-phases'; there are: blocked-"),
+        (["queries", "blocked-phases", "--dashboard"], "contextcore queries: --dashboard stands alone"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(arguments: list[str], said: str, capsys: Captured) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert said in line
+    assert captured.out == ""
+
+
+def test_without_a_command_it_lists_them_and_is_bad_usage(capsys: Captured) -> None:
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    assert [name for name in COMMANDS if f"\n  {name} " not in said] == []
+
+
+MODULES = """
+import runpy, sys
+sys.argv[1:] = ["queries", "blocked-phases"]
+try:
+    runpy.run_module("pytest_contextcore", run_name="__main__")
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_python_dash_m_is_the_same_program_and_imports_one_command_only() -> None:
+    done = subprocess.run([sys.executable, "-c", MODULES], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("{ span.test.case.name != nil")
+    imported = set(done.stderr.split())
+    assert "pytest_contextcore.commands.queries" in imported
+    assert not imported & {
+        "pytest_contextcore.commands.show",
+        "pytest_contextcore.pilot.commands",
+        "pytest",
+        "pydantic",
+    }
+
+
+# -- ends that are no command's -------------------------------------------------------------------------------------
+def installed(monkeypatch: pytest.MonkeyPatch, end: BaseException | None) -> None:
+    """Install a command that ends like this."""
+
+    @click.command("odd")
+    def odd() -> None:
+        if end is not None:
+            raise end
+
+    entry = SimpleNamespace(name="odd", load=lambda: odd)
+    monkeypatch.setattr(cli, "entry_points", lambda group, name="odd": [entry])
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [
+        (None, 0, ""),
+        (click.exceptions.Exit(3), 3, ""),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), 1, "contextcore odd: refused\n"),
+        (TimeoutError("slow"), 1, "contextcore odd: slow\n"),
+        (KeyboardInterrupt(), 130, "\ncontextcore odd: interrupted\n"),
+        (click.UsageError("not now"), 2, "contextcore odd: not now; see contextcore odd --help\n"),
+    ],
+    ids=str,
+)
+def test_however_a_command_ends_there_is_a_line_and_a_code(
+    end: BaseException | None, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    installed(monkeypatch, end)
+    assert main(["odd"]) == code
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_finds_no_room_is_one_line_and_no_success(unbuffered: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_contextcore", "queries"],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "contextcore queries: its output cannot be written: No space left on device\n"
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    command = f"{sys.executable} -m pytest_contextcore queries; echo $? >&2"
+    done = subprocess.run(["/bin/sh", "-c", f"({command}) | true"], capture_output=True, text=True, check=True)
+    assert done.stderr in ("1\n", "0\n")  # 0: all of it was written before the reader went away
+
+
+# -- contextcore install init ---------------------------------------------------------------------------------------
 def test_install_init_prepares_and_verifies_and_may_be_repeated(tmp_path: Path, capsys: Captured) -> None:
     for _ in range(2):
         assert main(["install", "init", "--out", str(tmp_path / "out")]) == 0
@@ -45,6 +188,19 @@ def test_install_init_says_what_is_wrong_with_the_folder(tmp_path: Path, capsys:
     assert "name another with --contextcore-out DIR" in said
 
 
+def test_install_init_asks_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    ask = ["install", "init", "--out", str(tmp_path), "--endpoint"]
+    with Receiver() as receiver:
+        assert main([*ask, receiver.http_endpoint]) == 0
+    assert f"ok    endpoint                     {receiver.http_endpoint}/v1/traces" in capsys.readouterr().out
+    for endpoint, said in ((refused_endpoint(), "connection refused"), ("ftp://x", "OTEL_EXPORTER_OTLP_ENDPOINT")):
+        assert main([*ask, endpoint]) == 1
+        assert said in capsys.readouterr().out.partition("FAIL  endpoint")[2]
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    assert main([*ask, "http://127.0.0.1:9"]) == 1
+    assert "the environment turns export off" in capsys.readouterr().out
+
+
 def test_a_missing_package_and_an_old_pytest_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def version(name: str) -> str:
         if name == "pydantic":
@@ -52,133 +208,5 @@ def test_a_missing_package_and_an_old_pytest_are_found(monkeypatch: pytest.Monke
         return "8.4.1" if name == "pytest" else "1.0"
 
     monkeypatch.setattr(metadata, "version", version)
-    wrong = {check.name: check.problem for check in install.check_installation(tmp_path) if not check.ok}
+    wrong = {check.name: check.problem for check in installation.check_installation(tmp_path) if not check.ok}
     assert wrong == {"pydantic": "is missing", "pytest": "older than 9"}
-
-
-def test_plan_check_prints_order_gates_kinds_and_tests(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
-) -> None:
-    monkeypatch.chdir(folder)
-    assert main(["plan", "check", "plan.toml"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert "  2. T TRANSFORM  (after E)" in lines
-    assert "       C1   integrity No row lost" in lines
-    assert "       test test_load.py::test_transform" in lines
-    assert lines[-1] == "3 phases, 5 gates; every phase has its test"
-
-
-def test_plan_check_takes_a_folder_and_finds_the_plan_by_itself(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
-) -> None:
-    assert main(["plan", "check", str(folder)]) == 0
-    monkeypatch.chdir(folder.parent)
-    assert main(["plan", "check", folder.name]) == 0
-    monkeypatch.chdir(folder)
-    assert main(["plan", "check"]) == 0
-    assert capsys.readouterr().out.count("every phase has its test") == 3
-
-
-def test_plan_check_names_missing_tests(folder: Path, capsys: Captured) -> None:
-    (folder / "test_load.py").write_text(PASSING.partition('@pytest.mark.phase("P")')[0], encoding="utf-8")
-    assert main(["plan", "check", str(folder)]) == 1
-    assert "tests missing for P" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ('phase("P")', 'phase("X")', "declares only: E, T, P"),
-        ('phase("P")', 'phase("T")', "has two tests"),
-        ('phase.gate("C2")', 'phase.gate("C9")', "gate 'C9'"),
-        ("import pytest", "import pytest\nimport nowhere_to_be_found", "nowhere_to_be_found"),
-    ],
-)
-def test_plan_check_finds_tests_that_do_not_fit(folder: Path, capsys: Captured, old: str, new: str, said: str) -> None:
-    (folder / "test_load.py").write_text(PASSING.replace(old, new, 1), encoding="utf-8")
-    assert main(["plan", "check", str(folder)]) == 1
-    captured = capsys.readouterr()
-    assert said in captured.err
-    assert "Traceback" not in captured.err
-
-
-def test_plan_check_refuses_a_bad_plan(folder: Path, capsys: Captured) -> None:
-    (folder / "plan.toml").write_text(WAREHOUSE.replace('id = "T"', 'id = "E"'), encoding="utf-8")
-    assert main(["plan", "check", str(folder)]) == 2
-    assert "E is declared twice" in capsys.readouterr().err
-
-
-def test_plan_check_says_when_there_is_no_plan(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["plan", "check"]) == 2
-    assert "there is no plan.toml" in capsys.readouterr().err
-
-
-def test_a_plan_is_described_without_tests(tmp_path: Path) -> None:
-    assert describe(warehouse(tmp_path), {})[-1] == "3 phases, 5 gates; tests missing for E, T, P"
-
-
-@pytest.mark.parametrize(("arguments", "code"), [([], 2), (["--help"], 0), (["nonsense"], 2)])
-def test_the_commands_are_listed(arguments: list[str], code: int, capsys: Captured) -> None:
-    assert main(arguments) == code
-    captured = capsys.readouterr()
-    expected = "commands: contract, diff, install, plan, queries, replay, show, task, traceparent"
-    assert expected in captured.out + captured.err
-
-
-def test_python_dash_m_is_the_same_program() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest_contextcore", "--help"], capture_output=True, text=True, check=True
-    )
-    assert "usage: contextcore COMMAND" in done.stdout
-
-
-def test_replay_refuses_what_it_cannot_do(tmp_path: Path, capsys: Captured) -> None:
-    assert main(["replay", str(tmp_path / "absent")]) == 2
-    (tmp_path / "a.otlp").touch()
-    assert main(["replay", str(tmp_path / "a.otlp")]) == 2
-    said = capsys.readouterr().err
-    assert "there is no file" in said
-    assert "no endpoint is configured" in said
-
-
-@pytest.mark.parametrize("arguments", [["replay", "--endpoint", "http://127.0.0.1:9"], ["plan", "check"]], ids=" ".join)
-def test_a_name_that_no_file_system_takes_is_one_line(arguments: list[str], capsys: Captured) -> None:
-    assert main([*arguments, "x" * 300]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "x" * 300 in line
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [(ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "refused"), (TimeoutError("slow"), "slow")],
-)
-def test_what_is_not_the_outputs_fault_is_not_said_of_it(
-    error: OSError, said: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
-) -> None:
-    def command(arguments: list[str]) -> int:
-        raise error
-
-    entry = SimpleNamespace(name="odd", load=lambda: command)
-    monkeypatch.setattr(cli, "entry_points", lambda group: [entry])
-    assert main(["odd"]) == 1
-    assert capsys.readouterr().err == f"contextcore odd: {said}\n"
-
-
-@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_output_that_finds_no_room_is_one_line_and_no_success(tmp_path: Path, unbuffered: str) -> None:
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest_contextcore", "task", "list"],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert done.stderr == "contextcore task: its output cannot be written: No space left on device\n"

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.commands import replay
+from pytest_contextcore.commands.cli import main
 from pytest_contextcore.commands.replay import Progress
-from pytest_contextcore.commands.show import show
 from pytest_contextcore.export import otlp_json, wire
 from pytest_contextcore.export.spool import Spool
 from pytest_contextcore.span import INTERRUPTED
@@ -42,7 +41,7 @@ def path(tmp_path: Path) -> Path:
 
 def replayed(*files: Path, to: str, more: tuple[str, ...] = ()) -> int:
     """The exit code of a replay in this process."""
-    return replay.command([*map(str, files), "--endpoint", to, *more])
+    return main(["replay", *map(str, files), "--endpoint", to, *more])
 
 
 def process(*files: Path, to: str) -> subprocess.Popen[str]:
@@ -80,6 +79,7 @@ def test_two_replays_at_once_send_each_span_once(path: Path, receiver: Receiver)
     assert list(receiver.ids().values()) == [1] * 40
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="a child's getrusage counts its parent's memory")
 def test_300_mb_are_sent_in_less_than_100_mb_of_memory(path: Path, receiver: Receiver) -> None:
     spool = Spool(path, wire.head({}))
     span = spans(1, "x" * 900_000)[0]
@@ -88,16 +88,16 @@ def test_300_mb_are_sent_in_less_than_100_mb_of_memory(path: Path, receiver: Rec
     spool.close()
     receiver.keep = False
     program = (
-        "import re, sys; from pathlib import Path; from pytest_contextcore.commands.replay import command\n"
-        "code = command(sys.argv[1:]); peak = re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())\n"
-        "print(code, int(peak[1]) // 1024)"
+        "import sys; from pytest_contextcore.commands.cli import main; code = main(['replay', *sys.argv[1:]]);"
+        "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM:'));"
+        "print(code, peak.split()[1])"
     )
     command = [sys.executable, "-c", program, str(path), "--endpoint", receiver.http_endpoint]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    code, megabytes = map(int, done.stdout.splitlines()[-1].split())
+    code, kilobytes = map(int, done.stdout.splitlines()[-1].split())
     assert code == 0
     assert sum(request.spans for request in receiver.requests) == 340
-    assert megabytes < 100
+    assert kilobytes < 100 * 1024
 
 
 def test_a_busy_collector_is_waited_for(path: Path, receiver: Receiver) -> None:
@@ -158,10 +158,10 @@ def test_a_plans_own_file_is_kept_and_sent_once_to_each_address(
 def test_bad_usage_is_told_and_an_endpoint_of_the_command_line_beats_every_variable(
     path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    assert replay.command([str(path)]) == 2
+    assert main(["replay", str(path)]) == 2
     assert "there is no file" in capsys.readouterr().err
     filled(path, spans(1))
-    assert replay.command([str(path)]) == 2
+    assert main(["replay", str(path)]) == 2
     assert "name one with --endpoint" in capsys.readouterr().err
     other = path.with_name("notes.jsonl")
     other.write_text("no JSON\n")
@@ -207,15 +207,15 @@ def test_the_session_of_ordinary_tests_is_ended_after_a_kill(
 def test_show_prints_the_spans_of_a_spool_as_lines(path: Path, capsys: Captured) -> None:
     made = spans(3)
     filled(path, made)
-    assert show([str(path), "--spans"]) == 0
+    assert main(["show", str(path), "--spans"]) == 0
     lines = capsys.readouterr().out.splitlines()
     found = [parse_json(line).resource_spans[0] for line in lines]
     assert [of.scope_spans[0].spans[0].span_id.hex() for of in found] == [span.span_id for span in made]
     assert json.loads(lines[0])["resourceSpans"][0]["resource"]["attributes"]
     with path.open("ab") as file:
         file.write(os.urandom(20))
-    assert show([str(path), "--spans"]) == 1
+    assert main(["show", str(path), "--spans"]) == 1
     assert "1 damaged pieces were left out" in capsys.readouterr().err
     path.write_text('{"no": "spool"}')
-    assert show([str(path), "--spans"]) == 2
-    assert show([str(path.with_name("missing")), "--spans"]) == 2
+    assert main(["show", str(path), "--spans"]) == 2
+    assert main(["show", str(path.with_name("missing")), "--spans"]) == 2

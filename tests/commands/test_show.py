@@ -3,46 +3,37 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
-import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_contextcore.commands import show
 from pytest_contextcore.commands.cli import main
-
-from ..support.plans import PASSING, Suite
 
 Captured = pytest.CaptureFixture[str]
 
 
-@pytest.fixture
-def blocked(suite: Suite, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> Path:
-    """The evidence of a blocked run of the warehouse, and what its run printed."""
-    suite.write(PASSING.replace("assert rows.count == 3", 'assert False, "a row is lost"'))
-    result = suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest")
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.chdir(suite.pytester.path)
-    (suite.pytester.path / "printed.txt").write_text(result.stdout.str(), encoding="utf-8")
-    capsys.readouterr()
-    return suite.pytester.path / "out" / "LOAD-7.json"
 
 
-def altered(path: Path, **changes: Any) -> Path:
+def altered(path: Path, folder: Path, **changes: Any) -> str:
     """A copy of the evidence with some keys changed."""
-    copy = path.with_name("altered.json")
+    copy = folder / "altered.json"
     copy.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
-    return copy
+    return str(copy)
 
 
-def test_show_prints_the_table_that_the_run_printed(blocked: Path, capsys: Captured) -> None:
+def test_show_prints_the_table_that_the_run_printed(finished: Path, blocked: Path, capsys: Captured) -> None:
     assert main(["show", str(blocked)]) == 0
     shown = capsys.readouterr().out.splitlines()
-    printed = Path("printed.txt").read_text(encoding="utf-8").splitlines()
-    assert shown[0] == "trace LOAD-7: Load the nightly orders"
+    printed = (finished / "printed.txt").read_text(encoding="utf-8").splitlines()
+    assert shown[0] == "trace LOAD-9: Load the nightly orders"
     assert shown[1].startswith("started 20")
     assert [line for line in shown[2:] if line not in printed] == []
     assert any("a row is lost" in line for line in shown)
@@ -51,6 +42,32 @@ def test_show_prints_the_table_that_the_run_printed(blocked: Path, capsys: Captu
 def test_show_gives_the_evidence_as_json(blocked: Path, capsys: Captured) -> None:
     assert main(["show", "--format", "json", str(blocked)]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(blocked.read_text(encoding="utf-8"))
+
+
+def test_without_files_they_take_the_newest_evidence(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command, needed in (("show", "a file"), ("diff", "2 files")):
+        assert main([command]) == 2
+        said = f"contextcore {command}: there is no evidence in out: run a plan with pytest first, or name {needed}\n"
+        assert capsys.readouterr().err == said
+    (tmp_path / "out").mkdir()
+    for age, (name, evidence) in enumerate([("later", "LOAD-9"), ("earlier", "LOAD-9"), ("oldest", "LOAD-7")]):
+        copy = shutil.copy(finished / "out" / f"{evidence}.json", tmp_path / "out" / f"{name}.json")
+        os.utime(copy, (1_000_000 - age, 1_000_000 - age))
+    assert main(["show"]) == 0
+    assert capsys.readouterr().out.startswith("trace LOAD-9")
+    for option in ("--out", "--contextcore-out"):
+        assert main(["diff", option, str(tmp_path / "out"), "--format", "json"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        assert [Path(side["file"]).stem for side in (shown["a"], shown["b"])] == ["earlier", "later"]
+
+
+def test_one_file_is_not_enough_for_a_comparison(blocked: Path, tmp_path: Path, capsys: Captured) -> None:
+    altered(blocked, tmp_path)
+    assert main(["diff", "--out", str(tmp_path)]) == 2
+    assert f"there is only altered.json in {tmp_path}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["show"], ["diff"]], ids=["show", "diff"])
@@ -79,30 +96,29 @@ def test_what_is_no_evidence_is_refused_in_a_line(
     assert said in captured.err
 
 
-def test_evidence_without_phases_is_refused(blocked: Path, capsys: Captured) -> None:
-    assert main(["show", str(altered(blocked, spans=[]))]) == 2
+def test_evidence_without_phases_is_refused(blocked: Path, tmp_path: Path, capsys: Captured) -> None:
+    assert main(["show", altered(blocked, tmp_path, spans=[])]) == 2
     assert "spans: observed none" in capsys.readouterr().err
 
 
 def test_text_of_foreign_evidence_does_nothing_to_the_terminal(
-    blocked: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    blocked: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    hostile = altered(blocked, title="::error::a\x1b[2J\u202e ##[error]b", options={"o": "\x1b[2J ##[x]"})
+    title, option = "::error::a\x1b[2J\u202e ##[error]b", "\x1b[2J ##[x]"
+    hostile = altered(blocked, tmp_path, title=title, options={"o": option})
     for arguments in (
         ["show"],
         ["show", "--format=json"],
         ["diff", str(blocked)],
         ["diff", "--format=json", str(blocked)],
     ):
-        main([*arguments, str(hostile)])
+        main([*arguments, hostile])
         out = capsys.readouterr().out
-        assert "\x1b" not in out
-        assert "\u202e" not in out
-        assert "##[" not in out
+        assert not [sign for sign in ("\x1b", "\u202e", "##[") if sign in out]
         assert not [line for line in out.splitlines() if line.strip().startswith("::")]
         if "--format=json" in arguments:
-            assert json.dumps("\x1b[2J ##[x]") in json.dumps(json.loads(out))
+            assert json.dumps(option) in json.dumps(json.loads(out))
 
 
 def test_a_terminal_without_unicode_gets_ascii(blocked: Path) -> None:
@@ -114,28 +130,19 @@ def test_a_terminal_without_unicode_gets_ascii(blocked: Path) -> None:
     assert done.stdout.isascii()
 
 
-def test_a_page_is_offered_where_something_can_make_it(
-    blocked: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    maker = types.ModuleType("fake_page")
-    maker.render = lambda traces: f"<h1>{traces[0].evidence.trace_id}</h1>"  # type: ignore[attr-defined]
-    maker.__spec__ = types.SimpleNamespace()  # type: ignore[assignment]
-    monkeypatch.setitem(sys.modules, "fake_page", maker)
-    monkeypatch.setattr(show, "HTML", "fake_page")
+def test_show_writes_the_page(blocked: Path, capsys: Captured, tmp_path: Path) -> None:
     assert main(["show", str(blocked), "--html", str(tmp_path / "p.html")]) == 0
-    assert (tmp_path / "p.html").read_text(encoding="utf-8") == "<h1>LOAD-7</h1>"
+    assert "LOAD-9" in (tmp_path / "p.html").read_text(encoding="utf-8")
     assert f"page:     {tmp_path / 'p.html'}" in capsys.readouterr().out
     (tmp_path / "file").touch()
     assert main(["show", str(blocked), "--html", str(tmp_path / "file" / "p.html")]) == 2
     assert "the page cannot be written to" in capsys.readouterr().err
 
 
-def test_diff_answers_by_its_exit_code(blocked: Path, capsys: Captured) -> None:
+def test_diff_answers_by_its_exit_code(blocked: Path, tmp_path: Path, capsys: Captured) -> None:
     assert main(["diff", str(blocked), str(blocked)]) == 0
-    assert capsys.readouterr().out == "LOAD-7: nothing changed (blocked)\n"
-    assert main(["diff", str(blocked), str(altered(blocked, options={"n": 1}))]) == 1
+    assert capsys.readouterr().out == "LOAD-9: nothing changed (blocked)\n"
+    assert main(["diff", str(blocked), altered(blocked, tmp_path, options={"n": 1})]) == 1
     assert capsys.readouterr().out.splitlines()[1:] == ["  option n: none → 1"]
-    assert main(["diff", str(blocked), str(altered(blocked, trace_id="LOAD-8"))]) == 2
-    assert "A is a run of trace LOAD-7, B of LOAD-8" in capsys.readouterr().err
-    with pytest.raises(SystemExit, match="2"):
-        main(["diff", str(blocked)])
+    assert main(["diff", str(blocked), altered(blocked, tmp_path, trace_id="LOAD-8")]) == 2
+    assert "A is a run of trace LOAD-9, B of LOAD-8" in capsys.readouterr().err

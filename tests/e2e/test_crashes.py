@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from ..support.junit_file import JUnitFile
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
-from ..support.traces import DONE, FAILED, GOOD, gates, names, one, phase, run, sent, statuses, transform
+from ..support.traces import FAILED, GOOD, HELD, gates, names, one, phase, run, sent, statuses, transform
 
 pytest.importorskip("xdist")
 
 Read = Callable[..., dict[str, Any]]
 T = "LOAD-7-T TRANSFORM"
-MANY = "import pytest\n\n@pytest.mark.parametrize('n', range({count}))\ndef test_many(n):\n    pass\n"
-
+MANY = "import pytest\n\n@pytest.mark.parametrize('n', range(20))\ndef test_many(n):\n    pass\n"
 DIES = """
 import os
 import pytest
@@ -36,16 +36,19 @@ def test_after(n):
 """
 
 
-@pytest.mark.parametrize("mode", ["load", "worksteal", "each"])
-def test_of_a_worker_that_dies_in_an_ordinary_test_no_span_is_lost_or_doubled(
-    suite: Suite, exporting: Receiver, mode: str
-) -> None:
+@pytest.fixture
+def no_plan(suite: Suite) -> Suite:
+    """Ordinary tests only, of which one kills its worker."""
     for name in ("plan.toml", "test_load.py"):
         (suite.pytester.path / name).unlink()
     suite.write(DIES, "test_it.py")
-    workers = ["--tx", "popen"] if mode == "each" else ["-n2"]
-    result = run(suite, *workers, "--dist", mode)
-    assert result.ret == 1
+    return suite
+
+
+def test_of_a_worker_that_dies_in_an_ordinary_test_no_span_is_lost_or_doubled(
+    no_plan: Suite, exporting: Receiver
+) -> None:
+    assert run(no_plan, "-n2").ret == 1
     spans = sent(exporting)
     assert names(spans) == {
         "pytest": 1,
@@ -69,9 +72,10 @@ def test_of_a_worker_that_dies_in_an_ordinary_test_no_span_is_lost_or_doubled(
     assert root.attributes["test.suite.run.status"] == "failure"
 
 
-def test_a_test_that_xdist_gives_to_worker_after_worker_has_a_span_for_each(suite: Suite, exporting: Receiver) -> None:
-    suite.write(DIES, "test_it.py")
-    result = run(suite, "-n2", "--dist=loadfile", "--max-worker-restart=2")
+def test_a_test_that_xdist_gives_to_worker_after_worker_has_a_span_for_each(
+    no_plan: Suite, exporting: Receiver
+) -> None:
+    result = run(no_plan, "-n2", "--dist=loadfile", "--max-worker-restart=2")
     spans = sent(exporting)
     died = [span for span in spans if span.name == "test_it.py::test_dies"]
     assert len(died) == result.parseoutcomes()["failed"] > 1
@@ -79,7 +83,7 @@ def test_a_test_that_xdist_gives_to_worker_after_worker_has_a_span_for_each(suit
     assert names(spans)["query"] == len(died)
 
 
-def test_a_test_that_kills_its_worker_and_is_run_again_has_a_span_for_each_attempt(
+def test_beside_a_plan_a_test_that_kills_its_worker_is_run_again_as_asked_and_the_plan_is_whole(
     suite: Suite, exporting: Receiver
 ) -> None:
     pytest.importorskip("pytest_rerunfailures")
@@ -93,21 +97,28 @@ def test_a_test_that_kills_its_worker_and_is_run_again_has_a_span_for_each_attem
     assert len(spans) == 9 + 1 + 2
 
 
-def test_a_phase_that_kills_its_worker_is_run_once_even_if_reruns_are_asked_for(
+def test_a_phase_that_kills_its_worker_has_failed_and_is_run_once_even_if_reruns_are_asked_for(
     suite: Suite, evidence: Read, exporting: Receiver
 ) -> None:
     pytest.importorskip("pytest_rerunfailures")
     body = 'open("ran", "a").write("x")\ncheck(phase, "C2")\nwith subtests.test("a"):\n    pass\n'
     body += 'phase.run([__import__("sys").executable, "-c", "pass"])\nimport os\nos._exit(9)'
     suite.write(transform(body, "phase, subtests"))
-    suite.write(MANY.format(count=20), "test_many.py")
-    result = run(suite, "-n2", "--reruns=2")
+    suite.write(MANY, "test_many.py")
+    result = run(suite, "-n2", "--reruns=2", "--junitxml=junit.xml")
     assert result.ret == 1
+    assert "INTERNALERROR" not in result.stdout.str()
+    assert sum(" trace LOAD-7: " in line for line in result.outlines) == 1
     assert (suite.pytester.path / "ran").read_text() == "x"
     document = evidence()
     assert (statuses(document), document["status"]) == (FAILED, "failed")
+    assert document["blocked_on_span_id"] == "LOAD-7-T"
     assert phase(document)["blocked_reason"] == "its worker crashed while it ran test_load.py::test_transform"
+    assert phase(document)["next_action"]
     assert phase(document, "P")["blocked_on_span_id"] == "LOAD-7-T"
+    cases = JUnitFile(suite.pytester.path / "junit.xml")
+    assert cases.case("test_publish").outcome == "skipped"
+    assert "LOAD-7-T" in cases.case("test_publish").says
     spans = sent(exporting)
     counted = names(spans)
     assert sum(count for name, count in counted.items() if name.startswith("test_many.py::")) == 20
@@ -118,6 +129,24 @@ def test_a_phase_that_kills_its_worker_is_run_once_even_if_reruns_are_asked_for(
     assert one(spans, "LOAD-7-P PUBLISH").status == "unset"
     assert one(spans, "LOAD-7").status == "error"
     assert counted["test_load.py::test_transform"] == 0
+
+
+def test_a_crash_of_the_first_phase_leaves_the_truth_without_another_worker_too(suite: Suite, evidence: Read) -> None:
+    suite.replace("assert True", "__import__('os')._exit(9)")
+    result = run(suite, "-n2", "--max-worker-restart=0")
+    assert result.ret == 1
+    assert statuses(evidence()) == {"E": "failed", "T": "not_started", "P": "not_started"}
+    assert sum(" trace LOAD-7: " in line for line in result.outlines) == 1
+
+
+def test_a_crash_after_a_failed_gate_leaves_the_gate_failed(suite: Suite, evidence: Read) -> None:
+    written = "import os, time\nfrom pathlib import Path\ndeadline = time.monotonic() + 30\n"
+    written += 'while "a row is lost" not in Path("out/LOAD-7.json").read_text() and time.monotonic() < deadline:\n'
+    gate = 'with phase.gate("C1"):\n    assert False, "a row is lost"\n'
+    suite.write(transform(f"{gate}{written}    time.sleep(0.01)\nos._exit(9)"))
+    assert run(suite, "-n2").ret == 1
+    assert gates(evidence())["C1"] == "fail"
+    assert statuses(evidence()) == HELD
 
 
 DIES_AFTER = """
@@ -138,7 +167,7 @@ def test_a_phase_whose_worker_dies_right_after_it_has_failed_and_no_span_is_doub
     suite: Suite, evidence: Read, exporting: Receiver
 ) -> None:
     suite.pytester.makeconftest(DIES_AFTER)
-    suite.write(transform())
+    suite.write(transform(GOOD))
     assert run(suite, "-n2").ret == 1
     document = evidence()
     assert statuses(document) == FAILED
@@ -150,71 +179,3 @@ def test_a_phase_whose_worker_dies_right_after_it_has_failed_and_no_span_is_doub
         "error": phase(document)["otel_span_id"],
     }
     assert [names(spans)[f"LOAD-7-T-{gate}"] for gate in ("C1", "C2", "C3")] == [1, 1, 1]
-
-
-OTHER = {"plan.toml": ('"LOAD-7"', '"LOAD-8"')}
-
-
-@pytest.mark.parametrize("mode", ["load", "worksteal", "loadscope", "loadfile", "loadgroup"])
-def test_several_plans_among_many_tests_are_whole_under_every_distribution(
-    suite: Suite, evidence: Read, exporting: Receiver, mode: str
-) -> None:
-    folder = suite.pytester.path
-    source, plan = (folder / "test_load.py").read_text(), (folder / "plan.toml").read_text()
-    for number in (1, 2, 3):
-        (folder / f"p{number}").mkdir()
-        (folder / f"p{number}" / "plan.toml").write_text(plan.replace('"LOAD-7"', f'"LOAD-{number}"'))
-        (folder / f"p{number}" / f"test_load{number}.py").write_text(source)
-    for name in ("plan.toml", "test_load.py"):
-        (folder / name).unlink()
-    for letter in "ab":
-        suite.write(MANY.format(count=100), f"test_{letter}.py")
-    result = run(suite, "-n2", "--dist", mode)
-    assert result.ret == 0
-    assert result.parseoutcomes()["passed"] == 209
-    spans = sent(exporting)
-    assert len(spans) == 3 * 9 + 200 + 1
-    assert len({span.trace for span in spans}) == 4
-    for number in (1, 2, 3):
-        document = evidence(f"LOAD-{number}")
-        assert statuses(document) == DONE
-        ours = [span for span in spans if span.trace == document["otel_trace_id"]]
-        assert [span.name for span in ours if span.name.count(" ")] == [
-            f"LOAD-{number}-{name}" for name in ("E EXTRACT", "T TRANSFORM", "P PUBLISH")
-        ]
-
-
-def test_fewer_workers_than_asked_for_change_nothing(suite: Suite, evidence: Read, exporting: Receiver) -> None:
-    suite.write(MANY.format(count=10), "test_many.py")
-    assert run(suite, "-n8", "--maxprocesses=1", "--max-worker-restart=0").ret == 0
-    assert statuses(evidence()) == DONE
-    assert len(sent(exporting)) == 9 + 10 + 1
-
-
-def test_each_worker_of_dist_each_has_its_spans_and_the_plan_its_own_once(
-    suite: Suite, evidence: Read, exporting: Receiver
-) -> None:
-    suite.write(MANY.format(count=5), "test_many.py")
-    assert run(suite, "--dist=each", "--tx=2*popen").ret == 0
-    assert statuses(evidence()) == DONE
-    spans = sent(exporting)
-    assert {names(spans)[f"test_many.py::test_many[{n}]"] for n in range(5)} == {2}
-    assert len(spans) == 9 + 10 + 1
-
-
-def test_a_plan_goes_on_to_its_end_when_an_ordinary_test_stops_the_session(
-    suite: Suite, evidence: Read, exporting: Receiver
-) -> None:
-    wait = "import pathlib, time\ndeadline = time.monotonic() + 20\n"
-    wait += 'while not pathlib.Path("failed").exists() and time.monotonic() < deadline:\n    time.sleep(0.01)\n'
-    suite.write(transform(f"{wait}time.sleep(0.3)\n{GOOD}"))
-    fails = "import pathlib\n\ndef test_fails():\n    pathlib.Path('failed').touch()\n    assert 0\n"
-    suite.write(fails, "test_a.py")
-    assert run(suite, "-n2", "-x").ret in (1, 2)
-    document = evidence()
-    spans = sent(exporting)
-    for found in document["spans"]:
-        name = f"{found['span_id']} {found['phase']}"
-        expected = {"completed": "ok", "not_started": "unset"}.get(found["status"], "error")
-        assert (one(spans, name).status, one(spans, name).id) == (expected, found["otel_span_id"])
-    assert statuses(document)["T"] == "completed"

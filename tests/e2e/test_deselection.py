@@ -139,15 +139,6 @@ def test_it_runs_when_the_last_evidence_proves_the_upstream(ran: Suite, evidence
     assert document["status"] == "in_progress"
 
 
-def test_the_parent_stays_in_progress_when_phases_were_deselected_even_if_all_are_proven(
-    ran: Suite, evidence: Read
-) -> None:
-    assert ran.here("-k", "test_transform or test_publish").ret == 0
-    document = evidence()
-    assert [status for status, _ in statuses(document).values()] == ["completed"] * 3
-    assert document["status"] == "in_progress"
-
-
 def test_what_comes_after_a_phase_that_runs_is_not_proven(ran: Suite, evidence: Read) -> None:
     assert ran.here("-k", "test_extract").ret == 0
     assert statuses(evidence())["P"] == ("not_started", False)

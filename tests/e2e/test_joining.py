@@ -175,7 +175,6 @@ def test_a_job_in_which_a_phase_is_blocked_ends_the_trace(first: Job, second: Jo
     assert spans["LOAD-7-P PUBLISH"].start_time_unix_nano == spans["LOAD-7-P PUBLISH"].end_time_unix_nano
     said = refusal(second.pytest("-k", "transform or publish", traceparent=first.traceparent))
     assert "has ended (blocked)" in said
-    assert second.contextcore("traceparent", "out/LOAD-7.json").returncode == 1
 
 
 def test_jobs_join_under_the_trace_that_the_whole_ci_run_has(checkout: Checkout, receiver: Receiver) -> None:
@@ -207,10 +206,17 @@ def test_without_a_traceparent_the_second_job_is_a_trace_of_its_own_and_says_so(
     assert second.evidence()["otel_trace_id"] != first.evidence()["otel_trace_id"]
 
 
-def test_a_partial_run_says_how_to_go_on(first: Job) -> None:
+def test_a_partial_run_says_how_to_go_on_and_so_does_the_command(first: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     done = first.pytest("-k", "extract")
-    assert f"go on:    TRACEPARENT={first.traceparent}" in output(done)
-    assert first.contextcore("traceparent", "out/LOAD-7.json").stdout == f"TRACEPARENT={first.traceparent}\n"
+    given = first.traceparent
+    assert f"go on:    TRACEPARENT={given}" in output(done)
+    assert first.contextcore("traceparent", "out/LOAD-7.json").stdout == f"TRACEPARENT={given}\n"
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    said = first.contextcore("traceparent", "out/LOAD-7.json", "--value").stdout
+    assert said == f"{given.removesuffix('01')}00\n"
+    tampered(first)
+    refused = first.contextcore("traceparent", "out/LOAD-7.json")
+    assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (1, "", 1)
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
@@ -223,30 +229,35 @@ def test_a_traceparent_of_another_trace_is_refused_with_the_right_one(first: Job
     assert second.evidence() == first.evidence()
 
 
-def test_evidence_of_another_plan_is_refused(first: Job, second: Job) -> None:
-    text = WAREHOUSE.replace("Make them visible", "Make them visible to all")
-    (second.folder / "plan.toml").write_text(text, encoding="utf-8")
-    assert "another version of" in refusal(second.pytest("-k", "transform", traceparent=first.traceparent))
+def another_plan(job: Job) -> None:
+    (job.folder / "plan.toml").write_text(WAREHOUSE.replace("Make them visible", "Make all visible"), encoding="utf-8")
 
 
-def test_tampered_evidence_is_refused(first: Job, second: Job) -> None:
-    path = second.folder / "out" / "LOAD-7.json"
-    given = first.traceparent
+def tampered(job: Job) -> None:
+    path = job.folder / "out" / "LOAD-7.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"result": "pass"', '"result": "waived"'), "utf-8")
-    assert "seal does not fit" in refusal(second.pytest("-k", "transform", traceparent=given))
-    done = second.contextcore("traceparent", "out/LOAD-7.json")
-    assert (done.returncode, done.stdout) == (1, "")
 
 
-def test_a_phase_that_has_its_span_in_the_trace_is_not_run_in_it_again(first: Job, second: Job) -> None:
-    said = refusal(second.pytest(traceparent=first.traceparent))
-    assert "E has its span in it already" in said
-    assert "it runs now" in said
+def changed_input(job: Job) -> None:
+    (job.folder / "rows.csv").write_text("1\n", encoding="utf-8")
 
 
-def test_a_changed_input_is_refused_and_named(first: Job, second: Job) -> None:
-    (second.folder / "rows.csv").write_text("1\n", encoding="utf-8")
-    assert "rows.csv" in refusal(second.pytest("-k", "transform", traceparent=first.traceparent))
+@pytest.mark.parametrize(
+    ("change", "arguments", "why"),
+    [
+        (another_plan, ["-k", "transform"], "another version of"),
+        (tampered, ["-k", "transform"], "seal does not fit"),
+        (changed_input, ["-k", "transform"], "rows.csv"),
+        (lambda job: None, [], "E has its span in it already and cannot be kept: it runs now"),
+    ],
+    ids=["another plan", "tampered evidence", "changed input", "a phase twice"],
+)
+def test_what_does_not_fit_the_trace_is_refused(
+    first: Job, second: Job, change: Callable[[Job], None], arguments: list[str], why: str
+) -> None:
+    given = first.traceparent
+    change(second)
+    assert why in refusal(second.pytest(*arguments, traceparent=given))
 
 
 # --- pure ------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pytest_contextcore.commands import replay as replaying
+from pytest_contextcore.commands.cli import main
 from pytest_contextcore.export.messages import scope_of
 from pytest_contextcore.export.spool import Spool
 from pytest_contextcore.ids import traceparent
@@ -89,7 +89,7 @@ def own_file(suite: Suite) -> Path:
 def replayed(*files: Path) -> list[Sent]:
     """What a collector has after a replay of these files: whole, and each id once."""
     with Receiver() as receiver:
-        assert replaying.command([*map(str, files), "--endpoint", receiver.http_endpoint]) == 0
+        assert main(["replay", *map(str, files), "--endpoint", receiver.http_endpoint]) == 0
         return sent(receiver)
 
 
@@ -191,7 +191,7 @@ def test_a_killed_session_of_workers_is_completed_once_file_by_file(suite: Suite
             while not (free := Spool(file)).claim():  # its process is about to end
                 free.close()
             free.close()
-            assert replaying.command([str(file), "--endpoint", receiver.http_endpoint]) == 0
+            assert main(["replay", str(file), "--endpoint", receiver.http_endpoint]) == 0
         spans = sent(receiver)
     assert names(spans) == {**REST, C1: 1, "run true": 1, "run false": 1}
     assert marked(spans) == {"LOAD-7", T, C1}

@@ -127,22 +127,6 @@ def test_junit_counts_a_blocked_phase_as_failure_and_what_did_not_start_as_skipp
     assert statuses(evidence()) == {"E": "blocked", "T": "not_started", "P": "not_started"}
 
 
-def test_junit_has_trace_and_span_ids_and_what_was_recorded_as_properties(suite: Suite, evidence: Read) -> None:
-    suite.write(BLOCKED_LATER)
-    junit = JUnit(suite)
-    document = evidence()
-    found = junit.properties("test_transform")
-    assert found["otel_trace_id"] == document["otel_trace_id"]
-    assert found["otel_span_id"] == document["spans"][1]["otel_span_id"]
-    assert found["task.id"] == "LOAD-7-T"
-    assert found["task.parent_id"] == "LOAD-7"
-    assert found["task.phase"] == "TRANSFORM"
-    assert found["task.status"] == "blocked"
-    assert "a row is lost" in found["task.blocked_reason"]
-    assert found["task.next_action"]
-    assert found["quality.row_count"] == "3"
-
-
 def test_junit_has_the_phases_that_got_no_report_because_of_x(suite: Suite) -> None:
     suite.write(BLOCKED)
     junit = JUnit(suite, "-x")
@@ -163,12 +147,6 @@ def test_junit_does_not_show_an_excused_phase_as_skipped(suite: Suite, mark: str
 
 
 # --- others ----------------------------------------------------------------------------------------------------------
-
-
-def test_without_the_terminal_plugin_exit_code_and_evidence_are_the_same(suite: Suite, evidence: Read) -> None:
-    suite.write(BLOCKED)
-    assert suite.here("-p", "no:terminal").ret == 1
-    assert statuses(evidence()) == {"E": "blocked", "T": "not_started", "P": "not_started"}
 
 
 OTHER_LOOP = """
@@ -224,16 +202,6 @@ def test_a_blocked_phase_is_what_failed_last(suite: Suite) -> None:
     suite.here()
     last = json.loads((suite.pytester.path / ".pytest_cache/v/cache/lastfailed").read_text())
     assert list(last) == ["test_load.py::test_transform"]
-
-
-def test_lf_runs_the_blocked_phase_again(suite: Suite, evidence: Read) -> None:
-    suite.write(BLOCKED)
-    suite.here()
-    suite.write(PASSING)
-    result = suite.here("--lf")
-    assert result.ret == 0
-    result.assert_outcomes(passed=1)
-    assert evidence()["spans"][0]["status"] == "completed"
 
 
 @pytest.mark.parametrize(

@@ -133,8 +133,25 @@ def test_evidence_goes_to_out_in_the_rootdir_wherever_pytest_was_started(
 # --- the terminal ----------------------------------------------------------------------------------------------------
 
 
-def test_the_header_names_plan_folder_and_export_target(suite: Suite) -> None:
-    assert header(suite.here()) == "contextcore: plan plan.toml; evidence in out; export off"
+def test_quiet_shows_only_why_a_trace_did_not_complete(suite: Suite) -> None:
+    result = suite.here("-q")
+    assert "LOAD-7" not in result.stdout.str()
+    assert "contextcore" not in result.stdout.str()
+    suite.write(BLOCKED)
+    assert any("no answer" in line for line in table(suite.here("-q")))
+
+
+@pytest.mark.parametrize("variable", ["NO_COLOR", "FORCE_COLOR"])
+def test_colours_are_shown_as_the_environment_says(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    suite.write(BLOCKED)
+    monkeypatch.delenv("PY_COLORS", raising=False)
+    monkeypatch.setenv(variable, "1")
+    monkeypatch.setenv("COLUMNS", "10")  # so narrow a terminal is no error either
+    result = suite.here("-v")
+    assert ("\x1b[31m" in result.stdout.str()) is (variable == "FORCE_COLOR")
+    assert "LOAD-7 blocked" in result.stdout.str()
 
 
 def test_the_header_never_shows_credentials_of_the_target(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +165,7 @@ def test_the_header_never_shows_credentials_of_the_target(suite: Suite, monkeypa
 def test_one_table_ends_the_run(suite: Suite) -> None:
     suite.write(BLOCKED)
     result = suite.here()
+    assert header(result) == "contextcore: plan plan.toml; evidence in out; export off"
     assert len([line for line in result.outlines if " trace LOAD-7: " in line]) == 1
     result.stdout.fnmatch_lines(
         [
@@ -162,18 +180,6 @@ def test_one_table_ends_the_run(suite: Suite) -> None:
             "spans: *out/LOAD-7.otlp.jsonl*",
         ]
     )
-
-
-def test_quiet_shows_no_table_for_a_completed_trace(suite: Suite) -> None:
-    result = suite.here("-q")
-    assert "LOAD-7" not in result.stdout.str()
-    assert "contextcore" not in result.stdout.str()
-
-
-def test_quiet_still_shows_why_a_trace_did_not_complete(suite: Suite) -> None:
-    suite.write(BLOCKED)
-    result = suite.here("-q")
-    assert any("no answer" in line for line in table(result))
 
 
 def test_verbose_shows_gates_as_they_finish(suite: Suite) -> None:
@@ -191,21 +197,6 @@ def test_verbose_shows_gates_as_they_finish(suite: Suite) -> None:
             "*trace LOAD-7*",
         ]
     )
-
-
-def test_colours_mark_the_status_when_there_is_colour(suite: Suite) -> None:
-    result = suite.here("--color=yes")
-    assert any("\x1b[32m" in line and "EXTRACT" in line for line in result.outlines)
-
-
-def test_no_color_is_respected(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    suite.write(BLOCKED)
-    monkeypatch.delenv("PY_COLORS", raising=False)
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("NO_COLOR", "1")
-    result = suite.here("-v")
-    assert "\x1b" not in result.stdout.str()
-    assert any("blocked" in line for line in table(result))
 
 
 LONG = "a sentence that is as long as sentences in plans of real projects are, and then goes on for some more words"
@@ -235,14 +226,6 @@ def test_no_line_of_the_table_is_longer_than_80_columns(
     suite.write(source)
     lines = table(suite.here())
     assert [line for line in lines if width(line) > 80] == []
-
-
-def test_a_narrow_terminal_is_no_error(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "10")
-    suite.write(BLOCKED)
-    result = suite.here()
-    assert result.ret == 1
-    assert "LOAD-7 blocked" in result.stdout.str()
 
 
 def test_a_terminal_that_knows_ascii_only_is_no_error(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:

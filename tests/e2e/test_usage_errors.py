@@ -57,13 +57,15 @@ WITHOUT_LAST = PASSING[: PASSING.index('@pytest.mark.phase("P")')]
 CASES = {
     "bad TOML": Case(change_plan("[trace]", "[trace"), ("plan.toml", "line 2")),
     "unknown key": Case(
-        change_plan('goal = "Take', 'gaol = "x"\ngoal = "Take'), ("plan.toml", "phases.1.gaol", "unknown key")
+        change_plan('goal = "Take', 'gaol = "x"\ngoal = "Take'),
+        ("plan.toml", "phase E: gaol is an unknown key: rename it to goal"),
     ),
-    "missing key": Case(change_plan('name = "PUBLISH"\n', ""), ("plan.toml", "phases.3.name")),
-    "bad kind": Case(change_plan('"integrity"', '"integer"'), ("plan.toml", "phases.2.gates.1.kind")),
-    "circular": Case(change_plan('id = "E"', 'id = "E"\ndepends_on = ["E"]'), ("plan.toml", "phases.E.depends_on")),
+    "missing key": Case(change_plan('name = "PUBLISH"\n', ""), ("plan.toml", "phase P: name is missing")),
+    "bad kind": Case(change_plan('"integrity"', '"integer"'), ("plan.toml", "phase T, gate C1: kind must be one of")),
+    "circular": Case(change_plan('id = "E"', 'id = "E"\ndepends_on = ["E"]'), ("plan.toml", "phase E: depends_on")),
     "no such dependency": Case(
-        change_plan('id = "P"', 'id = "P"\ndepends_on = ["X"]'), ("plan.toml", "phases.P.depends_on", "no phase X")
+        change_plan('id = "P"', 'id = "P"\ndepends_on = ["X"]'),
+        ("plan.toml", "phase P: depends_on must be ids of phases, not 'X'"),
     ),
     "no such gate in the definition of done": Case(change_plan('"P-C1"', '"P-C7"'), ("plan.toml", "P-C7")),
     "unknown phase": Case(change_tests('phase("P")', 'phase("X")'), ("test_load.py::test_publish", "'X'", "E, T, P")),
@@ -135,7 +137,7 @@ def test_a_missing_test_is_refused_when_its_folder_is_reached_by_a_symlink(suite
         (["--contextcore-out="], "--contextcore-out"),
         (["--contextcore-out=plan.toml"], "plan.toml"),
         (["--contextcore-out=plan.toml/out"], "plan.toml"),
-        (["--contextcore-plan=empty.toml"], "empty.toml: trace"),
+        (["--contextcore-plan=empty.toml"], "empty.toml: 2 mistakes"),
         *(([f"--contextcore-{option}={'x' * 300}"], f"--contextcore-{option}: ") for option in ("out", "html", "plan")),
     ],
 )

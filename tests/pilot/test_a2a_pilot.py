@@ -83,7 +83,7 @@ def test_the_seeds_lines_block_where_they_say(pilot: Pilot, line: str, phase: st
         (["--test-failures", "-1"], "'-1' is not a whole number of 0 or more"),
         (["--source-checksum", ""], "--source-checksum: the value is empty"),
         (["--workspace", "nowhere"], "--workspace: there is no folder"),
-        (["--nonsense"], "unrecognized arguments: --nonsense"),
+        (["--nonsense"], "No such option '--nonsense'"),
         (["--output", ""], "--output: the value is empty"),
         (["--contextcore-out", ""], "--contextcore-out: the value is empty"),
         (["--contextcore-out", "/dev/null"], "--contextcore-out: /dev/null is not a folder"),

@@ -232,7 +232,7 @@ def test_a_run_on_github_writes_one_summary_and_one_annotation(
     target.write_text("before", encoding="utf-8")
     for name, value in {**ON, "GITHUB_STEP_SUMMARY": target, "GITHUB_WORKSPACE": suite.pytester.path}.items():
         monkeypatch.setenv(name, str(value))
-    lines = suite.run_here(*more).outlines
+    lines = suite.here(*more).outlines
     [command] = [line for line in lines if re.match(r"\s*::", line)]
     place, message = unescaped(command)
     line = source.splitlines().index('@pytest.mark.phase("T")') + 1

@@ -34,7 +34,7 @@ ORDINARY = "def test_before():\n    pass\n\n\ndef test_bad():\n    assert 0\n"
 
 def run(suite: Suite, *arguments: str, apart: bool = False, family: str = "xunit2") -> JUnitFile:
     given = ("-p", "no:hypothesispytest", "--junitxml=junit.xml", "-o", f"junit_family={family}", *arguments)
-    (suite.run if apart else suite.run_here)(*given)
+    (suite.run if apart else suite.here)(*given)
     return JUnitFile(suite.pytester.path / "junit.xml", family=family)
 
 
@@ -214,7 +214,7 @@ def test_a_pytest_that_keeps_its_cases_in_another_way_is_named_and_the_file_is_p
         "    finally:\n"
         "        setattr(owner, name, kept)\n"
     )
-    result = suite.run_here("--junitxml=j.xml")
+    result = suite.here("--junitxml=j.xml")
     result.stdout.fnmatch_lines([f"JUnit: *j.xml has no gates: pytest {pytest.__version__} keeps its report*"])
     assert "Traceback" not in result.stdout.str()
 

@@ -118,7 +118,7 @@ def test_a_gate_that_fails_is_shown_with_its_purpose_and_its_first_finding() -> 
 
 
 def test_gates_appear_with_v_each_before_its_test_is_over(suite: Suite) -> None:
-    lines = suite.run_here("-v").stdout.lines
+    lines = suite.here("-v").stdout.lines
     shown = [line.strip() for line in lines if re.search(r"LOAD-7-\w-C\d pass| PASSED ", line)]
     assert [line.split()[1 if line[0] == "✓" else 0] for line in shown] == [
         "LOAD-7-E-C1",
@@ -134,7 +134,7 @@ def test_gates_appear_with_v_each_before_its_test_is_over(suite: Suite) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("-q",)])
 def test_gates_do_not_appear_without_v(suite: Suite, arguments: tuple[str, ...]) -> None:
-    suite.run_here(*arguments).stdout.no_fnmatch_line("*-C1 pass*")
+    suite.here(*arguments).stdout.no_fnmatch_line("*-C1 pass*")
 
 
 def test_gates_appear_with_v_under_xdist_too(suite: Suite) -> None:
@@ -152,8 +152,8 @@ def test_gates_appear_with_v_under_xdist_too(suite: Suite) -> None:
 
 def test_a_long_phase_shows_its_age_on_a_terminal(suite: Suite) -> None:
     suite.write(SLOW)
-    seen = _in_terminal(suite.pytester.path, until=r"LOAD-7-T TRANSFORM \d s")
-    assert "\x1b7  LOAD-7-T TRANSFORM 1 s" in seen
+    seen = _in_terminal(suite.pytester.path, until=r"LOAD-7-T TRANSFORM \d+ s")
+    assert re.search(r"\x1b7  LOAD-7-T TRANSFORM \d+ s", seen)
     assert "LOAD-7-E EXTRACT" not in seen
     assert "LOAD-7 completed" in seen
 
@@ -195,9 +195,9 @@ def _in_terminal(folder: Path, *, until: str, **environ: str) -> str:
 
 def test_a_failure_shows_the_users_lines_and_none_of_the_plugins(suite: Suite) -> None:
     suite.replace("    rows = phase.receive(Rows)\n", "    phase.run(['/there/is/no/such/program'])\n")
-    text = suite.run_here().stdout.str()
+    text = suite.here().stdout.str()
     assert "phase.run(['/there/is/no/such/program'])" in text
     assert "FileNotFoundError: [Errno 2] No such file or directory: '/there/is/no/such/program'" in text
     assert "program.py" not in text
     assert "environ" not in text
-    assert "program.py" in suite.run_here("--full-trace").stdout.str()
+    assert "program.py" in suite.here("--full-trace").stdout.str()

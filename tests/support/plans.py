@@ -146,7 +146,3 @@ class Suite:
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest in a process of its own: for what processes do, such as to be killed."""
         return self.pytester.runpytest_subprocess("-p", "no:randomly", *arguments)
-
-    def run_here(self, *arguments: str) -> pytest.RunResult:
-        """Run pytest in this process: for whatever is not about processes."""
-        return self.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *arguments)

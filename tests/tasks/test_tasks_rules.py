@@ -76,22 +76,21 @@ Change = Callable[[Book, Task, Task], object]
 
 REFUSED: dict[str, tuple[Change, str]] = {
     "a story with an open task": (lambda b, r, c: rules.complete(b, r, by=None, now=9), f"open: {CHILD}"),
-    "cancelling one": (lambda b, r, c: rules.cancel(b, r, "no", by=None, now=9), f"open: {CHILD}"),
+    "cancelling one": (lambda b, r, c: rules.cancel(b, r, reason="no", by=None, now=9), f"open: {CHILD}"),
     "a second start": (lambda b, r, c: begun(b, CHILD), "it is in_progress"),
     "an unknown task": (lambda b, r, c: rules.open_task(b, "p", "X"), "there is no task X in project p"),
     "a task of another project": (lambda b, r, c: rules.open_task(b, "q", CHILD), "add --project p"),
     "an unknown parent": (lambda b, r, c: begun(b, "Y", parent="X"), "there is no task X"),
     "itself as parent": (lambda b, r, c: begun(b, "Y", parent="Y"), "there is no task Y"),
-    "unblocking what is not blocked": (lambda b, r, c: rules.unblock(c, by=None, now=9), "is not blocked"),
-    "un-starting": (
-        lambda b, r, c: rules.update(b, c, "not_started", reason=None, by=None, now=9),
-        "its span has begun",
-    ),
+    "unblocking what is not blocked": (lambda b, r, c: rules.unblock(b, c, by=None, now=9), "is not blocked"),
     "a blocker that nobody knows": (
-        lambda b, r, c: rules.block(b, c, "why", blocker="X", now=9),
+        lambda b, r, c: rules.block(b, c, reason="why", next_action=None, by="X", now=9),
         "project p has no task X",
     ),
-    "itself as blocker": (lambda b, r, c: rules.block(b, c, "why", blocker=CHILD, now=9), "observed: itself"),
+    "itself as blocker": (
+        lambda b, r, c: rules.block(b, c, reason="why", next_action=None, by=CHILD, now=9),
+        "observed: itself",
+    ),
 }
 
 
@@ -121,18 +120,18 @@ def test_an_id_with_anything_but_letters_digits_and_three_marks_is_refused(task_
 
 
 def test_a_blocked_task_only_goes_on_when_it_is_unblocked(book: Book) -> None:
-    blocked = rules.block(book, task_of(book, CHILD), "no schema", blocker=ROOT, now=30)
+    blocked = rules.block(book, task_of(book, CHILD), reason="no schema", next_action=None, by=ROOT, now=30)
     assert (blocked.blocked_reason, blocked.blocked_on) == ("no schema", ROOT)
     assert blocked.next_action == f"Complete {ROOT}, then unblock {CHILD}."
     changes: tuple[Callable[[], object], ...] = (
         lambda: rules.complete(book, blocked, by=None, now=40),
-        lambda: rules.update(book, blocked, "in_progress", reason=None, by=None, now=40),
-        lambda: rules.block(book, blocked, "again", now=40),
+        lambda: rules.update(book, blocked, status="in_progress", reason=None, next_action=None, by=None, now=40),
+        lambda: rules.block(book, blocked, reason="again", next_action=None, by=None, now=40),
     )
     for change in changes:
         with pytest.raises(TaskRefused, match=f"next: contextcore task unblock --id {CHILD}"):
             change()
-    free = rules.unblock(blocked, by="ines", now=40)
+    free = rules.unblock(book, blocked, by="ines", now=40)
     assert (free.status, free.blocked_reason, free.blocked_on, free.next_action) == ("in_progress", None, None, None)
 
 
@@ -145,7 +144,7 @@ def test_an_ended_task_is_left_alone(book: Book) -> None:
 
 
 def test_time_never_runs_backwards_on_a_span(book: Book) -> None:
-    child = rules.comment(task_of(book, CHILD), "later", by=None, now=90)
+    child = rules.comment(book, task_of(book, CHILD), text="later", by=None, now=90)
     ended = rules.complete(book.put(child), child, by=None, now=5)
     assert (ended.started_at, ended.ended_at, [event.time for event in ended.events]) == (20, 90, [90, 90])
     parent = rules.complete(book.put(ended), task_of(book, ROOT), by=None, now=1)
@@ -189,8 +188,8 @@ def test_a_tree_drawn_by_hand_has_the_names_and_attributes_of_a_pilots(book: Boo
 
 
 def test_a_cancelled_task_failed_and_says_what_it_waited_for(book: Book) -> None:
-    blocked = rules.block(book, task_of(book, CHILD), "no schema", next_action="Write it.", now=30)
-    ended = rules.cancel(book.put(blocked), blocked, "not needed", by="ines", now=40)
+    blocked = rules.block(book, task_of(book, CHILD), reason="no schema", next_action="Write it.", by=None, now=30)
+    ended = rules.cancel(book.put(blocked), blocked, reason="not needed", by="ines", now=40)
     span = task_span(book.put(ended), ended)
     assert (span.status.code, span.status.description) == ("error", "cancelled: not needed")
     assert span.attributes["task.status"] == "failed"

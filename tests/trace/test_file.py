@@ -86,6 +86,17 @@ def test_a_phase_that_has_ended_is_not_made_into_text_again(
     assert set(made) == {"LOAD-7-T"}
 
 
+def test_a_record_that_another_process_left_is_written_whole(recorder: TraceRecorder, path: Path) -> None:
+    recorder.start()
+    run(recorder, "E")
+    recorder.begin_phase("T", "t")
+    taken = TraceRecorder.take_over(recorder.plan, load_evidence(path))
+    taken.subscribe(EvidenceFile(taken, path.parent))
+    taken.end_phase("T")
+    assert path.read_bytes() == dump(taken.evidence)
+    assert [span["status"] for span in read(path)["spans"]] == ["completed", "failed", "not_started"]
+
+
 def test_the_first_gate_that_blocks_its_phase_is_written_at_once(recorder: TraceRecorder, path: Path) -> None:
     recorder.start()
     recorder.begin_phase("T", "t")

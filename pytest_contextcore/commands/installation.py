@@ -1,0 +1,90 @@
+"""What a run relies on, verified: for ``contextcore install init`` and for S1 of the pilot, which loads no click."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from ..options import asserts_are_disabled
+
+_NEEDED = ("pytest", "pytest-dependency", "opentelemetry-sdk", "opentelemetry-exporter-otlp", "pydantic")
+_MIN_PYTEST = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that a run relies on: what it is, what was found, and what to do if it is not right."""
+
+    name: str
+    found: str
+    problem: str = ""
+    next_action: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is right."""
+        return not self.problem
+
+
+def check_installation(out: Path) -> list[Check]:
+    """Make the folder for evidence and verify what a run relies on; doing it twice changes nothing."""
+    return [Check("python", platform.python_version()), *_packages(), _plugin(), _asserts(), _folder(out)]
+
+
+def check_endpoint(endpoint: str | None = None) -> Check | None:
+    """Whether a collector answers as it should: this one, or the one of the environment; None if there is none."""
+    from ..export.send import verify  # noqa: PLC0415  (only where an endpoint is to be asked)
+    from ..export.settings import Settings  # noqa: PLC0415
+
+    settings = Settings.from_environ(os.environ, endpoint)
+    if settings.exporting:
+        problem = verify(settings)
+    elif endpoint is None:
+        return None
+    else:
+        problem = "; ".join(settings.problems) or "the environment turns export off"
+    return Check("endpoint", settings.describe(), problem or "", "start the collector, or correct the OTEL_* variables")
+
+
+def _packages() -> Iterator[Check]:
+    for name in _NEEDED:
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            yield Check(name, "not installed", "is missing", "install pytest-contextcore again")
+            continue
+        if name == "pytest" and int(found.partition(".")[0]) < _MIN_PYTEST:
+            yield Check(name, found, f"older than {_MIN_PYTEST}", f"install pytest>={_MIN_PYTEST}")
+        else:
+            yield Check(name, found)
+
+
+def _plugin() -> Check:
+    names = {entry.name for entry in metadata.entry_points(group="pytest11")}
+    if "contextcore" not in names:
+        return Check("plugin", "not registered", "pytest does not load it", "install pytest-contextcore again")
+    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+        found = "not loaded by itself: PYTEST_DISABLE_PLUGIN_AUTOLOAD is set; name it with -p pytest_contextcore.plugin"
+        return Check("plugin", found)
+    return Check("plugin", "registered")
+
+
+def _asserts() -> Check:
+    problem = asserts_are_disabled()
+    return Check("asserts", "disabled" if problem else "enabled", problem or "", "run without PYTHONOPTIMIZE and -O")
+
+
+def _folder(out: Path) -> Check:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out) as probe:
+            probe.write(b"contextcore")
+    except OSError as error:
+        why = error.strerror or str(error)
+        return Check("evidence", str(out), f"cannot be written to: {why}", "name another with --contextcore-out DIR")
+    return Check("evidence", str(out))

@@ -1,0 +1,78 @@
+"""``contextcore plan check``: what a plan says, and whether its tests fit, without a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_contextcore.commands.cli import main
+from pytest_contextcore.commands.plan_check import describe
+
+from ..support.plans import PASSING, WAREHOUSE, Suite, warehouse
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(suite: Suite) -> Path:
+    """The warehouse plan with its tests, in the current folder."""
+    return suite.pytester.path
+
+
+@pytest.mark.parametrize("arguments", [["plan.toml"], ["."], []], ids=str)
+def test_it_prints_order_gates_kinds_and_tests(folder: Path, arguments: list[str], capsys: Captured) -> None:
+    assert main(["plan", "check", *arguments]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  2. T TRANSFORM  (after E)" in lines
+    assert "       C1   integrity No row lost" in lines
+    assert "       test test_load.py::test_transform" in lines
+    assert lines[-1] == "3 phases, 5 gates; every phase has its test"
+
+
+def test_it_finds_the_plan_of_a_folder_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    (tmp_path / "load").mkdir()
+    warehouse(tmp_path / "load")
+    monkeypatch.chdir(tmp_path)
+    assert main(["plan", "check"]) == 1
+    assert "tests missing for E, T, P" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (PASSING[PASSING.index('@pytest.mark.phase("P")') :], "", "3 phases, 5 gates; tests missing for P"),
+        ('phase("P")', 'phase("X")', "declares only: E, T, P"),
+        ('phase("P")', 'phase("T")', "has two tests"),
+        ('phase.gate("C2")', 'phase.gate("C9")', "gate 'C9'"),
+        ("import pytest", "import pytest\nimport nowhere_to_be_found", "nowhere_to_be_found"),
+    ],
+)
+def test_it_finds_tests_that_do_not_fit(folder: Path, capsys: Captured, old: str, new: str, said: str) -> None:
+    (folder / "test_load.py").write_text(PASSING.replace(old, new, 1), encoding="utf-8")
+    assert main(["plan", "check"]) == 1
+    captured = capsys.readouterr()
+    assert said in captured.out + captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_it_names_every_mistake_of_a_plan(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "plan.toml").write_text(
+        WAREHOUSE.replace('id = "T"', 'id = "E"').replace('kind = "integrity"', 'kind = "x"'), encoding="utf-8"
+    )
+    assert main(["plan", "check", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"contextcore plan check: plan {tmp_path / 'plan.toml'}: 2 mistakes",
+        "  phase E, gate C1: kind must be one of integrity, required, advisory, not 'x'",
+        "  phase E: id must be one that no other has, not 'E', declared twice",
+    ]
+
+
+def test_it_says_when_there_is_no_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["plan", "check"]) == 2
+    assert "there is no plan.toml" in capsys.readouterr().err
+
+
+def test_a_plan_is_described_without_tests(tmp_path: Path) -> None:
+    assert describe(warehouse(tmp_path), {})[-1] == "3 phases, 5 gates; tests missing for E, T, P"
