@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 
 from ..errors import EvidenceError
-from ..export.otlp_json import message_line
 from ..export.spool import Spool
 from ..files import write_atomic
 from ..report.diff import compare, document, lines
@@ -74,6 +73,8 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | N
 
 def _spans(path: Path) -> int:
     """Print a spool; exit code 1 if something in it is damaged, 2 if it is no spool."""
+    from ..export.messages import message_line  # noqa: PLC0415  (protobuf, only for a spool)
+
     spool = Spool(path)
     shown = damaged = 0
     try:

@@ -1,12 +1,13 @@
-"""Spans as OTLP/JSON lines, one request a line, as the collector's ``otlpjsonfile`` receiver reads them.
+"""Spans that this package made as OTLP/JSON lines, a request each, as the receiver ``otlpjsonfile`` reads them.
 
-The format is protobuf's JSON, but for ids in hex (OTLP specification, "JSON Protobuf Encoding").
+The format is protobuf's JSON, but for ids in hex (OTLP specification, "JSON Protobuf Encoding"). It is written by hand,
+since a plan's own file is written in every run of the plan, and OpenTelemetry's message classes take 25 ms to import.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..version import __version__
@@ -24,53 +25,11 @@ _Json = dict[str, Any]
 
 
 def line(spans: Sequence[SpanData], resource: Mapping[str, Any]) -> str:
-    """One request of spans that this package made, without a newline.
-
-    It needs none of OpenTelemetry's message classes: a plan's own file is written in every run of the plan.
-    """
+    """One request of these spans, without a newline."""
     scope = {"name": SCOPE_NAME, "version": __version__}
     of_scope = {"scope": scope, "spans": [_span(span) for span in spans], "schemaUrl": SCHEMA_URL}
     of_resource = {"resource": _attributes(resource), "scopeSpans": [of_scope], "schemaUrl": SCHEMA_URL}
     return json.dumps({"resourceSpans": [of_resource]}, separators=(",", ":"))
-
-
-def message_line(resource_spans: bytes) -> str:
-    """An encoded ``ResourceSpans`` as one request, without a newline.
-
-    Raises:
-        ValueError: it is no such message.
-    """
-    # protobuf is imported where JSON is made of a spool, and not by everybody who imports this module
-    from google.protobuf.json_format import MessageToDict  # noqa: PLC0415
-    from google.protobuf.message import DecodeError  # noqa: PLC0415
-    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans  # noqa: PLC0415
-
-    try:
-        message = ResourceSpans.FromString(resource_spans)
-    except DecodeError as error:
-        raise ValueError("no OTLP message") from error
-    message.DiscardUnknownFields()
-    found: _Json = MessageToDict(message, use_integers_for_enums=True)
-    spans = [span for scope in message.scope_spans for span in scope.spans]
-    shown = [span for scope in found.get("scopeSpans", ()) for span in scope.get("spans", ())]
-    for span, target in zip(spans, shown, strict=True):
-        target |= {"traceId": span.trace_id.hex(), "spanId": span.span_id.hex()}
-        if span.parent_span_id:
-            target["parentSpanId"] = span.parent_span_id.hex()
-        for link, other in zip(span.links, target.get("links", ()), strict=True):
-            other |= {"traceId": link.trace_id.hex(), "spanId": link.span_id.hex()}
-    return json.dumps({"resourceSpans": [found]}, separators=(",", ":"))
-
-
-def spans_of(request: Any) -> Iterator[_Json]:
-    """The spans of a decoded request.
-
-    Raises:
-        KeyError, TypeError, AttributeError: it is none.
-    """
-    for of_resource in request["resourceSpans"]:
-        for of_scope in of_resource.get("scopeSpans", ()):
-            yield from of_scope.get("spans", ())
 
 
 def _span(span: SpanData) -> _Json:

@@ -1,4 +1,4 @@
-"""A tracer provider for code under test: its spans reach a spool of their own, and so the same collector.
+"""The SDK on demand: its sampler, and a tracer provider for code under test, whose spans reach a spool of their own.
 
 The SDK costs more time than all else that a session imports to export, and most suites make no spans of their own: it
 is imported when somebody asks the provider for anything.
@@ -11,14 +11,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..redact import redact
-from .sampler import sampler_of
+from .settings import DEFAULT_SAMPLER, SAMPLERS, Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.trace import TracerProvider as ApiProvider
 
+    from ..ids import Remote
     from ..span import Attributes
-    from .settings import Settings
 
 Sink = Callable[[bytes, bytes], object]
 """Takes the head of a spool, and a frame for it (`pytest_contextcore.export.wire`)."""
@@ -112,3 +113,27 @@ def _processor(sink: Sink, refused: Callable[[str], None]) -> SpanProcessor:
             sink(head, messages.fitting(wire.frame_of(scope.SerializeToString())))
 
     return ToSink()
+
+
+def sampled(settings: Settings, remote: Remote | None, trace_id: str) -> bool:
+    """Whether the sampler takes this trace (32 hex digits), whose parent is ``remote``."""
+    if settings.sampler == DEFAULT_SAMPLER:  # the SDK's rule for it, without importing the SDK
+        return remote is None or remote.sampled
+    from opentelemetry import trace  # noqa: PLC0415  (35 ms, and the default needs none of it)
+
+    parent = None
+    if remote is not None:
+        ids = int(remote.trace_id, 16), int(remote.span_id, 16)
+        context = trace.SpanContext(*ids, is_remote=True, trace_flags=trace.TraceFlags(remote.sampled))
+        parent = trace.set_span_in_context(trace.NonRecordingSpan(context))
+    decision = sampler_of(settings).should_sample(parent, int(trace_id, 16), "pytest").decision
+    return decision.name == "RECORD_AND_SAMPLE"
+
+
+def sampler_of(settings: Settings) -> Sampler:
+    """The SDK's sampler of this name."""
+    from opentelemetry.sdk.trace import sampling  # noqa: PLC0415  (only for other samplers than the default)
+
+    found = getattr(sampling, SAMPLERS[settings.sampler])
+    sampler: Sampler = found(settings.rate) if isinstance(found, type) else found
+    return sampler

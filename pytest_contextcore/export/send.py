@@ -222,7 +222,7 @@ class _Job:
         parts = [head, *(piece.data for piece in batch)]
         if not self._json:
             return b"".join([b"\x0a", varint(sum(map(len, parts))), *parts])
-        from .otlp_json import message_line  # noqa: PLC0415  (protobuf, which the others do without)
+        from .messages import message_line  # noqa: PLC0415  (protobuf, which the others do without)
 
         return message_line(b"".join(parts)).encode()
 

@@ -23,7 +23,7 @@ from ..spans.writer import SUFFIX, Emitted
 from ..trace.evidence import Evidence, GateEvidence, ProgramEvidence, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
 from ..trace.rules import DESELECTED
-from .read import catch_up, cut_off, ids_of, look, program_spans, spans_in
+from .read import catch_up, cut_off, look, program_spans, spans_in
 
 _RUN = re.compile(r"[0-9a-f]{32}")
 
@@ -55,11 +55,16 @@ def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> None:
         spool.close()
 
 
-def emitted(out: Path, trace_id: str, run_id: str) -> Emitted:
-    """The ids of spans that a plan's own file and its run's spools hold: what must not be emitted there again."""
-    own, *spools = files_of(out, trace_id, run_id)
-    in_spools = {span.span_id for path in spools for span in spans_in(path)}
-    return Emitted({span.span_id for span in spans_in(own)}, in_spools)
+def emitted(out: Path, evidence: Evidence) -> Emitted:
+    """What the files of a worker that died have of its last run, and so must not be emitted there again.
+
+    Gates below which a span stands have begun in the evidence afterwards.
+    """
+    own, *spools = files_of(out, evidence.trace_id, evidence.runs[-1])
+    kept, sent = look([own]), look(spools)
+    for seen in (kept, sent):
+        catch_up(evidence, seen)
+    return Emitted(kept.ended, sent.ended)
 
 
 def files_of(out: Path, trace_id: str, run_id: str) -> list[Path]:
@@ -71,10 +76,10 @@ def files_of(out: Path, trace_id: str, run_id: str) -> list[Path]:
 def missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = False) -> list[SpanData]:
     """The spans of a trace that was killed, and that files lack, as they are if nothing more happens; the parent last.
 
-    What was open ended at the last moment that is known of. ``joined``: another run will end the parent, and the phases
-    that did not start.
+    What was open ended at the last moment that is known of its run. ``joined``: another run will end the parent, and
+    the phases that did not start.
     """
-    evidence, seen = evidence.model_copy(deep=True), look(files, ids_of(evidence))
+    evidence, seen = evidence.model_copy(deep=True), look(files)
     catch_up(evidence, seen)
     last, marked = max(seen.last, *_times(evidence)), set[str]()
     for phase in evidence.spans:
@@ -108,8 +113,8 @@ def _end(spool: Spool, placeholder: bytes) -> int:
         if evidence.runs[-1:] != [run] or not _was_cut_off(evidence):
             return 0  # it came to its end, or a later run goes on with it
         return _append(spool, missing_spans(evidence, spools))
-    seen = look(spools, {span.span_id.hex()})
-    if seen.ended:
+    seen = look(spools)
+    if span.span_id.hex() in seen.ended:
         return 0
     span.end_time_unix_nano = max(seen.last, span.start_time_unix_nano)
     return int(spool.append(wire.frame_of(scope.SerializeToString())))

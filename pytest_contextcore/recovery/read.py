@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,26 +23,24 @@ class Found(NamedTuple):
     end: int
 
 
-@dataclass(slots=True)
-class Seen:
-    """What files have of the spans that were asked for: which, when the first one below each began, the last end."""
+class Seen(NamedTuple):
+    """What files have: ids of spans that ended, when the first one below each began, the last moment known of."""
 
-    ended: set[str] = field(default_factory=set)
-    below: dict[str, int] = field(default_factory=dict)
-    last: int = 0
+    ended: set[str]
+    below: dict[str, int]
+    last: int
 
 
-def look(files: Iterable[Path], wanted: Collection[str]) -> Seen:
-    """Read files of spans for these ids; memory does not grow with the files."""
-    seen = Seen()
+def look(files: Iterable[Path]) -> Seen:
+    """What stands in files of spans."""
+    ended: set[str] = set()
+    below: dict[str, int] = {}
+    last = 0
     for span in (span for path in files for span in spans_in(path)):
-        if span.span_id in wanted:
-            seen.ended.add(span.span_id)
-        if span.parent_id in wanted:
-            seen.below[span.parent_id] = min(seen.below.get(span.parent_id, span.start), span.start)
-        if span.span_id in wanted or span.parent_id in wanted:
-            seen.last = max(seen.last, span.end)
-    return seen
+        ended.add(span.span_id)
+        below[span.parent_id] = min(below.get(span.parent_id, span.start), span.start)
+        last = max(last, span.end)
+    return Seen(ended, below, last)
 
 
 def spans_in(path: Path) -> Iterator[Found]:
@@ -72,16 +69,6 @@ def _frames_in(path: Path) -> Iterator[bytes]:
             except (ValueError, RecursionError):  # torn or damaged
                 continue
             yield from frames
-
-
-def ids_of(evidence: Evidence) -> set[str]:
-    """The span ids that an evidence knows of: its own, those of phases and their attempts, of gates and programs."""
-    found = {evidence.otel_span_id}
-    for phase in evidence.spans:
-        found.add(phase.otel_span_id)
-        for part in (phase.gates, phase.programs, phase.attempts):
-            found.update(one.otel_span_id for one in part)
-    return found
 
 
 def catch_up(evidence: Evidence, seen: Seen) -> None:

@@ -18,7 +18,7 @@ import click
 
 from ..commands.cli import Group, refuse
 from ..errors import TaskRefused, TaskStateError
-from ..export.sampler import sampled
+from ..export.provider import sampled
 from ..export.settings import Settings
 from ..ids import new_span_id, new_trace_id, remote_parent
 from ..redact import redact

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from ..errors import EvidenceError
 from ..export.outbox import Outbox
 from ..plan.model import Plan
-from ..recovery.end import emitted, files_of
-from ..recovery.read import catch_up, cut_off, ids_of, look, program_spans
+from ..recovery.end import emitted
+from ..recovery.read import cut_off, program_spans
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence, Status
 from ..trace.file import EvidenceFile, evidence_path, load_evidence
@@ -50,10 +50,7 @@ def take_over(
     """
     evidence = left_behind(out, fresh)
     recorder = TraceRecorder.take_over(plan, evidence or fresh)
-    there = None
-    if evidence is not None:
-        catch_up(evidence, look(files_of(out, evidence.trace_id, fresh.runs[-1]), ids_of(evidence)))
-        there = emitted(out, evidence.trace_id, fresh.runs[-1])
+    there = emitted(out, evidence) if evidence is not None else None
     spans = PlanSpans(recorder, out, outbox, sampled=outbox.sampled(fresh.otel_trace_id), emitted=there)
     file = EvidenceFile(recorder, out)
     recorder.subscribe(spans)

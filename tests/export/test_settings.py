@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_contextcore.export.provider import sampled
 from pytest_contextcore.export.resource import resource
-from pytest_contextcore.export.sampler import sampled
 from pytest_contextcore.export.settings import Settings
 from pytest_contextcore.ids import Remote
 from pytest_contextcore.plan.attributes import registry

@@ -121,7 +121,7 @@ def test_a_frame_says_what_the_official_classes_say(span: SpanData, resource: di
 @given(spans(PLAIN | st.lists(TEXTS, max_size=3)), st.dictionaries(TEXTS, PLAIN, max_size=2))
 def test_a_line_says_the_same_as_a_frame_whichever_way_it_is_made(span: SpanData, resource: dict[str, Any]) -> None:
     data = wire.head(resource) + wire.frame(span)
-    for line in (otlp_json.line([span], resource), otlp_json.message_line(data)):
+    for line in (otlp_json.line([span], resource), messages.message_line(data)):
         assert "\n" not in line
         (found,) = parse_json(line).resource_spans
         assert text(found) == text(read(data))
@@ -158,4 +158,4 @@ def test_damaged_lines_are_refused_without_a_traceback_of_another_kind() -> None
         with pytest.raises(ValueError, match="no OTLP/JSON"):
             messages.from_json(json.loads(line))
     with pytest.raises(ValueError, match="no OTLP message"):
-        otlp_json.message_line(b"\x0a\xff")
+        messages.message_line(b"\x0a\xff")
