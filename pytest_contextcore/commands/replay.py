@@ -63,9 +63,17 @@ def command(files: tuple[Path, ...], endpoint: str | None, timeout: float) -> in
 
 def replay(paths: Sequence[Path], settings: Settings, patience: float, folder: Path) -> list[str]:
     """Send all files; the lines about what did not go well. ``folder`` is for temporary files."""
+    held = [Spool(path) for path in paths]
+    try:
+        return _replay(held, settings, patience, folder)
+    finally:
+        for spool in held:
+            spool.close()
+
+
+def _replay(held: Sequence[Spool], settings: Settings, patience: float, folder: Path) -> list[str]:
     from ..recovery.end import end_open_spans, end_open_spans_of_plan  # noqa: PLC0415  (pydantic, only for a file that is there)
 
-    held = [Spool(path) for path in paths]
     ended = 0
     spools = []
     for spool in held:
@@ -79,6 +87,8 @@ def replay(paths: Sequence[Path], settings: Settings, patience: float, folder: P
             ended += end_open_spans_of_plan(spool.path, spools[-1])
         else:
             ended += end_open_spans(spool)
+            if not any(piece.whole for piece in spool.pieces()):
+                return [f"{spool.path}: no span is in it; name a spool or a plan's .otlp.jsonl file"]
             spools.append(spool)
     progress = Progress(sum(spool.pending for spool in spools), sys.stderr)
     done = send(
@@ -88,11 +98,9 @@ def replay(paths: Sequence[Path], settings: Settings, patience: float, folder: P
         free=float("inf"),
         attempts=_ATTEMPTS,
         accepted=progress.add,
-        later=" ".join(map(str, paths)),
+        later=" ".join(str(spool.path) for spool in held),
     )
     progress.close()
-    for spool in held:
-        spool.close()
     how = f", {ended} of them ended as interrupted" if ended else ""
     print(f"{done.sent} spans sent to {settings.describe()}{how}")
     return done.lines

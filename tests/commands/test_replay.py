@@ -167,6 +167,10 @@ def test_bad_usage_is_told_and_an_endpoint_of_the_command_line_beats_every_varia
     other.write_text("no JSON\n")
     assert replayed(other, to=receiver.http_endpoint) == 1
     assert "notes.jsonl" in capsys.readouterr().err
+    other = other.rename(path.with_name("notes.txt"))
+    assert replayed(other, to=receiver.http_endpoint) == 1
+    assert "notes.txt: no span is in it" in capsys.readouterr().err
+    assert other.read_text() == "no JSON\n"
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:9/elsewhere")
     assert replayed(path, to=receiver.http_endpoint) == 0
 

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.export.messages import scope_of
 from pytest_contextcore.export.spool import Spool
 from pytest_contextcore.ids import traceparent
 from pytest_contextcore.recovery.end import end_before_another_run, end_open_spans
@@ -45,6 +44,8 @@ Read = Callable[..., dict[str, Any]]
 T, C1, C2 = "LOAD-7-T TRANSFORM", "LOAD-7-T-C1", "LOAD-7-T-C2"
 REST = {"LOAD-7": 1, "LOAD-7-E EXTRACT": 1, "LOAD-7-E-C1": 1, T: 1, "LOAD-7-P PUBLISH": 1}
 """What every trace has that was begun."""
+
+WHOLE = {**REST, C1: 1, C2: 1, "LOAD-7-T-C3": 1, "LOAD-7-P-C1": 1}
 
 HELP = """
 import os, signal
@@ -141,19 +142,6 @@ def test_the_tree_is_whole_after_a_replay(
     assert marked(own) >= {"LOAD-7", T}
 
 
-@pytest.mark.usefixtures("away")
-def test_a_killed_attempt_stands_beside_the_one_before_it(suite: Suite) -> None:
-    again = 'again = os.path.exists("again")\nopen("again", "w").close()\n'
-    again += (
-        'with phase.gate("C1"):\n    phase.run(["true"])\n    assert again or 1\nif not again:\n    raise OSError\n'
-    )
-    files = killed(suite, again + 'with phase.gate("C2"):\n    phase.run(["false"])\n    die()', "--reruns=1")
-    spans = replayed(*files)
-    assert names(spans) == {**REST, T: 2, C1: 2, C2: 1, "run true": 2, "run false": 1}
-    assert sorted(span.description for span in spans if span.name == T) == ["OSError", INTERRUPTED]
-    assert [span.name for span in spans if span.attributes.get("task.interrupted")] == ["LOAD-7", T, C2]
-
-
 @pytest.mark.parametrize("body", [IN_GATE, FOREIGN, IN_PROGRAM], ids=["in a gate", "foreign", "program"])
 def test_the_controller_ends_what_a_dead_worker_left_open(
     suite: Suite, evidence: Read, exporting: Receiver, body: str
@@ -227,46 +215,6 @@ def test_a_run_that_goes_on_with_a_killed_trace_leaves_its_parent_open_and_ends_
     assert names(spans) == {**WHOLE, T: 2, C1: 2, C2: 2, "run false": 1}
     assert [span.name for span in spans if span.attributes.get("task.interrupted")] == [T, C2]
     assert one(spans, "LOAD-7").status == "ok"
-
-
-PLANS = ("LOAD-7", "LOAD-8")
-"""Two plans of one session. The parent of the first stays open until the session ends, which the second one ends."""
-
-
-def write_both(suite: Suite, first: str, second: str) -> None:
-    folder = suite.pytester.path
-    (folder / "plan.toml").unlink(missing_ok=True)
-    (folder / "test_load.py").unlink(missing_ok=True)
-    for name, body in zip(PLANS, (first, second), strict=True):
-        (folder / name).mkdir(exist_ok=True)
-        (folder / name / "plan.toml").write_text(WAREHOUSE.replace(PLANS[0], name), encoding="utf-8")
-        (folder / name / f"test_{name[-1]}.py").write_text(transform(body, "phase", HELP), encoding="utf-8")
-
-
-def counted(suite: Suite, plan: str) -> Counter[str]:
-    """The spans of a plan in all spools, none of them twice."""
-    frames = [piece.data for file in spools(suite) for piece in Spool(file).pieces()]
-    found = [span for frame in frames for span in scope_of(frame).spans]
-    assert max(Counter(span.span_id for span in found).values()) == 1
-    return Counter(span.name.replace(plan, PLANS[0]) for span in found if span.name.startswith(plan))
-
-
-WHOLE = {**REST, C1: 1, C2: 1, "LOAD-7-T-C3": 1, "LOAD-7-P-C1": 1}
-
-
-@pytest.mark.usefixtures("away")
-def test_a_plan_that_is_run_again_leaves_the_other_plans_of_its_session_alone(
-    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TRACEPARENT", traceparent("1" * 32, "2" * 16, sampled=True))
-    write_both(suite, GOOD, IN_GATE)
-    assert run(suite).ret == -signal.SIGKILL
-    assert [evidence(name)["ended_at"] for name in PLANS] == [None, None]
-    write_both(suite, GOOD, GOOD)
-    assert run(suite, "--contextcore-resume").ret == 0
-    assert counted(suite, "LOAD-7") == WHOLE
-    assert counted(suite, "LOAD-8") == {**WHOLE, T: 2, C1: 2, C2: 2}
-    assert [end_open_spans(Spool(file)) for file in spools(suite)] == [0, 0]
 
 
 # -- one killed run, and what may have become of its files ------------------------------------------------------------
