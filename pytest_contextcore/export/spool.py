@@ -104,9 +104,7 @@ class Spool:
     # -- reading -----------------------------------------------------------------------------------------------------
     def head(self) -> bytes:
         """What the file begins with; of no particular resource where that is damaged."""
-        with self.path.open("rb") as file:
-            data = file.read(_WINDOW)
-        return data[: _head_end(data)] or wire.head({"service.name": "unknown_service"})
+        return self._whole_head() or wire.head({"service.name": "unknown_service"})
 
     def pieces(self, start: int = 0) -> Iterator[Piece]:
         """The frames from an offset on, and what is damaged between them; memory does not grow with the file.
@@ -187,8 +185,9 @@ class Spool:
                 if any(piece.whole for piece in self.pieces(self.position())):
                     return False
                 self._release()
-                for path in (self.path, self._note, self.opened) if self._is_to_go() else ():
-                    path.unlink(missing_ok=True)
+                if not self.keep and self._whole_head():  # a file that is no spool was named by mistake
+                    for path in (self.path, self._note, self.opened):
+                        path.unlink(missing_ok=True)
             except FileNotFoundError:
                 if self.written:
                     self.lost += self.written
@@ -199,10 +198,10 @@ class Spool:
             self.written = 0
             return True
 
-    def _is_to_go(self) -> bool:
-        """Whether it is removed when all was accepted; not what somebody named that is no spool."""
+    def _whole_head(self) -> bytes:
         with self.path.open("rb") as file:
-            return not self.keep and _head_end(file.read(_WINDOW)) > 0
+            data = file.read(_WINDOW)
+        return data[: _head_end(data)]
 
     def _release(self) -> None:
         if self._descriptor is not None:
