@@ -69,9 +69,9 @@ def test_only_its_content_changes_a_digest(tmp_path: Path) -> None:
          "a gate each, not 'source fresh', which has none"),
         ('name = "PUBLISH"', 'name = "PUBLISH"\ndepends_on = ["X"]', "phase P: depends_on must be ids of phases, "
          "not 'X'"),
-        ('name = "EXTRACT"', 'name = "EXTRACT"\ndepends_on = ["P"]', "phase E: depends_on must be phases that do not "
-         "depend on it, not P (circular: E → P → T → E)"),
-        ('name = "EXTRACT"', 'name = "EXTRACT"\ndepends_on = ["E"]', "circular: E → E"),
+        ('name = "EXTRACT"', 'name = "EXTRACT"\ndepends_on = ["P"]', "phase E: depends_on must be phases that stand "
+         "before it, not 'P' (circular: 'E' → 'P' → 'T' → 'E')"),
+        ('name = "EXTRACT"', 'name = "EXTRACT"\ndepends_on = ["E"]', "circular: 'E' → 'E'"),
         ('name = "EXTRACT"', 'name = "EXTRACT"\ndepends_on = "P"', "phase E: depends_on must be a list, not 'P'"),
         ('gates = ["P-C1"]', 'gates = ["P-C9"]', "condition 'every row arrived': gates must be gates of this plan, "
          "not 'P-C9'"),
@@ -89,9 +89,9 @@ def test_only_its_content_changes_a_digest(tmp_path: Path) -> None:
         ('next_action = "Publish again."', 'next_action = ""', "phase P, gate C1: next_action must be a text that is "
          "not empty, not ''"),
         ('goal = "Make', 'timeout = "3"\ngoal = "Make', "phase P: timeout must be a number, not '3'"),
-        ('goal = "Make', 'timeout = nan\ngoal = "Make', "phase P: timeout must be a finite number, not nan"),
+        ('goal = "Make', 'timeout = nan\ngoal = "Make', "phase P: timeout must be a number, not 'NaN'"),
         ('goal = "Make', 'timeout = 0\ngoal = "Make', "phase P: timeout must be greater than 0, not 0"),
-        ("[trace]", 'schema_version = "v9"\n[trace]', "schema_version must be one of v1, not 'v9'"),
+        ("[trace]", 'schema_version = "v9"\n[trace]', "schema_version must be 'v1', not 'v9'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_place_by_id(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -109,8 +109,8 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     text = text.replace('exit_criteria = ["source', 'exit_criterion = ["source').replace('"P-C1"', '"P-C9"')
     assert refusal(tmp_path, text).splitlines() == [
         "5 mistakes",
-        "  phase E: exit_criteria is missing",
         "  phase E: exit_criterion is an unknown key: rename it to exit_criteria",
+        "  phase E: exit_criteria is missing",
         "  phase T, gate C1: kind must be one of integrity, required, advisory, not 'x'",
         "  phase P: depends_on must be ids of phases, not 'X'",
         "  condition 'every row arrived': gates must be gates of this plan, not 'P-C9'",
@@ -121,9 +121,7 @@ def test_a_phase_that_depends_on_a_later_one_is_refused(tmp_path: Path) -> None:
     text = WAREHOUSE.replace('name = "EXTRACT"', 'name = "EXTRACT"\ndepends_on = ["P"]')
     for name in ("TRANSFORM", "PUBLISH"):
         text = text.replace(f'name = "{name}"', f'name = "{name}"\ndepends_on = []')
-    assert refusal(tmp_path, text) == (
-        "phase E: depends_on must be phases that stand before it, not P, which comes later"
-    )
+    assert refusal(tmp_path, text) == ("phase E: depends_on must be phases that stand before it, not 'P'")
 
 
 @pytest.mark.parametrize(
@@ -135,7 +133,10 @@ def test_a_phase_that_depends_on_a_later_one_is_refused(tmp_path: Path) -> None:
         (b"x = " + b"[" * 100_000, "not valid TOML"),
         (b" " * (4 * 1024 * 1024 + 1), "larger than 4194304 bytes"),
         (b"", "2 mistakes\n  trace is missing\n  phases is missing"),
-        (b"phases = [3]\ntrace = 3", "2 mistakes\n  trace must be a table, not 3\n  phases[0] must be a table, not 3"),
+        (
+            b"phases = [3]\ntrace = 3",
+            "2 mistakes\n  trace must be a table of keys, not 3\n  phases[0] must be a table of keys, not 3",
+        ),
     ],
 )
 def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, content: bytes | None, said: str) -> None:
