@@ -127,7 +127,7 @@ class HandoffRefused(ContextcoreError):
 class TaskRefused(ContextcoreError):
     """A task command that must not be followed; nothing was changed. The message is one line."""
 
-    def __init__(self, what: str, *, observed: str, expected: str, next_action: str) -> None:
+    def __init__(self, what: str, observed: str, expected: str, next_action: str) -> None:
         super().__init__(f"{what} (observed: {observed}, expected: {expected}); next: {next_action}")
 
 
