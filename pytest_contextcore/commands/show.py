@@ -16,6 +16,7 @@ from ..export.otlp_json import message_line
 from ..export.spool import Spool
 from ..files import write_atomic
 from ..report.diff import compare, document, lines
+from ..report.marks import can_encode
 from ..report.terminal import table
 from ..report.verdict import of_trace
 from ..text import escaped, harmless
@@ -66,7 +67,7 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | N
         return 0
     began = format_time(evidence.started_at) if evidence.started_at is not None else "never started"
     width = min(max(shutil.get_terminal_size().columns, 40), 120)
-    rows = [line for line, _ in table(verdict, width=width, ascii_only=not _can_print("✓✗·…"))]
+    rows = [line for line, _ in table(verdict, width=width, ascii_only=not can_encode(sys.stdout.encoding))]
     heads = [f"trace {evidence.trace_id}: {evidence.title}", f"started {began}, trace {evidence.otel_trace_id}"]
     _print([*heads, *rows, *([f"page:     {html}"] if html else [])])
     return 0
@@ -138,11 +139,3 @@ def _print(lines: Iterable[str]) -> None:
     """Evidence may come from elsewhere: no control character and no CI command of it reaches the terminal."""
     for line in lines:
         print(harmless(escaped(line), os.environ))
-
-
-def _can_print(text: str) -> bool:
-    try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

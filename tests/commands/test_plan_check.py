@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.commands.plan_check import describe
 
 from ..support.plans import PASSING, WAREHOUSE, Suite, warehouse
 
@@ -72,7 +71,3 @@ def test_it_says_when_there_is_no_plan(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     assert main(["plan", "check"]) == 2
     assert "there is no plan.toml" in capsys.readouterr().err
-
-
-def test_a_plan_is_described_without_tests(tmp_path: Path) -> None:
-    assert describe(warehouse(tmp_path), {})[-1] == "3 phases, 5 gates; tests missing for E, T, P"
