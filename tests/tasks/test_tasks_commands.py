@@ -31,13 +31,8 @@ def task(*arguments: str) -> int:
     ],
 )
 def test_what_must_not_be_is_refused_and_changes_nothing(arguments: list[str], said: str, capsys: Captured) -> None:
-    for setup in (
-        ["start", "--id", "A"],
-        ["start", "--id", "A-B"],
-        ["start", "--id", "A-E"],
-        ["complete", "--id", "A-E"],
-    ):
-        assert task(*setup) == 0
+    for name, task_id in (("start", "A"), ("start", "A-B"), ("start", "A-E"), ("complete", "A-E")):
+        assert task(name, "--id", task_id) == 0
     before = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
     capsys.readouterr()
     assert task(*arguments) == 1
@@ -52,11 +47,9 @@ def test_what_must_not_be_is_refused_and_changes_nothing(arguments: list[str], s
 @pytest.mark.parametrize(
     "arguments",
     [
-        [], ["nonsense"], ["start"], ["start", "--id"], ["update", "--id", "A"], ["block", "--id", "A"],
-        ["update", "--id", "A", "--status", "done"], ["update", "--id", "A", "--status", "blocked"],
-        ["comment", "--id", "A"], ["start", "--id", "A", "--title", " "], ["complete", "--i", "A"],
-        ["list", "--format", "xml"], ["complete", "A"],
-        ["start", "--id", "A", "--project", ""], ["start", "--id", "A", "--parent", ""], ["list", "--state", " "],
+        ["start"], ["block", "--id", "A"], ["comment", "--id", "A"], ["update", "--id", "A", "--status", "done"],
+        ["update", "--id", "A", "--status", "blocked"], ["start", "--id", "A", "--title", " "], ["complete", "A"],
+        ["start", "--id", "A", "--parent", ""], ["list", "--state", " "],
     ],
 )  # fmt: skip
 def test_bad_usage_is_exit_code_2(arguments: list[str], capsys: Captured) -> None:
@@ -170,13 +163,10 @@ def test_a_value_that_no_collector_takes_is_refused(name: str, value: str, said:
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("where", ["out", "out/tasks"])
-def test_a_folder_that_cannot_be_made_is_named(where: str, capsys: Captured) -> None:
-    Path(where).parent.mkdir(exist_ok=True)
-    Path(where).write_text("a file")
+def test_a_folder_that_cannot_be_made_is_named(capsys: Captured) -> None:
+    Path("out").write_text("a file")
     assert task("start", "--id", "A") == 1
-    assert "out/tasks" in (said := capsys.readouterr().err)
-    assert "next: " in said
+    assert "out/tasks: cannot be written to: Not a directory; next: " in capsys.readouterr().err
 
 
 def test_a_lock_that_is_never_let_go_is_given_up_on(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
