@@ -69,15 +69,6 @@ def test_a_replay_that_is_killed_goes_on_where_it_was(path: Path, receiver: Rece
     assert list(path.parent.iterdir()) == []
 
 
-def test_two_replays_at_once_send_each_span_once(path: Path, receiver: Receiver) -> None:
-    filled(path, spans(40, "x" * 300_000))
-    both = [process(path, to=receiver.http_endpoint) for _ in range(2)]
-    for running in both:
-        running.communicate(timeout=60)
-    assert sum(running.returncode == 0 for running in both) >= 1
-    assert list(receiver.ids().values()) == [1] * 40
-
-
 def test_a_busy_collector_is_waited_for(path: Path, receiver: Receiver) -> None:
     filled(path, spans(1))
     receiver.script.extend(["unavailable"] * 4)
@@ -131,21 +122,9 @@ def test_a_plans_own_file_is_kept_and_sent_once_to_each_address(
     own.write_text(f"{otlp_json.line(spans(2), {})}\n")
     assert replayed(own, to=receiver.http_endpoint) == 0
     assert len(receiver.ids()) == len(receiver.spans) == 6
-
-
-def test_an_endpoint_of_the_command_line_beats_every_variable(
-    path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    filled(path, spans(1))
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:9/elsewhere")
-    assert replayed(path, to=receiver.http_endpoint) == 0
-
-
-def test_a_file_that_is_no_spool_is_named(tmp_path: Path, receiver: Receiver, capsys: Captured) -> None:
-    other = tmp_path / "notes.jsonl"
-    other.write_text("no JSON\n")
-    assert replayed(other, to=receiver.http_endpoint) == 1
-    assert "notes.jsonl" in capsys.readouterr().err
+    own.with_name("notes.jsonl").write_text("no JSON\n")
+    assert replayed(own.with_name("notes.jsonl"), to=receiver.http_endpoint) == 1
+    assert "notes.jsonl: " in capsys.readouterr().err
 
 
 class Terminal(io.StringIO):
@@ -158,6 +137,7 @@ class Terminal(io.StringIO):
 def test_a_terminal_shows_a_bar_and_nothing_else_does(
     path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:9/which-the-option-beats")
     for screen, bar in ((Terminal(), True), (io.StringIO(), False)):
         filled(path, spans(3))
         monkeypatch.setattr(sys, "stderr", screen)

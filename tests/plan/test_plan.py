@@ -67,7 +67,8 @@ def test_only_its_content_changes_a_digest(tmp_path: Path) -> None:
          "a gate each, not 'source fresh', which has none"),
         ('name = "PUBLISH"', 'name = "PUBLISH"\ndepends_on = ["X"]', "phase P: depends_on must be ids of phases, "
          "not 'X'"),
-        ('name = "TRANSFORM"', 'name = "TRANSFORM"\ndepends_on = ["P"]\n', "must be phases that stand before it, not 'P'"),
+        ('name = "TRANSFORM"', 'name = "TRANSFORM"\ndepends_on = ["P"]\n', "phase T: depends_on must be phases that "
+         "stand before it, not 'P'"),
         ('name = "EXTRACT"', 'name = "EXTRACT"\ndepends_on = ["P"]', "phase E: depends_on must be phases that stand "
          "before it, not 'P' (circular: 'E' → 'P' → 'T' → 'E')"),
         ('gates = ["P-C1"]', 'gates = ["P-C9"]', "condition 'every row arrived': gates must be gates of this plan, "
