@@ -25,8 +25,6 @@ from ..schemas.check import faults, of_model, place_of
 from .attributes import Attribute, AttributeType, registry
 from .mistakes import NAMES, Misfit, misfits
 
-MAX_PLAN_BYTES = 4 * 1024 * 1024
-
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
@@ -182,7 +180,7 @@ def load_plan(path: Path) -> Plan:
     """Read and check a plan.
 
     Raises:
-        PlanError: the file is absent, too large, not TOML, or has mistakes; the message names all of them.
+        PlanError: see :func:`read_document`.
     """
     plan = read_document("plan", path, Plan, lambda document: misfits(document, registry()))
     plan._path = path
@@ -195,8 +193,7 @@ def read_document(
     """A plan or a waivers file as its model. ``between`` gives what is wrong between the parts of the document.
 
     Raises:
-        PlanError: the file is absent, too large, not TOML, or has mistakes; the message names the file once and all of
-            them.
+        PlanError: the file is absent, not TOML, or has mistakes; the message names the file once, and all of them.
     """
     found = _read_toml(kind, path)
     document = json.loads(json.dumps(found, default=str), parse_constant=str)  # in JSON's types, as the schema sees it
@@ -207,8 +204,7 @@ def read_document(
         mistakes = faults(schema(kind), document, NAMES) or of_model(error, document, NAMES)
     mistakes += [Fault(place_of(document, place, NAMES), *told) for place, *told in between(document)]
     if mistakes:
-        mistakes = list(dict.fromkeys(mistakes))
-        lines = [str(mistake) for mistake in mistakes]
+        lines = list(dict.fromkeys(map(str, mistakes)))
         said = lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} mistakes", *lines])
         raise PlanError(f"{kind} {path}: {said}", mistakes)
     return made
@@ -216,18 +212,14 @@ def read_document(
 
 def _read_toml(kind: str, path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_PLAN_BYTES + 1)
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise PlanError(f"{kind} {path}: cannot be read: {error.strerror or error}") from error
-    if len(data) > MAX_PLAN_BYTES:
-        raise PlanError(f"{kind} {path}: larger than {MAX_PLAN_BYTES} bytes")
-    try:
-        return tomllib.loads(data.decode("utf-8"))
+        problem = f"cannot be read: {error.strerror or error}"
     except UnicodeDecodeError as error:
-        raise PlanError(f"{kind} {path}: not UTF-8 at byte {error.start}") from error
+        problem = f"not UTF-8 at byte {error.start}"
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PlanError(f"{kind} {path}: not valid TOML: {error}") from error
+        problem = f"not valid TOML: {error}"
+    raise PlanError(f"{kind} {path}: {problem}")
 
 
 def _digest(value: dict[str, Any]) -> str:

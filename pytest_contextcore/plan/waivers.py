@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -29,8 +28,7 @@ def _day(value: object) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     if isinstance(value, str) and re.search(_DAY, value):
-        with suppress(ValueError):  # such as February 30
-            return date.fromisoformat(value)
+        return date.fromisoformat(value)
     raise ValueError("a date such as 2026-01-31")
 
 

@@ -58,7 +58,7 @@ def of_model(error: pydantic.ValidationError, document: object, names: Names | N
         Fault(
             place_of(document, details["loc"], names),
             shown(details["input"]),
-            details["msg"].removeprefix("Value error, "),
+            f"valid ({details['msg'].removeprefix('Value error, ')})",
             "correct it",
         )
         for details in error.errors(include_url=False)

@@ -19,7 +19,7 @@ from ..commands.cli import Group, refuse
 from ..errors import TaskRefused, TaskStateError
 from ..export.sampler import sampled
 from ..export.settings import Settings
-from ..ids import new_span_id, new_trace_id, remote_parent
+from ..ids import Remote, new_span_id, new_trace_id, remote_parent
 from ..redact import redact
 from ..text import duration
 from . import rules
@@ -85,11 +85,8 @@ def _add(name: str, summary: str, options: list[click.Option], run: Callable[...
 def _start(store: Store, project: str | None, task_id: str, *, title: str | None, by: str | None, **given: Any) -> int:
     del by  # accepted; nothing records who starts a task
     remote = remote_parent(os.environ)
-    trace_id = remote.trace_id if remote else new_trace_id()
-    parent_span, trace_state = (remote.span_id, remote.state) if remote else (None, "")
-    taken = sampled(Settings.from_environ(os.environ), remote, trace_id)
-    origin = rules.Origin(trace_id, parent_span, trace_state, taken)
-
+    origin = remote or Remote(new_trace_id(), "", sampled=True)
+    origin = origin._replace(sampled=sampled(Settings.from_environ(os.environ), remote, origin.trace_id))
     new = {**given, "title": title or task_id, "origin": origin, "span_id": new_span_id()}
 
     def started(book: Book) -> Task:

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 from ..errors import TaskRefused
-from ..ids import ID, ID_RULE, MAX_ID
+from ..ids import ID, ID_RULE, MAX_ID, Remote
 from .model import BLOCKED, COMPLETED, FAILED, IN_PROGRESS, Book, Task, TaskEvent
-
-
-class Origin(NamedTuple):
-    """What a task's span stands in: a trace, and there the parent's span, if it has one."""
-
-    trace_id: str
-    parent_span_id: str | None = None
-    trace_state: str = ""
-    sampled: bool = True
 
 
 def start(
     book: Book, project: str, task_id: str, *,
-    title: str, type: str, parent: str | None, origin: Origin, span_id: str, now: int,
+    title: str, type: str, parent: str | None, origin: Remote, span_id: str, now: int,
 ) -> Task:  # fmt: skip
     """A new task, below the named parent or, by its id, below the open task with the longest prefix of it.
 
-    ``origin`` is that of a task without a parent.
+    ``origin``: trace and parent span of a task without a parent task; its span id is empty where there is no such span.
     """
     _check_id(task_id)
     _check_id(project, "--project")
@@ -40,13 +30,13 @@ def start(
         above = max(fitting, key=lambda task: len(task.id), default=None)
     if above is not None:
         now = max(now, above.started_at)
-        origin = Origin(above.trace_id, above.span_id, above.trace_state, above.sampled)
+        origin = Remote(above.trace_id, above.span_id, above.sampled, above.trace_state)
     return Task(
         project, task_id, title, type, IN_PROGRESS, origin.trace_id, span_id, now,
         parent_id=above.id if above else None,
-        parent_span_id=origin.parent_span_id,
-        remote=above is None and origin.parent_span_id is not None,
-        trace_state=origin.trace_state,
+        parent_span_id=origin.span_id or None,
+        remote=above is None and origin.span_id != "",
+        trace_state=origin.state,
         sampled=origin.sampled,
     )  # fmt: skip
 

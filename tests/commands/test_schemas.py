@@ -175,7 +175,7 @@ def test_a_plan_is_refused_with_every_mistake_by_id_and_what_to_do(tmp_path: Pat
         (
             "2026-12-31",
             '"2026-02-30"',
-            "waiver for E-C1: expires observed '2026-02-30' expected a date such as 2026-01-31",
+            "waiver for E-C1: expires observed '2026-02-30' expected valid (day is out of range",
         ),
         ("approver", "aprover", "Rename it to approver."),
         ("E-C1", "T-C1", "T-C1, an integrity gate, which cannot be waived"),

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from pytest_contextcore.errors import TaskRefused
+from pytest_contextcore.ids import Remote
 from pytest_contextcore.spans.of_trace import parent_span, phase_spans
 from pytest_contextcore.tasks import rules
 from pytest_contextcore.tasks.model import Book, Task
-from pytest_contextcore.tasks.rules import Origin
 from pytest_contextcore.tasks.spans import task_span
 from pytest_contextcore.trace.evidence import Evidence, SpanEvidence, Status
 
 ROOT, CHILD = "PI-101-002", "PI-101-002-S1"
-ORIGIN = Origin("a" * 32)
+ORIGIN = Remote("a" * 32, "", sampled=True)
 
 
 def begun(book: Book, task_id: str, *, title: str = "A title", parent: str | None = None, project: str = "p") -> Book:
