@@ -43,12 +43,8 @@ def command(files: tuple[Path, ...], endpoint: str | None, timeout: float) -> in
     if not settings.exporting:
         why = "; ".join(settings.problems) or "no endpoint is configured"
         return refuse(f"{why}; name one with --endpoint or OTEL_EXPORTER_OTLP_ENDPOINT")
-    try:
-        with tempfile.TemporaryDirectory(prefix="contextcore-replay-") as folder:
-            problems = replay(list(dict.fromkeys(files)), settings, timeout, Path(folder))
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        problems = ["interrupted; the same command goes on where it stopped"]
+    with tempfile.TemporaryDirectory(prefix="contextcore-replay-") as folder:
+        problems = replay(list(dict.fromkeys(files)), settings, timeout, Path(folder))
     for line in problems:
         refuse(line)
     return 1 if problems else 0

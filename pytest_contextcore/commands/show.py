@@ -42,11 +42,7 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | N
     FILE is its evidence, such as out/PI-101-002.json; without it, the newest in the folder for evidence.
     """
     if spans:
-        if file is None:
-            raise click.UsageError(
-                "--spans needs FILE, a spool such as out/spool/<run>.otlp", click.get_current_context()
-            )
-        return _spans(file)
+        return _spans(file) if file is not None else refuse("--spans needs FILE, a spool such as out/spool/<run>.otlp")
     try:
         file = file or newest(out, 1)[0]
         evidence = load_evidence(file)

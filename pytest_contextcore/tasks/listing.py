@@ -27,17 +27,14 @@ def chosen(book: Book, project: str | None, status: str | None) -> Book:
 
 def tree(book: Book, now: int) -> Iterator[str]:
     """A line a task, below its parent, and why it is blocked or failed."""
-    below: dict[tuple[str, str | None], list[Task]] = {}
-    for task in book:
-        below.setdefault((task.project, task.parent_id), []).append(task)
     for project in dict.fromkeys(task.project for task in book):
-        width = max(len(task.id) + 2 * len(book.ancestors(task)) for task in book.of(project))
         yield f"project {shown(project)}"
-        todo = [(task, 0) for task in reversed(below.get((project, None), []))]
-        while todo:
-            task, depth = todo.pop()
-            yield from _entry_lines(task, depth, width, now)
-            todo += [(child, depth + 1) for child in reversed(below.get((project, task.id), []))]
+        tasks = book.of(project)
+        started = {task.id: position for position, task in enumerate(tasks)}
+        path = {task.id: [started[each.id] for each in (*reversed(book.ancestors(task)), task)] for task in tasks}
+        width = max(len(task.id) + 2 * len(path[task.id]) for task in tasks) - 2
+        for task in sorted(tasks, key=lambda task: path[task.id]):
+            yield from _entry_lines(task, len(path[task.id]) - 1, width, now)
 
 
 def _entry_lines(task: Task, depth: int, width: int, now: int) -> Iterator[str]:
