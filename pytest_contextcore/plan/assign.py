@@ -34,12 +34,9 @@ class CollectedPlan(NamedTuple):
         return [phase.id for phase in self.plan.phases if phase.id not in self.nodeids]
 
 
-def find_plan(start: Path, is_file: Callable[[Path], bool] = Path.is_file) -> Path | None:
+def find_plan(start: Path) -> Path | None:
     """The nearest ``plan.toml`` upward from a folder."""
-    for folder in (start, *start.parents):
-        if is_file(folder / PLAN_FILE):
-            return folder / PLAN_FILE
-    return None
+    return next((plan for folder in (start, *start.parents) if (plan := folder / PLAN_FILE).is_file()), None)
 
 
 def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedPlan:
