@@ -195,8 +195,7 @@ def read_document(
     Raises:
         PlanError: the file is absent, not TOML, or has mistakes; the message names the file once, and all of them.
     """
-    found = _read_toml(kind, path)
-    document = json.loads(json.dumps(found, default=str), parse_constant=str)  # in JSON's types, as the schema sees it
+    found, document = _read_toml(kind, path)
     mistakes: list[Fault] = []
     try:
         made = model.model_validate(found)
@@ -210,9 +209,11 @@ def read_document(
     return made
 
 
-def _read_toml(kind: str, path: Path) -> dict[str, Any]:
+def _read_toml(kind: str, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The document, and the same in JSON's types, as a schema sees it."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        return found, json.loads(json.dumps(found, default=str), parse_constant=str)
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"
     except UnicodeDecodeError as error:

@@ -79,10 +79,6 @@ class Book:
         """The tasks of a project."""
         return [task for task in self if task.project == project]
 
-    def children(self, parent: Task) -> list[Task]:
-        """The tasks right below a task."""
-        return [task for task in self.of(parent.project) if task.parent_id == parent.id]
-
     def ancestors(self, task: Task) -> list[Task]:
         """The tasks above a task, the nearest first."""
         found: list[Task] = []

@@ -130,7 +130,7 @@ def _refuse_blocked(task: Task, what: str) -> None:
 
 
 def _ended(book: Book, task: Task, status: str, reason: str | None, *, by: str | None, now: int) -> Task:
-    children = book.children(task)
+    children = [child for child in book.of(task.project) if child.parent_id == task.id]
     if still_open := [child.id for child in children if child.is_open]:
         raise TaskRefused(
             f"task {task.id} cannot become {status} before its subtasks end",

@@ -27,20 +27,9 @@ METRICS = re.compile(
 """The forms of Tempo's grammar that are in use here: grafana/tempo, pkg/traceql/expr.y and test_examples.yaml."""
 
 
-@pytest.fixture(params=queries(), ids=lambda query: query.name)
-def query(request: pytest.FixtureRequest) -> Query:
-    found = request.param
-    assert isinstance(found, Query)
-    return found
-
-
-def test_every_attribute_of_a_query_is_declared(query: Query) -> None:
-    names = ATTRIBUTE.findall(query.query)
-    assert names
-    assert set(names) <= set(registry())
-
-
-def test_a_query_is_in_tempos_grammar(query: Query) -> None:
+@pytest.mark.parametrize("query", queries(), ids=lambda query: query.name)
+def test_a_query_is_in_tempos_grammar_and_about_declared_attributes(query: Query) -> None:
+    assert set(ATTRIBUTE.findall(query.query)) <= set(registry())
     form = SEARCH if query.panel == "table" else METRICS
     assert form.fullmatch(query.query)
 

@@ -39,12 +39,6 @@ def book() -> Book:
     return begun(begun(Book(), ROOT), CHILD, title="Init baseline")
 
 
-def test_a_task_is_in_progress_from_its_start_and_in_its_parents_trace(book: Book) -> None:
-    parent, child = task_of(book, ROOT), task_of(book, CHILD)
-    assert (child.status, child.parent_id, child.parent_span_id) == ("in_progress", ROOT, parent.span_id)
-    assert child.trace_id == parent.trace_id == ORIGIN.trace_id
-
-
 def test_the_parent_is_the_named_task_or_the_open_one_with_the_longest_prefix(book: Book) -> None:
     assert task_of(begun(book, f"{CHILD}-C1"), f"{CHILD}-C1").parent_id == CHILD
     assert task_of(begun(book, f"{CHILD}0"), f"{CHILD}0").parent_id == ROOT
