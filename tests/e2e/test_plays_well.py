@@ -20,7 +20,7 @@ from ..support.traces import GOOD, phase, transform
 
 Read = Callable[..., dict[str, Any]]
 Programs = Callable[[str], list[dict[str, Any]]]
-QUIET = ("-p", "no:hypothesispytest", "-p", "no:xdist", "-p", "no:timeout", "-p", "no:rerunfailures")
+QUIET = ("-p", "no:xdist", "-p", "no:timeout", "-p", "no:rerunfailures")
 STATE = "vendor=opaque,other=1"
 IMPORTS = "import asyncio, contextvars, os, subprocess, sys, threading\nfrom pathlib import Path"
 

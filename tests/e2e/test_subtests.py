@@ -37,7 +37,7 @@ def spans_of(suite: Suite) -> dict[str, dict[str, Any]]:
 
 
 def inside(suite: Suite) -> pytest.RunResult:
-    return suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest")
+    return suite.pytester.runpytest_inprocess("-p", "no:randomly")
 
 
 def test_a_subtest_of_a_phase_is_a_span_below_it_or_below_its_gate(suite: Suite, evidence: Read) -> None:

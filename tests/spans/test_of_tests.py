@@ -17,7 +17,7 @@ from pytest_contextcore.spans.of_tests import OrdinaryTests
 
 TRACE, ROOT = new_trace_id(), new_span_id()
 NAME = "test_it.py::test_it"
-QUIET = ("-p", "no:randomly", "-p", "no:hypothesispytest")  # the latter imports hypothesis in each session, for 2 s
+QUIET = ("-p", "no:randomly")
 FIXTURE = "import pytest\n@pytest.fixture\ndef f():\n"
 
 Run = Callable[..., list[SpanData]]
