@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import pytest
 
 from ..ids import new_span_id
-from ..reasons import Failure, failure_in, failure_of
+from ..reasons import Failure, failure_in
 from ..redact import redact
 from ..span import OK, UNSET, Attributes, SpanData, error_status
 
@@ -50,55 +50,26 @@ def case_span(
     return SpanData(name, trace_id, span_id, parent_id, min(start, end), end, attributes, events, (), status, state)
 
 
-class SubtestSpans:
-    """Turns the reports of subtests into spans, as they come.
+def subtest_span(
+    report: pytest.SubtestReport, trace_id: str, parent_id: str, earliest: int, state: str = ""
+) -> SpanData:
+    """The span of a subtest that is reported just now.
 
-    Only failed ones wait, until pytest shows their exception: a report knows neither its type nor its whole message.
-
-    Args:
-        trace_id: 32 hex digits.
-        sink: takes each span.
-        state: W3C ``tracestate`` of the trace.
+    ``earliest``: when its parent began, in nanoseconds; nothing below it begins before.
     """
+    now = time.time_ns()
 
-    def __init__(self, trace_id: str, sink: Callable[[SpanData], None], state: str = "") -> None:
-        self._trace_id, self._sink, self._state = trace_id, sink, state
-        self._waiting: tuple[pytest.SubtestReport, SpanData] | None = None
+    def within(seconds: float) -> int:
+        """Of unittest's subtests pytest tells no times: they end as they are reported."""
+        return min(max(int(seconds * 1e9), earliest), now) if seconds else now
 
-    def add(self, report: pytest.SubtestReport, parent_id: str, earliest: int) -> None:
-        """A subtest has ended. ``earliest``: when its parent began, in nanoseconds; nothing below it begins before."""
-        self.flush()
-        now = time.time_ns()
-
-        def within(seconds: float) -> int:
-            """Of unittest's subtests pytest tells no times: they end as they are reported."""
-            return min(max(int(seconds * 1e9), earliest), now) if seconds else now
-
-        span = case_span(
-            redact(f"{report.nodeid} {_description(report)}"),
-            "fail" if report.failed else "pass" if report.passed else "",
-            (failure_in(report),) if report.failed else (),
-            {},
-            Place(self._trace_id, new_span_id(), parent_id, self._state, within(report.start), within(report.stop)),
-        )
-        if report.failed:
-            self._waiting = report, span
-        else:
-            self._sink(span)
-
-    def explain(self, report: object, error: BaseException) -> None:
-        """Pytest shows the exception of a subtest that was added just now."""
-        if self._waiting is not None and self._waiting[0] is report:
-            known, span = self._waiting
-            failure = failure_of(error, span.end)
-            self._waiting = known, span._replace(status=error_status(failure.line), events=failure.events())
-            self.flush()
-
-    def flush(self) -> None:
-        """No more is to be learned about the subtest that waits."""
-        if self._waiting is not None:
-            (_, span), self._waiting = self._waiting, None
-            self._sink(span)
+    return case_span(
+        redact(f"{report.nodeid} {_description(report)}"),
+        "fail" if report.failed else "pass" if report.passed else "",
+        (failure_in(report),) if report.failed else (),
+        {},
+        Place(trace_id, new_span_id(), parent_id, state, within(report.start), within(report.stop)),
+    )
 
 
 def _description(report: pytest.SubtestReport) -> str:

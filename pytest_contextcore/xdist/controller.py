@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from ..session.shared import WORKER_INPUT, Services, services
 from ..trace.evidence import Evidence, Result, SpanEvidence
 from .messages import CHANNEL, CannotRun, GateDecided, PlanEnded, PlanFound, from_text
 from .scheduler import PlanScheduling, UntilAPlan
-from .takeover import Crash, left_behind, take_over
+from .takeover import left_behind, take_over
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -51,13 +51,11 @@ class Controller:
         self._plan_of: dict[str, str] = {}
         self._phases: dict[str, SpanEvidence] = {}
         """By node id, like the plan; asked at each report of each test."""
-        self._heard: dict[str, list[PlanFound | CannotRun]] = {}
-        """By worker, until it has collected."""
-        self._gates: deque[GateLine] = deque()
+        self._heard: deque[str] = deque()
+        """What workers said; a thread that receives puts it here."""
         self._progress = Shown()
-        self._running: dict[str, tuple[int, tuple[str, int | None, str]]] = {}
-        """When the tests that run began, and where they stand."""
-        self._reruns: Counter[str] = Counter()
+        self._began: dict[str, int] = {}
+        """When the tests that run began."""
         self._closed = Closed()
 
     @property
@@ -73,33 +71,37 @@ class Controller:
 
     def pytest_configure_node(self, node: WorkerController) -> None:
         """Before a worker starts: the session's context, and a channel for what it has to say."""
-        worker, channel = node.gateway.id, node.gateway.newchannel()
-        channel.setcallback(lambda text: self._hear(worker, text))
+        channel = node.gateway.newchannel()
+        channel.setcallback(self._heard.append)
         node.workerinput[CHANNEL] = channel
         node.workerinput[WORKER_INPUT] = {
             "run_id": self._shared.context.run_id,
-            "worker_id": worker,
+            "worker_id": node.gateway.id,
             "replaces": "yes" if self._plans else "",
         }
 
-    def _hear(self, worker: str, text: str) -> None:
-        """Called by a thread that receives, so it only takes note."""
-        match from_text(text):
-            case GateDecided(gate_id, result, reason):
-                self._gates.append(GateLine(gate_id, Result(result), reason))
-            case PlanFound() | CannotRun() as message:
-                self._heard.setdefault(worker, []).append(message)
-
-    def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
-        """A worker has collected; what it said of the plans is here already.
+    def _listen(self) -> None:
+        """Act upon what workers said.
 
         Raises:
-            pytest.UsageError: the plan cannot be run.
+            pytest.UsageError: a plan cannot be run.
         """
-        for message in self._heard.pop(node.gateway.id, ()):
-            if isinstance(message, CannotRun):
-                raise pytest.UsageError(message.reason)
-            self._add_plan(message)
+        while self._heard:
+            match from_text(self._heard.popleft()):
+                case CannotRun(reason):
+                    raise pytest.UsageError(reason)
+                case PlanFound() as found:
+                    self._add_plan(found)
+                case GateDecided(gate_id, result, reason):
+                    if self._progress.gates is not None:
+                        self._progress.gates.show(GateLine(gate_id, Result(result), reason))
+                case PlanEnded(text, problems):
+                    evidence = Evidence.model_validate_json(text)
+                    self._plans[evidence.trace_id].ended = Trace(evidence, problems)
+
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """A worker has collected; what it said of the plans is here already."""
+        self._listen()
 
     def _add_plan(self, found: PlanFound) -> None:
         fresh = Evidence.model_validate_json(found.evidence)
@@ -130,78 +132,61 @@ class Controller:
 
     # --- tests
 
-    def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A worker starts a test; if it is a phase, it is shown."""
-        self._running[nodeid] = time.time_ns(), location
+        self._began[nodeid] = time.time_ns()
         if self._progress.phases is not None and (span := self._phases.get(nodeid)) is not None:
             self._progress.phases.begin(label(span))
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """A worker is done with a test."""
-        self._running.pop(nodeid, None)
+        self._began.pop(nodeid, None)
         if self._progress.phases is not None and (span := self._phases.get(nodeid)) is not None:
             self._progress.phases.end(label(span))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Print gates that were decided meanwhile; take note of ordinary tests."""
-        while self._gates:
-            gate = self._gates.popleft()
-            if self._progress.gates is not None:
-                self._progress.gates.show(gate)
-        if report.nodeid not in self._phases:
-            self._take_note(report)
-
-    def _take_note(self, report: pytest.TestReport) -> None:
-        """Of an ordinary test: its worker makes its spans, but for one in which the worker crashed."""
+        """Print gates that were decided meanwhile. Spans of ordinary tests are their worker's, unless it crashed."""
+        self._listen()
+        if report.nodeid in self._phases:
+            return
         shared = self._shared
         shared.ordinary.ran = True
         shared.outbox.begin_root()
         if str(report.when) == CRASHED:
-            start, location = self._running.pop(report.nodeid, (time.time_ns(), report.location))
-            attempt = self._reruns[report.nodeid] + 1
-            shared.ordinary.crashed(report.nodeid, str(report.node.gateway.id), attempt, start, location)
-        elif str(report.outcome) == "rerun":  # as pytest-rerunfailures says: the next span of it is another one
-            self._reruns[report.nodeid] += 1
+            start = self._began.pop(report.nodeid, time.time_ns())
+            shared.ordinary.crashed(report, str(report.node.gateway.id), start)
 
     # --- ends
-
-    def pytest_testnodedown(self, node: WorkerController) -> None:
-        """A worker is done: the evidence of the plans that it ran."""
-        output = getattr(node, "workeroutput", None) or {}
-        for message in map(from_text, output.get(WORKER_INPUT, ())):
-            if isinstance(message, PlanEnded):
-                evidence = Evidence.model_validate_json(message.evidence)
-                if (plan := self._plans.get(evidence.trace_id)) is not None:
-                    plan.ended = Trace(evidence, message.problems)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_handlecrashitem(self, crashitem: str) -> None:
         """A worker died: if it was running a phase, that phase failed and the rest of its plan does not start."""
+        self._listen()
         if (span := self._phases.get(crashitem)) is not None:
             plan = self._plans[self._plan_of[crashitem]]
             if plan.ended is None:
-                crash = Crash(plan.plan.short_phase_id(span.span_id), crashitem)
-                self._take_over(plan, crash)
+                self._take_over(plan, span)
 
-    def _take_over(self, plan: _RemotePlan, crash: Crash | None) -> None:
+    def _take_over(self, plan: _RemotePlan, crashed: SpanEvidence | None) -> None:
         shared = self._shared
-        plan.ended = Trace(*take_over(shared.context.out, shared.outbox, plan.plan, plan.fresh, crash))
+        plan.ended = Trace(*take_over(shared.context.out, shared.outbox, plan.plan, plan.fresh, crashed))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-        """Before pytest writes its reports; all workers that ran a plan to its end have said so by now.
+        """Before pytest writes its reports: what no worker told of a plan stands in the evidence that it left.
 
         Innermost around the others: after them xdist has stopped the workers that ``-x`` left running, so that what
         they wrote last is sent too.
         """
         shared = self._shared
-        out, unfinished = shared.context.out, [plan for plan in self._plans.values() if plan.ended is None]
-        begun = [plan for plan in unfinished if left_behind(out, plan.fresh) is not None]
-        if begun:
-            self._stop_workers()
-        for plan in begun:
-            self._take_over(plan, None)
+        self._listen()
+        for plan in self._plans.values():
+            if plan.ended is None and left_behind(shared.context.out, plan.fresh) is not None:
+                self._stop_workers()
+                self._listen()
+                if plan.ended is None:
+                    self._take_over(plan, None)
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
         traces = [plan.ended for plan in self._plans.values() if plan.ended is not None]

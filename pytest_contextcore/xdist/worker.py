@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..session.items import phase_of
-from ..session.shared import SERVICES, WORKER_INPUT
-from .messages import CHANNEL, CannotRun, GateDecided, PlanEnded, PlanFound, to_text
+from ..session.shared import SERVICES
+from .messages import CHANNEL, CannotRun, GateDecided, Message, PlanEnded, PlanFound, to_text
 
 if TYPE_CHECKING:
     from ..session.run import PlanRun
@@ -38,7 +38,7 @@ class Link:
     def tell_controller(cls, config: pytest.Config, message: str) -> None:
         """This session cannot run: a usage error."""
         if (link := cls.of(config)) is not None:
-            link._channel.send(to_text(CannotRun(message)))
+            link._tell(CannotRun(message))
 
     def tell_of_gate(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """A listener of the recorder: gates are shown when they are decided, not when their test is over."""
@@ -47,7 +47,7 @@ class Link:
             from ..report.progress import GateLine  # noqa: PLC0415  (only with a plan)
 
             line = GateLine.of(gate)
-            self._channel.send(to_text(GateDecided(line.gate_id, line.result.value, line.reason)))
+            self._tell(GateDecided(line.gate_id, line.result.value, line.reason))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -57,12 +57,16 @@ class Link:
         for run in self._config.stash[SERVICES].runs:
             phases = ((item.nodeid, phase_of(item)) for item in session.items)
             nodeids = [nodeid for nodeid, phase in phases if phase is not None and phase.run is run]
-            self._channel.send(to_text(PlanFound(str(run.plan.path), nodeids, _evidence(run))))
+            self._tell(PlanFound(str(run.plan.path), nodeids, _evidence(run)))
 
     def report(self, runs: list[PlanRun], lost: list[str]) -> None:
         """The session is over in this worker: the evidence of what it ran, and what could not be written."""
-        done = [to_text(PlanEnded(_evidence(run), [*run.problems(), *lost])) for run in runs if run.started]
-        self._config.workeroutput[WORKER_INPUT] = done  # type: ignore[attr-defined]  # set by xdist
+        for run in runs:
+            if run.started:
+                self._tell(PlanEnded(_evidence(run), [*run.problems(), *lost]))
+
+    def _tell(self, message: Message) -> None:
+        self._channel.send(to_text(message))
 
 
 def _evidence(run: PlanRun) -> str:
