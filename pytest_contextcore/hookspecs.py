@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from .plan.model import Plan
-
 
 @pytest.hookspec(firstresult=True)
-def pytest_contextcore_workspace(config: pytest.Config, plan: Plan) -> Path | None:
-    """The folder that a plan's phases work on; stands in the evidence, and a phase is reused only for the same one."""
+def pytest_contextcore_workspace(config: pytest.Config, plan: Any) -> Path | None:
+    """The folder that the phases of a plan work on.
+
+    It stands in the evidence, and a phase is reused only for the same one. ``plan`` is a `pytest_contextcore.Plan`.
+    """

@@ -14,10 +14,10 @@ PILOT_TESTS = PACKAGE.parent / "pilot_tests"
 
 ORDER = (
     {"errors", "version"},
-    {"options", "hookspecs", "ids", "redact", "files", "text", "reasons", "span", "private"},
+    {"options", "ids", "redact", "files", "text", "reasons", "span", "private"},
     {"schemas"},
     {"plan", "export"},
-    {"trace"},
+    {"hookspecs", "trace"},
     {"spans"},
     {"phase"},
     {"recovery"},

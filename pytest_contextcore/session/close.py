@@ -11,7 +11,6 @@ import pytest
 
 from ..options import KEY
 from ..report import github, junit_file, terminal
-from ..report.page.html_file import write_page
 from ..report.verdict import Verdict, of_trace
 from ..text import harmless, relative
 from ..trace.evidence import Evidence, Status
@@ -91,6 +90,8 @@ def _page(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
     path = config.stash[KEY].html
     if path is None or config.option.collectonly:
         return []
+    from ..report.page.html_file import write_page  # noqa: PLC0415  (Jinja2: only when a page is asked for)
+
     return write_page(path, verdicts, here=config.invocation_params.dir, quiet=config.get_verbosity() < 0)
 
 

@@ -20,8 +20,14 @@ def fresh_evidence(
     otel_parent_span_id: str | None,
     workspace: str | None,
     options: Mapping[str, str | int | float | bool | list[str] | None],
+    run_id: str,
+    nodeids: Mapping[str, str],
+    fingerprints: Mapping[str, str],
 ) -> Evidence:
-    """The evidence of a trace that has not begun; ids in lower-case hex."""
+    """The evidence of a trace that has not begun; ids in lower-case hex, tests and fingerprints by phase id."""
+    spans = [fresh_span(plan, phase) for phase in plan.phases]
+    for phase, span in zip(plan.phases, spans, strict=True):
+        span.nodeid, span.fingerprint = nodeids.get(phase.id), fingerprints.get(phase.id)
     return Evidence(
         trace_id=plan.trace.id,
         otel_trace_id=otel_trace_id,
@@ -33,7 +39,8 @@ def fresh_evidence(
         workspace=workspace,
         options=dict(options),
         plan_digest=plan.digest,
-        spans=[fresh_span(plan, phase) for phase in plan.phases],
+        spans=spans,
+        runs=[run_id] if run_id else [],
     )
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from ..ids import Remote, new_span_id, new_trace_id
+from ..plan.attributes import RECORDABLE
 from ..plan.model import Kind, Plan
 from ..plan.waivers import Waivers
 from ..reasons import exception_text, exception_type
@@ -72,9 +73,10 @@ class TraceRecorder:
             otel_parent_span_id=remote.span_id if remote else None,
             workspace=workspace,
             options=options or {},
+            run_id=run_id,
+            nodeids=nodeids or {},
+            fingerprints=fingerprints or {},
         )
-        if run_id:
-            self.evidence.runs = [run_id]
         self._clock, self._last_time = clock, 0
         self._partial = False
         self._last_raised: BaseException | None = None
@@ -84,11 +86,8 @@ class TraceRecorder:
         self._places: dict[str, str | None] = {}
         self._inputs: dict[str, dict[str, int]] = {}
         self._position = {phase.id: index for index, phase in enumerate(plan.phases)}
-        for phase in plan.phases:
-            span = self.span(phase.id)
-            span.nodeid = (nodeids or {}).get(phase.id, span.nodeid)
-            span.fingerprint = (fingerprints or {}).get(phase.id, span.fingerprint)
-        self._totals = Totals(plan, self.evidence)
+        self._totals = Totals(self.evidence)
+        self._follow()
 
     @classmethod
     def take_over(cls, plan: Plan, evidence: Evidence) -> TraceRecorder:
@@ -102,8 +101,6 @@ class TraceRecorder:
     def subscribe(self, listener: Listener) -> None:
         """Let a listener hear of every change from now on. Listeners hear in the order in which they subscribed."""
         self._listeners.add(listener)
-
-    # What stands in the record
 
     def now(self) -> int:
         """Nanoseconds since the epoch; never backwards, whatever the machine's clock does."""
@@ -164,7 +161,7 @@ class TraceRecorder:
         """The trace begins."""
         now = self.now()
         self.evidence.started_at = min(self.evidence.started_at or now, now)
-        self._totals.follow()
+        self._follow()
         self._listeners.tell(Change.TRACE_STARTED)
 
     def finish(self) -> None:
@@ -177,7 +174,7 @@ class TraceRecorder:
             span = self.span(phase.id)
             if span.status is Status.NOT_STARTED and span.blocked_reason is None:
                 self._settle(phase.id, rules.upstream_block(self.plan, self.evidence, phase.id) or _NEVER_REACHED)
-        self._totals.follow(finished=not self._partial)
+        self._follow(finished=not self._partial)
         left = any(span.status is Status.NOT_STARTED for span in self.evidence.spans)
         if self.evidence.status is not Status.IN_PROGRESS or not (self._partial and left):
             ends = (span.ended_at for span in self.evidence.spans if span.ended_at)  # other machines have other clocks
@@ -278,8 +275,6 @@ class TraceRecorder:
                 attributes["exception.stacktrace"] = redact(stack)
             self.add_event(phase_id, "exception", attributes)
 
-    # Within a phase
-
     def begin_gate(self, phase_id: str, gate_id: str) -> GateEvidence:
         """A gate's check starts."""
         gate = self.gate(phase_id, gate_id)
@@ -327,19 +322,29 @@ class TraceRecorder:
 
     def _settle(self, phase_id: str, outcome: Outcome) -> None:
         span = self.span(phase_id)
-        span.status = outcome.status
-        span.blocked_reason = outcome.reason
-        span.blocked_on_span_id = outcome.blocked_on
-        span.next_action = outcome.next_action
+        _apply(outcome, span)
         if span.started_at is not None:
             span.ended_at = self.now()
         self._totals.count(self._position[phase_id])
 
+    def _follow(self, *, finished: bool = False) -> None:
+        """Bring definition of done, values and status of the trace up to date."""
+        evidence, values = self.evidence, self._totals.values()
+        evidence.definition_of_done = rules.conditions(self.plan, self._totals.gates, values)
+        if evidence.started_at is not None:
+            evidence.attributes = {name: value for name, value in values.items() if name.startswith(RECORDABLE)}
+            _apply(rules.parent_outcome(self.plan, evidence, finished=finished), evidence)
+
     def _announce(self, change: Change, phase_id: str) -> None:
         """A phase moved on."""
         self._totals.count(self._position[phase_id])
-        self._totals.follow()
+        self._follow()
         self._listeners.tell(change, self.span(phase_id))
+
+
+def _apply(outcome: Outcome, record: SpanEvidence | Evidence) -> None:
+    record.status, record.blocked_reason = outcome.status, outcome.reason
+    record.blocked_on_span_id, record.next_action = outcome.blocked_on, outcome.next_action
 
 
 _NEVER_REACHED = Outcome(Status.NOT_STARTED, "the session ended before this phase", "run the suite again")

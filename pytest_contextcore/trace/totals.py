@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from ..plan.attributes import RECORDABLE
-from ..plan.model import Plan
-from . import rules
-from .evidence import AttributeValue, Evidence, GateEvidence, Result, Status
+from .evidence import Attributes, AttributeValue, Evidence, GateEvidence, Result, Status
 
 
 class Totals:
-    """Keeps an evidence's summary, values, definition of done and status in step with its phases."""
+    """Keeps an evidence's summary in step with its phases, and knows their gates and values."""
 
-    def __init__(self, plan: Plan, evidence: Evidence) -> None:
-        self._plan, self._evidence = plan, evidence
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
         self.gates: dict[str, GateEvidence] = {}
         """By full id."""
         self._counted: list[tuple[Status, list[Result]]] = []
@@ -26,7 +23,6 @@ class Totals:
         self._values.clear()
         for index in range(len(self._evidence.spans)):
             self.count(index)
-        self.follow()
 
     def count(self, index: int) -> None:
         """Look at the phase with this index in the plan."""
@@ -44,14 +40,6 @@ class Totals:
             if index >= self._values.get(name, (0, value))[0]:
                 self._values[name] = (index, value)
 
-    def follow(self, *, finished: bool = False) -> None:
-        """Bring definition of done, values and status of the trace up to date."""
-        evidence = self._evidence
-        values = {name: value for name, (_, value) in self._values.items()}
-        evidence.definition_of_done = rules.conditions(self._plan, self.gates, values)
-        if evidence.started_at is None:
-            return
-        evidence.attributes = {name: value for name, value in values.items() if name.startswith(RECORDABLE)}
-        outcome = rules.parent_outcome(self._plan, evidence, finished=finished)
-        evidence.status, evidence.blocked_reason = outcome.status, outcome.reason
-        evidence.blocked_on_span_id, evidence.next_action = outcome.blocked_on, outcome.next_action
+    def values(self) -> Attributes:
+        """Every recorded value as the last phase that observed it did."""
+        return {name: value for name, (_, value) in self._values.items()}

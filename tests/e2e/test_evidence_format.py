@@ -60,7 +60,7 @@ def test_phases_and_gates_stand_in_the_plans_order_with_their_full_ids_and_resul
         ("LOAD-7-T-C3", "advisory", "fail", "warning"),
         ("LOAD-7-P-C1", "required", "not_checked", None),
     ]
-    assert gates[1]["evidence"] == [{"type": "lost_row", "ref": "7", "description": "It is gone."}]
+    assert gates[1]["evidence"] == [{"type": "lost_row", "ref": "7", "file": "", "description": "It is gone."}]
     assert blocked["summary"] == {
         "phases": {"completed": 1, "blocked": 1, "not_started": 1, "in_progress": 0, "failed": 0},
         "gates": {"pass": 1, "fail": 2, "not_checked": 2, "waived": 0, "not_applicable": 0},

@@ -300,7 +300,7 @@ def test_without_a_plan_or_the_plugin_nothing_is_traced(suite: Suite, off: list[
     suite.write(ORDINARY.format(name="alone"))
     if not off:
         (suite.pytester.path / "plan.toml").unlink()
-    result = suite.here("--rootdir", str(suite.pytester.path), *off)
+    result = suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *off)
     result.assert_outcomes(passed=1)
     assert not [line for line in result.outlines if "contextcore" in line and not line.startswith("plugins:")]
     assert not (suite.pytester.path / "out").exists()
