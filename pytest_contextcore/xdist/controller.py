@@ -57,15 +57,12 @@ class Controller:
         self._began: dict[str, int] = {}
         """When the tests that run began."""
         self._closed = Closed()
+        if config.stash[KEY].resume:
+            config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
 
     @property
     def _shared(self) -> Services:
         return services(self._config)
-
-    def pytest_sessionstart(self) -> None:
-        """Register what only some sessions need."""
-        if self._config.stash[KEY].resume:
-            self._config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
 
     # --- workers and what they say
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import re
 import subprocess
 import sys
 from datetime import date, timedelta
@@ -176,8 +175,7 @@ def _contextcore(*arguments: str) -> None:
 
 
 def _pytest(*arguments: str) -> int:
-    quiet = ["-p", "no:randomly", "-p", "no:hypothesispytest", "-p", "no:cacheprovider", "-q"]
-    return _python("pytest", *quiet, *arguments).returncode
+    return _python("pytest", "-p", "no:randomly", "-p", "no:hypothesispytest", "-q", *arguments).returncode
 
 
 GITHUB = {
@@ -258,34 +256,3 @@ def test_values_that_the_conventions_list_are_the_ones_in_use() -> None:
     runs = {member.value for member in module.TestSuiteRunStatusValues}
     assert set(spans._TEST_RESULT.values()) <= results
     assert {*spans._RUN_STATUS.values(), *ordinary._RUN_STATUS.values(), "aborted"} <= runs
-
-
-# --- the source ------------------------------------------------------------------------------------------------------
-
-ATTRIBUTE = re.compile(
-    r"(?:project|task|gate|handoff|test|code|process|exception|cicd|vcs|telemetry|service)(?:\.[a-z_]+)+"
-)
-EVENTS = {
-    "gate.check.started",
-    "gate.check.passed",
-    "gate.check.failed",
-    "phase.attempt",
-    "task.status.changed",
-    "task.commented",
-}
-
-
-def texts() -> set[str]:
-    return {
-        node.value
-        for path in (ROOT / "pytest_contextcore").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
-
-
-def test_every_attribute_and_event_that_the_source_names_is_known() -> None:
-    named = {text for text in texts() if ATTRIBUTE.fullmatch(text)}
-    assert named - registry().keys() - EVENTS == set()
-    assert len(named) > 30
-    assert texts() >= EVENTS

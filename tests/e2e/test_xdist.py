@@ -82,14 +82,6 @@ def test_several_plans_among_many_tests_are_whole_and_everything_runs_once(
         assert sum(f" trace LOAD-{number}: " in line for line in result.outlines) == 1
 
 
-def test_a_wrong_plan_is_a_usage_error_that_names_it(suite: Suite) -> None:
-    suite.plan(WAREHOUSE.replace('kind = "integrity"', 'kind = "holy"'))
-    result = run(suite, "-n2")
-    assert result.ret == 4
-    assert "plan.toml" in result.stderr.str()
-    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
-
-
 def test_stopping_at_the_first_failure_leaves_the_rest_not_started(suite: Suite, evidence: Read) -> None:
     suite.replace("assert True", 'assert False, "no answer"')
     assert run(suite, "-n2", "-x").ret != 0
