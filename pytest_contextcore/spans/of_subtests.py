@@ -11,10 +11,10 @@ import pytest
 from ..ids import new_span_id
 from ..reasons import Failure, failure_in
 from ..redact import redact
-from ..span import OK, UNSET, Attributes, SpanData, error_status
+from ..span import OK, UNSET, Attributes, SpanData, SpanEvent, error_status
 
-Verdict = Literal["pass", "fail", "interrupted", ""]
-"""What became of a test; empty where it was skipped, or failed as expected."""
+Verdict = Literal["pass", "fail", ""]
+"""What became of a test; empty where it was skipped or interrupted, or failed as expected."""
 
 
 class Place(NamedTuple):
@@ -37,15 +37,13 @@ def case_span(
     known are events. ``attributes`` are taken over, and complete afterwards.
     """
     attributes["test.case.name"] = name
-    if verdict == "pass":
-        attributes["test.case.result.status"], status = "pass", OK
-    elif verdict == "":
-        status = UNSET
-    else:
-        status = error_status(failures[0].line if failures else "")
-        if verdict == "fail":
-            attributes["test.case.result.status"] = "fail"
-    events = tuple(event for failure in failures for event in failure.events()) if failures else ()
+    if verdict:
+        attributes["test.case.result.status"] = verdict
+    status = OK if verdict == "pass" else UNSET
+    events: tuple[SpanEvent, ...] = ()
+    if failures:
+        status = error_status(failures[0].line)
+        events = tuple(event for failure in failures for event in failure.events())
     trace_id, span_id, parent_id, state, start, end = place
     return SpanData(name, trace_id, span_id, parent_id, min(start, end), end, attributes, events, (), status, state)
 

@@ -29,19 +29,17 @@ _RUN_STATUS: dict[int, str] = {
 class _Attempt:
     """A test that runs: what its span is made of when it ends. Made for each test, hence no dataclass."""
 
-    passed = failed = skipped = interrupted = False
+    passed = failed = skipped = False
     failures: tuple[Failure, ...] = ()
 
     def __init__(self, item: pytest.Item, span_id: str) -> None:
         self.item, self.nodeid, self.span_id, self.start = item, item.nodeid, span_id, time.time_ns()
 
     def verdict(self) -> Verdict:
-        """What became of it: any failed report fails it."""
+        """What became of it: any failed report fails it, and what was interrupted has no result."""
         if self.failed:
             return "fail"
-        if self.interrupted:
-            return "interrupted"
-        return "pass" if self.passed and not self.skipped else ""
+        return "pass" if self.passed and not self.skipped and not self.failures else ""
 
 
 class OrdinaryTests:
@@ -78,16 +76,16 @@ class OrdinaryTests:
         return self._sink is not None
 
     def begin(self, item: pytest.Item) -> None:
-        """Open the test's first attempt."""
-        self._item = item
-        self._begin(item)
+        """Open an attempt at the test."""
+        self.ran = True
+        self._item, self._attempt = item, _Attempt(item, new_span_id())
+        self._stack.open(self._attempt.span_id)
 
     def interrupt(self, item: pytest.Item, error: BaseException) -> None:
         """The attempt has no result, and its span says why."""
         del item
         if (attempt := self._attempt) is not None and self._sink is not None:
             failure = failure_of(error, time.time_ns())
-            attempt.interrupted = True
             attempt.failures = (*attempt.failures, failure._replace(line=f"interrupted: {failure.line}"))
 
     def end(self, item: pytest.Item) -> None:
@@ -99,7 +97,7 @@ class OrdinaryTests:
     def pytest_runtest_logstart(self) -> None:
         """A plugin that repeats tests starts another attempt: a span of its own."""
         if self._item is not None and self._attempt is None:
-            self._begin(self._item)
+            self.begin(self._item)
 
     def pytest_runtest_logfinish(self) -> None:
         """The attempt is over."""
@@ -147,8 +145,8 @@ class OrdinaryTests:
         if self._sink is None or not self.ran:
             return
         status = _RUN_STATUS.get(exitstatus, "aborted")
-        failed = status not in ("success", "skipped")
-        self._sink(self.root_span(status, f"exit status {int(exitstatus)}" if failed else ""))
+        error = "" if status in ("success", "skipped") else f"exit status {int(exitstatus)}"
+        self._sink(self.root_span(status, error))
 
     def root_span(self, status: str, error: str) -> SpanData:
         """The session's span if it ended now, with its ``test.suite.run.status`` and, if it failed, why."""
@@ -167,18 +165,12 @@ class OrdinaryTests:
 
     def crashed(self, report: pytest.TestReport, worker: str, start: int) -> None:
         """In an xdist controller: emit the span of a test in which its worker died."""
-        now = time.time_ns()
-        failure = Failure(f"worker {worker!r} crashed while it ran this test", now)
         if self._sink is not None:
+            now = time.time_ns()
+            failure = Failure(f"worker {worker!r} crashed while it ran this test", now)
             place = Place(self.trace_id, new_span_id(), self.root_span_id, self._state, start, now)
             attributes: Attributes = {"code.file.path": report.location[0]}
             self._sink(case_span(_shown(report.nodeid), "fail", (failure,), attributes, place))
-
-    def _begin(self, item: pytest.Item) -> None:
-        span_id = new_span_id()
-        self.ran = True
-        self._attempt = _Attempt(item, span_id)
-        self._stack.open(span_id)
 
     def _end(self) -> None:
         attempt = self._attempt
