@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,9 +21,9 @@ from ..session.items import ReusedWords
 from ..session.lock import hold
 from ..session.shared import WORKER_INPUT, Services, services
 from ..trace.evidence import Evidence, Result, SpanEvidence
-from .messages import CHANNEL, CannotRun, GateDecided, PlanEnded, PlanFound, from_text
 from .scheduler import PlanScheduling, UntilAPlan
 from .takeover import left_behind, take_over
+from .worker import CHANNEL
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -52,7 +53,10 @@ class Controller:
         self._phases: dict[str, SpanEvidence] = {}
         """By node id, like the plan; asked at each report of each test."""
         self._heard: deque[str] = deque()
-        """What workers said; a thread that receives puts it here."""
+        """What workers said (see `Link`); a thread that receives puts it here."""
+        self._found: list[Sequence[Any]] = []
+        """Of plans that a worker collected: its file, the node ids of its tests, its evidence."""
+        self._cannot_run = ""
         self._progress = Shown()
         self._began: dict[str, int] = {}
         """When the tests that run began."""
@@ -78,37 +82,41 @@ class Controller:
         }
 
     def _listen(self) -> None:
-        """Act upon what workers said.
-
-        Raises:
-            pytest.UsageError: a plan cannot be run.
-        """
+        """Take note of what workers said."""
         while self._heard:
-            match from_text(self._heard.popleft()):
-                case CannotRun(reason):
-                    raise pytest.UsageError(reason)
-                case PlanFound() as found:
-                    self._add_plan(found)
-                case GateDecided(gate_id, result, reason):
+            match json.loads(self._heard.popleft()):
+                case ["cannot run", reason]:
+                    self._cannot_run = reason
+                case ["plan found", *found]:
+                    self._found.append(found)
+                case ["gate decided", gate_id, result, reason]:
                     if self._progress.gates is not None:
                         self._progress.gates.show(GateLine(gate_id, Result(result), reason))
-                case PlanEnded(text, problems):
+                case ["plan ended", text, problems]:
                     evidence = Evidence.model_validate_json(text)
                     self._plans[evidence.trace_id].ended = Trace(evidence, problems)
 
     def pytest_xdist_node_collection_finished(self) -> None:
-        """A worker has collected; what it said of the plans is here already."""
-        self._listen()
+        """A worker has collected; what it said of the plans is here already.
 
-    def _add_plan(self, found: PlanFound) -> None:
-        fresh = Evidence.model_validate_json(found.evidence)
+        Raises:
+            pytest.UsageError: a plan cannot be run.
+        """
+        self._listen()
+        if self._cannot_run:
+            raise pytest.UsageError(self._cannot_run)
+        while self._found:
+            self._add_plan(*self._found.pop())
+
+    def _add_plan(self, path: str, nodeids: list[str], evidence: str) -> None:
+        fresh = Evidence.model_validate_json(evidence)
         if fresh.trace_id in self._plans:
             return  # another worker said so before
-        plan = load_plan(Path(found.path))
+        plan = load_plan(Path(path))
         self._plans[fresh.trace_id] = _RemotePlan(plan, fresh)
         self._phases.update((span.nodeid, span) for span in fresh.spans if span.nodeid is not None)
-        self._plan_of.update(dict.fromkeys(found.nodeids, fresh.trace_id))
-        if found.nodeids:
+        self._plan_of.update(dict.fromkeys(nodeids, fresh.trace_id))
+        if nodeids:
             hold(self._config, self._shared.context.out, plan.trace.id, joined=fresh.joined)
         if not self._progress.listeners:
             self._progress = open_progress(self._config)

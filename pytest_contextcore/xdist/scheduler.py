@@ -25,11 +25,7 @@ Scopes = Callable[[str], str]
 class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Deals scopes of tests, each to one worker whole. A plan whose worker died in one of its tests is over.
 
-    Args:
-        config: pytest's.
-        log: xdist's.
-        plan_of: the plan of each phase, by node id.
-        scope_of: the scope of an ordinary test; None where each is one by itself.
+    ``plan_of`` is the plan of each phase, by node id. Without ``scope_of`` each ordinary test is a scope by itself.
     """
 
     assigned_work: dict[WorkerController, dict[str, dict[str, bool]]]
