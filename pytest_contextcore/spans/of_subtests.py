@@ -31,10 +31,9 @@ class Place(NamedTuple):
 def case_span(
     name: str, verdict: Verdict, failures: Sequence[Failure], attributes: Attributes, place: Place
 ) -> SpanData:
-    """The span of a test or a subtest.
+    """The span of a test or a subtest; ``attributes`` are taken over, and complete afterwards.
 
-    ``name`` is the node id, and what a subtest is called. The first failure is the status, and those whose exception is
-    known are events. ``attributes`` are taken over, and complete afterwards.
+    The first failure is the status, and those whose exception is known are events.
     """
     attributes["test.case.name"] = name
     if verdict:
@@ -51,10 +50,7 @@ def case_span(
 def subtest_span(
     report: pytest.SubtestReport, trace_id: str, parent_id: str, earliest: int, state: str = ""
 ) -> SpanData:
-    """The span of a subtest that is reported just now.
-
-    ``earliest``: when its parent began, in nanoseconds; nothing below it begins before.
-    """
+    """The span of a subtest that is reported just now. Its parent began at ``earliest``, and it not before."""
     now = time.time_ns()
 
     def within(seconds: float) -> int:

@@ -19,7 +19,7 @@ from ..report.progress import GateLine, Shown, label, open_progress
 from ..session.close import Closed, Trace, close, show
 from ..session.items import ReusedWords
 from ..session.lock import hold
-from ..session.shared import WORKER_INPUT, Services, services
+from ..session.shared import WORKER_INPUT, services
 from ..trace.evidence import Evidence, Result, SpanEvidence
 from .scheduler import PlanScheduling, UntilAPlan
 from .takeover import left_behind, take_over
@@ -47,7 +47,7 @@ class Controller:
     """A pytest plugin object: hands a session's context to the workers, and does for all of them what is done once."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._config = config
+        self._config, self._shared = config, services(config)
         self._plans: dict[str, _RemotePlan] = {}
         self._plan_of: dict[str, str] = {}
         self._phases: dict[str, SpanEvidence] = {}
@@ -55,7 +55,7 @@ class Controller:
         self._heard: deque[str] = deque()
         """What workers said (see `Link`); a thread that receives puts it here."""
         self._found: list[Sequence[Any]] = []
-        """Of plans that a worker collected: its file, the node ids of its tests, its evidence."""
+        """Plans that workers collected: file, node ids, evidence."""
         self._cannot_run = ""
         self._progress = Shown()
         self._began: dict[str, int] = {}
@@ -63,10 +63,6 @@ class Controller:
         self._closed = Closed()
         if config.stash[KEY].resume:
             config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
-
-    @property
-    def _shared(self) -> Services:
-        return services(self._config)
 
     # --- workers and what they say
 
@@ -97,11 +93,7 @@ class Controller:
                     self._plans[evidence.trace_id].ended = Trace(evidence, problems)
 
     def pytest_xdist_node_collection_finished(self) -> None:
-        """A worker has collected; what it said of the plans is here already.
-
-        Raises:
-            pytest.UsageError: a plan cannot be run.
-        """
+        """A worker has collected, and has said before what plans there are; one that cannot run is a usage error."""
         self._listen()
         if self._cannot_run:
             raise pytest.UsageError(self._cannot_run)
@@ -131,8 +123,8 @@ class Controller:
         mode = self._config.getoption("dist")
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if mode in ("each", "worksteal") and reporter is not None and self._config.get_verbosity() >= 0:
-            once = ", each once" if mode == "each" else ""
-            reporter.write_line(f"\ncontextcore: --dist {mode} does not go with a plan; tests run as with load{once}")
+            why = f"--dist {mode} does not go with a plan"
+            reporter.write_line(f"\ncontextcore: {why}; tests run as with load, each once")
         return PlanScheduling(self._config, log, self._plan_of, scopes_of(own))
 
     # --- tests
@@ -174,8 +166,8 @@ class Controller:
                 self._take_over(plan, span)
 
     def _take_over(self, plan: _RemotePlan, crashed: SpanEvidence | None) -> None:
-        shared = self._shared
-        plan.ended = Trace(*take_over(shared.context.out, shared.outbox, plan.plan, plan.fresh, crashed))
+        out, outbox = self._shared.context.out, self._shared.outbox
+        plan.ended = Trace(*take_over(out, outbox, plan.plan, plan.fresh, crashed))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:

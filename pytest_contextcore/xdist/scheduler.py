@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
-Scopes = Callable[[str], str]
-"""The scope of an ordinary test, by its node id."""
-
 
 class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Deals scopes of tests, each to one worker whole. A plan whose worker died in one of its tests is over.
@@ -28,12 +25,12 @@ class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
     ``plan_of`` is the plan of each phase, by node id. Without ``scope_of`` each ordinary test is a scope by itself.
     """
 
-    assigned_work: dict[WorkerController, dict[str, dict[str, bool]]]
-    registered_collections: dict[WorkerController, list[str]]
-    workqueue: dict[str, dict[str, bool]]
-
     def __init__(
-        self, config: pytest.Config, log: Producer, plan_of: Mapping[str, str], scope_of: Scopes | None
+        self,
+        config: pytest.Config,
+        log: Producer,
+        plan_of: Mapping[str, str],
+        scope_of: Callable[[str], str] | None,
     ) -> None:
         super().__init__(config, log)
         self._plan_of, self._scope_of = plan_of, scope_of
