@@ -11,7 +11,6 @@ from ..plan.assign import CollectedPlan
 from ..plan.waivers import Waivers
 from ..span import Attributes
 from ..spans.current import SpanContexts
-from ..spans.of_subtests import SubtestSpans
 from ..spans.writer import PlanSpans
 from ..trace.file import EvidenceFile
 from ..trace.recorder import TraceRecorder
@@ -54,7 +53,6 @@ class PlanRun:
         self.handoffs = HandoffStore(context.out, trace_id)
         self.spans = SpanContexts(otel_trace_id, sampled=sampled, state=context.remote.state if context.remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
-        self.subtests = SubtestSpans(otel_trace_id, self.plan_spans.child)
         self.file = EvidenceFile(self.recorder, context.out)
         self.recorder.subscribe(self.plan_spans)  # first: what evidence calls ended has its span on disk by then
         self.recorder.subscribe(self.file)
@@ -82,7 +80,6 @@ class PlanRun:
 
     def end(self, phase_id: str) -> None:
         """A phase's test is over, with its teardown."""
-        self.subtests.flush()
         self.spans.close()
         self.recorder.end_phase(phase_id)
 

@@ -136,10 +136,10 @@ class TracedSession:
         shared = self._shared
         for run in shared.runs:
             run.finish()
-        shared.ordinary.finish(int(exitstatus))
         if self._link is not None:
             self._link.report(shared.runs, shared.outbox.lost())
             return
+        shared.ordinary.finish(int(exitstatus))
         if self.reports is not None:
             self._lines = self.reports.close(session)
         self._lines += shared.outbox.finish()
