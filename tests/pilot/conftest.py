@@ -8,7 +8,7 @@ import os
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import pytest
 
 import pytest_contextcore
+
+from .variants import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 LONG = os.environ.get("CONTEXTCORE_LONG") == "1"
@@ -57,6 +59,19 @@ class Pilot(Protocol):
         cwd: Path = ROOT,
         plugins: Sequence[object] = (),
     ) -> PilotRun: ...
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give a variant's workspace, built when it is first asked for; to be copied, never edited."""
+    built: dict[str, Path] = {}
+
+    def give(variant: str) -> Path:
+        if variant not in built:
+            built[variant] = VARIANTS[variant](tmp_path_factory.mktemp(variant) / "w").root
+        return built[variant]
+
+    return give
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,7 @@ class Files:
         source, manifest, context = self.source, self.manifest, self.context
         now = sha(source.read_bytes())
         stated = f"sourceChecksum: {now}".encode()
-        manifest.write_bytes(re.sub(rb"sourceChecksum: \w+", stated, manifest.read_bytes()))
+        write(manifest, re.sub(rb"sourceChecksum: \w+", stated, manifest.read_bytes()))
         sums = {
             "source_checksum": now,
             "artifact_manifest_checksum": sha(manifest.read_bytes()),
@@ -185,7 +185,14 @@ def load(path: Path) -> Any:
 
 def dump(path: Path, document: Any) -> None:
     text = json.dumps(document) if path.suffix == ".json" else yaml.dump(document, Dumper=_DUMPER, sort_keys=False)
-    path.write_text(text, encoding="utf-8")
+    write(path, text.encode())
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file anew: one that is linked elsewhere stays there as it is."""
+    path = path.resolve()
+    path.unlink(missing_ok=True)
+    path.write_bytes(data)
 
 
 def change(path: Path, edit: Callable[[Any], object]) -> None:
