@@ -23,8 +23,10 @@ from pytest_contextcore.plan.model import load_plan
 
 from . import phases
 from .conftest import LONG, ROOT
-from .faults import FAULTS, Fault, edit
-from .variants import VARIANTS, Files, sha
+from .edits import edit
+from .faults import FAULTS, Fault
+from .files import Files, sha
+from .variants import VARIANTS
 
 Base = Callable[[str], Path]
 Group = tuple[str, str]
