@@ -261,7 +261,7 @@ def test_prepare_refuses_what_it_did_not_make(tmp_path: Path, make: Callable[[Pa
     (tmp_path / "foreign/kept.txt").write_text("kept")
     make(tmp_path / "foreign", tmp_path / "w")
     before = tree(tmp_path)
-    with pytest.raises(PipelineError, match="not deleted|not touched|symlink"):
+    with pytest.raises(PipelineError, match=r"not deleted|not touched|symlink"):
         Pipeline(tmp_path / "w").prepare()
     assert tree(tmp_path) == before
 
