@@ -63,8 +63,6 @@ def evidence(folder: Path) -> dict[str, object]:
     ("line", "phase"),
     [
         ("--source-checksum sha256:STALE", "S3"),
-        ("--drop-feature gap-latency-panel", "S4"),
-        ("--test-failures 2", "S8"),
         ("--review-blockers 1 --fail-on-block", "S9"),
     ],
 )
