@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from .edits import CHOICE, edit
-from .files import Files
+from .files import Files, load
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,7 @@ def listed(rows: Any) -> list[dict[str, Any]]:
 
 def read() -> Iterator[Fault]:
     """Each row of the table, with its alternatives."""
-    table = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text(encoding="utf-8"))
-    for gate, types in table.items():
+    for gate, types in load(Path(__file__).with_name("faults.yaml")).items():
         rows = ((head.split(), row) for head, rows in types.items() for row in listed(rows))
         for number, ((type_, *words), row) in enumerate(rows, 1):
             sealed, variants = "unsealed" not in words, [word for word in words if word != "unsealed"] or ["embedded"]

@@ -126,10 +126,10 @@ class Files:
             for entry in d["context_files"]:
                 entry["checksum"] = sha((self.export / Path(entry["path"]).name).read_bytes())
             d["source_checksum"] = now
+            d.get("artifacts", {}).update(source_checksum=now)
 
         for seed in self.seeds:
             change(seed, contexts)
-            change(seed, lambda d: d.get("artifacts", {}).update(source_checksum=now))
         evidence = {f"{key}_{side}": sha(p.read_bytes()) for key, p in named.items() for side in ("expected", "actual")}
         change(self.trace, lambda d: d.update(checksum_evidence={**d["checksum_evidence"], **evidence}))
         for name in STATES:
@@ -181,8 +181,12 @@ def dump(path: Path, document: Any) -> None:
 def write(path: Path, data: bytes) -> None:
     """Write a file anew: one that is linked elsewhere stays there as it is."""
     path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
+    if path.exists():
+        if path.read_bytes() == data:
+            return
+        path.unlink()
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
 
 

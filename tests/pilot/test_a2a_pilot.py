@@ -123,11 +123,10 @@ def test_it_runs_and_resumes_from_the_installed_package_in_the_callers_folder(tm
     """The package lies in the caller's folder, as a virtual environment may: a conftest above it is not the suite's."""
     package, folder = tmp_path / "venv" / "site", tmp_path
     build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
-    unwanted = shutil.ignore_patterns("__pycache__")
     for name in build["wheel"]["packages"]:
-        shutil.copytree(ROOT / name, package / name, ignore=unwanted)
+        shutil.copytree(ROOT / name, package / name)
     for source, target in build["wheel"]["force-include"].items():
-        shutil.copytree(ROOT / source, package / target, ignore=unwanted)
+        shutil.copytree(ROOT / source, package / target)
     (folder / "conftest.py").write_text("raise SystemExit('taken')\n", encoding="utf-8")
 
     def run(*arguments: str) -> Said:

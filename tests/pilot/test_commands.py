@@ -22,7 +22,7 @@ from pytest_contextcore.pilot.commands import suite_folder
 from pytest_contextcore.pilot.embedded import Injections, Pipeline
 from pytest_contextcore.plan.model import Plan, load_plan
 
-from .conftest import ROOT
+from .conftest import LONG, ROOT
 from .edits import edit
 from .files import Files
 
@@ -308,7 +308,8 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("how", HOSTILE)
 def test_no_export_file_however_hostile_gives_anything_but_a_verdict(contract: Run, workspace: Path, how: str) -> None:
     names = ["../.contextcore.yaml", *sorted(path.name for path in (workspace / "export").iterdir())]
-    for index, name in enumerate(names):
+    sample = names if LONG else names[list(HOSTILE).index(how) % 3 :: 3]
+    for index, name in enumerate(sample):
         path = workspace / "export" / name
         path.rename(workspace / "good")
         HOSTILE[how](path)

@@ -25,8 +25,8 @@ def blocked_at(position: int) -> list[str]:
     return ["completed"] * (position - 1) + ["blocked"] + ["not_started"] * (10 - position)
 
 
-def test_the_default_completes_all_ten_phases_with_the_promised_figures(pilot_process: Pilot, tmp_path: Path) -> None:
-    run = pilot_process("--junitxml", str(tmp_path / "j.xml"))
+def test_the_default_completes_all_ten_phases_with_the_promised_figures(pilot: Pilot, tmp_path: Path) -> None:
+    run = pilot("--junitxml", str(tmp_path / "j.xml"))
     JUnitFile(tmp_path / "j.xml").agrees_with(run.evidence)
     assert (run.code, run.statuses, run.evidence["status"]) == (0, DONE, "completed")
     last = run.span("S10")["attributes"]

@@ -73,19 +73,15 @@ def mend(broken: Path, whole: Path) -> None:
 
 
 def test_a_mended_workspace_is_resumed_where_the_artifact_is_an_input(run: Run, broken: Path, whole: Path) -> None:
+    shutil.copy(whole / ARTIFACT, broken / ARTIFACT)  # without its records it still blocks
+    resumed = run("--contextcore-resume")
+    assert (resumed.code, reused(resumed)) == (1, phases(6))
+    assert resumed.span("S8")["status"] == "blocked"
     mend(broken, whole)
     resumed = run("--contextcore-resume")
     assert (resumed.code, resumed.statuses) == (0, ["completed"] * 10), resumed.text
     assert reused(resumed) == phases(6)
     assert "S7 runs: its input " in resumed.text
-
-
-def test_an_artifact_mended_without_its_records_still_blocks(run: Run, broken: Path, whole: Path) -> None:
-    shutil.copy(whole / ARTIFACT, broken / ARTIFACT)
-    resumed = run("--contextcore-resume")
-    assert resumed.code == 1
-    assert reused(resumed) == phases(6)
-    assert resumed.span("S8")["status"] == "blocked"
 
 
 @pytest.mark.parametrize(

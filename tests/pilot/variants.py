@@ -7,10 +7,9 @@ sealed: every recorded digest is computed again, as if the pipeline had written 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-
-import yaml
 
 from pytest_contextcore.pilot.embedded import Pipeline
 from pytest_contextcore.pilot.embedded.catalog import output_path
@@ -43,9 +42,12 @@ def build(root: Path, source: Callable[[str], str] = str, without: Collection[st
     for step in LATER:
         getattr(pipeline, step)()
     made = {files.project / target for task in load(files.seeds[0])["tasks"] for target in targets(task)}
-    for path in files.project.rglob("*"):
+    for path in sorted(files.project.rglob("*"), reverse=True):
         # Artifacts that exist already need not be in the workspace, and copies are made by the hundred.
-        if path.is_file() and path not in made and ".startd8" not in path.parts:
+        if path.is_dir():
+            with suppress(OSError):  # not empty
+                path.rmdir()
+        elif path not in made and ".startd8" not in path.parts:
             path.unlink()
     return files
 
@@ -120,12 +122,11 @@ def edited(row: dict[str, object], root: Path) -> Files:
     return files
 
 
-_TABLE = yaml.safe_load(Path(__file__).with_name("variants.yaml").read_text(encoding="utf-8"))
 VARIANTS: dict[str, Build] = {
     "embedded": build,  # the pipeline's own example: route artisan, three gaps
     "other_project": other_project,
     "prime": prime,
     "rerouted": rerouted,
     "of_several_files": of_several_files,
-    **{name: partial(edited, row) for name, row in _TABLE.items()},
+    **{name: partial(edited, row) for name, row in load(Path(__file__).with_name("variants.yaml")).items()},
 }
