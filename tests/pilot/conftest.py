@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -80,6 +81,7 @@ def imported() -> None:
     for module in pkgutil.walk_packages(pytest_contextcore.__path__, "pytest_contextcore."):
         if module.name.rpartition(".")[2] not in ("__main__", "grpc"):
             importlib.import_module(module.name)
+    gc.freeze()  # each run collects garbage at its end, and need not look through what is loaded by now
 
 
 @pytest.fixture

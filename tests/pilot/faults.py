@@ -17,6 +17,8 @@ from typing import Any
 from .edits import CHOICE, edit
 from .files import Files, load
 
+BEFORE_DIGESTS = ("S1-G2", "S2-G1", "S2-C1", "S2-G2", "S3-C1")  # no gate up to these compares any
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -37,7 +39,7 @@ class Fault:
         files = Files(root)
         for place, value in self.edits.items():
             edit(files, place, value)
-        if self.sealed:
+        if self.sealed and self.gate not in BEFORE_DIGESTS:
             files.seal()
 
 
