@@ -70,7 +70,9 @@ def rule(**change: object) -> str:
         {"expr": True},
         {"expr": ["up"]},
         {"for": 5},
-        {"for": True},
+        {"for": "five minutes"},
+        {"labels": ["a"]},
+        {"annotations": "a"},
         {"alert": "DROP", "record": "not-a-metric"},
         {"alert": "DROP", "record": "a:b", "for": "5m"},
     ],
@@ -80,9 +82,20 @@ def test_a_rule_that_prometheus_would_refuse_is_found(change: dict[str, object])
     assert types("rules.yaml", rule(**change), "prometheus_rule") == ["invalid_rule"]
 
 
-@pytest.mark.parametrize(
-    "document", [{}, [], {"groups": {}}, {"groups": None}, {"groups": ["x"]}, {"groups": [{"name": "g"}]}]
-)
+GOOD = {"name": "g", "rules": [{"alert": "A", "expr": "up"}]}
+NO_RULES: list[Any] = [
+    {},
+    [],
+    {"groups": {}},
+    {"groups": None},
+    {"groups": []},
+    {"kind": "ConfigMap", "spec": {"groups": [GOOD]}},
+]
+NO_GROUPS: list[Any] = [["x"], [GOOD] * 2, [{"name": "g"}], [{"rules": GOOD["rules"]}], [{"name": "g", "rules": []}]]
+NO_GROUPS += [[{"name": "g", "rules": ["x"]}], [{**GOOD, "interval": "often"}]]
+
+
+@pytest.mark.parametrize("document", [*NO_RULES, *({"groups": groups} for groups in NO_GROUPS)])
 @pytest.mark.parametrize("kind", ["prometheus_rule", "recording_rule"])
 def test_a_rule_file_without_its_structure_is_found(document: object, kind: str) -> None:
     assert types("rules.yaml", json.dumps(document), kind) == ["invalid_rule"]
