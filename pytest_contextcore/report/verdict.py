@@ -1,11 +1,7 @@
 """What a trace says to people, worked out once: what stopped it, where, why, on what evidence, and what to do next.
 
-``of_trace`` makes a frozen ``Verdict`` out of evidence; every report shows parts of it, and no report works anything
-out by itself. Here digests are shortened and backticks around code are taken away; the evidence keeps every text as
-it was said.
-
-A gate's reason is a sentence, and its findings are data: evidence items, each with what it is about and maybe a file
-and a sentence. No text is parsed: a reason of several lines is shown as these lines.
+``of_trace`` makes a frozen ``Verdict`` out of evidence, and every report shows parts of it. Digests are shortened and
+backticks taken away; no text is parsed: a reason of several lines is shown as these lines.
 """
 
 from __future__ import annotations
@@ -44,15 +40,8 @@ class Found(NamedTuple):
 class Cause:
     """One thing that stopped a phase or a trace, or that a gate has to say about a phase that went on.
 
-    Attributes:
-        gate: the gate; None for what is no gate's verdict, such as an exception or a refused handoff.
-        name: the gate's short id and its purpose, such as ``C2 Checksum chain verification``; empty without a gate.
-        kind: the gate's kind.
-        reason: why, line by line; at least one line.
-        headline: why in one line: the reason, and the first finding.
-        about: the findings by file, in the order in which the files were first named.
-        evidence: the evidence by type.
-        next_action: what to do; may be empty.
+    What is no gate's verdict, such as an exception or a refused handoff, has no gate, no kind and an empty name.
+    ``headline`` is the reason and the first finding in one line.
     """
 
     gate: GateEvidence | None
@@ -77,21 +66,10 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What is to be said of one phase.
+    """What is to be said of one phase: what stopped it, integrity gates first, and remarks that do not stop it.
 
-    Attributes:
-        span: its evidence.
-        id: its short id, such as ``S3``.
-        name: its full id and its name, such as ``PI-101-002-S3 CONTRACT_INTEGRITY``.
-        state: its status in words: ``completed (reused)``, ``deselected``.
-        took: its duration as text; empty if it did not run.
-        good: how many of its gates are as they should be.
-        place: ``file:line`` of its test; the node id where the line is not known.
-        causes: what stopped it, integrity gates first; empty if it is neither blocked nor failed.
-        remarks: gates that did not pass and do not stop it: warnings and waived gates.
-        why: why it did not start or is not completed, in one short line; names the phase that is to blame.
-        waits_for: the short id of the phase that keeps it from starting.
-        held: the phases that did not start because of it: short id and name.
+    ``id`` is its short id; ``place`` is ``file:line`` of its test, or the node id where the line is not known; ``why``
+    names the phase that is to blame; ``held`` are the phases that did not start because of it.
     """
 
     span: SpanEvidence
@@ -140,13 +118,7 @@ class Done(NamedTuple):
 class Verdict:
     """What is to be said of a trace.
 
-    Attributes:
-        evidence: what all of this was made of.
-        phases: in the plan's order.
-        counts: ``2 completed, 1 blocked``.
-        took: its duration as text.
-        cause: what stopped it where no phase did, such as a definition of done that is not met.
-        done: the definition of done.
+    ``cause`` is what stopped it where no phase did, such as a definition of done that is not met.
     """
 
     evidence: Evidence
@@ -203,10 +175,7 @@ def of_trace(evidence: Evidence) -> Verdict:
 def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequence[str] = ()) -> Phase:
     """Work out what is to be said of one phase.
 
-    Args:
-        span: its evidence.
-        root: the phase that keeps it from starting.
-        held: the phases that did not start because of it.
+    ``root`` is the phase that keeps it from starting; ``held`` are those that did not start because of it.
     """
     blocking = [of_gate(span, gate) for gate in blocking_gates(span)]
     stopped = span.status in STOPPED
