@@ -12,7 +12,6 @@ from ...trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Stat
 from ...trace.rules import CHECKED, DESELECTED, GOOD
 from ..verdict import Cause, Phase, Verdict
 
-
 Timed = Evidence | SpanEvidence | GateEvidence
 
 
