@@ -161,12 +161,10 @@ def _told(found: Difference) -> Iterator[Change]:
             is_told = change.gate is None and change.what == "status"  # all else differs because of that
         elif change.gate is not None:
             is_told = change.what in _TOLD_OF_GATE
-        elif change.what in ("attribute", "input"):
-            key = repr(change[2:])
+        elif change.what in ("attribute", "input", "handoff"):
+            key = repr((change.what, (change.name or "").rpartition(" ")[2], change.old, change.new))
             is_told = key not in seen
             seen.add(key)
-        elif change.what == "handoff":
-            is_told = (change.name or "").startswith("emitted ")  # who receives it sees the same digest
         else:
             is_told = change.what in _TOLD_OF_PHASE and not (change.what == "reason" and change.phase in told_by_gate)
         if is_told:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from ...text import shown_seconds
 from ...trace.evidence import format_time
 
 # Characters that a browser drops, shows as nothing, or takes as an order to turn the text around them (bidirectional
@@ -21,14 +20,19 @@ def clean(text: str) -> str:
 
 
 def duration(nanoseconds: int | None) -> str:
-    """A duration in the unit a person would choose: ``840 µs``, ``84 ms``, ``1.09 s``, ``2:05 min``."""
+    """A duration in the unit a person would choose: ``840 µs``, ``1.09 s``, ``2 min 05 s``, ``3 h 07 min``."""
     if nanoseconds is None:
         return ""
     if nanoseconds < 999_500:
         return f"{max(nanoseconds, 0) / 1e3:.0f} µs"
     if nanoseconds < 999_500_000:
         return f"{nanoseconds / 1e6:.{1 if nanoseconds < 9_950_000 else 0}f} ms"
-    return shown_seconds(nanoseconds / 1e9)
+    if nanoseconds < 59_995_000_000:
+        return f"{nanoseconds / 1e9:.{2 if nanoseconds < 9_995_000_000 else 1}f} s"
+    minutes, seconds = divmod(round(nanoseconds / 1e9), 60)
+    hours, rest = divmod(minutes, 60)
+    large, small = (f"{hours} h", f" {rest:02} min") if hours else (f"{minutes} min", f" {seconds:02} s")
+    return large + (small if (rest if hours else seconds) else "")
 
 
 def moment(nanoseconds: int) -> str:
