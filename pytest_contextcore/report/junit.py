@@ -202,7 +202,7 @@ def _legal(text: str) -> str:
 def complete(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
     """Put phases and gates into the file; lines to print if that was not possible.
 
-    Runs once, at the session's end: tests that are no phase cost one look at their finished case, and no hook.
+    Runs once, at the session's end: an ordinary test costs one look at its finished case.
     """
     if not verdicts or not config.getoption("xmlpath", None):
         return []
@@ -212,37 +212,27 @@ def complete(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
             f"JUnit: {config.getoption('xmlpath')} has no gates: pytest {pytest.__version__} keeps its report in a way "
             f"that is not known ({found}); use an older pytest, or a newer pytest-contextcore"
         ]
-    _weave(found, verdicts)
+    _put(found, verdicts)
     return []
 
 
-def _weave(xml: LogXml, verdicts: Sequence[Verdict]) -> None:
-    """Put each trace's cases where pytest had the first of them; count anew."""
-    shown = [(verdict, phase.span) for verdict in verdicts for phase in verdict.phases if is_shown(phase.span)]
-    traces = {span.nodeid or "": verdict.evidence.trace_id for verdict, span in shown}
-    addresses = {span.nodeid or "": _address(xml, span) for _, span in shown}
+def _put(xml: LogXml, verdicts: Sequence[Verdict]) -> None:
+    """Put each trace's cases behind those of ordinary tests; count anew."""
+    spans = [phase.span for verdict in verdicts for phase in verdict.phases if is_shown(phase.span)]
+    addresses = {span.nodeid or "": _address(xml, span) for span in spans}
     phase_of = {(each["classname"], each["name"]): nodeid for nodeid, each in addresses.items()}
     drafts: dict[str, list[ET.Element]] = {}
-    groups: dict[str, list[ET.Element]] = {}
-    cases: list[list[ET.Element]] = []
+    cases: list[ET.Element] = []
     for reporter in xml.reporters:
         element = reporter.to_xml()
         address = element.get("classname", ""), element.get("name", "")
         nodeid = phase_of.get(address) or str(getattr(reporter, "id", ""))  # its teardown was not reported
-        if nodeid not in traces:
-            cases.append([element])
-            continue
-        if traces[nodeid] not in groups:
-            cases.append(groups.setdefault(traces[nodeid], []))
-        drafts.setdefault(nodeid, []).append(element)
-    for verdict in verdicts:
-        made = trace_cases(verdict, drafts, addresses, xml.prefix)
-        if (group := groups.get(verdict.evidence.trace_id)) is not None:
-            group.extend(made)
+        if nodeid in addresses:
+            drafts.setdefault(nodeid, []).append(element)
         else:
-            cases.append([*made])
-    woven = [element for group in cases for element in group]
-    xml.replace(woven, counts(woven))
+            cases.append(element)
+    cases += (case for verdict in verdicts for case in trace_cases(verdict, drafts, addresses, xml.prefix))
+    xml.replace(cases, counts(cases))
 
 
 def _address(xml: LogXml, span: SpanEvidence) -> dict[str, str]:

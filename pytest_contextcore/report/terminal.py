@@ -115,15 +115,12 @@ def _labelled(found: Iterator[Row], width: int, colour: str | None = None) -> It
 
 def _indented(lead: str, parts: Sequence[str], width: int, colour: str | None = None) -> Iterator[Line]:
     """Lines behind their lead; all but the first stand out by an indent."""
-    room = max(width - len(lead), 20)
+    blank, hang = " " * len(lead), "  " if len(parts) > 1 else ""
     for at, part in enumerate(parts):
-        indent = "  " if at else ""
-        hang = "  " if len(parts) > 1 else ""
-        wrapped = textwrap.wrap(
-            part, room, initial_indent=indent, subsequent_indent=f"{indent}{hang}", break_on_hyphens=False
-        )
-        for nth, line in enumerate(wrapped or [""]):
-            yield ((lead if at == nth == 0 else " " * len(lead)) + line).rstrip(), colour
+        first, rest = (f"{blank}  ", f"{blank}  {hang}") if at else (lead, f"{blank}{hang}")
+        wide = max(width, len(lead) + 20)
+        lines = textwrap.wrap(part, wide, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+        yield from ((line.rstrip(), colour) for line in lines or [first])
 
 
 def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, verdicts: Sequence[Verdict]) -> None:
