@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from pytest_contextcore.text import harmless
 from pytest_contextcore.trace.evidence import Evidence, EvidenceItem, Result
 
 from ..support import page_samples as samples
+from ..support.parsed import Parsed
 from ..support.plans import PASSING, Suite
 
 ON = {"GITHUB_ACTIONS": "true"}
@@ -101,41 +101,21 @@ def test_no_line_of_ours_in_the_log_is_a_workflow_command(text: str) -> None:
 # --- job summary -----------------------------------------------------------------------------------------------------
 
 
-class Page(HTMLParser):
-    """Tags and texts of a rendered summary."""
-
-    def __init__(self, *traces: Evidence) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.codes: list[str] = []
-        self.text = ""
-        self._code = False
-        markdown = github.step_summary(map(of_trace, traces)) or ""
-        self.feed(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert not [name for name, _ in attrs if name != "style"]  # the alignment of columns
-        self.tags.add(tag)
-        if tag == "code":
-            self.codes.append("")
-            self._code = True
-
-    def handle_endtag(self, tag: str) -> None:
-        self._code = self._code and tag != "code"
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if self._code:
-            self.codes[-1] += data
+def page(*traces: Evidence) -> Parsed:
+    """The summary as GitHub renders it."""
+    markdown = github.step_summary(map(of_trace, traces)) or ""
+    shown = Parsed(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown))
+    assert {name for _, given in shown.elements for name in given} <= {"style"}  # the alignment of columns
+    return shown
 
 
 PLAIN = {"h3", "p", "table", "thead", "tbody", "tr", "th", "td", "code", "br"}
 
 
 def test_the_summary_says_why_where_on_what_evidence_and_what_next_of_stopped_traces_first() -> None:
-    page = Page(samples.remarked(), stopped())
-    assert page.text.index("❌ LOAD-7 blocked") < page.text.index("✅ LOAD-7 completed")
-    assert page.codes[:6] == [
+    found = page(samples.remarked(), stopped())
+    assert found.text.index("❌ LOAD-7 blocked") < found.text.index("✅ LOAD-7 completed")
+    assert found.inside["code"][:6] == [
         "C1 Purpose of C1 (integrity): a row is lost",
         "out/rows.csv",
         "lost_row: 7",
@@ -143,7 +123,7 @@ def test_the_summary_says_why_where_on_what_evidence_and_what_next_of_stopped_tr
         "tests/test_load.py:17",
         "S3 PHASE_3, S4 PHASE_4",
     ]
-    words = " ".join(page.text.split())
+    words = " ".join(found.text.split())
     for said in (
         "LOAD-7-S2 PHASE_2 is blocked",
         "❌ S2 PHASE_2 blocked 0.02 s 1/3 ⚪ S3 PHASE_3 not_started, blocked on S2",
@@ -155,12 +135,12 @@ def test_the_summary_says_why_where_on_what_evidence_and_what_next_of_stopped_tr
 
 
 def test_hostile_text_is_shown_and_is_neither_markdown_nor_html() -> None:
-    page = Page(stopped(HOSTILE, "x | <b>&", "[t](http://evil) <i>"))
-    assert page.tags == PLAIN
+    found = page(stopped(HOSTILE, "x | <b>&", "[t](http://evil) <i>"))
+    assert {tag for tag, _ in found.elements} == PLAIN
     lines = [" ".join(line.split()) for line in f"C1 Purpose of C1 (integrity): {HOSTILE}".splitlines()]
     shown = [line.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e") for line in lines]
-    assert page.codes[: len(shown)] == shown
-    assert "[t](http://evil) <i>" in page.text
+    assert found.inside["code"][: len(shown)] == shown
+    assert "[t](http://evil) <i>" in found.text
 
 
 def test_the_summary_never_exceeds_the_room_there_is() -> None:

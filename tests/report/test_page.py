@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from pytest_contextcore.report.verdict import of_trace
 from pytest_contextcore.trace.evidence import Evidence, EvidenceItem, Input, ProgramEvidence, Status
 
 from ..support import page_samples as samples
+from ..support.parsed import Parsed
 
 STYLE = Path(made.__file__).with_name("page.css").read_text(encoding="utf-8")
 TONES = ("good", "bad", "warn", "active", "muted")
@@ -32,36 +32,6 @@ def blocked() -> Evidence:
     gate.purpose = "Purpose of `C1`"
     gate.evidence = [EvidenceItem(type="lost_row", ref="row-7", file="data/orders.csv", description="it was there")]
     return evidence
-
-
-class Parsed(HTMLParser):
-    """A page as a parser reads it: its elements with their attributes, its text, its scripts and styles."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.raw: dict[str, list[str]] = {"script": [], "style": []}
-        self.text = ""
-        self._open = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        self._open = tag
-
-    def handle_endtag(self, tag: str) -> None:
-        self._open = ""
-        self.text += "" if tag in ("a", "b", "bdi", "code", "span") else "\n"
-
-    def handle_data(self, data: str) -> None:
-        if self._open in self.raw:
-            self.raw[self._open].append(data)
-        else:
-            self.text += data
-
-    def all(self, name: str) -> list[str]:
-        """The values of an attribute, wherever it stands."""
-        return [value or "" for _, given in self.elements for key, value in given.items() if key == name]
 
 
 def words(page: str) -> str:
@@ -186,7 +156,7 @@ def test_hostile_text_becomes_no_markup() -> None:
     page = render(samples.hostile())
     parsed, harmless = Parsed(page), Parsed(render(samples.stopped()))
     assert {tag for tag, _ in parsed.elements} <= {tag for tag, _ in harmless.elements}
-    assert parsed.raw == harmless.raw
+    assert all(parsed.inside[tag] == harmless.inside[tag] for tag in ("script", "style"))
     names = {name for _, given in parsed.elements for name in given}
     assert [name for name in names if name.startswith("on") or name == "style"] == []
     assert [target for target in parsed.all("href") if not target.startswith(("#", "data:image/svg+xml,"))] == []
