@@ -100,11 +100,13 @@ def _closing(verdict: Verdict, width: int) -> Iterator[Line]:
         yield part, _COLOURS[evidence.status]
     if verdict.cause is not None:
         yield from _labelled(cause_rows(verdict.cause, _MOST), width)
-    unmet = [done for done in verdict.done if done.why]
+    conditions = evidence.definition_of_done
+    unmet = [done for done in conditions if not done.met]
     if evidence.status is not Status.COMPLETED and unmet:
-        yield f"definition of done: {len(verdict.done) - len(unmet)} of {len(verdict.done)} conditions hold", None
+        yield f"definition of done: {len(conditions) - len(unmet)} of {len(conditions)} conditions hold", None
         for done in unmet:
-            yield from _indented("     - ", (f"{done.condition}: {done.why}",), width)
+            why = ", ".join(done.broken) or "not reached"
+            yield from _indented("     - ", (f"{done.condition}: {why}",), width)
 
 
 def _labelled(found: Iterator[Row], width: int, colour: str | None = None) -> Iterator[Line]:

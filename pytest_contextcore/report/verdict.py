@@ -107,13 +107,6 @@ class Phase:
         return f"{joined(first.name, first.headline)}{also_failed(self.span)}"
 
 
-class Done(NamedTuple):
-    """A condition of the definition of done, and why it does not hold; empty if it does."""
-
-    condition: str
-    why: str
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What is to be said of a trace.
@@ -126,7 +119,6 @@ class Verdict:
     counts: str
     took: str
     cause: Cause | None
-    done: tuple[Done, ...]
 
     @property
     def title(self) -> str:
@@ -137,12 +129,6 @@ class Verdict:
     def is_stopped(self) -> bool:
         """Whether the trace is blocked or failed."""
         return self.evidence.status in STOPPED
-
-    @property
-    def stopped(self) -> tuple[Phase, ...]:
-        """The blocked and failed phases, the one first that the trace names as the cause."""
-        found = [phase for phase in self.phases if phase.causes]
-        return tuple(sorted(found, key=lambda phase: phase.span.span_id != self.evidence.blocked_on_span_id))
 
 
 def of_trace(evidence: Evidence) -> Verdict:
@@ -165,10 +151,6 @@ def of_trace(evidence: Evidence) -> Verdict:
         counts=", ".join(f"{counts[status]} {status.value}" for status in _COUNTED if counts.get(status)),
         took=duration(evidence.started_at, evidence.ended_at),
         cause=_raised(own, evidence.next_action) if own else None,
-        done=tuple(
-            Done(found.condition, "" if found.met else ", ".join(found.broken) or "not reached")
-            for found in evidence.definition_of_done
-        ),
     )
 
 

@@ -96,8 +96,7 @@ class PhaseView:
     @property
     def failed(self) -> list[GateView]:
         """The gates that stopped it, integrity gates first."""
-        views = {view.record.gate_id: view for view in self.gates}
-        return [views[cause.gate.gate_id] for cause in self.told.causes if cause.gate]
+        return [gate for cause in self.told.causes for gate in self.gates if gate.cause is cause]
 
     @property
     def dots(self) -> list[GateView]:
@@ -126,12 +125,13 @@ class TraceView:
     @property
     def stopped(self) -> list[PhaseView]:
         """The blocked and failed phases, the one that the trace names as the cause first."""
-        return [self.by_id[phase.span.span_id] for phase in self.told.stopped]
+        found = [phase for phase in self.phases if phase.told.causes]
+        return sorted(found, key=lambda phase: phase.record.span_id != self.record.blocked_on_span_id)
 
     def remarks(self, *, waived: bool) -> list[tuple[PhaseView, GateView]]:
         """Gates that stop nothing and have something to say: waived ones, or warnings."""
-        found = [(phase, gate) for phase in self.phases for gate in phase.gates if gate.look.tone == "warn"]
-        return [pair for pair in found if (pair[1].look is not _WARNING) is waived]
+        look = _RESULTS[Result.WAIVED] if waived else _WARNING
+        return [(phase, gate) for phase in self.phases for gate in phase.gates if gate.look is look]
 
     @property
     def not_run(self) -> dict[str | None, list[PhaseView]]:
