@@ -79,13 +79,7 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LogXml:
-    """pytest's JUnit plugin.
-
-    Attributes:
-        xml: the plugin itself.
-        escape: a text as it may stand in a JUnit file.
-        mangle: the parts of the address that pytest makes of a node id.
-    """
+    """pytest's JUnit plugin, how it escapes a text, and the parts of the address that it makes of a node id."""
 
     xml: Any
     escape: Callable[[object], str]

@@ -162,6 +162,7 @@ def _told(found: Difference) -> Iterator[Change]:
         elif change.gate is not None:
             is_told = change.what in _TOLD_OF_GATE
         elif change.what in ("attribute", "input", "handoff"):
+            # a handoff's name without its direction: it is validated as it was emitted
             key = repr((change.what, (change.name or "").rpartition(" ")[2], change.old, change.new))
             is_told = key not in seen
             seen.add(key)

@@ -102,13 +102,13 @@ def phase_case(verdict: Verdict, phase: Phase, drafts: Sequence[ET.Element], add
 
 
 def _phase_outcome(verdict: Verdict, phase: Phase, failed: Sequence[ET.Element]) -> ET.Element | None:
-    """What the evidence says, and below it all that pytest said of failures."""
+    """All that pytest said of failures, and what the evidence says: one element."""
     if phase.span.status is Status.NOT_STARTED:
         return _element("skipped", phase.why, message=phase.why)
     if phase.span.status not in STOPPED:
         return None
     pieces = [child.text or child.get("message") or "" for child in failed]
-    if phase.span.status is Status.FAILED or not failed:  # of a blocked phase pytest shows just that
+    if not any(phase.title in piece for piece in pieces):  # of a blocked phase pytest shows just that
         pieces.append(stopped_message(phase))
     around = [Row("workspace", (verdict.evidence.workspace,))] if verdict.evidence.workspace else []
     around += [Row("did not start", (", ".join(phase.held),))] if phase.held else []
