@@ -40,13 +40,12 @@ class Found(NamedTuple):
 class Cause:
     """One thing that stopped a phase or a trace, or that a gate has to say about a phase that went on.
 
-    What is no gate's verdict, such as an exception or a refused handoff, has no gate, no kind and an empty name.
+    What is no gate's verdict, such as an exception or a refused handoff, has no gate and an empty name.
     ``headline`` is the reason and the first finding in one line.
     """
 
     gate: GateEvidence | None
     name: str
-    kind: Kind | None
     reason: tuple[str, ...]
     headline: str
     about: tuple[About, ...]
@@ -193,7 +192,6 @@ def of_gate(span: SpanEvidence, gate: GateEvidence) -> Cause:
     return Cause(
         gate=gate,
         name=_gate_name(span, gate),
-        kind=gate.kind,
         reason=tuple(short(reason).split("\n")),
         headline=_first_line(headline(gate)),
         about=tuple(About(file, tuple(dict.fromkeys(said))) for file, said in about.items()),
@@ -226,7 +224,7 @@ def stopped_by(span: SpanEvidence) -> str:
 def _raised(reason: str | None, next_action: str | None) -> Cause:
     """What stopped a phase or trace and is no gate's verdict."""
     lines = tuple(short(reason or "").split("\n"))
-    return Cause(None, "", None, lines, lines[0], (), (), plain(next_action or ""))
+    return Cause(None, "", lines, lines[0], (), (), plain(next_action or ""))
 
 
 def _is_remark(gate: GateEvidence) -> bool:
