@@ -131,8 +131,9 @@ def test_durations_count_beyond_noise_and_are_no_difference_by_themselves(
 def test_people_are_told_in_order_and_once() -> None:
     a, b = samples.stopped(), samples.completed()
     b.spans[1].gates[0].kind = a.spans[1].gates[0].kind
-    for each in (*a.spans[:2], *b.spans):  # the second phase repeats what the first one says
-        each.attributes["quality.row_count"] = 1 if each in a.spans else 9
+    for evidence, value in ((a, 1), (b, 9)):  # the second phase repeats what the first one says
+        for each in evidence.spans[:2]:
+            each.attributes["quality.row_count"] = value
     assert list(diff.lines(diff.compare(a, b))) == [
         "LOAD-7: blocked → completed",
         "condition every row arrived: false → true",
