@@ -128,6 +128,6 @@ def test_diff_answers_by_its_exit_code(blocked: Path, tmp_path: Path, capsys: Ca
     assert main(["diff", str(blocked), str(blocked)]) == 0
     assert capsys.readouterr().out == "LOAD-9: nothing changed (blocked)\n"
     assert main(["diff", str(blocked), altered(blocked, tmp_path, options={"n": 1})]) == 1
-    assert capsys.readouterr().out.splitlines()[1:] == ["  option n: none → 1"]
+    assert capsys.readouterr().out.splitlines()[1:] == ["option n: none → 1"]
     assert main(["diff", str(blocked), altered(blocked, tmp_path, trace_id="LOAD-8")]) == 2
     assert "A is a run of trace LOAD-9, B of LOAD-8" in capsys.readouterr().err
