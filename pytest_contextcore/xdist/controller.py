@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
-CRASHED = "???"
-"""What xdist gives as ``when`` in the report of a test whose worker crashed."""
-
 
 @dataclass(slots=True)
 class _RemotePlan:
@@ -150,7 +147,7 @@ class Controller:
         shared = self._shared
         shared.ordinary.ran = True
         shared.outbox.begin_root()
-        if str(report.when) == CRASHED:
+        if str(report.when) == "???":  # what xdist says of a test whose worker crashed
             start = self._began.pop(report.nodeid, time.time_ns())
             shared.ordinary.crashed(report, str(report.node.gateway.id), start)
 
@@ -180,7 +177,8 @@ class Controller:
         self._listen()
         for plan in self._plans.values():
             if plan.ended is None and left_behind(shared.context.out, plan.fresh) is not None:
-                self._stop_workers()
+                xdist: Any = self._config.pluginmanager.get_plugin("dsession")
+                xdist.nodemanager.teardown_nodes()  # after Ctrl-C and ``-x`` they may still write
                 self._listen()
                 if plan.ended is None:
                     self._take_over(plan, None)
@@ -192,12 +190,6 @@ class Controller:
             return (yield)
         finally:
             self._closed.lines += shared.outbox.finish()
-
-    def _stop_workers(self) -> None:
-        """After Ctrl-C and ``-x`` they may still write; what they leave must be final before it is gone on from."""
-        session = self._config.pluginmanager.get_plugin("dsession")
-        if (nodes := getattr(session, "nodemanager", None)) is not None:
-            nodes.teardown_nodes()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
