@@ -64,6 +64,12 @@ class PlanScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
                 self.workqueue[scope] = dict.fromkeys(waiting, False)
         return crashed
 
+    def mark_test_pending(self, item: str) -> None:
+        """Run a test once more, as plugins ask for right after it crashed its worker; a plan's test never is."""
+        if item in self._plan_of:
+            raise NotImplementedError(f"{item}: a plan's test is not run again after its worker crashed")
+        self.workqueue.setdefault(self._split_scope(item), {})[item] = False
+
     def _assign_work_unit(self, node: WorkerController) -> None:
         with suppress(OSError):  # it died a moment ago; remove_node comes next, and deals the unit again
             super()._assign_work_unit(node)

@@ -133,14 +133,6 @@ def test_context_goes_from_the_environment_through_gates_into_code_and_programs(
     assert {span.trace_id.hex() for span in exporting.spans} == {"ab" * 16}
 
 
-def test_a_state_that_belongs_to_no_parent_is_not_handed_on(
-    monkeypatch: pytest.MonkeyPatch, programs: Programs
-) -> None:
-    monkeypatch.setenv("TRACESTATE", STATE)
-    (program,) = programs(f'phase.run([sys.executable, "-c", {SHOW_CONTEXT!r}])')
-    assert program["stdout"].split()[1] == "None"
-
-
 # --- programs --------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..support.plans import Suite
-from ..support.traces import DONE, FAILED, GOOD, otlp_lines, phase, run, statuses, transform
+from ..support.traces import DONE, FAILED, GOOD, otlp_lines, phase, statuses, transform
 
 Read = Callable[..., dict[str, Any]]
 IN_PHASE = """
@@ -52,9 +52,3 @@ def test_a_failed_subtest_of_a_phase_fails_it_and_is_a_failed_span(suite: Suite,
     assert statuses(evidence()) == FAILED
     assert phase(evidence())["blocked_reason"] == "subtest [rows] failed"
     assert spans_of(suite)["[rows]"]["status"] == {"code": 2, "message": "OSError: gone"}
-
-
-def test_subtests_of_a_phase_that_is_killed_were_written_before(suite: Suite) -> None:
-    suite.write(transform('with subtests.test("rows"):\n    pass\nimport os\nos._exit(9)', "phase, subtests"))
-    run(suite)
-    assert "[rows]" in spans_of(suite)

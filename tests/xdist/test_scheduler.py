@@ -55,9 +55,10 @@ class Worker:
 
 
 class Session:
-    """xdist's part; ``bare`` leaves its own scheduler alone, ``crashes`` are tests that kill their worker once."""
+    """xdist's part; ``bare`` leaves its own scheduler alone, ``again`` reruns what killed its worker."""
 
-    def __init__(self, mode: str, workers: int = 2, *, bare: bool = False) -> None:
+    def __init__(self, mode: str, workers: int = 2, *, bare: bool = False, again: bool = False) -> None:
+        self.again = again
         self.told: list[str] = []
         config: Any = SimpleNamespace(
             getvalue=lambda _name: ["popen"] * workers,
@@ -92,6 +93,8 @@ class Session:
                 crashing.remove(collection[index])
                 node.dead = node.shutting_down = True
                 self.crashed.append(self.sched.remove_node(node))
+                if self.again:  # as pytest-rerunfailures asks for
+                    self.sched.mark_test_pending(collection[index])
                 self.nodes.append(Worker(len(self.nodes)))
                 self.sched.add_node(self.nodes[-1])
                 self._collect(self.nodes[-1], collection)
@@ -156,17 +159,26 @@ def test_without_a_plan_the_workers_get_what_xdists_own_scheduler_sends(mode: st
 
 
 @by_mode
-@pytest.mark.parametrize("culprit", ["phase", "ordinary test"])
-def test_what_kills_its_worker_is_not_run_again_and_neither_is_the_rest_of_its_plan(mode: str, culprit: str) -> None:
+@pytest.mark.parametrize("culprit", ["phase", "test", "test that is rerun"])
+def test_what_kills_its_worker_is_not_run_again_unasked_and_the_rest_of_its_plan_never(mode: str, culprit: str) -> None:
     for seed in SEEDS:
         lot = random.Random(seed)
         plan, other, tests = phases("a"), phases("b"), ordinary(lot.choice([1, 5, 30]))
         dies = lot.choice(plan if culprit == "phase" else tests)
-        session = Session(mode, lot.randint(1, 3)).run(mixed([plan, other], tests, lot), seed, [dies])
+        again = [dies] if culprit == "test that is rerun" else []
+        session = Session(mode, lot.randint(1, 3), again=bool(again))
+        session.run(mixed([plan, other], tests, lot), seed, [dies])
         assert session.crashed == [dies]
         assert session.begun(plan) == (plan[: plan.index(dies) + 1] if dies in plan else plan)
         assert session.begun(other) == other
-        assert Counter(nodeid for node in session.nodes for nodeid in node.begun if nodeid in tests) == Counter(tests)
+        begun = Counter(nodeid for node in session.nodes for nodeid in node.begun if nodeid in tests)
+        assert begun == Counter([*tests, *again])
+
+
+def test_a_phase_is_never_put_back() -> None:
+    session = Session("load").start(phases("a"))
+    with pytest.raises(NotImplementedError, match="not run again"):
+        session.sched.mark_test_pending(phases("a")[1])
 
 
 @by_mode
