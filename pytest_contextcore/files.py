@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
@@ -47,7 +46,7 @@ def digest_file(path: Path, limit: int = MAX_INPUT_BYTES) -> str:
 def write_atomic(path: Path, data: bytes, *, durable: bool) -> None:
     """Replace a file so that a reader sees the old bytes or the new ones, never a part.
 
-    ``durable`` also waits until the bytes are on the disk.
+    ``durable`` also waits until the bytes are on the disk: then not even a power cut leaves a part.
 
     Raises:
         OSError: the folder cannot be made or written to; the old file stands.
@@ -62,8 +61,6 @@ def write_atomic(path: Path, data: bytes, *, durable: bool) -> None:
             if durable:
                 os.fsync(file.fileno())
         os.replace(name, path)  # noqa: PTH105  (the name is a str from mkstemp)
-        if durable:
-            _sync_folder(path.parent)  # the new name, too
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)  # noqa: PTH108
@@ -84,17 +81,6 @@ def write_output(path: Path, data: bytes) -> None:
             file.write(data)
     else:
         write_atomic(path, data, durable=False)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some file systems cannot do that for folders
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def lock(descriptor: int, *, exclusive: bool = False) -> bool:

@@ -110,6 +110,7 @@ class Phase:
         self._recorder, self._phase_id = recorder, phase_id
         self._handoffs, self._spans, self._child, self._root = handoffs, spans, child, root
         self._plan = recorder.plan.by_id[phase_id]
+        self._prefix = os.path.join(root, "")  # noqa: PTH118  (with a slash at its end)
 
     @property
     def id(self) -> str:
@@ -173,14 +174,12 @@ class Phase:
             FileNotFoundError: it is absent.
             OSError: it is a symlink, not a regular file, too large, or cannot be read.
         """
-        path = Path(path)
         try:
-            digest = sha256 or digest_file(path)
+            digest = sha256 or digest_file(Path(path))
         except FileRefused as error:
             raise OSError(f"input {path}: {error}") from error
-        absolute = Path(os.path.abspath(path))  # noqa: PTH100  (normalizes without following symlinks)
-        shown = absolute.relative_to(self._root) if absolute.is_relative_to(self._root) else absolute
-        self._recorder.add_input(self._phase_id, Input(path=redact(shown.as_posix()), sha256=digest))
+        shown = os.path.abspath(path).removeprefix(self._prefix)  # noqa: PTH100  (follows no symlinks, and is fast)
+        self._recorder.add_input(self._phase_id, Input(path=redact(shown), sha256=digest))
         return digest
 
     def handoff(self, handoff: Handoff) -> None:
@@ -225,9 +224,8 @@ class Phase:
     ) -> CompletedProcess[str]:
         """Run a program in a child span, with ``TRACEPARENT`` (and ``TRACESTATE``) in its environment.
 
-        The end of its output, without secrets, stands in the evidence (``spans[].programs``). What it leaves behind is
-        killed with it a second after its end if it still holds the output open; a server that is to stay needs its
-        output redirected.
+        The end of its output, without secrets, stands in the evidence (``spans[].programs``). What it leaves running is
+        not waited for.
 
         Args:
             args: program and arguments; no shell.

@@ -13,11 +13,11 @@ from ..span import Attributes
 from ..spans.current import SpanContexts
 from ..spans.of_subtests import SubtestSpans
 from ..spans.writer import PlanSpans
+from ..trace.blank import fresh_evidence
+from ..trace.evidence import OptionValue
 from ..trace.file import EvidenceFile
 from ..trace.recorder import TraceRecorder
 from .context import RunContext
-
-OptionValue = str | int | float | bool | list[str] | None
 
 
 class PlanRun:
@@ -36,25 +36,25 @@ class PlanRun:
     ) -> None:
         self.collected, self.context, self.plan = collected, context, collected.plan
         trace_id = self.plan.trace.id
-        self.recorder = TraceRecorder(
+        remote = context.remote
+        evidence = fresh_evidence(
             self.plan,
-            options=options,
-            workspace=workspace,
             otel_trace_id=context.otel_trace_id(trace_id),
             otel_span_id=context.otel_span_id(trace_id),
-            remote=context.remote,
+            otel_parent_span_id=remote.span_id if remote else None,
+            workspace=workspace,
+            options=options,
             run_id=context.run_id,
             nodeids=collected.nodeids,
             fingerprints=fingerprints,
-            waivers=waivers,
         )
+        self.recorder = TraceRecorder(self.plan, evidence, remote=remote, waivers=waivers)
         self.remarks: list[str] = []
-        otel_trace_id = self.recorder.evidence.otel_trace_id
-        sampled = outbox.sampled(otel_trace_id)
+        sampled = outbox.sampled(evidence.otel_trace_id)
         self.handoffs = HandoffStore(context.out, trace_id)
-        self.spans = SpanContexts(otel_trace_id, sampled=sampled, state=context.remote.state if context.remote else "")
+        self.spans = SpanContexts(evidence.otel_trace_id, sampled=sampled, state=remote.state if remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
-        self.subtests = SubtestSpans(otel_trace_id, self.plan_spans.child)
+        self.subtests = SubtestSpans(evidence.otel_trace_id, self.plan_spans.child)
         self.file = EvidenceFile(self.recorder, context.out)
         self.recorder.subscribe(self.plan_spans)  # first: what evidence calls ended has its span on disk by then
         self.recorder.subscribe(self.file)

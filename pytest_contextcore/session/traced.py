@@ -11,12 +11,16 @@ import pytest
 
 from ..export.settings import Settings
 from ..options import KEY
+from ..text import relative
 from .items import is_phase
 from .shared import Services, services
 
 if TYPE_CHECKING:
-    from ..trace.changes import Change
+    from ..spans.of_tests import OrdinaryTests
     from ..trace.evidence import GateEvidence, SpanEvidence
+    from ..trace.recorder import Change
+    from .close import PlanReports
+    from .phase_hooks import PhaseHooks
     from .run import PlanRun
 
 
@@ -30,41 +34,14 @@ class Link(Protocol):
         """The session is over in this worker."""
 
 
-class Runner(Protocol):
-    """What is to be done around a test of some kind."""
-
-    def begin(self, item: pytest.Item) -> None:
-        """A test is about to run."""
-
-    def interrupt(self, item: pytest.Item, error: BaseException) -> None:
-        """Ctrl-C, ``pytest.exit``, or a plugin that broke: it has no result."""
-
-    def end(self, item: pytest.Item) -> None:
-        """It is over, whatever happened."""
-
-
-class Reports(Protocol):
-    """What is said of plans at the end."""
-
-    def close(self, session: pytest.Session) -> list[str]:
-        """Settle exit code and files; the lines to print below the tables."""
-
-    def show(self, reporter: pytest.TerminalReporter, lines: Sequence[str]) -> None:
-        """Print the tables and these lines."""
-
-
 def header_lines(config: pytest.Config, plans: Sequence[Path]) -> list[str]:
     """Plan, evidence folder and export target in a line, and a line for each setting that cannot be honoured."""
     telemetry = Settings.from_environ(os.environ)
     here = config.invocation_params.dir
-    names = ", ".join(_shown(plan, here) for plan in plans) or "none"
+    names = ", ".join(str(relative(plan, here)) for plan in plans) or "none"
     target = f"{telemetry.describe()} ({telemetry.protocol})" if telemetry.exporting else "off"
-    line = f"contextcore: plan {names}; evidence in {_shown(config.stash[KEY].out, here)}; export {target}"
+    line = f"contextcore: plan {names}; evidence in {relative(config.stash[KEY].out, here)}; export {target}"
     return [line, *(f"contextcore: {problem}" for problem in telemetry.problems)]
-
-
-def _shown(path: Path, here: Path) -> str:
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def start(config: pytest.Config, link: Link | None) -> TracedSession:
@@ -86,9 +63,9 @@ class AroundTests:
         is_phase: which tests are.
     """
 
-    def __init__(self, ordinary: Runner, is_phase: Callable[[pytest.Item], bool] = is_phase) -> None:
+    def __init__(self, ordinary: OrdinaryTests, is_phase: Callable[[pytest.Item], bool] = is_phase) -> None:
         self._ordinary, self._is_phase = ordinary, is_phase
-        self.phases: Runner | None = None
+        self.phases: PhaseHooks | None = None
         """Set where a plan runs."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -118,7 +95,7 @@ class TracedSession:
         self._lines: list[str] = []
         self._offers_provider = config.stash[KEY].global_provider and shared.outbox.spool is not None
         self.around = AroundTests(shared.ordinary)
-        self.reports: Reports | None = None
+        self.reports: PlanReports | None = None
         """Set where a plan runs."""
         if shared.ordinary.records:
             config.pluginmanager.register(shared.ordinary, "contextcore-ordinary")

@@ -12,8 +12,8 @@ from .messages import CHANNEL, CannotRun, GateDecided, PlanEnded, PlanFound, to_
 
 if TYPE_CHECKING:
     from ..session.run import PlanRun
-    from ..trace.changes import Change
     from ..trace.evidence import GateEvidence, SpanEvidence
+    from ..trace.recorder import Change
 
 _LINK = pytest.StashKey["Link"]()
 
