@@ -15,7 +15,7 @@ from ..plan.model import Plan, load_plan
 from ..plan.waivers import Waivers, load_waivers
 from ..report.progress import open_progress
 from ..trace.evidence import OptionValue
-from .close import PlanReports
+from .close import close_plans
 from .dependency import mark_phase
 from .discovery import Found, collected_whole
 from .items import PhaseItem, ReusedWords, make_phase, phase_of
@@ -54,7 +54,7 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found],
             run.recorder.subscribe(listener)
     traced = start(config, link)
     traced.around.phases = PhaseHooks(config.pluginmanager)
-    traced.reports = PlanReports(config, shared)
+    traced.close = close_plans
 
 
 def build_runs(session: pytest.Session, found: list[Found], shared: Services) -> list[PlanRun]:

@@ -11,6 +11,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Generator, Sequence
+from itertools import takewhile
 from types import FrameType
 
 import pytest
@@ -101,11 +102,5 @@ _RUNNERS = ("pluggy", "_pytest")
 
 def _test_frames(frame: FrameType | None) -> Sequence[traceback.FrameSummary]:
     """The frames from the test's own inwards: those that run it say nothing."""
-    if frame is None:
-        return []
-    inner: list[tuple[FrameType, int]] = []
-    for one, line in traceback.walk_stack(frame):
-        if one.f_globals.get("__package__") in _RUNNERS:
-            break
-        inner.insert(0, (one, line))
-    return traceback.StackSummary.extract(inner or [(frame, frame.f_lineno)])
+    own = takewhile(lambda pair: pair[0].f_globals.get("__package__") not in _RUNNERS, traceback.walk_stack(frame))
+    return traceback.StackSummary.extract(reversed(list(own)))

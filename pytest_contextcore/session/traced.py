@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..spans.of_tests import OrdinaryTests
     from ..trace.evidence import GateEvidence, SpanEvidence
     from ..trace.recorder import Change
-    from .close import PlanReports
+    from .close import Closed
     from .phase_hooks import PhaseHooks
     from .run import PlanRun
 
@@ -95,8 +95,9 @@ class TracedSession:
         self._lines: list[str] = []
         self._offers_provider = config.stash[KEY].global_provider and shared.outbox.spool is not None
         self.around = AroundTests(shared.ordinary)
-        self.reports: PlanReports | None = None
-        """Set where a plan runs."""
+        self.close: Callable[[pytest.Session, Services], Closed] | None = None
+        """Set where a plan runs: settles exit code and files."""
+        self._closed: Closed | None = None
         if shared.ordinary.records:
             config.pluginmanager.register(shared.ordinary, "contextcore-ordinary")
         config.pluginmanager.register(self.around, "contextcore-around")
@@ -117,14 +118,15 @@ class TracedSession:
         if self._link is not None:
             self._link.report(shared.runs, shared.outbox.lost())
             return
-        if self.reports is not None:
-            self._lines = self.reports.close(session)
+        if self.close is not None:
+            self._closed = self.close(session, shared)
+            self._lines = self._closed.lines
         self._lines += shared.outbox.finish()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
-        if self.reports is not None:
-            self.reports.show(terminalreporter, self._lines)
+        if self._closed is not None:
+            self._closed.show(terminalreporter.config, terminalreporter)
         else:
             for line in self._lines:
                 terminalreporter.write_line(line)

@@ -58,7 +58,7 @@ class TraceRecorder:
     """Records one execution of a plan. Every ``phase_id`` is the plan's short id, such as ``S3``.
 
     Args:
-        evidence: the record to go on from; a blank one by default.
+        evidence: the record to go on from, such as that of a worker that died; a blank one by default.
         remote: the parent that the environment names.
         waivers: what may be passed by although its gate failed.
         clock: nanoseconds since the epoch.
@@ -75,8 +75,12 @@ class TraceRecorder:
     ) -> None:
         self.plan, self.remote, self.waivers = plan, remote, waivers or Waivers()
         self.evidence = evidence or fresh_evidence(plan)
-        self._clock, self._last_time = clock, 0
-        self._partial = False
+        spans = self.evidence.spans
+        self._clock = clock
+        self._last_time = max(
+            (moment for span in spans for moment in (span.started_at, span.ended_at) if moment), default=0
+        )
+        self._partial = any(span.blocked_reason == rules.DESELECTED for span in spans)
         self._last_raised: BaseException | None = None
         self._listeners: list[Listener] = []
         self._troubles: dict[str, list[Trouble]] = {}
@@ -84,15 +88,6 @@ class TraceRecorder:
         self._places: dict[str, str | None] = {}
         self._position = {phase.id: index for index, phase in enumerate(plan.phases)}
         self._follow()
-
-    @classmethod
-    def take_over(cls, plan: Plan, evidence: Evidence) -> TraceRecorder:
-        """A recorder that goes on from evidence which another process left, such as a worker that died."""
-        recorder = cls(plan, evidence)
-        ends = (moment for span in evidence.spans for moment in (span.started_at, span.ended_at) if moment)
-        recorder._last_time = max(ends, default=0)
-        recorder._partial = any(span.blocked_reason == rules.DESELECTED for span in evidence.spans)
-        return recorder
 
     def subscribe(self, listener: Listener) -> None:
         """Let a listener hear of every change from now on. Listeners hear in the order in which they subscribed."""

@@ -49,7 +49,7 @@ def take_over(
         The evidence, and what could not be written, a line each.
     """
     evidence = left_behind(out, fresh)
-    recorder = TraceRecorder.take_over(plan, evidence or fresh)
+    recorder = TraceRecorder(plan, evidence or fresh)
     there = None
     if evidence is not None:
         catch_up(evidence, look(files_of(out, evidence.trace_id, fresh.runs[-1]), ids_of(evidence)))
