@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ..support.otlp_receiver import parse_json
-from ..support.plans import PASSING, WAREHOUSE, Suite
+from ..support.plans import PASSING, Suite
 
 Read = Callable[..., dict[str, Any]]
 
@@ -247,14 +247,6 @@ def test_the_current_span_is_the_gates_inside_a_gate_and_the_phases_around_it(
     assert json.loads((suite.pytester.path / "seen.json").read_text()) == [phase, gate, phase]
 
 
-def test_no_phase_is_the_current_span_of_an_ordinary_test_behind_it(suite: Suite, evidence: Read) -> None:
-    after = '\ndef test_after():\n    Path("seen.json").write_text(json.dumps(context()))\n'
-    suite.write(extract('phase.gate("C1").__enter__()') + after)
-    suite.here()
-    seen = json.loads((suite.pytester.path / "seen.json").read_text())
-    assert seen[0] != evidence()["otel_trace_id"]
-
-
 def test_a_trace_continues_the_one_that_the_environment_names(
     suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,13 +332,6 @@ def test_a_program_that_is_not_there_fails_the_phase(first: Read, call: str, why
     assert why in found["blocked_reason"]
 
 
-def test_a_program_that_is_late_fails_the_phase_unless_its_test_takes_care(first: Read, suite: Suite) -> None:
-    found = first(CHECK + 'phase.run(["sleep", "60"], timeout=0.2)')
-    assert found["status"] == "failed"
-    assert "TimeoutExpired" in found["blocked_reason"]
-    assert otlp(suite)["run sleep"].status.code == 2
-
-
 def test_a_program_that_left_something_behind_that_holds_its_output_is_not_waited_for_beyond_the_deadline(
     first: Read, suite: Suite
 ) -> None:
@@ -421,15 +406,3 @@ def test_credentials_in_addresses_are_hidden(suite: Suite) -> None:
     assert leaks(suite, "pa55word") == []
     assert "pa55word" not in result.stdout.str()
     assert "shop.example/x" in result.stdout.str()
-
-
-def test_what_the_plan_says_in_braces_is_filled_once_only(suite: Suite, evidence: Read) -> None:
-    suite.plan(WAREHOUSE.replace("Start the source.", "Start {host}."))
-    suite.write(
-        extract(
-            'with phase.gate("C1") as gate:\n    gate.evidence("host", ref="{host} {0}")\n    assert False, "{down}"'
-        )
-    )
-    suite.here()
-    assert evidence()["next_action"] == "Start {host} {0}."
-    assert evidence()["blocked_reason"].endswith("{down}")

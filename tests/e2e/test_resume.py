@@ -86,12 +86,6 @@ def test_a_failed_phase_runs_again_and_what_came_before_it_does_not(suite: Suite
     assert reused(evidence()) == ["E", "T"]
 
 
-def test_a_changed_test_runs_again(loaded: Suite, evidence: Read) -> None:
-    loaded.write(WITH_INPUT.replace("print('transform runs')", "print('transform runs anew')"))
-    loaded.here(RESUME).assert_outcomes(passed=2)
-    assert reused(evidence()) == ["E"]
-
-
 def test_fixtures_of_a_reused_phase_are_not_set_up(loaded: Suite) -> None:
     loaded.pytester.makeconftest(
         "import pytest\n\n\n@pytest.fixture(autouse=True)\ndef costly():\n    print('costly')\n    yield\n"
@@ -99,12 +93,6 @@ def test_fixtures_of_a_reused_phase_are_not_set_up(loaded: Suite) -> None:
     result = loaded.here(RESUME, "-s")
     result.stdout.no_fnmatch_line("*costly*")
     assert result.ret == 0
-
-
-def test_without_evidence_all_phases_run_and_a_line_says_why(suite: Suite) -> None:
-    result = suite.here(RESUME)
-    result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["resume:   nothing to go on from: there is no LOAD-7.json in */out"])
 
 
 def damaged(text: str) -> str:
@@ -145,13 +133,6 @@ def test_a_link_is_no_evidence(loaded: Suite, kind: str) -> None:
     assert "LOAD-7.json: it is no regular file" in refusal(loaded.here(RESUME))
 
 
-def test_a_resumed_run_can_be_resumed(loaded: Suite, evidence: Read) -> None:
-    loaded.here(RESUME)
-    first = evidence()["otel_trace_id"]
-    loaded.here(RESUME)
-    assert {span["reused_from"]["otel_trace_id"] for span in evidence()["spans"]} == {first}
-
-
 def test_a_phase_whose_handoff_is_lost_runs_again_if_phases_after_it_run(loaded: Suite, evidence: Read) -> None:
     handoffs = loaded.pytester.path / "out/LOAD-7.handoffs.json"
     handoffs.unlink()
@@ -163,37 +144,3 @@ def test_a_phase_whose_handoff_is_lost_runs_again_if_phases_after_it_run(loaded:
     result.stdout.fnmatch_lines(["resume:   nothing can be reused; E runs: its handoff Rows is not in the file *"])
     assert evidence()["status"] == "completed"
     assert handoffs.exists()
-
-
-def test_a_deleted_input_behind_a_link_runs_its_phase(loaded: Suite, evidence: Read) -> None:
-    folder = loaded.pytester.path
-    for name in ("data", "other"):
-        (folder / name).mkdir()
-        for file in ("a.csv", "b.csv"):
-            (folder / name / file).write_text("1\n", encoding="utf-8")
-    (folder / "in").symlink_to("data")
-    both = "    phase.input('in/a.csv')\n    phase.input('in/b.csv')\n    print('transform runs')\n"
-    loaded.write(WITH_INPUT.replace("    print('transform runs')\n", both))
-    assert loaded.here().ret == 0
-    (folder / "in").unlink()
-    (folder / "in").symlink_to("other")
-    assert loaded.here(RESUME).ret == 0
-    assert reused(evidence()) == ["E", "T", "P"]  # the same bytes
-    (folder / "other/b.csv").unlink()
-    result = loaded.here(RESUME)
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["*T runs: its input in/b.csv changed"])
-    assert reused(evidence()) == ["E"]
-
-
-def test_a_resumed_run_after_a_worker_died_takes_over_what_had_ended(suite: Suite, evidence: Read) -> None:
-    die = "    import os\n    from pathlib import Path\n    if Path('die').exists():\n        os._exit(3)\n"
-    suite.replace("def test_publish(phase):\n", f"def test_publish(phase):\n{die}")
-    (suite.pytester.path / "die").touch()
-    assert suite.run("-n", "1").ret == 1
-    resumed = suite.run("-n", "1", RESUME)  # it dies again, in a run that has taken phases over
-    assert resumed.ret == 1
-    assert [span["status"] for span in evidence()["spans"]] == ["completed", "completed", "failed"]
-    (suite.pytester.path / "die").unlink()
-    assert suite.run("-n", "1", RESUME).ret == 0
-    assert (reused(evidence()), evidence()["status"]) == (["E", "T"], "completed")
