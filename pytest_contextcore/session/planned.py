@@ -14,6 +14,7 @@ from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order
 from ..plan.model import Plan, load_plan
 from ..plan.waivers import Waivers, load_waivers
 from ..report.progress import open_progress
+from ..trace.blank import fresh_evidence
 from ..trace.evidence import OptionValue
 from .close import close_plans
 from .dependency import mark_phase
@@ -95,17 +96,19 @@ def _build_run(config: pytest.Config, collected: CollectedPlan, shared: Services
     plan = collected.plan
     folder = config.hook.pytest_contextcore_workspace(config=config, plan=plan)
     workspace = str(folder) if folder else None
-    options = _options(config, plan)
-    fingerprints = fingerprints_of(plan, collected.nodeids, shared.context.root, options, workspace)
-    return PlanRun(
-        collected,
-        shared.context,
-        shared.outbox,
-        options=options,
+    options, context, trace_id = _options(config, plan), shared.context, plan.trace.id
+    evidence = fresh_evidence(
+        plan,
+        otel_trace_id=context.otel_trace_id(trace_id),
+        otel_span_id=context.otel_span_id(trace_id),
+        otel_parent_span_id=context.remote.span_id if context.remote else None,
         workspace=workspace,
-        fingerprints=fingerprints,
-        waivers=waivers,
+        options=options,
+        run_id=context.run_id,
+        nodeids=collected.nodeids,
+        fingerprints=fingerprints_of(plan, collected.nodeids, context.root, options, workspace),
     )
+    return PlanRun(collected, context, shared.outbox, evidence, waivers)
 
 
 def _options(config: pytest.Config, plan: Plan) -> dict[str, OptionValue]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ..export.outbox import Outbox
 from ..phase.handoff_store import HandoffStore
 from ..phase.phase import Phase
@@ -13,8 +11,7 @@ from ..span import Attributes
 from ..spans.current import SpanContexts
 from ..spans.of_subtests import SubtestSpans
 from ..spans.writer import PlanSpans
-from ..trace.blank import fresh_evidence
-from ..trace.evidence import OptionValue
+from ..trace.evidence import Evidence
 from ..trace.file import EvidenceFile
 from ..trace.recorder import TraceRecorder
 from .context import RunContext
@@ -24,30 +21,10 @@ class PlanRun:
     """Everything that belongs to one plan's execution. Nothing is written before its first phase is reached."""
 
     def __init__(
-        self,
-        collected: CollectedPlan,
-        context: RunContext,
-        outbox: Outbox,
-        *,
-        options: Mapping[str, OptionValue],
-        workspace: str | None,
-        fingerprints: Mapping[str, str],
-        waivers: Waivers,
+        self, collected: CollectedPlan, context: RunContext, outbox: Outbox, evidence: Evidence, waivers: Waivers
     ) -> None:
         self.collected, self.context, self.plan = collected, context, collected.plan
-        trace_id = self.plan.trace.id
-        remote = context.remote
-        evidence = fresh_evidence(
-            self.plan,
-            otel_trace_id=context.otel_trace_id(trace_id),
-            otel_span_id=context.otel_span_id(trace_id),
-            otel_parent_span_id=remote.span_id if remote else None,
-            workspace=workspace,
-            options=options,
-            run_id=context.run_id,
-            nodeids=collected.nodeids,
-            fingerprints=fingerprints,
-        )
+        trace_id, remote = self.plan.trace.id, context.remote
         self.recorder = TraceRecorder(self.plan, evidence, remote=remote, waivers=waivers)
         self.remarks: list[str] = []
         sampled = outbox.sampled(evidence.otel_trace_id)

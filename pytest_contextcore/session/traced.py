@@ -16,11 +16,9 @@ from .items import is_phase
 from .shared import Services, services
 
 if TYPE_CHECKING:
-    from ..spans.of_tests import OrdinaryTests
     from ..trace.evidence import GateEvidence, SpanEvidence
     from ..trace.recorder import Change
     from .close import Closed
-    from .phase_hooks import PhaseHooks
     from .run import PlanRun
 
 
@@ -32,6 +30,19 @@ class Link(Protocol):
 
     def report(self, runs: list[PlanRun], lost: list[str]) -> None:
         """The session is over in this worker."""
+
+
+class Runner(Protocol):
+    """What is to be done around a test of some kind."""
+
+    def begin(self, item: pytest.Item) -> None:
+        """A test is about to run."""
+
+    def interrupt(self, item: pytest.Item, error: BaseException) -> None:
+        """Ctrl-C, ``pytest.exit``, or a plugin that broke: it has no result."""
+
+    def end(self, item: pytest.Item) -> None:
+        """It is over, whatever happened."""
 
 
 def header_lines(config: pytest.Config, plans: Sequence[Path]) -> list[str]:
@@ -63,9 +74,9 @@ class AroundTests:
         is_phase: which tests are.
     """
 
-    def __init__(self, ordinary: OrdinaryTests, is_phase: Callable[[pytest.Item], bool] = is_phase) -> None:
+    def __init__(self, ordinary: Runner, is_phase: Callable[[pytest.Item], bool] = is_phase) -> None:
         self._ordinary, self._is_phase = ordinary, is_phase
-        self.phases: PhaseHooks | None = None
+        self.phases: Runner | None = None
         """Set where a plan runs."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

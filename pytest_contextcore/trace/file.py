@@ -31,7 +31,7 @@ class EvidenceFile:
 
     Transitions and failed gates are written at once. Other gate results, and gates and programs that begin, are written
     at once while that is rare; when they come fast they wait for a timer. The text of a phase is made again only after
-    it changed.
+    it changed. A killed process loses nothing of it; what a power cut must not take either is the end of the trace.
     A failure to write changes no outcome: it is kept as ``problem``.
     """
 
@@ -52,7 +52,7 @@ class EvidenceFile:
             self._changed |= set(self._index.values()) if span is None else {self._index[span.span_id]}
             rare = change not in (Change.GATE_ENDED, Change.NOTED)
             if rare or _blocks(gate) or monotonic() - self._written >= GATE_DELAY:
-                self._write(durable=change in (Change.PHASE_ENDED, Change.TRACE_ENDED))
+                self._write(durable=change is Change.TRACE_ENDED)
             elif self._timer is None:
                 self._timer = threading.Timer(GATE_DELAY, self._on_timer)
                 self._timer.daemon = True
