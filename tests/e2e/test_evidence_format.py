@@ -86,11 +86,6 @@ def test_times_are_rfc_3339_in_utc_follow_each_other_and_unknown_ones_are_null(b
     assert [third["started_at"], third["ended_at"], second["gates"][1]["started_at"]] == [None] * 3
 
 
-def test_the_parent_names_the_phase_that_blocks_it(blocked: dict[str, Any]) -> None:
-    assert (blocked["status"], blocked["blocked_on_span_id"]) == ("blocked", "LOAD-7-T")
-    assert (blocked["blocked_reason"], blocked["next_action"]) == ("C1: a row is lost", NEXT)
-
-
 def test_nothing_is_blocked_in_a_completed_trace_and_only_its_own_files_are_left(suite: Suite, evidence: Read) -> None:
     assert suite.here().ret == 0
     completed = evidence()

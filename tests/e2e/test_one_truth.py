@@ -14,7 +14,6 @@ from ..support.traces import statuses
 Read = Callable[..., dict[str, Any]]
 
 BLOCKED = PASSING.replace("assert True", 'assert False, "no answer"', 1)
-BLOCKED_LATER = PASSING.replace("assert rows.count == 3", 'assert rows.count == 4, "a row is lost"')
 SUBTEST = PASSING.replace("def test_extract(phase):", "def test_extract(phase, subtests):").replace(
     "    phase.handoff", '    with subtests.test("one"):\n        assert False, "inside"\n    phase.handoff'
 )
@@ -157,15 +156,6 @@ def test_a_phase_that_is_run_past_the_protocol_hook_is_no_silent_pass(suite: Sui
     result.stdout.fnmatch_lines(
         ["*test_extract is a phase, but another plugin runs it without pytest_runtest_protocol*"]
     )
-
-
-def test_in_ci_pytests_summary_has_a_blocked_phase_in_one_line(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CI", "true")  # pytest then prints messages uncut
-    suite.write(BLOCKED_LATER)
-    lines = suite.here().outlines
-    (said,) = [line for line in lines if line.startswith("FAILED")]
-    assert said.endswith("LOAD-7-T TRANSFORM is blocked: C1 No row lost: a row is lost")
-    assert lines[lines.index(said) + 1].startswith("=")
 
 
 @pytest.mark.parametrize(

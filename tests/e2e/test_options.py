@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -150,29 +149,3 @@ def test_verbose_shows_gates_as_they_finish(suite: Suite) -> None:
             "*trace LOAD-7*",
         ]
     )
-
-
-LONG = "a sentence that is as long as sentences in plans of real projects are, and then goes on for some more words"
-
-
-def width(line: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line)
-
-
-@pytest.mark.parametrize(
-    ("plan", "source"),
-    [
-        (WAREHOUSE, BLOCKED.replace("no answer", f"{LONG}; {LONG}: {'x' * 200}")),
-        (WAREHOUSE.replace("Start the source.", LONG), BLOCKED),
-        (WAREHOUSE.replace("Load the nightly orders", LONG), PASSING),
-    ],
-    ids=["reason", "next action", "title"],
-)
-def test_no_line_of_the_table_is_longer_than_80_columns(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, plan: str, source: str
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    suite.plan(plan)
-    suite.write(source)
-    lines = table(suite.here())
-    assert [line for line in lines if width(line) > 80] == []

@@ -396,13 +396,3 @@ def test_a_secret_of_the_environment_reaches_no_file_of_ours_and_no_table(
     start = next(index for index, line in enumerate(lines) if " trace LOAD-7: " in line)
     end = next(index for index, line in enumerate(lines) if line.startswith("spans: "))
     assert [line for line in lines[start:end] if SECRET in line] == []
-
-
-def test_credentials_in_addresses_are_hidden(suite: Suite) -> None:
-    suite.write(
-        extract('with phase.gate("C1"):\n    assert False, "no answer from https://ann:pa55word@shop.example/x"')
-    )
-    result = suite.here()
-    assert leaks(suite, "pa55word") == []
-    assert "pa55word" not in result.stdout.str()
-    assert "shop.example/x" in result.stdout.str()

@@ -39,21 +39,8 @@ def test_a_failed_gate_is_on_disk_before_the_process_can_end(suite: Suite, evide
     assert statuses(evidence())["T"] == "in_progress"
 
 
-INTERRUPTED_TEARDOWN = "@pytest.fixture\ndef lost():\n    yield\n    raise KeyboardInterrupt\n"
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        transform("check(phase, 'C1')\nraise KeyboardInterrupt"),
-        transform(arguments="phase, lost", before=INTERRUPTED_TEARDOWN),
-    ],
-    ids=["call", "teardown"],
-)
-def test_junit_shows_an_interrupted_phase_as_failed_under_its_own_name(
-    suite: Suite, evidence: Read, source: str
-) -> None:
-    suite.write(source)
+def test_junit_shows_an_interrupted_phase_as_failed_under_its_own_name(suite: Suite, evidence: Read) -> None:
+    suite.write(transform("check(phase, 'C1')\nraise KeyboardInterrupt"))
     assert suite.here("--junitxml=junit.xml").ret == 2
     document = evidence()
     assert statuses(document) == FAILED
