@@ -25,9 +25,6 @@ MAX_OUTPUT = 64 * 1024
 MAX_RECORDED = 4096
 """Characters of each stream that stand in the evidence, from its end."""
 
-MAX_RECORDED_PROGRAMS = 100
-"""Programs a phase whose output stands in the evidence: it is written anew at every transition."""
-
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -76,8 +73,7 @@ def run_command(
         raise
     finally:
         spans.leave(entered)
-        few = len(recorder.span(phase_id).programs) <= MAX_RECORDED_PROGRAMS
-        stdout, stderr = (_recorded(text) if few else "" for text in output)
+        stdout, stderr = map(_recorded, output)
         recorder.end_program(phase_id, record, exit_code=exit_code, end=end, stdout=stdout, stderr=stderr)
         child(program_span(recorder.evidence, record, parent))
 

@@ -22,9 +22,6 @@ GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 """Results of a gate that is as it should be: these are counted in reports."""
 
 
-_ALSO_SHOWN = 5
-
-
 class Trouble(NamedTuple):
     """Something that stops a phase and is no gate's verdict: an exception, a refused handoff, a skip.
 
@@ -76,8 +73,7 @@ def also_failed(span: SpanEvidence) -> str:
     It stands behind what is said of the first one.
     """
     names = [_short(span, gate) for gate in blocking_gates(span)[1:]]
-    more = f" and {len(names) - _ALSO_SHOWN} more" if len(names) > _ALSO_SHOWN else ""
-    return f" (also failed: {', '.join(names[:_ALSO_SHOWN])}{more})" if names else ""
+    return f" (also failed: {', '.join(names)})" if names else ""
 
 
 def is_final(span: SpanEvidence) -> bool:

@@ -6,19 +6,15 @@ A limit of the size of files stands in for a full disk: writing fails midway, wi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pytest_contextcore.trace.file import load_evidence
 
-from ..support.otlp_receiver import Receiver, refused_endpoint
+from ..support.otlp_receiver import refused_endpoint
 from ..support.plans import PASSING, Suite
 from ..support.traces import otlp_lines, output
-
-Read = Callable[..., dict[str, Any]]
 
 LARGE = PASSING.replace("    count: int\n", "    count: int\n    text: str = 'x' * 8000\n")
 LOSING = LARGE.replace("assert rows.count == 3", "assert rows.count == 4, 'a row is lost'")
@@ -102,35 +98,3 @@ def test_a_folder_that_a_phase_removes_is_made_anew_and_a_line_says_what_is_gone
     assert re.search(r"^spans: .*/out/LOAD-7.otlp.jsonl was removed while the run went on; .*$", said, re.M)
     assert "LOAD-7-T TRANSFORM" in [span["name"] for span in otlp_lines(suite)]
     assert no_leftovers(out)
-
-
-# --- clocks ----------------------------------------------------------------------------------------------------------
-
-BACKWARDS = """
-import itertools
-import time
-
-_now, _hours = time.time_ns(), itertools.count()
-time.time_ns = lambda: _now - next(_hours) * 3_600_000_000_000
-time.time = lambda: time.time_ns() / 1e9
-"""
-
-
-def test_a_clock_that_goes_backwards_changes_no_outcome_and_makes_no_span_end_before_it_began(
-    suite: Suite, exporting: Receiver
-) -> None:
-    suite.pytester.makeconftest(BACKWARDS)
-    suite.write(LOSING + "\n\ndef test_ordinary(subtests):\n    with subtests.test('part'):\n        pass\n")
-    result = suite.run()
-    said = output(result)
-    assert result.ret == 1, said
-    assert "Traceback" not in said
-    found = load_evidence(suite.pytester.path / "out/LOAD-7.json", unaltered=True)
-    assert [str(span.status) for span in found.spans] == ["completed", "blocked", "not_started"]
-    moments = [(found.started_at, found.ended_at)]
-    moments += [(span.started_at, span.ended_at) for span in found.spans]
-    moments += [(gate.started_at, gate.ended_at) for span in found.spans for gate in span.gates]
-    assert all(begun <= ended for begun, ended in moments if begun is not None and ended is not None)
-    spans = exporting.spans
-    assert len(spans) >= 9
-    assert all(0 < span.start_time_unix_nano <= span.end_time_unix_nano for span in spans)

@@ -178,13 +178,3 @@ def test_it_is_refused_after_a_change_with_what_changed(
     said = refusal(ran.here("-k", "test_transform", *arguments))
     assert "needs E" in said
     assert why in said
-
-
-@pytest.mark.parametrize("arguments", [["--colour=blue"], []], ids=["option nobody reads", "other phase's source"])
-def test_it_runs_after_a_change_that_does_not_concern_the_upstream(
-    ran: Suite, evidence: Read, arguments: list[str]
-) -> None:
-    if not arguments:
-        ran.write(PLAIN.replace('check(phase, "C1", "C2", "C3")', 'check(phase, "C1", "C2", "C3")\n    print()'))
-    assert ran.here("-k", "test_transform", *arguments).ret == 0
-    assert statuses(evidence())["E"] == ("completed", True)

@@ -158,6 +158,15 @@ def test_a_phase_that_is_run_past_the_protocol_hook_is_no_silent_pass(suite: Sui
     )
 
 
+def test_in_ci_pytests_summary_has_a_blocked_phase_in_one_line(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")  # pytest then prints messages uncut
+    suite.write(BLOCKED)
+    lines = suite.here().outlines
+    (said,) = [line for line in lines if line.startswith("FAILED")]
+    assert said.endswith("LOAD-7-E EXTRACT is blocked: C1 The source answers: no answer")
+    assert lines[lines.index(said) + 1].startswith("=")
+
+
 @pytest.mark.parametrize(
     "source", [BLOCKED, SUBTEST, TEARDOWN], ids=["failed gate", "failed subtest", "failed teardown"]
 )

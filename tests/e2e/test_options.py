@@ -81,20 +81,6 @@ def test_each_plan_of_a_session_is_a_trace_of_its_own(two_plans: Suite, evidence
     assert len({span["otel_span_id"] for document in (first, second) for span in document["spans"]}) == 6
 
 
-# --- where evidence goes ---------------------------------------------------------------------------------------------
-
-
-def test_evidence_goes_to_out_in_the_rootdir_wherever_pytest_was_started(
-    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    suite.pytester.makeini("[pytest]\n")
-    below = suite.pytester.mkdir("below")
-    monkeypatch.chdir(below)
-    suite.here(str(suite.pytester.path))
-    assert evidence()["status"] == "completed"
-    assert list(below.iterdir()) == []
-
-
 # --- the terminal ----------------------------------------------------------------------------------------------------
 
 

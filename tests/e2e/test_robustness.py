@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ..support.otlp_receiver import refused_endpoint
-from ..support.plans import WAREHOUSE, Suite
+from ..support.plans import Suite
 from ..support.traces import DONE, FAILED, GOOD, HELD, gates, output, phase, statuses, transform
 
 Read = Callable[..., dict[str, Any]]
@@ -204,26 +204,6 @@ def test_what_can_neither_be_written_nor_sent_is_said_and_changes_no_outcome(
     assert not [line for line in result.outlines if line.startswith("evidence: ")]
     assert re.search(r"\b\d+ spans are lost", output(result))
     assert (out / "spool").read_text() == "in the way"
-
-
-# --- what the table says ---------------------------------------------------------------------------------------------
-
-
-TWO_CONDITIONS = WAREHOUSE.replace(
-    "[[attributes]]",
-    '[[trace.definition_of_done]]\ncondition = "no row lost on the way"\ngates = ["T-C1"]\nnext_action = "Find it."\n\n'
-    "[[attributes]]",
-    1,
-)
-
-
-def test_conditions_that_are_broken_are_told_from_those_not_reached(suite: Suite, evidence: Read) -> None:
-    suite.plan(TWO_CONDITIONS)
-    suite.write(transform(LOST))
-    assert suite.here().ret == 1
-    done = evidence()["definition_of_done"]
-    assert [condition["met"] for condition in done] == [False, False]
-    assert [condition["broken"] for condition in done] == [[], ["gate T-C1: fail"]]
 
 
 # --- other plugins ---------------------------------------------------------------------------------------------------

@@ -89,22 +89,6 @@ def test_the_parent_completes_when_every_phase_did_and_the_definition_of_done_ho
     assert evidence.next_action == ("Compare the row counts of source and target." if reason else None)
 
 
-def test_what_is_downstream_of_a_blocked_phase_does_not_start_and_names_the_root_cause(
-    plan: Plan, recorder: TraceRecorder
-) -> None:
-    recorder.begin_phase("E", "e")
-    check(recorder, "E", "C1", Result.FAIL, "the source is down")
-    recorder.end_phase("E")
-    recorder.finish()
-    for phase in ("T", "P"):
-        span = recorder.span(phase)
-        assert (span.status, span.blocked_on_span_id) == (Status.NOT_STARTED, "LOAD-7-E")
-        assert span.next_action == "Start the source."
-    assert recorder.evidence.status is Status.BLOCKED
-    assert recorder.evidence.blocked_on_span_id == "LOAD-7-E"
-    assert recorder.evidence.next_action == "Start the source."
-
-
 @pytest.mark.parametrize(("phase", "gate", "held"), [("T", "C1", "LOAD-7-T"), ("T", "C2", None), ("E", "C1", None)])
 def test_only_an_integrity_failure_stops_phases_that_do_not_depend_on_it(
     tmp_path: Path, phase: str, gate: str, held: str | None
