@@ -134,13 +134,6 @@ def test_a_phase_can_receive_what_a_proven_phase_handed_on(suite: Suite, evidenc
     assert result.ret == 0
 
 
-def test_a_blocked_phase_behind_a_proven_one_blocks_the_parent(ran: Suite, evidence: Read) -> None:
-    ran.write(PLAIN.replace('check(phase, "C1", "C2", "C3")', 'with phase.gate("C1"):\n        assert 0, "lost"'))
-    assert ran.here("-k", "test_transform or test_publish").ret == 1
-    assert [status for status, _ in statuses(evidence()).values()] == ["completed", "blocked", "not_started"]
-    assert evidence()["status"] == "blocked"
-
-
 # --- what changed ----------------------------------------------------------------------------------------------------
 
 

@@ -153,16 +153,6 @@ def test_a_refused_handoff_blocks_its_phase_with_reason_and_next_action(
     assert why in result.stdout.str()
 
 
-def test_a_refused_handoff_that_the_test_swallows_blocks_all_the_same(suite: Suite, evidence: Read) -> None:
-    source = REFUSED["not emitted"][0].replace(
-        "rows = phase.receive(Rows)",
-        "try:\n        phase.receive(Rows)\n    except Exception:\n        rows = Rows(count=3)",
-    )
-    suite.write(source)
-    assert suite.here().ret == 1
-    assert evidence()["spans"][1]["status"] == "blocked"
-
-
 # --- inputs ----------------------------------------------------------------------------------------------------------
 
 
@@ -336,15 +326,10 @@ CHANNELS = {
     "assert message": f'with phase.gate("C1"):\n    assert False, "token " + {SHOWN}',
     "assert introspection": f'with phase.gate("C1"):\n    assert {SHOWN} == ""',
     "exception": f"{CHECK}raise ValueError({SHOWN})",
-    "exception in a gate": f'with phase.gate("C1"):\n    raise ValueError({SHOWN})',
     "skip": f"{CHECK}pytest.skip({SHOWN})",
-    "xfail": f"{CHECK}pytest.xfail({SHOWN})",
     "evidence ref": f'with phase.gate("C1") as gate:\n    gate.evidence("host", ref={SHOWN})\n    assert False, "down"',
-    "evidence description": 'with phase.gate("C1") as gate:\n'
-    f'    gate.evidence("host", ref="x", description={SHOWN})\n    assert False, "down"',
     "not applicable": f'with phase.gate("C1") as gate:\n    gate.not_applicable({SHOWN})',
     "recorded value": f"{CHECK}phase.record(selected_path={SHOWN})",
-    "refused value": f"{CHECK}phase.record(row_count={SHOWN})",
     "stale handoff": f"{CHECK}phase.handoff(Stale())\nphase.receive(Stale)",
     "handoff": f"{CHECK}phase.handoff(Token(value={SHOWN}))",
     "subtest": f"{CHECK}with subtests.test({SHOWN}):\n    assert False",

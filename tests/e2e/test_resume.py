@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -95,42 +96,39 @@ def test_fixtures_of_a_reused_phase_are_not_set_up(loaded: Suite) -> None:
     assert result.ret == 0
 
 
-def damaged(text: str) -> str:
-    return text[: len(text) // 2]
+def edited(old: str, new: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
 
 
-def altered(text: str) -> str:
-    return text.replace('"status": "completed"', '"status": "completed" ', 1)
+def linked(path: Path) -> None:
+    path.symlink_to(path.rename(path.with_name("moved.json")).name)
 
 
-def foreign(text: str) -> str:
-    return text.replace('"LOAD-7"', '"LOAD-8"')
+def piped(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)  # whoever opens it waits for a writer
 
 
-def newer(text: str) -> str:
-    return text.replace('"schema_version": "v1"', '"schema_version": "v2"')
-
-
-@pytest.mark.parametrize("edit", [damaged, altered, foreign, newer])
-def test_evidence_that_cannot_be_trusted_is_refused_with_the_reason(loaded: Suite, edit: Callable[[str], str]) -> None:
-    path = loaded.pytester.path / "out/LOAD-7.json"
-    changed = edit(path.read_text(encoding="utf-8"))
-    path.write_text(changed, encoding="utf-8")
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda path: path.write_text("{"), "LOAD-7.json: document: Invalid JSON"),
+        (edited('"status": "completed"', '"status": "completed" '), "its seal does not fit"),
+        (edited('"LOAD-7"', '"LOAD-8"'), "its seal does not fit"),
+        (edited('"schema_version": "v1"', '"schema_version": "v2"'), "(expected v1)"),
+        (linked, "LOAD-7.json: it is no regular file"),
+        (piped, "LOAD-7.json: it is no regular file"),
+    ],
+    ids=["damaged", "altered", "foreign", "newer", "link", "pipe"],
+)
+def test_evidence_that_cannot_be_trusted_is_refused_with_the_reason(
+    loaded: Suite, change: Callable[[Path], object], why: str
+) -> None:
+    change(loaded.pytester.path / "out/LOAD-7.json")
     said = refusal(loaded.here(RESUME))
     assert "--contextcore-resume: evidence" in said
+    assert why in said
     assert "to begin anew, run without --contextcore-resume" in said
-    assert path.read_text(encoding="utf-8") == changed
-
-
-@pytest.mark.parametrize("kind", ["to nothing", "to the evidence", "pipe"])
-def test_a_link_is_no_evidence(loaded: Suite, kind: str) -> None:
-    path = loaded.pytester.path / "out/LOAD-7.json"
-    moved = path.rename(path.with_name("moved.json"))
-    if kind == "pipe":
-        os.mkfifo(path)  # whoever opens it waits for a writer
-    else:
-        path.symlink_to("nowhere" if kind == "to nothing" else moved.name)
-    assert "LOAD-7.json: it is no regular file" in refusal(loaded.here(RESUME))
 
 
 def test_a_phase_whose_handoff_is_lost_runs_again_if_phases_after_it_run(loaded: Suite, evidence: Read) -> None:
