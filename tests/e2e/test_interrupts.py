@@ -1,13 +1,10 @@
-"""Ctrl-C (a real SIGINT), ``pytest.exit`` and ``-x``: the trace that they leave behind."""
+"""Ctrl-C (a real SIGINT) and runs that call no test: the trace that they leave behind."""
 
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -20,48 +17,20 @@ from ..support.traces import FAILED, gates, one, phase, sent, statuses, transfor
 
 Read = Callable[..., dict[str, Any]]
 
-WAITS = "import pathlib, time\npathlib.Path('running').touch()\ntime.sleep(60)"
 
-
-LISTENING = """
-import signal, sys
-import pytest
-signal.signal(signal.SIGINT, signal.default_int_handler)
-sys.exit(pytest.console_main())
-"""
-"""pytest, where SIGINT may be ignored, as it is in a shell's background.
-
-Not by ``preexec_fn``: that makes Python fork, and gRPC, of which the receiver is made, may abort a forked process.
-"""
-
-
-def interrupt(suite: Suite, *arguments: str) -> tuple[int, str]:
-    """Run pytest in a process of its own and interrupt it as soon as a test says that it runs; exit code, output."""
-    folder = suite.pytester.path
-    process = subprocess.Popen(
-        [sys.executable, "-c", LISTENING, "-p", "no:randomly", "-p", "no:hypothesispytest", *arguments],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    _await(folder / "running", process)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    return process.returncode, output
-
-
-def _await(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline, "no test ran"
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.01)
+@contextmanager
+def listening() -> Iterator[None]:
+    """SIGINT may be ignored here, as it is in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_in_a_phase(suite: Suite, evidence: Read, exporting: Receiver) -> None:
-    suite.write(transform(f'check(phase, "C1")\n{WAITS}'))
+    suite.write(transform('import os, signal\ncheck(phase, "C1")\nos.kill(os.getpid(), signal.SIGINT)'))
     suite.write("def test_one():\n    pass\n", "test_a.py")
-    code, output = interrupt(suite)
-    assert code == 2
-    assert "Traceback" not in output.partition("KeyboardInterrupt")[0]
+    with listening():
+        assert suite.here().ret == 2
     document = evidence()
     assert (statuses(document), document["status"]) == (FAILED, "failed")
     assert phase(document)["blocked_reason"] == "interrupted: KeyboardInterrupt"
