@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
-from pytest_contextcore.phase.program import MAX_RECORDED, MAX_RECORDED_PROGRAMS
+from pytest_contextcore.phase.program import MAX_RECORDED
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
@@ -166,10 +166,8 @@ def test_a_state_that_belongs_to_no_parent_is_not_handed_on(
 def test_a_programs_arguments_output_and_end_stand_in_the_evidence(
     programs: Programs, evidence: Read, suite: Suite
 ) -> None:
-    late = "(sleep 0.3; echo late) & echo early"
-    speaks, slow, missing = programs(
+    speaks, missing = programs(
         'phase.run(["sh", "-c", "echo out; echo err >&2; exit 3"])\n'
-        f'phase.run(["sh", "-c", {late!r}], timeout=20)\n'
         'try:\n    phase.run(["no-such-program"])\nexcept OSError:\n    pass'
     )
     assert speaks["args"] == ["sh", "-c", "echo out; echo err >&2; exit 3"]
@@ -178,7 +176,6 @@ def test_a_programs_arguments_output_and_end_stand_in_the_evidence(
     span = phase(evidence())
     assert span["started_at"] <= speaks["started_at"] <= speaks["ended_at"] <= span["ended_at"]
     assert speaks["otel_span_id"] in (suite.pytester.path / "out" / "LOAD-7.otlp.jsonl").read_text()
-    assert slow["stdout"] == "early\nlate\n"
     assert (missing["args"], missing["exit_code"]) == (["no-such-program"], None)
     assert missing["end"] == "No such file or directory"
 
@@ -197,14 +194,10 @@ def test_a_deadline_kills_a_program_that_is_deaf_and_keeps_what_it_printed(progr
 
 def test_output_in_the_evidence_is_bounded_and_its_end_is_what_is_kept(programs: Programs) -> None:
     chatty = "import sys; sys.stdout.write('x' * 100_000 + 'the end')"
-    first, *_, last = programs(
-        f'phase.run([sys.executable, "-c", {chatty!r}])\n'
-        f'for _ in range({MAX_RECORDED_PROGRAMS}):\n    phase.run(["echo", "again"])'
-    )
-    assert len(first["stdout"]) < MAX_RECORDED + 50
-    assert first["stdout"].endswith("the end")
-    assert first["stdout"].startswith("(")
-    assert (last["stdout"], last["exit_code"]) == ("", 0)
+    (program,) = programs(f'phase.run([sys.executable, "-c", {chatty!r}])')
+    assert len(program["stdout"]) < MAX_RECORDED + 50
+    assert program["stdout"].endswith("the end")
+    assert program["stdout"].startswith("(")
 
 
 def test_a_secret_in_a_programs_arguments_or_output_is_not_in_the_evidence(
