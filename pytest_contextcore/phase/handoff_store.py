@@ -15,9 +15,7 @@ from ..redact import redact
 from ..trace.evidence import SpanEvidence
 from .handoff import Emitted
 
-MAX_BYTES = 256 * 1024 * 1024
-
-_ENTRY = TypeAdapter(Emitted)
+_FILE = TypeAdapter(dict[str, Emitted])
 
 
 class HandoffStore:
@@ -82,15 +80,6 @@ class HandoffStore:
     def _on_disk(self) -> dict[str, Emitted]:
         """What an earlier run left in the file. Damaged is as good as absent: receiving says what is missing."""
         try:
-            if not self.path.is_file() or self.path.stat().st_size > MAX_BYTES:
-                return {}
-            document = json.loads(self.path.read_bytes())
-        except (OSError, ValueError, RecursionError):
+            return _FILE.validate_json(self.path.read_bytes()) if self.path.is_file() else {}
+        except (OSError, ValidationError):
             return {}
-        found = {}
-        for name, entry in (document if isinstance(document, dict) else {}).items():
-            try:
-                found[name] = _ENTRY.validate_python(entry)
-            except ValidationError:
-                continue
-        return found

@@ -78,20 +78,15 @@ class Gate:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         self._spans.leave(self._entered)
+        result, reason, place = Result.PASS, None, None
         if isinstance(error, AssertionError):
-            self._end(Result.FAIL, assertion_reason(error), location(error))
-            return True
-        if error is not None:
-            self._end(Result.NOT_CHECKED, f"no verdict: {exception_reason(error)}")
-            return False
-        if self._not_applicable is not None:
-            self._end(Result.NOT_APPLICABLE, self._not_applicable)
-        else:
-            self._end(Result.PASS, None)
-        return False
-
-    def _end(self, result: Result, reason: str | None, place: str | None = None) -> None:
+            result, reason, place = Result.FAIL, assertion_reason(error), location(error)
+        elif error is not None:
+            result, reason = Result.NOT_CHECKED, f"no verdict: {exception_reason(error)}"
+        elif self._not_applicable is not None:
+            result, reason = Result.NOT_APPLICABLE, self._not_applicable
         self._recorder.end_gate(self._phase_id, self._gate_id, result, reason, place=place)
+        return result is Result.FAIL
 
 
 class Phase:
