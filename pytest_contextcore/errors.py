@@ -45,12 +45,8 @@ def shown(value: object) -> str:
 class Fault:
     """One thing that is wrong with a file.
 
-    Attributes:
-        path: its place, by id in plans and waivers (``phase S3, gate C2: kind``), by position in other documents
-            (``spans[3].gates[0].result``); empty for the whole file.
-        observed: what is there.
-        expected: what should be there.
-        next_action: what to do about it.
+    ``path`` is its place, by id in plans and waivers (``phase S3, gate C2: kind``), by position in other documents
+    (``spans[3].gates[0].result``); empty for the whole file.
     """
 
     path: str
@@ -71,10 +67,9 @@ class ContextcoreError(Exception):
 
 
 class PlanError(ContextcoreError):
-    """A plan or a waivers file that cannot be used; the message names the file once, and every mistake in it.
+    """A plan or a waivers file that cannot be used: its ``faults``, or none if it cannot be read at all.
 
-    Attributes:
-        faults: the mistakes; empty if the file cannot be read at all.
+    The message names the file once, and every mistake in it.
     """
 
     def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
@@ -113,10 +108,7 @@ class AttributeRefused(ContextcoreError, ValueError):
 class HandoffRefused(ContextcoreError):
     """A handoff that a phase cannot accept: it was never emitted, is malformed, or no longer holds.
 
-    Attributes:
-        reason: why.
-        next_action: what to do about it.
-        digest: SHA-256 (hex) of its payload; empty if there is none.
+    ``digest`` is the SHA-256 (hex) of its payload; empty if there is none.
     """
 
     def __init__(self, reason: str, next_action: str, digest: str = "") -> None:
@@ -127,7 +119,7 @@ class HandoffRefused(ContextcoreError):
 class TaskRefused(ContextcoreError):
     """A task command that must not be followed; nothing was changed. The message is one line."""
 
-    def __init__(self, what: str, *, observed: str, expected: str, next_action: str) -> None:
+    def __init__(self, what: str, observed: str, expected: str, next_action: str) -> None:
         super().__init__(f"{what} (observed: {observed}, expected: {expected}); next: {next_action}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -40,12 +39,6 @@ def new_trace_id() -> str:
 def new_span_id() -> str:
     """A random span id, 16 hex digits, never zero."""
     return _random_hex(8)
-
-
-def derived_span_id(*parts: object) -> str:
-    """The span id, 16 hex digits, that every process derives from these parts."""
-    text = "\0".join(map(str, parts))
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def remote_parent(environ: Mapping[str, str]) -> Remote | None:

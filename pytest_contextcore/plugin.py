@@ -121,7 +121,7 @@ class _Listener:
         except pytest.UsageError as error:
             if (link := _link(self._config)) is None:
                 raise
-            link.tell_controller(self._config, str(error))
+            link.refuse(str(error))
             items.clear()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

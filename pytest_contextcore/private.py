@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import UnsupportedOperation
+from types import SimpleNamespace
 from typing import Any, Protocol, cast
 from xml.etree.ElementTree import Element
 
@@ -34,22 +35,12 @@ def forbid_rerun(item: pytest.Item) -> None:
 # --- terminal: TerminalWriter._file, CaptureManager.global_and_fixture_disabled, TerminalReporter.currentfspath -------
 
 
-class Writer(Protocol):
-    """The terminal as ``config.get_terminal_writer()`` gives it."""
-
-    fullwidth: int
-
-    @property
-    def width_of_current_line(self) -> int:
-        """Columns that are taken in the line in which the cursor is."""
-
-
-def terminal_encoding(writer: Writer) -> str | None:
+def terminal_encoding(writer: object) -> str | None:
     """The terminal's encoding, if it has one: not every terminal can show every mark."""
     return getattr(getattr(writer, "_file", None), "encoding", None)
 
 
-def terminal_descriptor(writer: Writer) -> int | None:
+def terminal_descriptor(writer: object) -> int | None:
     """A new file descriptor of the terminal; None where it is no file.
 
     What is written there goes past the capturing of a test's own output, from any thread.
@@ -88,13 +79,7 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LogXml:
-    """pytest's JUnit plugin.
-
-    Attributes:
-        xml: the plugin itself.
-        escape: a text as it may stand in a JUnit file.
-        mangle: the parts of the address that pytest makes of a node id.
-    """
+    """pytest's JUnit plugin, how it escapes a text, and the parts of the address that it makes of a node id."""
 
     xml: Any
     escape: Callable[[object], str]
@@ -116,9 +101,9 @@ class LogXml:
         found: list[Reporter] = self.xml.node_reporters_ordered
         return found
 
-    def replace(self, reporters: list[Reporter], counts: dict[str, int]) -> None:
+    def replace(self, cases: list[Element], counts: dict[str, int]) -> None:
         """Have other cases and their counts written."""
-        self.xml.node_reporters_ordered[:] = reporters
+        self.xml.node_reporters_ordered[:] = [SimpleNamespace(to_xml=lambda case=case: case) for case in cases]
         self.xml.stats.update(counts)
         self.xml.cnt_double_fail_tests = 0
 

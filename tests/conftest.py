@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,18 +29,18 @@ Evidence = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
-def _no_telemetry_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests decide themselves where spans go, what CI they run in, and whether under xdist."""
-    import os
+def _environment_of_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests decide themselves where spans go, what CI they run in, and whether under xdist.
 
+    Sessions that they start leave out hypothesis' plugin: it imports hypothesis in each of them, which takes a second.
+    """
+    if "pytester" in request.fixturenames:
+        request.getfixturevalue("pytester")  # it forgets the options in the environment
     for name in list(os.environ):
-        if name.startswith(("OTEL_", "GITHUB_", "PYTEST_XDIST_")) or name in (
-            "TRACEPARENT",
-            "TRACESTATE",
-            "PYTEST_ADDOPTS",
-            "PYTHONOPTIMIZE",
-        ):
+        ours = name in ("TRACEPARENT", "TRACESTATE", "PYTHONOPTIMIZE")
+        if ours or name.startswith(("OTEL_", "GITHUB_", "PYTEST_XDIST_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from pytest_contextcore.plan.attributes import Attribute, registry
+from pytest_contextcore.plan.attributes import RECORDABLE, registry
 
 _SECTIONS = {
     "resource": ("Resource", "Who emits the spans. On the resource of every span."),
@@ -19,7 +17,6 @@ _SECTIONS = {
     "test": ("Test", "On tests that are no phase; on phases too."),
     "event": ("Event", "On events."),
 }
-_RECORDED = ("input.", "quality.", "routing.", "output.")
 
 
 def attribute_page() -> str:
@@ -32,16 +29,12 @@ def attribute_page() -> str:
     ]
     for section, (title, text) in _SECTIONS.items():
         lines += ["", f"## {title}", "", text, "", "| name | type | meaning | source |", "|---|---|---|---|"]
-        lines += _rows(attribute for attribute in registry().values() if _section_of(attribute) == section)
+        lines += [
+            f"| `{a.name}` | {a.type} | {a.meaning} | {a.source} |"
+            for a in registry().values()
+            if section == ("recorded" if a.name.startswith(RECORDABLE) else a.level)
+        ]
     return "\n".join(lines) + "\n"
-
-
-def _section_of(attribute: Attribute) -> str:
-    return "recorded" if attribute.name.startswith(_RECORDED) else attribute.level
-
-
-def _rows(attributes: Iterable[Attribute]) -> Iterable[str]:
-    return (f"| `{a.name}` | {a.type} | {a.meaning} | {a.source} |" for a in attributes)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel
 
 from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.plan.waivers import WaiverFile
@@ -20,20 +21,12 @@ _TITLES = {
 }
 
 
-def generate(kind: str) -> dict[str, Any]:
-    """The schema of a kind of file, from its model: what is written of evidence, what is read of plans and waivers."""
-    made = {
-        "evidence": lambda: Evidence.model_json_schema(mode="serialization"),
-        "plan": Plan.model_json_schema,
-        "waivers": WaiverFile.model_json_schema,
-    }[kind]()
-    head = {"$schema": _DIALECT, "$id": f"urn:pytest-contextcore:schema:{kind}:{VERSION}", "title": _TITLES[kind]}
-    return {**head, **{name: value for name, value in made.items() if name != "title"}}
-
-
 def text(kind: str) -> str:
-    """The schema as it is shipped."""
-    return json.dumps(generate(kind), indent=2, ensure_ascii=False) + "\n"
+    """The schema of a kind of file as it is shipped: what is written of evidence, what is read of plans and waivers."""
+    models: dict[str, type[BaseModel]] = {"evidence": Evidence, "plan": Plan, "waivers": WaiverFile}
+    made = models[kind].model_json_schema(mode="serialization" if kind == "evidence" else "validation")
+    head = {"$schema": _DIALECT, "$id": f"urn:pytest-contextcore:schema:{kind}:{VERSION}", "title": _TITLES[kind]}
+    return json.dumps({**head, **made, **head}, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

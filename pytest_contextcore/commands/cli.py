@@ -82,12 +82,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(error.format_message(), file=sys.stderr)
         return error.exit_code
     except click.UsageError as error:
-        path = name
-        if error.ctx is not None:
-            path = " ".join(filter(None, [error.ctx.command_path, error.ctx.invoked_subcommand]))
-        print(
-            f"{path}: {escaped(cut(error.format_message(), _MAX_LINE)).rstrip('.')}; see {path} --help", file=sys.stderr
-        )
+        path = " ".join(filter(None, [error.ctx.command_path, error.ctx.invoked_subcommand])) if error.ctx else name
+        said = escaped(cut(error.format_message(), _MAX_LINE)).rstrip(".")
+        print(f"{path}: {said}; see {path} --help", file=sys.stderr)
         return error.exit_code
     except click.Abort:
         print(f"{name}: interrupted", file=sys.stderr)
@@ -95,15 +92,11 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if error.filename is not None:
             raise  # not about the output
-        return _without_output(name, error)
-    return code or 0
-
-
-def _without_output(name: str, error: OSError) -> int:
-    if error.errno not in _OUTPUT_LOST:
-        print(f"{name}: {error.strerror or error}", file=sys.stderr)
+        lost = error.errno in _OUTPUT_LOST
+        if not isinstance(error, BrokenPipeError):  # which says that the reader went away, as with ``| head``
+            what = "its output cannot be written: " if lost else ""
+            print(f"{name}: {what}{error.strerror or error}", file=sys.stderr)
+        if lost:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the rest when it ends
         return 1
-    if not isinstance(error, BrokenPipeError):  # which says that the reader went away, as with ``| head``
-        print(f"{name}: its output cannot be written: {error.strerror}", file=sys.stderr)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the rest when it ends
-    return 1
+    return code or 0

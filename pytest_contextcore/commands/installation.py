@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +13,7 @@ from ..options import asserts_are_disabled
 
 _NEEDED = ("pytest", "pytest-dependency", "opentelemetry-sdk", "opentelemetry-exporter-otlp", "pydantic")
 _MIN_PYTEST = 9
+_AGAIN = "install pytest-contextcore again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Check:
 
 def check_installation(out: Path) -> list[Check]:
     """Make the folder for evidence and verify what a run relies on; doing it twice changes nothing."""
-    return [Check("python", platform.python_version()), *_packages(), _plugin(), _asserts(), _folder(out)]
+    python = Check("python", platform.python_version())
+    return [python, *map(_package, _NEEDED), _plugin(), _asserts(), _folder(out)]
 
 
 def check_endpoint(endpoint: str | None = None) -> Check | None:
@@ -51,26 +52,21 @@ def check_endpoint(endpoint: str | None = None) -> Check | None:
     return Check("endpoint", settings.describe(), problem or "", "start the collector, or correct the OTEL_* variables")
 
 
-def _packages() -> Iterator[Check]:
-    for name in _NEEDED:
-        try:
-            found = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            yield Check(name, "not installed", "is missing", "install pytest-contextcore again")
-            continue
-        if name == "pytest" and int(found.partition(".")[0]) < _MIN_PYTEST:
-            yield Check(name, found, f"older than {_MIN_PYTEST}", f"install pytest>={_MIN_PYTEST}")
-        else:
-            yield Check(name, found)
+def _package(name: str) -> Check:
+    try:
+        found = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Check(name, "not installed", "is missing", _AGAIN)
+    if name == "pytest" and int(found.partition(".")[0]) < _MIN_PYTEST:
+        return Check(name, found, f"older than {_MIN_PYTEST}", f"install pytest>={_MIN_PYTEST}")
+    return Check(name, found)
 
 
 def _plugin() -> Check:
-    names = {entry.name for entry in metadata.entry_points(group="pytest11")}
-    if "contextcore" not in names:
-        return Check("plugin", "not registered", "pytest does not load it", "install pytest-contextcore again")
+    if not metadata.entry_points(group="pytest11", name="contextcore"):
+        return Check("plugin", "not registered", "pytest does not load it", _AGAIN)
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
-        found = "not loaded by itself: PYTEST_DISABLE_PLUGIN_AUTOLOAD is set; name it with -p pytest_contextcore.plugin"
-        return Check("plugin", found)
+        return Check("plugin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD is set; name it with -p pytest_contextcore.plugin")
     return Check("plugin", "registered")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from ..errors import CollectionError, PlanError
 from ..ids import PLAN_FILE
-from ..plan.assign import PhaseTest, assign, find_plan
+from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan
 from ..plan.model import Plan, load_plan
 from ..session.sources import source_of
 from ..text import plain
@@ -43,11 +43,11 @@ def _check(file: Path | None) -> int:
     except PlanError as error:
         print(f"contextcore plan check: {error}", file=sys.stderr)  # a line for each mistake
         return 2
+    found: Mapping[str, str] = {}
     try:
-        found = {plan.short_phase_id(test.phase): test.nodeid for test in _fitting_tests(plan)}
+        found = _tests(plan).nodeids
     except CollectionError as error:
-        print("\n".join(describe(plan, {})))
-        return refuse(str(error), 1)
+        refuse(str(error))
     print("\n".join(describe(plan, found)))
     return 0 if len(found) == len(plan.phases) else 1
 
@@ -77,23 +77,21 @@ class _Collector:
                 self.tests.append(PhaseTest(item.nodeid, str(marker.args[0]), source))
 
 
-def _fitting_tests(plan: Plan) -> list[PhaseTest]:
-    """The plan's tests, as ``python -m pytest FOLDER`` would collect them.
+def _tests(plan: Plan) -> CollectedPlan:
+    """The plan with its tests, as ``python -m pytest FOLDER`` would collect them.
 
     Raises:
         CollectionError: pytest cannot collect the folder, or a test does not fit the plan.
     """
     collector, said = _Collector(), io.StringIO()
     sys.path.insert(0, str(Path.cwd()))
+    arguments = ["--collect-only", "-p", "no:contextcore-listener", str(plan.path.parent)]
     with redirect_stdout(said), redirect_stderr(said):
-        code = pytest.main(
-            ["--collect-only", "-p", "no:contextcore-listener", str(plan.path.parent)], plugins=[collector]
-        )
+        code = pytest.main(arguments, plugins=[collector])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         why = "; ".join(collector.errors) or (said.getvalue().strip().splitlines() or ["no message"])[-1]
         raise CollectionError(f"pytest cannot collect {plan.path.parent} (exit code {int(code)}): {why}")
-    assign(plan, collector.tests, whole=False)
-    return collector.tests
+    return assign(plan, collector.tests, whole=False)
 
 
 def describe(plan: Plan, found: Mapping[str, str]) -> list[str]:

@@ -6,43 +6,25 @@ import json
 import textwrap
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import click
 
 from .cli import refuse
 
 _WIDTH = 80
-_COLUMNS, _HEIGHT = 24, 9  # of Grafana's grid, of a panel in it
+_PANEL = {"w": 12, "h": 9}  # two beside each other in Grafana's grid of 24 columns
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A TraceQL query, what it answers, and how it is shown.
-
-    Attributes:
-        name: what a user calls it by.
-        kind: ``metrics`` gives a number over time, ``search`` a list of spans.
-        unit: Grafana's name of the number's unit; ``short`` is a count.
-        stack: shares are of interest, not numbers.
-    """
+class Query(NamedTuple):
+    """A TraceQL query: what a user calls it by, what it answers, and the panel of ``grafana.json`` that shows it."""
 
     name: str
     title: str
     purpose: str
-    kind: Literal["metrics", "search"]
+    panel: Literal["table", "share", "count", "duration"]
     query: str
-    unit: str = "short"
-    stack: bool = False
-
-    @property
-    def look(self) -> Literal["table", "share", "count", "duration"]:
-        """The panel in ``grafana.json`` that shows it."""
-        if self.kind == "search":
-            return "table"
-        return "share" if self.stack else "count" if self.unit == "short" else "duration"
 
 
 def queries() -> list[Query]:
@@ -54,15 +36,14 @@ def queries() -> list[Query]:
 def dashboard(found: list[Query]) -> dict[str, Any]:
     """A Grafana dashboard with a panel for each query; the user chooses the Tempo data source at its top."""
     parts = json.loads((files(__package__) / "grafana.json").read_text(encoding="utf-8"))
-    width = _COLUMNS // 2
     panels = [
         {
             "id": index + 1,
             "title": query.title,
             "description": query.purpose,
-            "gridPos": {"x": index % 2 * width, "y": index // 2 * _HEIGHT, "w": width, "h": _HEIGHT},
+            "gridPos": {"x": index % 2 * _PANEL["w"], "y": index // 2 * _PANEL["h"], **_PANEL},
             "targets": [{**parts["target"], "query": query.query}],
-            **parts["panels"][query.look],
+            **parts["panels"][query.panel],
         }
         for index, query in enumerate(found)
     ]
@@ -73,8 +54,7 @@ def _listing(found: list[Query]) -> Iterator[str]:
     for query in found:
         yield f"{query.name}: {query.title}"
         yield from textwrap.wrap(query.purpose, _WIDTH, initial_indent="  ", subsequent_indent="  ")
-        yield f"  {query.query}"
-        yield ""
+        yield f"  {query.query}\n"
     yield "contextcore queries NAME prints one query alone, --dashboard a Grafana dashboard."
 
 
@@ -91,17 +71,14 @@ def command(name: str | None, form: str, as_dashboard: bool) -> int:
     """
     if as_dashboard and (name is not None or form == "json"):
         raise click.UsageError("--dashboard stands alone, without NAME and --format", click.get_current_context())
-    found = queries()
+    known = {query.name: query for query in queries()}
+    if name is not None and name not in known:
+        return refuse(f"there is no query {name!r}; there are: {', '.join(known)}")
+    found = [known[name]] if name is not None else list(known.values())
     if as_dashboard:
         print(json.dumps(dashboard(found), indent=2))
-        return 0
-    if name is not None:
-        known = ", ".join(query.name for query in found)
-        found = [query for query in found if query.name == name]
-        if not found:
-            return refuse(f"there is no query {name!r}; there are: {known}")
-    if form == "json":
-        print(json.dumps([asdict(query) for query in found], indent=2))
+    elif form == "json":
+        print(json.dumps([query._asdict() for query in found], indent=2))
     else:
         print(found[0].query if name is not None else "\n".join(_listing(found)))
     return 0

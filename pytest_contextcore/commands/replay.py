@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
 import click
 
@@ -22,7 +21,6 @@ PATIENCE = 60.0
 """Seconds without an accepted request after which a replay gives up."""
 
 _ATTEMPTS = 8  # the pauses between them double, from 0.1 s on, unless the collector names one
-_WIDTH = 30
 _LINES = ".jsonl"
 
 
@@ -30,13 +28,9 @@ _LINES = ".jsonl"
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--endpoint", metavar="URL", help="Where to (default: OTEL_EXPORTER_OTLP_ENDPOINT).")
 @click.option(
-    "--timeout",
-    type=float,
-    default=PATIENCE,
-    show_default=True,
-    metavar="SECONDS",
+    "--timeout", type=float, default=PATIENCE, show_default=True, metavar="SECONDS",
     help="Give up after this time without progress.",
-)
+)  # fmt: skip
 def command(files: tuple[Path, ...], endpoint: str | None, timeout: float) -> int:
     """Send spans that could not be sent.
 
@@ -49,50 +43,51 @@ def command(files: tuple[Path, ...], endpoint: str | None, timeout: float) -> in
     if not settings.exporting:
         why = "; ".join(settings.problems) or "no endpoint is configured"
         return refuse(f"{why}; name one with --endpoint or OTEL_EXPORTER_OTLP_ENDPOINT")
-    lines = []
-    try:
-        with tempfile.TemporaryDirectory(prefix="contextcore-replay-") as folder:
-            lines = replay(list(dict.fromkeys(files)), settings, timeout, Path(folder))
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        lines = ["interrupted; the same command goes on where it stopped"]
-    for line in lines:
+    with tempfile.TemporaryDirectory(prefix="contextcore-replay-") as folder:
+        problems = replay(list(dict.fromkeys(files)), settings, timeout, Path(folder))
+    for line in problems:
         refuse(line)
-    return 1 if lines else 0
+    return 1 if problems else 0
 
 
 def replay(paths: Sequence[Path], settings: Settings, patience: float, folder: Path) -> list[str]:
     """Send all files; the lines about what did not go well. ``folder`` is for temporary files."""
-    from ..recovery.end import complete, end_open_spans  # noqa: PLC0415  (pydantic, only for a file that is there)
-
     held = [Spool(path) for path in paths]
-    ended = 0
+    try:
+        return _replay(held, settings, patience, folder)
+    finally:
+        for spool in held:
+            spool.close()
+
+
+def _replay(held: Sequence[Spool], settings: Settings, patience: float, folder: Path) -> list[str]:
+    # pydantic: only for a file that is there
+    from ..recovery.end import end_open_spans, end_open_spans_of_plan  # noqa: PLC0415
+
     spools = []
+    ended = 0
     for spool in held:
         if not spool.claim():
             return [spool.problem or f"{spool.path}: its run, or another replay of it, is not over"]
         if spool.path.suffix == _LINES:
-            ended += complete(spool.path)
             try:
                 spools.append(_converted(spool.path, settings, folder))
             except ValueError as error:
                 return [f"{spool.path}: {error}"]
+            ended += end_open_spans_of_plan(spool.path, spools[-1])
         else:
             ended += end_open_spans(spool)
+            if not any(piece.whole for piece in spool.pieces()):
+                return [f"{spool.path}: no span is in it; name a spool or a plan's .otlp.jsonl file"]
             spools.append(spool)
-    progress = Progress(sum(spool.pending for spool in spools), sys.stderr)
-    done = send(
-        settings,
-        spools,
-        seconds=patience,
-        free=float("inf"),
-        attempts=_ATTEMPTS,
-        accepted=progress.add,
-        later=" ".join(map(str, paths)),
-    )
-    progress.close()
-    for spool in held:
-        spool.close()
+    with click.progressbar(
+        length=sum(spool.pending for spool in spools), label="spans", show_pos=True, file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+    ) as bar:  # fmt: skip
+        done = send(
+            settings, spools, seconds=patience, free=float("inf"), attempts=_ATTEMPTS, accepted=bar.update,
+            later=" ".join(str(spool.path) for spool in held),
+        )  # fmt: skip
     how = f", {ended} of them ended as interrupted" if ended else ""
     print(f"{done.sent} spans sent to {settings.describe()}{how}")
     return done.lines
@@ -116,28 +111,3 @@ def _converted(path: Path, settings: Settings, folder: Path) -> Spool:
             for frame in frames:
                 spool.append(frame)
     return spool or Spool(target)
-
-
-class Progress:
-    """A bar on a terminal; nothing elsewhere."""
-
-    def __init__(self, total: int, stream: TextIO) -> None:
-        self._total, self._done, self._stream = total, 0, stream
-        self._shown = stream.isatty() and total > 0
-        self.add(0)
-
-    def add(self, spans: int) -> None:
-        """So many more were accepted."""
-        self._done += spans
-        share = min(1.0, self._done / self._total) if self._total else 1.0
-        bar = "#" * int(share * _WIDTH)
-        self._write(f"\r[{bar:<{_WIDTH}}] {share:4.0%}  {self._done:,} of {self._total:,} spans")
-
-    def close(self) -> None:
-        """Leave the line."""
-        self._write("\r\033[K")
-
-    def _write(self, text: str) -> None:
-        if self._shown:
-            self._stream.write(text)
-            self._stream.flush()

@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 
 from ..errors import EvidenceError
-from ..export.otlp_json import message_line
 from ..export.spool import Spool
 from ..files import write_atomic
 from ..report.diff import compare, document, lines
+from ..report.marks import can_encode
 from ..report.terminal import table
 from ..report.verdict import of_trace
 from ..text import escaped, harmless
@@ -41,11 +41,7 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | N
     FILE is its evidence, such as out/PI-101-002.json; without it, the newest in the folder for evidence.
     """
     if spans:
-        if file is None:
-            raise click.UsageError(
-                "--spans needs FILE, a spool such as out/spool/<run>.otlp", click.get_current_context()
-            )
-        return _spans(file)
+        return _spans(file) if file is not None else refuse("--spans needs FILE, a spool such as out/spool/<run>.otlp")
     try:
         file = file or newest(out, 1)[0]
         evidence = load_evidence(file)
@@ -66,7 +62,7 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | N
         return 0
     began = format_time(evidence.started_at) if evidence.started_at is not None else "never started"
     width = min(max(shutil.get_terminal_size().columns, 40), 120)
-    rows = [line for line, _ in table(verdict, width=width, ascii_only=not _can_print("✓✗·…"))]
+    rows = [line for line, _ in table(verdict, width=width, ascii_only=not can_encode(sys.stdout.encoding))]
     heads = [f"trace {evidence.trace_id}: {evidence.title}", f"started {began}, trace {evidence.otel_trace_id}"]
     _print([*heads, *rows, *([f"page:     {html}"] if html else [])])
     return 0
@@ -74,6 +70,8 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | N
 
 def _spans(path: Path) -> int:
     """Print a spool; exit code 1 if something in it is damaged, 2 if it is no spool."""
+    from ..export.messages import message_line  # noqa: PLC0415  (protobuf, only for a spool)
+
     spool = Spool(path)
     shown = damaged = 0
     try:
@@ -138,11 +136,3 @@ def _print(lines: Iterable[str]) -> None:
     """Evidence may come from elsewhere: no control character and no CI command of it reaches the terminal."""
     for line in lines:
         print(harmless(escaped(line), os.environ))
-
-
-def _can_print(text: str) -> bool:
-    try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import EvidenceError
-from ..export.sampler import sampled
+from ..export.provider import sampled
 from ..export.settings import Settings
 from ..ids import remote_parent
 from ..trace.file import load_evidence

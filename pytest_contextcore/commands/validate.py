@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import Fault, PlanError, shown
+from ..errors import Fault, PlanError
 from ..ids import PLAN_FILE
 from ..plan.model import load_plan
 from ..plan.waivers import read_waivers
 from ..schemas import KINDS, file_name, schema
-from ..schemas.check import faults, place_of
+from ..schemas.check import faults, of_model
 from ..trace.evidence import Evidence
 
 SCHEMAS = {kind: file_name(kind) for kind in KINDS}
@@ -43,10 +43,7 @@ def _broken_rules(document: Any) -> list[Fault]:
     try:
         evidence = Evidence.model_validate(document)
     except ValidationError as error:
-        return [
-            Fault(place_of(found["loc"]), shown(found["input"]), found["msg"].removeprefix("Value error, "), "")
-            for found in error.errors(include_url=False)
-        ]
+        return of_model(error, document)
     stated = evidence.summary.model_dump(mode="json")
     evidence.recount()
     counted = evidence.summary.model_dump(mode="json")

@@ -25,22 +25,19 @@ class Answer(NamedTuple):
 def judge_content(content: bytes, kind: str) -> Answer:
     """The judgement of an answer that says the request arrived; what is no OTLP answer is no acceptance."""
     try:
-        rejected, message = _partial_json(content) if kind == "application/json" else _partial_protobuf(content, kind)
-    except ValueError:
+        rejected, message = _rejected_json(content) if kind == "application/json" else _rejected_protobuf(content, kind)
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return Answer(accepted=False, problem="the answer is no OTLP message")
     return Answer(accepted=True, problem=message or "no reason given", rejected=rejected)
 
 
-def _partial_json(content: bytes) -> tuple[int, str]:
-    try:
-        answer: Any = json.loads(content or b"{}")
-        partial = answer.get("partialSuccess") or {}
-        return int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or "")
-    except (AttributeError, TypeError, RecursionError) as error:
-        raise ValueError("no OTLP answer") from error
+def _rejected_json(content: bytes) -> tuple[int, str]:
+    answer: Any = json.loads(content or b"{}")
+    partial = answer.get("partialSuccess") or {}
+    return int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or "")
 
 
-def _partial_protobuf(content: bytes, kind: str) -> tuple[int, str]:
+def _rejected_protobuf(content: bytes, kind: str) -> tuple[int, str]:
     if not content:
         return 0, ""
     if kind not in ("application/x-protobuf", "application/protobuf", "application/octet-stream"):

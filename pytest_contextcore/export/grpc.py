@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..version import __version__
@@ -21,15 +20,16 @@ _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 class GrpcTransport:
-    """A channel to a collector; only ``abort`` may be called by another thread than its own.
+    """A channel to a collector.
 
     Raises:
         OSError: a TLS file cannot be read.
     """
 
     def __init__(self, settings: Settings) -> None:
-        with _quiet_core():
-            import grpc  # noqa: PLC0415  (70 ms, and only for this protocol)
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # else its C core writes to stderr; it reads this when loaded
+        import grpc  # noqa: PLC0415  (70 ms, and only for this protocol)
+
         self._error = grpc.RpcError
         address = split_address(settings.endpoint or "")
         target = address.netloc.rpartition("@")[2]
@@ -47,7 +47,7 @@ class GrpcTransport:
             else grpc.secure_channel(target, _credentials(settings), options, compression)
         )
         self._call = self._channel.unary_unary(_EXPORT)
-        self._metadata = tuple((basic_credentials("authorization", address) | dict(settings.headers)).items())
+        self._metadata = tuple((basic_credentials(address) | dict(settings.headers)).items())
 
     def export(self, body: bytes, timeout: float) -> Answer:
         """Send one request; it ends within the timeout."""
@@ -63,34 +63,12 @@ class GrpcTransport:
         """Close the channel and what runs on it."""
         self._channel.close()
 
-    abort = close
-
 
 def _credentials(settings: Settings) -> grpc.ChannelCredentials:
     import grpc  # noqa: PLC0415  (only for this protocol)
 
-    def read(name: str | None) -> bytes | None:
-        if not name:
-            return None
-        with open(name, "rb") as file:  # noqa: PTH123  (a name as the environment gives it)
-            return file.read()
-
-    return grpc.ssl_channel_credentials(
-        read(settings.certificate), read(settings.client_key), read(settings.client_certificate)
-    )
-
-
-@contextmanager
-def _quiet_core() -> Iterator[None]:
-    """Keep gRPC's C core from writing to stderr, unless the user has set what it writes; it reads this when loaded."""
-    if "GRPC_VERBOSITY" in os.environ:
-        yield
-        return
-    os.environ["GRPC_VERBOSITY"] = "NONE"
-    try:
-        yield
-    finally:
-        del os.environ["GRPC_VERBOSITY"]
+    names = settings.certificate, settings.client_key, settings.client_certificate
+    return grpc.ssl_channel_credentials(*(Path(name).read_bytes() if name else None for name in names))
 
 
 def _judge(error: Any) -> Answer:
@@ -98,29 +76,10 @@ def _judge(error: Any) -> Answer:
     details = error.details() or ""
     if name == "DEADLINE_EXCEEDED":
         return Answer(accepted=False, problem="no answer in time", retryable=True)
-    wait = _retry_info(error)
     unreachable = name == "UNAVAILABLE" and "failed to connect" in details
     return Answer(
         accepted=False,
         problem="connection refused" if unreachable and "refused" in details else f"{name} {details}".strip(),
         refused=name == "INVALID_ARGUMENT" or (name == "RESOURCE_EXHAUSTED" and "larger than" in details),
-        retryable=not unreachable and (name in _RETRYABLE or (name == "RESOURCE_EXHAUSTED" and wait is not None)),
-        retry_after=wait,
+        retryable=not unreachable and name in _RETRYABLE,
     )
-
-
-def _retry_info(error: Any) -> float | None:
-    """Seconds to wait, if the status says so (``google.rpc.RetryInfo``, OTLP specification, "OTLP/gRPC Throttling")."""
-    packed = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
-    if packed is None:
-        return None
-    from google.protobuf.message import DecodeError  # noqa: PLC0415  (only where a server says so)
-    from google.rpc.error_details_pb2 import RetryInfo  # noqa: PLC0415
-    from google.rpc.status_pb2 import Status  # noqa: PLC0415
-
-    info = RetryInfo()
-    try:
-        found = any(detail.Unpack(info) for detail in Status.FromString(packed).details)
-    except DecodeError:
-        return None
-    return info.retry_delay.seconds + info.retry_delay.nanos / 1e9 if found else None

@@ -1,80 +1,38 @@
-"""Spans as OTLP/JSON lines, one request a line, as the collector's ``otlpjsonfile`` receiver reads them.
+"""Spans that this package made as OTLP/JSON lines, a request each, as the receiver ``otlpjsonfile`` reads them.
 
-The format is protobuf's JSON, but for ids in hex (OTLP specification, "JSON Protobuf Encoding").
+The format is protobuf's JSON, but for ids in hex (OTLP specification, "JSON Protobuf Encoding"). It is written by hand,
+since a plan's own file is written in every run of the plan, and OpenTelemetry's message classes take 25 ms to import.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..version import __version__
 from .wire import SCHEMA_URL, SCOPE_NAME
 
 if TYPE_CHECKING:
-    from ..span import Link, SpanData, SpanEvent
+    from ..span import SpanData
 
 _INT64 = 1 << 63
+_ODD = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+"""Protobuf's JSON names of the numbers that JSON lacks."""
+
 _STATUS = {"unset": 0, "ok": 1, "error": 2}
 _Json = dict[str, Any]
 
 
 def line(spans: Sequence[SpanData], resource: Mapping[str, Any]) -> str:
-    """One request of spans that this package made, without a newline.
-
-    It needs none of OpenTelemetry's message classes: a plan's own file is written in every run of the plan.
-    """
+    """One request of these spans, without a newline."""
     scope = {"name": SCOPE_NAME, "version": __version__}
     of_scope = {"scope": scope, "spans": [_span(span) for span in spans], "schemaUrl": SCHEMA_URL}
     of_resource = {"resource": _attributes(resource), "scopeSpans": [of_scope], "schemaUrl": SCHEMA_URL}
     return json.dumps({"resourceSpans": [of_resource]}, separators=(",", ":"))
 
 
-def message_line(resource_spans: bytes) -> str:
-    """An encoded ``ResourceSpans`` as one request, without a newline.
-
-    Raises:
-        ValueError: it is no such message.
-    """
-    # protobuf is imported where JSON is made of a spool, and not by everybody who imports this module
-    from google.protobuf.json_format import MessageToDict  # noqa: PLC0415
-    from google.protobuf.message import DecodeError  # noqa: PLC0415
-    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans  # noqa: PLC0415
-
-    try:
-        message = ResourceSpans.FromString(resource_spans)
-    except DecodeError as error:
-        raise ValueError("no OTLP message") from error
-    message.DiscardUnknownFields()
-    found: _Json = MessageToDict(message, use_integers_for_enums=True)
-    spans = [span for scope in message.scope_spans for span in scope.spans]
-    shown = [span for scope in found.get("scopeSpans", ()) for span in scope.get("spans", ())]
-    for span, target in zip(spans, shown, strict=True):
-        target |= {"traceId": span.trace_id.hex(), "spanId": span.span_id.hex()}
-        if span.parent_span_id:
-            target["parentSpanId"] = span.parent_span_id.hex()
-        for link, other in zip(span.links, target.get("links", ()), strict=True):
-            other |= {"traceId": link.trace_id.hex(), "spanId": link.span_id.hex()}
-    return json.dumps({"resourceSpans": [found]}, separators=(",", ":"))
-
-
-def spans_of(request: Any) -> Iterator[_Json]:
-    """The spans of a decoded request.
-
-    Raises:
-        KeyError, TypeError, AttributeError: it is none.
-    """
-    for of_resource in request["resourceSpans"]:
-        for of_scope in of_resource.get("scopeSpans", ()):
-            yield from of_scope.get("spans", ())
-
-
 def _span(span: SpanData) -> _Json:
-    status: _Json = {"code": _STATUS[span.status.code]}
-    if span.status.code == "error":
-        status["message"] = _clean(span.status.description)
     found = {
         "traceId": span.trace_id,
         "spanId": span.span_id,
@@ -83,7 +41,7 @@ def _span(span: SpanData) -> _Json:
         "startTimeUnixNano": str(span.start),
         "endTimeUnixNano": str(span.end),
         **_attributes(span.attributes),
-        "status": status,
+        "status": {"code": _STATUS[span.status.code], "message": _clean(span.status.description)},
         "flags": 0x300 if span.parent_remote else 0x100,
     }
     if span.parent_id:
@@ -91,18 +49,13 @@ def _span(span: SpanData) -> _Json:
     if span.trace_state:
         found["traceState"] = _clean(span.trace_state)
     if span.events:
-        found["events"] = [_event(event) for event in span.events]
+        found["events"] = [
+            {"timeUnixNano": str(event.time), "name": _clean(event.name), **_attributes(event.attributes)}
+            for event in span.events
+        ]
     if span.links:
-        found["links"] = [_link(link) for link in span.links]
+        found["links"] = [{"traceId": link.trace_id, "spanId": link.span_id, "flags": 0x100} for link in span.links]
     return found
-
-
-def _event(event: SpanEvent) -> _Json:
-    return {"timeUnixNano": str(event.time), "name": _clean(event.name), **_attributes(event.attributes)}
-
-
-def _link(link: Link) -> _Json:
-    return {"traceId": link.trace_id, "spanId": link.span_id, "flags": 0x100}
 
 
 def _attributes(attributes: Mapping[str, Any]) -> _Json:
@@ -117,15 +70,10 @@ def _value(value: object) -> _Json:
         case int() if -_INT64 <= value < _INT64:
             return {"intValue": str(int(value))}
         case float():
-            return {"doubleValue": float(value) if math.isfinite(value) else _odd(value)}
+            return {"doubleValue": _ODD.get(str(value), value)}
         case list() | tuple():
             return {"arrayValue": {"values": [_value(inner) for inner in value]}}
     return {"stringValue": _clean(str(value))}
-
-
-def _odd(value: float) -> str:
-    """Protobuf's JSON names of the numbers that JSON lacks."""
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _clean(text: str) -> str:

@@ -11,9 +11,8 @@ from ..ids import Remote
 from ..redact import redact
 from ..span import Attributes, SpanData
 from . import wire
-from .provider import install_global
+from .provider import install_global, sampled
 from .resource import resource
-from .sampler import sampled
 from .settings import Settings
 from .spool import Spool
 

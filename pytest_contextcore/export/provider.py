@@ -1,4 +1,4 @@
-"""A tracer provider for code under test: its spans reach a spool of their own, and so the same collector.
+"""The SDK on demand: its sampler, and a tracer provider for code under test, whose spans reach a spool of their own.
 
 The SDK costs more time than all else that a session imports to export, and most suites make no spans of their own: it
 is imported when somebody asks the provider for anything.
@@ -6,27 +6,24 @@ is imported when somebody asks the provider for anything.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..redact import redact
-from .sampler import sampler_of
+from .settings import DEFAULT_SAMPLER, SAMPLERS, Settings
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
-    from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.trace import TracerProvider as ApiProvider
 
+    from ..ids import Remote
     from ..span import Attributes
-    from .settings import Settings
 
 Sink = Callable[[bytes, bytes], object]
 """Takes the head of a spool, and a frame for it (`pytest_contextcore.export.wire`)."""
 
-_BETWEEN = "\n\0\n"  # no pattern of `redact` reaches across white space
 _NO_LIMIT = 1 << 62  # the SDK has limits of its own
 
 
@@ -42,15 +39,7 @@ def install_global(settings: Settings, attributes: Attributes, sink: Sink, refus
 
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return False
-    provider: ApiProvider
-    if "opentelemetry.sdk.trace" in sys.modules:
-        try:
-            provider = _provider(settings, attributes, sink, refused)
-        except ValueError as error:
-            refused(str(error))
-            return False
-    else:
-        provider = _on_demand(lambda: _provider(settings, attributes, sink, refused), refused)
+    provider = _on_demand(lambda: _provider(settings, attributes, sink, refused), refused)
     trace.set_tracer_provider(provider)
     return trace.get_tracer_provider() is provider  # somebody may have been faster
 
@@ -109,9 +98,6 @@ def _processor(sink: Sink, refused: Callable[[str], None]) -> SpanProcessor:
     class ToSink(SpanProcessor):
         """Hands each sampled span to the spool when it ends, in the thread that ended it."""
 
-        def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-            """Nothing is to be done."""
-
         def on_end(self, span: ReadableSpan) -> None:
             """Write the span."""
             if span.context is None or not span.context.trace_flags.sampled:
@@ -122,32 +108,32 @@ def _processor(sink: Sink, refused: Callable[[str], None]) -> SpanProcessor:
                 refused(f"a span of code under test cannot be encoded: {error}")
                 return
             (scope,) = found.scope_spans
-            _redact(scope)
+            messages.change_texts(scope, lambda text: redact(text, _NO_LIMIT))
             head = wire.head_of(found.resource.SerializeToString(), found.schema_url)
             sink(head, messages.fitting(wire.frame_of(scope.SerializeToString())))
-
-        def shutdown(self) -> None:
-            """Nothing is held."""
-
-        def force_flush(self, timeout_millis: int = 30_000) -> bool:
-            """Nothing is held."""
-            del timeout_millis
-            return True
 
     return ToSink()
 
 
-def _redact(scope: ScopeSpans) -> None:
-    """Take secrets out of a span's texts; all are looked at in one go, since `redact` has a cost a call."""
-    from .messages import change_texts  # noqa: PLC0415  (when somebody traces)
+def sampled(settings: Settings, remote: Remote | None, trace_id: str) -> bool:
+    """Whether the sampler takes this trace (32 hex digits), whose parent is ``remote``."""
+    if settings.sampler == DEFAULT_SAMPLER:  # the SDK's rule for it, without importing the SDK
+        return remote is None or remote.sampled
+    from opentelemetry import trace  # noqa: PLC0415  (35 ms, and the default needs none of it)
 
-    texts: list[str] = []
+    parent = None
+    if remote is not None:
+        ids = int(remote.trace_id, 16), int(remote.span_id, 16)
+        context = trace.SpanContext(*ids, is_remote=True, trace_flags=trace.TraceFlags(remote.sampled))
+        parent = trace.set_span_in_context(trace.NonRecordingSpan(context))
+    decision = sampler_of(settings).should_sample(parent, int(trace_id, 16), "pytest").decision
+    return decision.name == "RECORD_AND_SAMPLE"
 
-    def collect(text: str) -> str:
-        texts.append(text)
-        return text
 
-    change_texts(scope, collect)
-    whole = _BETWEEN.join(texts)
-    if redact(whole, _NO_LIMIT) != whole:
-        change_texts(scope, lambda text: redact(text, _NO_LIMIT))
+def sampler_of(settings: Settings) -> Sampler:
+    """The SDK's sampler of this name."""
+    from opentelemetry.sdk.trace import sampling  # noqa: PLC0415  (only for other samplers than the default)
+
+    found = getattr(sampling, SAMPLERS[settings.sampler])
+    sampler: Sampler = found(settings.rate) if isinstance(found, type) else found
+    return sampler

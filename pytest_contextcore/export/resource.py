@@ -13,6 +13,35 @@ from .wire import SCOPE_NAME
 if TYPE_CHECKING:
     from ..span import Attributes
 
+_CI = {
+    "GITHUB_ACTIONS": {
+        "cicd.pipeline.name": ("GITHUB_WORKFLOW",),
+        "cicd.pipeline.run.id": ("GITHUB_RUN_ID",),
+        "cicd.pipeline.task.name": ("GITHUB_JOB",),
+        "vcs.ref.head.name": ("GITHUB_HEAD_REF", "GITHUB_REF_NAME"),
+        "vcs.ref.head.revision": ("GITHUB_SHA",),
+    },
+    "GITLAB_CI": {
+        "cicd.pipeline.name": ("CI_PIPELINE_NAME", "CI_PROJECT_PATH"),
+        "cicd.pipeline.run.id": ("CI_PIPELINE_ID",),
+        "cicd.pipeline.run.url.full": ("CI_PIPELINE_URL",),
+        "cicd.pipeline.task.name": ("CI_JOB_NAME",),
+        "vcs.repository.url.full": ("CI_PROJECT_URL", "CI_REPOSITORY_URL"),
+        "vcs.ref.head.name": ("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_COMMIT_REF_NAME"),
+        "vcs.ref.head.revision": ("CI_COMMIT_SHA",),
+    },
+    "JENKINS_URL": {
+        "cicd.pipeline.name": ("JOB_NAME",),
+        "cicd.pipeline.run.id": ("BUILD_ID", "BUILD_NUMBER"),
+        "cicd.pipeline.run.url.full": ("BUILD_URL",),
+        "cicd.pipeline.task.name": ("STAGE_NAME",),
+        "vcs.repository.url.full": ("GIT_URL",),
+        "vcs.ref.head.name": ("CHANGE_BRANCH", "BRANCH_NAME", "GIT_BRANCH"),
+        "vcs.ref.head.revision": ("GIT_COMMIT",),
+    },
+}
+"""By the variable that a CI system sets: attributes, and the variables that tell them, the first one that is set."""
+
 
 def resource(environ: Mapping[str, str]) -> Attributes:
     """Who emits the spans: service, this package as the SDK that makes them, CI and VCS where the environment tells.
@@ -32,62 +61,19 @@ def resource(environ: Mapping[str, str]) -> Attributes:
 
 
 def _ci(environ: Mapping[str, str]) -> dict[str, str]:
-    """CI/CD and VCS attributes (OpenTelemetry semantic conventions) of the three systems whose variables are known."""
-    get = environ.get
-    if get("GITHUB_ACTIONS") == "true":
-        repository = "/".join(part for part in (get("GITHUB_SERVER_URL", ""), get("GITHUB_REPOSITORY", "")) if part)
-        run = get("GITHUB_RUN_ID", "")
-        return _attributes(
-            get("GITHUB_WORKFLOW"),
-            run,
-            f"{repository}/actions/runs/{run}" if repository and run else "",
-            get("GITHUB_JOB"),
-            repository,
-            get("GITHUB_HEAD_REF") or get("GITHUB_REF_NAME"),
-            get("GITHUB_SHA"),
-        )
-    if get("GITLAB_CI"):
-        return _attributes(
-            get("CI_PIPELINE_NAME") or get("CI_PROJECT_PATH"),
-            get("CI_PIPELINE_ID"),
-            get("CI_PIPELINE_URL"),
-            get("CI_JOB_NAME"),
-            get("CI_PROJECT_URL") or get("CI_REPOSITORY_URL"),
-            get("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME") or get("CI_COMMIT_REF_NAME"),
-            get("CI_COMMIT_SHA"),
-        )
-    if get("JENKINS_URL"):
-        return _attributes(
-            get("JOB_NAME"),
-            get("BUILD_ID") or get("BUILD_NUMBER"),
-            get("BUILD_URL"),
-            get("STAGE_NAME"),
-            get("GIT_URL"),
-            get("CHANGE_BRANCH") or get("BRANCH_NAME") or get("GIT_BRANCH"),
-            get("GIT_COMMIT"),
-        )
-    return {}
-
-
-_CI_NAMES = (
-    "cicd.pipeline.name",
-    "cicd.pipeline.run.id",
-    "cicd.pipeline.run.url.full",
-    "cicd.pipeline.task.name",
-    "vcs.repository.url.full",
-    "vcs.ref.head.name",
-    "vcs.ref.head.revision",
-)
-
-
-def _attributes(*values: str | None) -> dict[str, str]:
-    found = {name: value for name, value in zip(_CI_NAMES, values, strict=True) if value}
-    addresses = {name: without_credentials(value) for name, value in found.items() if name.endswith(".full")}
-    if (repository := addresses.pop("vcs.repository.url.full", "")) and (shown := _for_a_browser(repository)):
-        addresses["vcs.repository.url.full"] = shown
-    return {**{name: value for name, value in found.items() if not name.endswith(".full")}, **addresses}
-
-
-def _for_a_browser(repository: str) -> str:
-    """The repository's HTTP(S) address without ``.git`` (semantic conventions, VCS); empty where it has none."""
-    return repository.rstrip("/").removesuffix(".git") if repository.startswith(("https://", "http://")) else ""
+    """CI/CD and VCS attributes (OpenTelemetry semantic conventions), addresses without credentials."""
+    system = next((name for name in _CI if environ.get(name)), None)
+    if system is None:
+        return {}
+    found = {
+        name: next((value for variable in variables if (value := environ.get(variable))), "")
+        for name, variables in _CI[system].items()
+    }
+    if system == "GITHUB_ACTIONS" and (repository := environ.get("GITHUB_REPOSITORY")):
+        address = f"{environ.get('GITHUB_SERVER_URL', '')}/{repository}"
+        found["vcs.repository.url.full"] = address
+        found["cicd.pipeline.run.url.full"] = f"{address}/actions/runs/{found['cicd.pipeline.run.id']}"
+    for name in ("vcs.repository.url.full", "cicd.pipeline.run.url.full"):
+        address = found.get(name, "")  # an address for a browser; a repository may be named by another one
+        found[name] = without_credentials(address).removesuffix(".git") if address.startswith("http") else ""
+    return found

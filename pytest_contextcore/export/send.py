@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from .answer import Answer
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from .grpc import GrpcTransport
     from .http import HttpTransport
     from .settings import Settings
+
+    Transport = HttpTransport | GrpcTransport
 
 SECONDS = 1.75
 """What sending may add to a run in all. It may be 2 s: the rest is for noticing, and for a busy machine."""
@@ -29,9 +33,6 @@ REQUEST_BYTES = 3_500_000
 _JSON_BYTES = 1_000_000  # before they become JSON, which takes ten times the memory
 _ATTEMPTS = 3
 _FIRST_PAUSE = 0.1
-_REFUSED_IN_A_ROW = 20
-_LEAVE_TAKING = 0.1
-"""Seconds in which a thread that is woken up has to end."""
 
 NO_ANSWER = "no answer in time"
 _now, _sleep = time.monotonic, time.sleep  # a test of somebody's may replace those in `time`
@@ -77,7 +78,7 @@ def send(
     elif waiting:
         job.run()
     left = {spool: spool.pending for spool in waiting if not spool.settle()}
-    lines = list(job.remarks())
+    lines = [f"{count} {what}" for what, count in job.remarks.items()]
     lines += [f"spool {spool.problem}; {spool.lost} spans are lost" for spool in spools if spool.problem]
     if count := sum(left.values()):
         files = later or " ".join(str(spool.path) for spool in left)
@@ -110,13 +111,12 @@ class _Job:
     ) -> None:
         self.sent = 0
         self.problem: str | None = None
-        self._rejected: dict[str, int] = {}
-        self._aside: dict[tuple[str, str], int] = {}
+        self.remarks: Counter[str] = Counter()
+        """What did not go well with spans that are not left, and how often."""
         self._settings, self._spools, self._free = settings, spools, free
         self._attempts, self._told = attempts, accepted
         self._json = settings.protocol == "http/json"
-        self._transport: HttpTransport | GrpcTransport | None = None
-        self._understood, self._refused_in_a_row = False, 0
+        self._understood = False
         self._lock, self._done, self._over = threading.Lock(), threading.Event(), False
         self._mark = _now()
         self._until = self._mark + seconds
@@ -135,30 +135,19 @@ class _Job:
                 with self._lock:
                     self._over = True
                     self.problem = self.problem or ("time ran out" if self.sent else NO_ANSWER)
-                if self._transport is not None:
-                    self._transport.abort()
             if collecting:
                 gc.enable()
-        thread.join(None if finished else _LEAVE_TAKING)  # a test that looks at threads should not see it
-
-    def remarks(self) -> Iterator[str]:
-        """What did not go well with spans that are not left."""
-        where = self._settings.describe()
-        for why, count in self._rejected.items():
-            yield f"{count} spans rejected by {where}: {why}"
-        for (what, aside), count in self._aside.items():
-            yield f"{count} {what} could not be sent and were put aside: {aside}"
+        if finished:
+            thread.join()  # a test that looks at threads should not see it
 
     # -- in the thread -----------------------------------------------------------------------------------------------
     def _work(self) -> None:
         try:
-            self._transport = transport = _open_transport(self._settings)
-            try:
-                if not self._spools and not (answer := self._ask(self._empty)).accepted:
+            with closing(_open_transport(self._settings)) as transport:
+                if self._spools:
+                    all(self._send(transport, spool) for spool in self._spools)
+                elif not (answer := self._ask(transport, self._empty)).accepted:
                     self._note(answer.problem)
-                all(self._send(spool) for spool in self._spools)
-            finally:
-                transport.close()
         except ImportError as error:
             self._note(f"{self._settings.protocol} needs the package of {error.name}")
         except Exception as error:  # noqa: BLE001  (a TLS file, the spool, or a socket that a user's plugin replaced)
@@ -166,54 +155,53 @@ class _Job:
         finally:
             self._done.set()
 
-    def _send(self, spool: Spool) -> bool:
+    def _send(self, transport: Transport, spool: Spool) -> bool:
         head = spool.head()
-        return all(self._deliver(spool, head, batch) for batch in self._batches(spool))
+        return all(self._deliver(transport, spool, head, batch) for batch in self._batches(spool))
 
     def _batches(self, spool: Spool) -> Iterator[list[Piece]]:
-        """The frames of a request each; what is damaged is put aside when all before it was accepted."""
+        """The frames of a request each."""
         batch: list[Piece] = []
         size, limit = 0, _JSON_BYTES if self._json else REQUEST_BYTES
         for piece in spool.pieces(spool.position()):
-            if batch and (not piece.whole or size + len(piece.data) > limit):
+            if not piece.whole:
+                self.remarks[f"damaged pieces of {spool.path} were left out"] += 1
+                continue
+            if batch and size + len(piece.data) > limit:
                 yield batch
                 batch, size = [], 0
-            if piece.whole:
-                batch.append(piece)
-                size += len(piece.data)
-            else:
-                self._put_aside(spool, piece, "damaged pieces", spool.damaged.name)
+            batch.append(piece)
+            size += len(piece.data)
         if batch:
             yield batch
 
-    def _deliver(self, spool: Spool, head: bytes, batch: list[Piece]) -> bool:
+    def _deliver(self, transport: Transport, spool: Spool, head: bytes, batch: list[Piece]) -> bool:
         """Send frames until they are accepted or put aside; False when sending has to stop."""
-        answer = self._ask(self._body(head, batch))
+        answer = self._ask(transport, self._body(head, batch))
         if answer.accepted and not 0 <= answer.rejected <= len(batch):
             answer = Answer(accepted=False, problem=f"a wrong answer: {answer.rejected} of {len(batch)} spans rejected")
+        where, why = self._settings.describe(), self._settings.clean(answer.problem)
         if answer.accepted:
-            return self._accept(spool, batch, answer)
+            self._understood = True
+            return self._accept(spool, batch, answer.rejected, f"spans rejected by {where}: {why}")
         if answer.refused and len(batch) > 1:
             half = len(batch) // 2
-            return self._deliver(spool, head, batch[:half]) and self._deliver(spool, head, batch[half:])
-        if answer.refused and self._refused_in_a_row < _REFUSED_IN_A_ROW:
-            self._understood = self._understood or self._ask(self._empty).accepted  # else it refuses whatever comes
-            if self._understood:
-                self._refused_in_a_row += 1
-                what = f"spans refused by {self._settings.describe()} ({self._settings.clean(answer.problem)})"
-                return self._put_aside(spool, batch[0], what, spool.refused.name)
+            return all(self._deliver(transport, spool, head, part) for part in (batch[:half], batch[half:]))
+        if answer.refused:
+            self._understood = self._understood or self._ask(transport, self._empty).accepted
+            if self._understood:  # else it refuses whatever comes
+                aside = f"spans refused by {where} ({why}) could not be sent and were put aside: {spool.refused}"
+                return self._accept(spool, batch, 1, aside, refused=True)
         self._note(answer.problem)
         return False
 
-    def _ask(self, body: bytes | None) -> Answer:
+    def _ask(self, transport: Transport, body: bytes) -> Answer:
         """The answer to a request; it is tried again where that may help and there is time."""
-        if body is None or self._transport is None:
-            return Answer(accepted=False, problem="no OTLP message", refused=True)
         for attempt in range(self._attempts):
             if (left := self._until - _now()) <= 0:
                 break
             began = _now()
-            answer = self._transport.export(body, min(left, self._settings.timeout))
+            answer = transport.export(body, min(left, self._settings.timeout))
             if answer.accepted:
                 self._extend(_now() - began)
                 return answer
@@ -230,43 +218,31 @@ class _Job:
             self._until += now - self._mark - (took if took > self._free else 0.0)
             self._mark = now
 
-    def _body(self, head: bytes, batch: list[Piece]) -> bytes | None:
+    def _body(self, head: bytes, batch: list[Piece]) -> bytes:
         parts = [head, *(piece.data for piece in batch)]
         if not self._json:
             return b"".join([b"\x0a", varint(sum(map(len, parts))), *parts])
-        from .otlp_json import message_line  # noqa: PLC0415  (protobuf, which the others do without)
+        from .messages import message_line  # noqa: PLC0415  (protobuf, which the others do without)
 
-        try:
-            return message_line(b"".join(parts)).encode()
-        except ValueError:
-            return None
+        return message_line(b"".join(parts)).encode()
 
     @property
     def _empty(self) -> bytes:
         return b'{"resourceSpans":[]}' if self._json else b""
 
-    def _accept(self, spool: Spool, batch: list[Piece], answer: Answer) -> bool:
+    def _accept(self, spool: Spool, batch: list[Piece], lost: int, why: str, *, refused: bool = False) -> bool:
+        """Note that frames need not be sent again, and what became of those that were not taken."""
         with self._lock:
             if self._over:
                 return False
-            self._understood, self._refused_in_a_row = True, 0
-            self.sent += len(batch) - answer.rejected
+            if refused:
+                spool.put_aside(batch[0].data)
             spool.accepted(batch[-1].end)
-            if answer.rejected:
-                why = self._settings.clean(answer.problem)
-                self._rejected[why] = self._rejected.get(why, 0) + answer.rejected
+            self.sent += len(batch) - lost
+            if lost:
+                self.remarks[why] += lost
         self._told(len(batch))
         return True
-
-    def _put_aside(self, spool: Spool, piece: Piece, what: str, name: str) -> bool:
-        with self._lock:
-            if self._over:
-                return False
-            spool.put_aside(piece)
-            spool.accepted(piece.end)
-            key = what, str(spool.path.with_name(name))
-            self._aside[key] = self._aside.get(key, 0) + 1
-            return True
 
     def _note(self, problem: str) -> None:
         with self._lock:
@@ -274,7 +250,7 @@ class _Job:
                 self.problem = self._settings.clean(problem)
 
 
-def _open_transport(settings: Settings) -> HttpTransport | GrpcTransport:
+def _open_transport(settings: Settings) -> Transport:
     """The transport of a protocol; nothing is connected yet. A session needs one of them."""
     if settings.protocol == "grpc":
         from .grpc import GrpcTransport  # noqa: PLC0415

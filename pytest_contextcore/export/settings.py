@@ -6,7 +6,7 @@ The standard library suffices for that.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -16,14 +16,16 @@ from ..redact import HIDDEN, redact
 Protocol = Literal["grpc", "http/protobuf", "http/json"]
 
 _PROTOCOLS: tuple[Protocol, ...] = ("grpc", "http/protobuf", "http/json")
-_SAMPLERS = (
-    "always_on",
-    "always_off",
-    "traceidratio",
-    "parentbased_always_on",
-    "parentbased_always_off",
-    "parentbased_traceidratio",
-)
+SAMPLERS = {
+    "always_on": "ALWAYS_ON",
+    "always_off": "ALWAYS_OFF",
+    "traceidratio": "TraceIdRatioBased",
+    "parentbased_always_on": "DEFAULT_ON",
+    "parentbased_always_off": "DEFAULT_OFF",
+    "parentbased_traceidratio": "ParentBasedTraceIdRatio",
+}
+"""What ``OTEL_TRACES_SAMPLER`` may name, and its name in ``opentelemetry.sdk.trace.sampling``."""
+
 DEFAULT_SAMPLER = "parentbased_always_on"
 _DEFAULT_TIMEOUT = 10.0
 _PORTS = {"http": 80, "https": 443}
@@ -45,10 +47,10 @@ class Settings:
     sdk_disabled: bool = False
     exporter: Literal["none", "otlp"] = "otlp"
     sampler: str = DEFAULT_SAMPLER
-    sampler_arg: str = ""
+    rate: float = 1.0
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     gzip: bool = False
-    insecure: bool = True
+    insecure: bool = False
     certificate: str | None = None
     client_key: str | None = None
     client_certificate: str | None = None
@@ -60,26 +62,7 @@ class Settings:
         if endpoint is not None:  # for all signals; the variable for traces would beat it
             environ = {name: value for name, value in environ.items() if name != "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
             environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
-        reader = _Reader(environ)
-        exporter = reader.exporter()
-        protocol, address = reader.target()
-        sampler, sampler_arg = reader.sampler()
-        return cls(
-            endpoint=address,
-            protocol=protocol,
-            timeout=reader.timeout(),
-            sdk_disabled=environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
-            exporter=exporter,
-            sampler=sampler,
-            sampler_arg=sampler_arg,
-            headers=reader.headers(),
-            gzip=reader.gzip(),
-            insecure=reader.insecure(address),
-            certificate=reader.get("CERTIFICATE") or None,
-            client_key=reader.get("CLIENT_KEY") or None,
-            client_certificate=reader.get("CLIENT_CERTIFICATE") or None,
-            problems=tuple(reader.problems),
-        )
+        return _Reader(environ).settings()
 
     @property
     def exporting(self) -> bool:
@@ -93,17 +76,13 @@ class Settings:
     def clean(self, text: str) -> str:
         """A collector's text in one line: without control characters and the credentials that we sent, and cut."""
         text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-        for secret in sorted(self._secrets(), key=len, reverse=True):
-            text = text.replace(secret, HIDDEN)
+        address = split_address(self.endpoint or "")
+        secrets = {word for value in self.headers.values() for word in (value, *value.split())}
+        secrets |= {address.query, address.username or "", address.password or "", unquote(address.password or "")}
+        for secret in sorted(secrets, key=len, reverse=True):
+            if len(secret) > 3:
+                text = text.replace(secret, HIDDEN)
         return redact(text, _SHOWN)
-
-    def _secrets(self) -> set[str]:
-        found = set(self.headers.values())
-        found |= {word for value in self.headers.values() for word in value.split()}
-        if self.endpoint is not None:
-            parts = split_address(self.endpoint)
-            found |= {parts.query, parts.username or "", parts.password or "", unquote(parts.password or "")}
-        return {secret for secret in found if len(secret) > 3}
 
 
 class _Reader:
@@ -111,91 +90,92 @@ class _Reader:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self.problems: list[str] = []
+        self._problems: list[str] = []
 
-    def get(self, name: str) -> str:
-        """An exporter option: the one for traces, else the one for all signals; stripped, empty if unset."""
-        return self._found(name)[1]
+    def settings(self) -> Settings:
+        """The settings, and what is wrong with them."""
+        exporter = self._exporter()
+        protocol, endpoint = self._target()
+        scheme = split_address(endpoint or "").scheme
+        sampler = self._one_of(SAMPLERS, *self._read("OTEL_TRACES_SAMPLER"), DEFAULT_SAMPLER)
+        rate = self._read("OTEL_TRACES_SAMPLER_ARG") if sampler.endswith("traceidratio") else ("", "")
+        return Settings(
+            endpoint=endpoint,
+            protocol=protocol,
+            timeout=self._number(
+                *self._option("TIMEOUT"), _DEFAULT_TIMEOUT, "of seconds", lambda n: 0 < n < float("inf")
+            ),
+            sdk_disabled=self._read("OTEL_SDK_DISABLED")[1].lower() == "true",
+            exporter=exporter,
+            sampler=sampler,
+            rate=self._number(*rate, 1.0, "from 0 to 1", lambda n: 0 <= n <= 1),
+            headers=self._headers(),
+            gzip=self._one_of(("none", "gzip"), *self._option("COMPRESSION"), "none") == "gzip",
+            insecure=scheme == "http" if scheme else self._option("INSECURE")[1].lower() == "true",
+            certificate=self._option("CERTIFICATE")[1] or None,
+            client_key=self._option("CLIENT_KEY")[1] or None,
+            client_certificate=self._option("CLIENT_CERTIFICATE")[1] or None,
+            problems=tuple(self._problems),
+        )
 
-    def _found(self, name: str) -> tuple[str, str]:
-        for variable in (f"OTEL_EXPORTER_OTLP_TRACES_{name}", f"OTEL_EXPORTER_OTLP_{name}"):
-            if value := self._environ.get(variable, "").strip():
-                return variable, value
-        return f"OTEL_EXPORTER_OTLP_{name}", ""
+    def _read(self, *variables: str) -> tuple[str, str]:
+        """The first of these variables that is set, and its value, stripped; else the last one, and nothing."""
+        found = [(name, value) for name in variables if (value := self._environ.get(name, "").strip())]
+        return found[0] if found else (variables[-1], "")
 
-    def target(self) -> tuple[Protocol, str | None]:
+    def _option(self, name: str) -> tuple[str, str]:
+        """An exporter option: the variable for traces beats the one for all signals."""
+        return self._read(f"OTEL_EXPORTER_OTLP_TRACES_{name}", f"OTEL_EXPORTER_OTLP_{name}")
+
+    def _one_of(self, known: Collection[str], variable: str, value: str, default: str) -> str:
+        if value and value.lower() not in known:
+            self._problems.append(f"{variable}={value[:80]} is not supported; {default} is used")
+        return value.lower() if value.lower() in known else default
+
+    def _number(self, variable: str, value: str, default: float, what: str, good: Callable[[float], bool]) -> float:
+        try:
+            number = float(value or default)
+        except ValueError:
+            number = float("nan")
+        if good(number):
+            return number
+        self._problems.append(f"{variable}={value[:80]} is no number {what}; {default:g} is used")
+        return default
+
+    def _target(self) -> tuple[Protocol, str | None]:
         """Protocol and address; no address where it or the protocol cannot be used."""
-        variable, endpoint = self._found("ENDPOINT")
-        named, value = self._found("PROTOCOL")
+        variable, endpoint = self._option("ENDPOINT")
+        named, value = self._option("PROTOCOL")
         parts = split_address(endpoint)
         found = [protocol for protocol in _PROTOCOLS if protocol == value.lower()]
         if value and not found:
-            self.problems.append(f"no spans are sent: {named}={value[:80]} is none of {', '.join(_PROTOCOLS)}")
+            self._problems.append(f"no spans are sent: {named}={value[:80]} is none of {', '.join(_PROTOCOLS)}")
             return "http/protobuf", None
         protocol = found[0] if found else "grpc" if port_of(endpoint) == 4317 else "http/protobuf"
         if not endpoint:
             return protocol, None
         good = parts.scheme in ("http", "https") or (protocol == "grpc" and not parts.scheme)
         if not (good and port_of(endpoint) and parts.hostname):
-            self.problems.append(f"no spans are sent: {variable} is no http or https address")
+            self._problems.append(f"no spans are sent: {variable} is no http or https address")
             return protocol, None
         if protocol != "grpc" and "TRACES" not in variable:  # the one for all signals is a base
             endpoint = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/v1/traces"))
         return protocol, endpoint
 
-    def exporter(self) -> Literal["none", "otlp"]:
-        value = self._environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
-        names = [name.strip() for name in value.split(",") if name.strip()]
+    def _exporter(self) -> Literal["none", "otlp"]:
+        variable, value = self._read("OTEL_TRACES_EXPORTER")
+        names = [name.strip() for name in value.lower().split(",") if name.strip()]
         if other := [name for name in names if name not in ("otlp", "none")]:
-            self.problems.append(f"OTEL_TRACES_EXPORTER={','.join(other)[:80]} is not supported; otlp and none are")
+            self._problems.append(f"{variable}={','.join(other)[:80]} is not supported; otlp and none are")
         return "otlp" if not names or "otlp" in names else "none"
 
-    def insecure(self, endpoint: str | None) -> bool:
-        """Whether the connection goes without TLS: the scheme says; without one ``OTEL_EXPORTER_OTLP_INSECURE``."""
-        scheme = split_address(endpoint or "").scheme
-        return scheme == "http" if scheme else self.get("INSECURE").lower() == "true"
-
-    def timeout(self) -> float:
-        variable, value = self._found("TIMEOUT")
-        try:
-            seconds = float(value or _DEFAULT_TIMEOUT)
-        except ValueError:
-            seconds = 0.0
-        if 0 < seconds < float("inf"):
-            return seconds
-        self.problems.append(f"{variable}={value[:80]} is no number of seconds; {_DEFAULT_TIMEOUT:g} is used")
-        return _DEFAULT_TIMEOUT
-
-    def gzip(self) -> bool:
-        variable, value = self._found("COMPRESSION")
-        if value.lower() not in ("", "none", "gzip"):
-            self.problems.append(f"{variable}={value[:80]} is not supported; spans are sent uncompressed")
-        return value.lower() == "gzip"
-
-    def headers(self) -> dict[str, str]:
-        variable, value = self._found("HEADERS")
+    def _headers(self) -> dict[str, str]:
+        variable, value = self._option("HEADERS")
         found = {name.lower(): text for name, text in pairs(value).items()}
         if any("\n" in text or "\r" in text for text in (*found, *found.values())):
-            self.problems.append(f"{variable} holds a line break; it is not used")
+            self._problems.append(f"{variable} holds a line break; it is not used")
             return {}
         return found
-
-    def sampler(self) -> tuple[str, str]:
-        """Name and argument of the sampler."""
-        name = self._environ.get("OTEL_TRACES_SAMPLER", "").strip().lower() or DEFAULT_SAMPLER
-        argument = self._environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
-        if name not in _SAMPLERS:
-            self.problems.append(f"OTEL_TRACES_SAMPLER={name[:80]} is not supported; {DEFAULT_SAMPLER} is used")
-            return DEFAULT_SAMPLER, ""
-        if not name.endswith("traceidratio"):
-            return name, ""
-        try:
-            good = 0.0 <= float(argument or 1.0) <= 1.0
-        except ValueError:
-            good = False
-        if not good:
-            self.problems.append(f"OTEL_TRACES_SAMPLER_ARG={argument[:80]} is no number from 0 to 1; 1 is used")
-        return name, argument if good else ""
 
 
 def pairs(text: str) -> dict[str, str]:
@@ -228,9 +208,9 @@ def without_credentials(address: str) -> str:
     return urlunsplit(bare).removeprefix("//")
 
 
-def basic_credentials(name: str, address: SplitResult) -> dict[str, str]:
+def basic_credentials(address: SplitResult) -> dict[str, str]:
     """The header for the credentials of an address; none without them."""
     if not address.username:
         return {}
     pair = f"{unquote(address.username)}:{unquote(address.password or '')}"
-    return {name: f"Basic {b64encode(pair.encode()).decode()}"}
+    return {"authorization": f"Basic {b64encode(pair.encode()).decode()}"}

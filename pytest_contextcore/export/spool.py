@@ -2,8 +2,7 @@
 
 ``X.otlp`` is one growing OTLP message (`pytest_contextcore.export.wire`). Beside it stand, as long as it does,
 ``X.otlp.sent``: up to which byte it was accepted; and ``X.otlp.open``: the placeholder spans that replay sends if the
-process is killed. ``X.otlp.refused`` has spans that the collector called invalid, as a spool of its own, and
-``X.otlp.damaged`` bytes that are no span.
+process is killed. ``X.otlp.refused`` has spans that the collector called invalid, as a spool of its own.
 """
 
 from __future__ import annotations
@@ -50,16 +49,13 @@ class Spool:
         self.path, self.keep = path, keep
         self.problem: str | None = None
         self.lost = 0
-        self.opened, self.refused, self.damaged = (
-            path.with_name(f"{path.name}.{what}") for what in ("open", "refused", "damaged")
-        )
+        self.opened, self.refused = path.with_name(f"{path.name}.open"), path.with_name(f"{path.name}.refused")
         self._note = note or path.with_name(f"{path.name}.sent")
         self._head = head
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._claim: int | None = None
-        self.written = 0
-        """How many spans were appended here since the file was made."""
+        self.written = 0  # spans that were appended here since the file was made
         self._closed = False
 
     # -- writing -----------------------------------------------------------------------------------------------------
@@ -108,9 +104,7 @@ class Spool:
     # -- reading -----------------------------------------------------------------------------------------------------
     def head(self) -> bytes:
         """What the file begins with; of no particular resource where that is damaged."""
-        with self.path.open("rb") as file:
-            data = file.read(_WINDOW)
-        return data[: _head_end(data)] or wire.head({"service.name": "unknown_service"})
+        return self._whole_head() or wire.head({"service.name": "unknown_service"})
 
     def pieces(self, start: int = 0) -> Iterator[Piece]:
         """The frames from an offset on, and what is damaged between them; memory does not grow with the file.
@@ -177,28 +171,21 @@ class Spool:
         except OSError as error:
             self._remember(error)
 
-    def put_aside(self, piece: Piece) -> None:
-        """Keep what cannot be sent in a file of its own."""
-        try:
-            if piece.whole:
-                aside = Spool(self.refused, self.head())
-                aside.append(piece.data)
-                aside.close()
-                self.problem = aside.problem or self.problem
-            else:
-                with self.damaged.open("ab") as file:
-                    file.write(piece.data)
-        except OSError as error:
-            self._remember(error)
+    def put_aside(self, frame: bytes) -> None:
+        """Keep a span that the collector refuses in a spool of its own."""
+        aside = Spool(self.refused, self.head())
+        aside.append(frame)
+        aside.close()
+        self.problem = aside.problem or self.problem
 
     def settle(self) -> bool:
         """Remove the file if all of it was accepted; True when nothing is left to send."""
         with self._lock:
             try:
-                if next(self.pieces(self.position()), None) is not None:
+                if any(piece.whole for piece in self.pieces(self.position())):
                     return False
-                if not self.keep:
-                    self._release()
+                self._release()
+                if not self.keep and self._whole_head():  # a file that is no spool was named by mistake
                     for path in (self.path, self._note, self.opened):
                         path.unlink(missing_ok=True)
             except FileNotFoundError:
@@ -210,6 +197,11 @@ class Spool:
                 return False
             self.written = 0
             return True
+
+    def _whole_head(self) -> bytes:
+        with self.path.open("rb") as file:
+            data = file.read(_WINDOW)
+        return data[: _head_end(data)]
 
     def _release(self) -> None:
         if self._descriptor is not None:
@@ -238,7 +230,7 @@ def _field_end(data: bytes, at: int) -> int:
     return 0
 
 
-def _seal_end(data: bytes, start: int, at: int) -> int:
+def _sealed_end(data: bytes, start: int, at: int) -> int:
     """The offset behind the CRC-32 that stands here, if it is that of the bytes from ``start`` on; else 0."""
     end = at + 5
     if at <= start or end > len(data) or data[at] != wire.CRC:
@@ -248,17 +240,12 @@ def _seal_end(data: bytes, start: int, at: int) -> int:
 
 def _frame_end(data: bytes, at: int) -> int:
     """Where the frame ends that begins here; 0 where none does, or one that is damaged or torn."""
-    if data[at] != wire.FRAME:
-        return 0
-    return _seal_end(data, at, _field_end(data, at))
+    return _sealed_end(data, at, _field_end(data, at)) if data[at] == wire.FRAME else 0
 
 
 def _head_end(data: bytes) -> int:
-    """Where the head ends: a resource and perhaps a schema URL; 0 where it is damaged."""
-    at = _field_end(data, 0) if data[:1] == b"\x0a" else 0
-    if at and data[at : at + 1] == b"\x1a":
-        at = _field_end(data, at)
-    return _seal_end(data, 0, at)
+    """Where the head ends, a resource and a schema URL; 0 where it is damaged."""
+    return _sealed_end(data, 0, _field_end(data, _field_end(data, 0)))
 
 
 def _next_frame(data: bytes, at: int, limit: int) -> int:

@@ -7,7 +7,7 @@ CRC-32 of its bytes, in a field whose number OTLP does not use, so that receiver
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING, Any
@@ -50,31 +50,28 @@ def varint(number: int) -> bytes:
     return bytes(found)
 
 
-def sealed(field: bytes) -> bytes:
-    """Bytes of whole fields, followed by their CRC-32."""
-    return field + _crc(CRC, crc32(field))
-
-
 def head(attributes: Mapping[str, Any]) -> bytes:
     """What a spool begins with: who emits its spans."""
-    resource = _attributes(b"\x0a", attributes)
-    return head_of(resource, SCHEMA_URL)
+    return head_of(_attributes(b"\x0a", attributes), SCHEMA_URL)
 
 
 def head_of(resource: bytes, schema_url: str) -> bytes:
     """The same, of an encoded ``Resource``."""
-    return sealed(b"\x0a" + varint(len(resource)) + resource + _text(b"\x1a", schema_url))
+    return _sealed(_field(b"\x0a", resource) + _text(b"\x1a", schema_url))
 
 
 def frame(span: SpanData) -> bytes:
     """A span that this package made, as one frame; it may be longer than `MAX_FRAME`."""
-    encoded = _span(span)
-    return frame_of(_SCOPE + b"\x12" + varint(len(encoded)) + encoded + _SCOPE_SCHEMA)
+    return frame_of(_SCOPE + _field(b"\x12", _span(span)) + _SCOPE_SCHEMA)
 
 
 def frame_of(scope_spans: bytes) -> bytes:
     """An encoded ``ScopeSpans`` as a frame."""
-    field = b"\x12" + varint(len(scope_spans)) + scope_spans
+    return _sealed(_field(b"\x12", scope_spans))
+
+
+def _sealed(field: bytes) -> bytes:
+    """Bytes of whole fields, followed by their CRC-32."""
     return field + _crc(CRC, crc32(field))
 
 
@@ -118,7 +115,7 @@ def _attributes(tag: bytes, attributes: Mapping[str, Any]) -> bytes:
     parts: list[bytes] = []
     for name, value in attributes.items():
         key = _key(name)
-        found = _string(value) if type(value) is str else _VALUES.get(type(value), _other)(value)
+        found = _string(value) if type(value) is str else _value(value)
         size, inner = len(found), _SHORT[len(found)] if len(found) < 128 else varint(len(found))
         parts += tag, varint(len(key) + len(inner) + size), key, inner, found
     return b"".join(parts)
@@ -145,53 +142,19 @@ def _string(value: str) -> bytes:
     return _text(b"\x0a", value)
 
 
-def _boolean(value: bool) -> bytes:
-    return b"\x10\x01" if value else b"\x10\x00"
-
-
-def _integer(value: int) -> bytes:
-    if -_INT64 <= value < _INT64:
-        return b"\x18" + varint(value & (2 * _INT64 - 1))
+def _value(value: object) -> bytes:
+    """An ``AnyValue`` that is no plain text; what OTLP cannot express is written as text."""
+    match value:
+        case bool():
+            return b"\x10\x01" if value else b"\x10\x00"
+        case int() if -_INT64 <= value < _INT64:
+            return b"\x18" + varint(value & (2 * _INT64 - 1))
+        case float():
+            return _double(0x21, value)
+        case list() | tuple():
+            return _field(b"\x2a", b"".join([_field(b"\x0a", _value(inner)) for inner in value]))
     return _string(str(value))
 
-
-def _number(value: float) -> bytes:
-    return _double(0x21, value)
-
-
-def _bytes(value: bytes) -> bytes:
-    return _field(b"\x3a", value)
-
-
-def _mapping(value: Mapping[Any, Any]) -> bytes:
-    return _field(b"\x32", _attributes(b"\x0a", {str(name): inner for name, inner in value.items()}))
-
-
-def _sequence(value: Sequence[Any]) -> bytes:
-    return _field(b"\x2a", b"".join([_field(b"\x0a", _other(inner)) for inner in value]))
-
-
-def _other(value: object) -> bytes:
-    """An ``AnyValue`` of a less frequent type; what OTLP cannot express is written as text."""
-    if value is None:
-        return b""
-    for kind, write in _KINDS:
-        if isinstance(value, kind):
-            return write(value)
-    return _string(str(value))
-
-
-_KINDS: tuple[tuple[type, Callable[[Any], bytes]], ...] = (
-    (str, _string),
-    (bool, _boolean),
-    (int, _integer),
-    (float, _number),
-    (bytes, _bytes),
-    (Mapping, _mapping),
-    (Sequence, _sequence),
-)
-_VALUES: dict[type, Callable[[Any], bytes]] = {bool: _boolean, int: _integer, float: _number}
-"""Types that need no look at the abstract ones, which costs more than the writing."""
 
 _SCOPE = _field(b"\x0a", _text(b"\x0a", SCOPE_NAME) + _text(b"\x12", __version__))
 _SCOPE_SCHEMA = _text(b"\x1a", SCHEMA_URL)

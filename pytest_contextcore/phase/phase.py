@@ -77,6 +77,8 @@ class Gate:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        if kind is GeneratorExit and self._recorder.span(self._phase_id).ended_at is not None:
+            return False  # a generator held the gate open beyond its phase, perhaps until the interpreter exits
         self._spans.leave(self._entered)
         result, reason, place = Result.PASS, None, None
         if isinstance(error, AssertionError):

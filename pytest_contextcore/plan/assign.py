@@ -34,12 +34,9 @@ class CollectedPlan(NamedTuple):
         return [phase.id for phase in self.plan.phases if phase.id not in self.nodeids]
 
 
-def find_plan(start: Path, is_file: Callable[[Path], bool] = Path.is_file) -> Path | None:
+def find_plan(start: Path) -> Path | None:
     """The nearest ``plan.toml`` upward from a folder."""
-    for folder in (start, *start.parents):
-        if is_file(folder / PLAN_FILE):
-            return folder / PLAN_FILE
-    return None
+    return next((plan for folder in (start, *start.parents) if (plan := folder / PLAN_FILE).is_file()), None)
 
 
 def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedPlan:
@@ -68,7 +65,13 @@ def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedP
                 "a phase is exactly one test"
             )
         nodeids[phase_id] = test.nodeid
-        _check_gates(plan, phase_id, test)
+        phase = plan.by_id[phase_id]
+        for name in gate_names(test.source):
+            if short_gate_id(plan, phase, name) is None:
+                known = ", ".join(gate.id for gate in phase.gates)
+                raise CollectionError(
+                    f"{test.nodeid} checks gate {name!r}, but phase {phase_id} of {plan.path} declares only: {known}"
+                )
     collected = CollectedPlan(plan, nodeids)
     if whole and (missing := collected.missing()):
         names = ", ".join(f"{phase_id} ({plan.by_id[phase_id].name})" for phase_id in missing)
@@ -77,16 +80,6 @@ def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedP
             f'@pytest.mark.phase("{missing[0]}") under {plan.path.parent}, or remove the phase from the plan'
         )
     return collected
-
-
-def _check_gates(plan: Plan, phase_id: str, test: PhaseTest) -> None:
-    phase = plan.by_id[phase_id]
-    for name in gate_names(test.source):
-        if short_gate_id(plan, phase, name) is None:
-            known = ", ".join(gate.id for gate in phase.gates)
-            raise CollectionError(
-                f"{test.nodeid} checks gate {name!r}, but phase {phase_id} of {plan.path} declares only: {known}"
-            )
 
 
 def short_gate_id(plan: Plan, phase: PhasePlan, name: str) -> str | None:
@@ -116,26 +109,26 @@ def in_plan_order(items: Sequence[T], rank: Callable[[T], tuple[str, int] | None
     ``rank`` gives the plan (its trace id) and the position in it, or None for a test that is no phase; those keep their
     order.
     """
-    blocks: dict[str, list[tuple[int, T]]] = {}
-    for item in items:
-        if (ranked := rank(item)) is not None:
-            blocks.setdefault(ranked[0], []).append((ranked[1], item))
-    ordered: list[T] = []
-    for item in items:
+    first: dict[str, int] = {}
+
+    def key(entry: tuple[int, T]) -> tuple[int, int]:
+        index, item = entry
         if (ranked := rank(item)) is None:
-            ordered.append(item)
-        elif ranked[0] in blocks:
-            ordered.extend(phase for _, phase in sorted(blocks.pop(ranked[0]), key=lambda pair: pair[0]))
-    return ordered
+            return index, 0
+        plan, position = ranked
+        return first.setdefault(plan, index), position
+
+    keyed = [(key(entry), entry[1]) for entry in enumerate(items)]
+    return [item for _, item in sorted(keyed, key=lambda pair: pair[0])]
 
 
 def unproven_upstreams(plan: Plan, selected: Iterable[str], proven: Iterable[str]) -> dict[str, str]:
     """Upstream phases that neither run now nor are proven → the selected phase that needs them."""
-    chosen, trusted = set(selected), set(proven)
+    chosen = set(selected)
+    known = chosen | set(proven)
     found: dict[str, str] = {}
     for phase in plan.phases:
-        if phase.id in chosen:
-            for upstream in plan.upstream[phase.id]:
-                if upstream not in chosen and upstream not in trusted:
-                    found.setdefault(upstream, phase.id)
+        for upstream in plan.upstream[phase.id]:
+            if phase.id in chosen and upstream not in known:
+                found.setdefault(upstream, phase.id)
     return found

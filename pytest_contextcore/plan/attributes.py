@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from ..errors import AttributeRefused
 
@@ -27,6 +28,14 @@ class Attribute(NamedTuple):
     meaning: str
     source: str
 
+
+_IS: dict[AttributeType, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "double": lambda value: isinstance(value, float) and math.isfinite(value),
+    "bool": lambda value: isinstance(value, bool),
+    "string[]": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+}
 
 RECORDABLE = ("input.", "quality.", "routing.", "output.")
 """Prefixes of what a phase may record; what stands under ``task.`` and the like is the run's own verdict."""
@@ -47,32 +56,19 @@ def checked(declared: dict[str, Attribute], name: str, value: object) -> tuple[s
     Raises:
         AttributeRefused: not declared, ambiguous, or of another type.
     """
-    attribute = declared.get(name) if name.startswith(RECORDABLE) else None
-    if attribute is None:
-        found = [prefix + name for prefix in RECORDABLE if prefix + name in declared]
-        if not found:
-            known = sorted(n.partition(".")[2] for n in declared if n.startswith(RECORDABLE))
-            raise AttributeRefused(f"attribute {name!r} is not declared; declared are: {', '.join(known)}")
-        if len(found) > 1:
-            raise AttributeRefused(f"attribute {name!r} is ambiguous: {' or '.join(found)}; give the full name")
-        attribute = declared[found[0]]
-    return attribute.name, _typed(attribute, value)
-
-
-def _typed(attribute: Attribute, value: object) -> Value:
-    """The value, if it is of the declared type; an int is taken where a double is declared."""
-    match attribute.type:
-        case "string" if isinstance(value, str):
-            return value
-        case "bool" if isinstance(value, bool):
-            return value
-        case "int" if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        case "double" if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return float(value)
-        case "string[]" if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return value
-    raise AttributeRefused(
-        f"attribute {attribute.name} is declared as {attribute.type}, "
-        f"but the value is {type(value).__name__} {value!r:.80}"
-    )
+    recordable = [full for full in declared if full.startswith(RECORDABLE)]
+    found = [full for full in recordable if name in (full, full.partition(".")[2])]
+    if not found:
+        known = ", ".join(sorted(full.partition(".")[2] for full in recordable))
+        raise AttributeRefused(f"attribute {name!r} is not declared; declared are: {known}")
+    if len(found) > 1:
+        raise AttributeRefused(f"attribute {name!r} is ambiguous: {' or '.join(found)}; give the full name")
+    attribute = declared[found[0]]
+    if attribute.type == "double" and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not _IS[attribute.type](value):
+        raise AttributeRefused(
+            f"attribute {attribute.name} is declared as {attribute.type}, "
+            f"but the value is {type(value).__name__} {value!r:.80}"
+        )
+    return attribute.name, cast("Value", value)

@@ -1,6 +1,7 @@
 """The plan: a trace declared as data, read from a TOML file into frozen models.
 
-A plan with mistakes is a ``PlanError`` that names all of them (:mod:`.mistakes`), or the line where the TOML is wrong.
+A plan with mistakes is a ``PlanError`` that names all of them, or the line where the TOML is wrong. The models say what
+each part is made of, and the schema is made of them; whether the parts fit together is in :mod:`.mistakes`.
 """
 
 from __future__ import annotations
@@ -9,33 +10,27 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from ..errors import PlanError
+from ..errors import Fault, PlanError
 from ..ids import ID, MAX_ID, PLAN_FILE
+from ..schemas import schema
+from ..schemas.check import faults, of_model, place_of
 from .attributes import Attribute, AttributeType, registry
-from .mistakes import explained, misfits, refused
-
-MAX_PLAN_BYTES = 4 * 1024 * 1024
+from .mistakes import NAMES, Misfit, misfits
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
-def _check_id(value: object) -> object:
-    if isinstance(value, str) and not ID.fullmatch(value):
-        raise ValueError("letters, digits and . _ - with a letter or digit first")
-    return value
-
-
 Text = Annotated[str, Field(min_length=1)]
-Id = Annotated[
-    str, BeforeValidator(_check_id), Field(max_length=MAX_ID, json_schema_extra={"pattern": f"^{ID.pattern}$"})
-]
+Id = Annotated[str, Field(max_length=MAX_ID, pattern=f"^{ID.pattern}$")]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Frozen(BaseModel):
@@ -181,54 +176,51 @@ def fill(next_action: str, refs: dict[str, list[str]], limit: int = 3) -> str:
     return _PLACEHOLDER.sub(value, next_action)
 
 
-_MODELS: dict[tuple[str, ...], type[BaseModel]] = {
-    (): Plan,
-    ("trace",): TracePlan,
-    ("trace", "definition_of_done"): DonePlan,
-    ("phases",): PhasePlan,
-    ("phases", "gates"): GatePlan,
-    ("attributes",): AttributePlan,
-}
-
-
 def load_plan(path: Path) -> Plan:
     """Read and check a plan.
 
     Raises:
-        PlanError: the file is absent, too large, not TOML, or has mistakes; the message names all of them.
+        PlanError: see :func:`read_document`.
     """
-    document = read_toml("plan", path)
-    faults = []
-    try:
-        plan = Plan.model_validate(document)
-    except ValidationError as error:
-        faults = explained(error, document, _MODELS)
-    faults += misfits(document, registry())
-    if faults:
-        raise refused("plan", path, faults)
+    plan = read_document("plan", path, Plan, lambda document: misfits(document, registry()))
     plan._path = path
     return plan
 
 
-def read_toml(kind: str, path: Path) -> dict[str, Any]:
-    """The document in a plan or a waivers file.
+def read_document(
+    kind: str, path: Path, model: type[Model], between: Callable[[Mapping[str, Any]], Iterable[Misfit]]
+) -> Model:
+    """A plan or a waivers file as its model. ``between`` gives what is wrong between the parts of the document.
 
     Raises:
-        PlanError: the file is absent, too large, or not TOML; the message names the line.
+        PlanError: the file is absent, not TOML, or has mistakes; the message names the file once, and all of them.
     """
+    found, document = _read_toml(kind, path)
+    mistakes: list[Fault] = []
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_PLAN_BYTES + 1)
+        made = model.model_validate(found)
+    except ValidationError as error:
+        mistakes = faults(schema(kind), document, NAMES) or of_model(error, document, NAMES)
+    mistakes += [Fault(place_of(document, place, NAMES), *told) for place, *told in between(document)]
+    if mistakes:
+        lines = list(dict.fromkeys(map(str, mistakes)))
+        said = lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} mistakes", *lines])
+        raise PlanError(f"{kind} {path}: {said}", mistakes)
+    return made
+
+
+def _read_toml(kind: str, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The document, and the same in JSON's types, as a schema sees it."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        return found, json.loads(json.dumps(found, default=str), parse_constant=str)
     except OSError as error:
-        raise PlanError(f"{kind} {path}: cannot be read: {error.strerror or error}") from error
-    if len(data) > MAX_PLAN_BYTES:
-        raise PlanError(f"{kind} {path}: larger than {MAX_PLAN_BYTES} bytes")
-    try:
-        return tomllib.loads(data.decode("utf-8"))
+        problem = f"cannot be read: {error.strerror or error}"
     except UnicodeDecodeError as error:
-        raise PlanError(f"{kind} {path}: not UTF-8 at byte {error.start}") from error
+        problem = f"not UTF-8 at byte {error.start}"
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PlanError(f"{kind} {path}: not valid TOML: {error}") from error
+        problem = f"not valid TOML: {error}"
+    raise PlanError(f"{kind} {path}: {problem}")
 
 
 def _digest(value: dict[str, Any]) -> str:

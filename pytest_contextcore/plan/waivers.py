@@ -7,22 +7,19 @@ and, where it names a finding, covers that finding and no other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from ..errors import Fault, shown
-from .mistakes import explained, place_of, refused, tables, text_of
-from .model import Kind, Plan, read_toml
+from ..errors import shown
+from .mistakes import Misfit, tables, text_of
+from .model import Kind, Plan, read_document
 
 WAIVER_FILE = "waivers.toml"
-
-
 _DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
@@ -31,12 +28,11 @@ def _day(value: object) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     if isinstance(value, str) and re.search(_DAY, value):
-        with suppress(ValueError):  # such as February 30
-            return date.fromisoformat(value)
+        return date.fromisoformat(value)
     raise ValueError("a date such as 2026-01-31")
 
 
-_Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"\S")]
 
 
 class Waiver(BaseModel):
@@ -124,35 +120,28 @@ def read_waivers(path: Path, plan: Plan | None) -> tuple[Waiver, ...]:
         PlanError: the file is absent or malformed, or a waiver is for a gate that the plan lacks or that cannot be
             waived; the message names every mistake.
     """
-    document = read_toml("waivers", path)
-    faults: list[Fault] = []
-    found: tuple[Waiver, ...] = ()
-    try:
-        found = WaiverFile.model_validate(document).waivers
-    except ValidationError as error:
-        faults = explained(error, document, {(): WaiverFile, ("waivers",): Waiver})
-    for place, entry in tables(document, (), "waivers"):
-        if plan is not None and (misfit := _misfit(plan, text_of(entry, "gate").strip())):
-            faults.append(Fault(place_of(document, (*place, "gate")), misfit[0], "a required gate", misfit[1]))
-    if faults:
-        raise refused("waivers", path, faults)
-    return tuple(waiver.model_copy(update={"gate": _short(plan, waiver.gate)}) for waiver in found)
+    found = read_document("waivers", path, WaiverFile, lambda document: _misfits(document, plan))
+    return tuple(waiver.model_copy(update={"gate": _short(plan, waiver.gate)}) for waiver in found.waivers)
 
 
 def _short(plan: Plan | None, gate: str) -> str:
     return gate if plan is None else gate.removeprefix(f"{plan.trace.id}-")
 
 
-def _misfit(plan: Plan, name: str) -> tuple[str, str] | None:
-    """What is wrong with a waiver for this gate, and what to do; None for a gate that can be waived."""
-    if not name:
-        return None  # the model names that
-    phase_id, _, gate_id = _short(plan, name).rpartition("-")
-    gate = plan.by_id[phase_id].gate(gate_id) if phase_id in plan.by_id else None
-    if gate is None:
-        return f"{shown(name)}, which {plan.path} lacks", "correct its id"
-    if gate.kind is Kind.INTEGRITY:
-        return f"{name}, an integrity gate, which cannot be waived", "correct what the gate found"
-    if gate.kind is Kind.ADVISORY:
-        return f"{name}, an advisory gate, which blocks nothing", "remove the waiver"
-    return None
+def _misfits(document: Mapping[str, Any], plan: Plan | None) -> Iterator[Misfit]:
+    """Waivers for gates that the plan lacks, or that cannot be waived."""
+    for place, entry in tables(document, (), "waivers"):
+        name = text_of(entry, "gate").strip()
+        if plan is None or not name:
+            continue
+        phase_id, _, gate_id = _short(plan, name).rpartition("-")
+        gate = plan.by_id[phase_id].gate(gate_id) if phase_id in plan.by_id else None
+        if gate is None:
+            observed, action = f"{shown(name)}, which {plan.path} lacks", "correct its id"
+        elif gate.kind is Kind.INTEGRITY:
+            observed, action = f"{name}, an integrity gate, which cannot be waived", "correct what the gate found"
+        elif gate.kind is Kind.ADVISORY:
+            observed, action = f"{name}, an advisory gate, which blocks nothing", "remove the waiver"
+        else:
+            continue
+        yield (*place, "gate"), observed, "a required gate", action

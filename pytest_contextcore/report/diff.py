@@ -7,7 +7,7 @@ run to run and are left out. Times are no difference: the same files checked on 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -20,21 +20,10 @@ NOISE_SHARE = 0.25
 """A duration is told if it differs by more than both: this many seconds, and this share of the longer one."""
 
 Key = tuple[str | None, str | None, str, str | None]
-_REPEATED = ("attribute", "input", "handoff")
-"""Later phases repeat these values; people are told of the first."""
 
 
 class Change(NamedTuple):
-    """One value that differs; the values of ``what`` stand in ``docs/commands.md``.
-
-    Attributes:
-        phase: the phase's full id; None for the trace itself.
-        gate: the gate's full id, or None.
-        what: what kind of value it is.
-        name: which attribute, input, …; None where there is one only.
-        old: the value in A; None where it has none.
-        new: the value in B.
-    """
+    """One value that differs from A to B, None where there is none; the fields stand in ``docs/commands.md``."""
 
     phase: str | None
     gate: str | None
@@ -84,14 +73,15 @@ def compare(a: Evidence, b: Evidence) -> Difference:
 
 def _flat(run: Evidence, *, definitions: bool) -> Iterator[tuple[Key, Any]]:
     """Every value of a run that is worth comparing, by phase, gate, what it is and its name."""
-    yield from _values(None, None, status=run.status.value, **_why(run), plan=run.plan_digest)
+    yield from _state(None, run)
+    yield from _values(None, None, plan=run.plan_digest)
     yield from (((None, None, "option", name), value) for name, value in run.options.items())
-    yield from (((None, None, "attribute", name), value) for name, value in run.attributes.items())
     yield from (((None, None, "condition", done.condition), done.met) for done in run.definition_of_done)
+    yield from (((None, None, "attribute", name), value) for name, value in run.attributes.items())
     for span in run.spans:
         at, definition = span.span_id, span.fingerprint if definitions else None
-        yield from _values(at, None, phase=span.phase, status=span.status.value, **_why(span), reused=span.reused)
-        yield from _values(at, None, test=span.nodeid, definition=definition)
+        yield from _state(at, span)
+        yield from _values(at, None, phase=span.phase, reused=span.reused, test=span.nodeid, definition=definition)
         for gate in span.gates:
             yield from _values(at, gate.gate_id, gate=gate.purpose, result=gate.result.value, kind=gate.kind.value)
             yield from _values(at, gate.gate_id, reason=gate.reason, next_action=gate.next_action, waived=gate.waived)
@@ -106,8 +96,9 @@ def _values(phase: str | None, gate: str | None, /, **values: object) -> Iterato
     yield from (((phase, gate, what, None), value) for what, value in values.items())
 
 
-def _why(run: Evidence | SpanEvidence) -> dict[str, str | None]:
-    return {"reason": run.blocked_reason, "blocked_on": run.blocked_on_span_id, "next_action": run.next_action}
+def _state(phase: str | None, run: Evidence | SpanEvidence) -> Iterator[tuple[Key, Any]]:
+    yield from _values(phase, None, status=run.status.value, reason=run.blocked_reason)
+    yield from _values(phase, None, blocked_on=run.blocked_on_span_id, next_action=run.next_action)
 
 
 def _inside(path: str, workspace: str | None) -> str:
@@ -123,72 +114,62 @@ def _inside(path: str, workspace: str | None) -> str:
 
 
 def _durations(a: Evidence, b: Evidence) -> Iterator[Duration]:
-    spans = {span.span_id: span for span in a.spans}
-    runs: list[tuple[str | None, Evidence | SpanEvidence, Evidence | SpanEvidence]] = [(None, a, b)]
-    for span in b.spans:
-        earlier = spans.get(span.span_id)
-        if earlier is not None and not (earlier.reused or span.reused):
-            runs.append((span.span_id, earlier, span))
-    for phase, before, after in runs:
-        times = [(run.ended_at - run.started_at) / 1e9 for run in (before, after) if run.started_at and run.ended_at]
-        if len(times) == 2 and abs(times[1] - times[0]) > max(NOISE_SECONDS, NOISE_SHARE * max(times)):
-            yield Duration(phase, *(round(time, 3) for time in times))
+    left, right = ({None: run, **{span.span_id: span for span in run.spans if not span.reused}} for run in (a, b))
+    for phase in right:
+        old, new = (_seconds(run.get(phase)) for run in (left, right))
+        if old is not None and new is not None and abs(new - old) > max(NOISE_SECONDS, NOISE_SHARE * max(old, new)):
+            yield Duration(phase, round(old, 3), round(new, 3))
+
+
+def _seconds(run: Evidence | SpanEvidence | None) -> float | None:
+    if run is None or run.started_at is None or run.ended_at is None:
+        return None
+    return (run.ended_at - run.started_at) / 1e9
 
 
 # --- for people ------------------------------------------------------------------------------------------------------
 
+_TOLD_OF_TRACE = ("plan", "option", "condition")
+_TOLD_OF_PHASE = ("status", "reason", "blocked_on", "reused", "test", "definition")
+_TOLD_OF_GATE = ("result", "kind", "reason", "waived", "evidence")
+
 
 def lines(found: Difference) -> Iterator[str]:
-    """The difference, a line each, by phase; without what only follows from something else."""
+    """The difference, a line each, in the plan's order; without what only follows from something else."""
     trace_id, status = found.a.trace_id, [run.status.value for run in (found.a, found.b)]
-    told = [*_by_phase(found)] or ["only values that follow from others changed; --format json lists them"]
     yield f"{trace_id}: {_arrow(*status) if found.changes else f'nothing changed ({status[1]})'}"
-    yield from told if found.changes else []
+    told = [*_told(found)]
+    if found.changes and not told:
+        yield "only values that follow from others changed; --format json lists them"
+    for change in told:
+        place = short_id(change.gate or change.phase or "", trace_id)
+        label = " ".join(filter(None, (place, change.what.replace("_", " "), change.name)))
+        yield f"{label}: {_arrow(change.old, change.new)}"
     for phase, old, new in found.durations:
         yield f"time: {short_id(phase, trace_id) if phase else 'in all'} {shown_seconds(old)} → {shown_seconds(new)}"
 
 
-def _by_phase(found: Difference) -> Iterator[str]:
-    runs = [{span.span_id: span for span in run.spans} for run in (found.a, found.b)]
-    changes: dict[str | None, list[Change]] = {ident: [] for ident in (None, *runs[1], *runs[0])}
-    explained = {each.phase for each in found.changes if each.gate or each.what == "blocked_on"}
-    explained |= {None} if found.a.blocked_on_span_id or found.b.blocked_on_span_id else set()
-    seen: set[tuple[str, ...]] = set()
+def _told(found: Difference) -> Iterator[Change]:
+    """The changes that do not follow from another one; what later phases repeat stands at the first."""
+    started = [{span.span_id for span in run.spans if span.status is not Status.NOT_STARTED} for run in found[:2]]
+    told_by_gate = {change.phase for change in found.changes if change.gate}
+    seen: set[str] = set()
     for change in found.changes:
-        value = (change.what, (change.name or "").rpartition(" ")[2], repr(change.old), repr(change.new))
-        if _is_cause(change, explained) and not (change.what in _REPEATED and value in seen):
-            changes[change.phase].append(change)
-            seen.add(value)
-    for ident, told in changes.items():
-        spans = [run.get(ident or "") for run in runs]
-        status = [span.status.value if span else None for span in spans]
-        if ident and (told or status[0] != status[1]):
-            name = next(span.phase for span in reversed(spans) if span)
-            yield f"{short_id(ident, found.a.trace_id)} {name}{f': {_arrow(*status)}' if len({*status}) > 1 else ''}"
-        if ident is None or all(span and span.status is not Status.NOT_STARTED for span in spans):
-            yield from _lines(told)
-
-
-def _is_cause(change: Change, explained: Collection[str | None]) -> bool:
-    """Whether a change does not follow from another one that is told.
-
-    ``explained``: the reason of these phases, and of the trace (None), is told by a gate or by the phase that blocks.
-    """
-    if change.what in ("status", "phase", "gate", "next_action"):
-        return False
-    if change.gate is None and change.what == "reason":
-        return change.phase not in explained
-    return change.phase is not None or change.what in ("option", "condition", "plan")
-
-
-def _lines(changes: Sequence[Change]) -> Iterator[str]:
-    gate = None
-    for change in sorted(changes, key=lambda one: one.what in _REPEATED):
-        if change.gate != gate and change.gate is not None:
-            yield f"  {short_id(change.gate, change.phase or '')}"
-        gate = change.gate
-        label = " ".join(filter(None, (change.what.replace("_", " "), change.name)))
-        yield f"{'    ' if gate else '  '}{label}: {_arrow(change.old, change.new)}"
+        if change.phase is None:
+            is_told = change.what in _TOLD_OF_TRACE
+        elif change.phase not in started[0] & started[1]:
+            is_told = change.gate is None and change.what == "status"  # all else differs because of that
+        elif change.gate is not None:
+            is_told = change.what in _TOLD_OF_GATE
+        elif change.what in ("attribute", "input", "handoff"):
+            # a handoff's name without its direction: it is validated as it was emitted
+            key = repr((change.what, (change.name or "").rpartition(" ")[2], change.old, change.new))
+            is_told = key not in seen
+            seen.add(key)
+        else:
+            is_told = change.what in _TOLD_OF_PHASE and not (change.what == "reason" and change.phase in told_by_gate)
+        if is_told:
+            yield change
 
 
 def _arrow(old: object, new: object) -> str:

@@ -102,16 +102,12 @@ def _encoded(text: str, *, in_property: bool = False) -> str:
 
 def step_summary(verdicts: Iterable[Verdict], room: int = SUMMARY_LIMIT) -> str | None:
     """The traces as Markdown of at most ``room`` bytes, stopped ones first; None where not even a note would fit."""
-    pieces = [piece for verdict in sorted(verdicts, key=lambda one: not one.is_stopped) for piece in _markdown(verdict)]
-    sizes = [len(piece.encode()) for piece in pieces]
-    if sum(sizes) <= room:
-        return "".join(pieces)
+    ordered = sorted(verdicts, key=lambda verdict: not verdict.is_stopped)
+    text = "".join(piece for verdict in ordered for piece in _markdown(verdict)).encode()
+    if len(text) <= room:
+        return text.decode()
     room -= len(_CUT.encode())
-    kept = 0
-    while kept < len(pieces) and sizes[kept] <= room:
-        room -= sizes[kept]
-        kept += 1
-    return "".join([*pieces[:kept], _CUT]) if room >= 0 else None
+    return text[:room].rpartition(b"\n")[0].decode() + _CUT if room >= 0 else None
 
 
 def _markdown(verdict: Verdict) -> Iterator[str]:

@@ -1,7 +1,6 @@
-"""Phases and gates as JUnit test cases: XML elements out of a verdict. Pure.
+"""JUnit: every phase and gate of the session's traces as a test case, in the file that pytest is about to write.
 
-``junit_file`` puts them into pytest's file. A phase's case is what pytest made of its reports, brought in line with the
-evidence; a gate's case is made here.
+What pytest says of a phase's test stays in its case; outcome and message are the evidence's.
 """
 
 from __future__ import annotations
@@ -10,7 +9,10 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import pytest
+
 from ..plan.model import Kind
+from ..private import LogXml, log_xml
 from ..spans.of_trace import phase_spans
 from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED
@@ -19,6 +21,7 @@ from .terminal import stopped_message
 from .verdict import STOPPED, Phase, Verdict, joined, of_gate
 
 Properties = list[tuple[str, object]]
+Attributes = Mapping[str, str]
 
 _SHOWN = ("task.", "input.", "quality.", "routing.", "output.")
 _MOST = 50
@@ -51,18 +54,21 @@ def is_shown(span: SpanEvidence) -> bool:
     return span.nodeid is not None and span.blocked_reason != DESELECTED
 
 
-def trace_cases(verdict: Verdict, phases: Iterable[ET.Element], *, prefix: str) -> Iterator[ET.Element]:
+def trace_cases(
+    verdict: Verdict, drafts: Mapping[str, Sequence[ET.Element]], addresses: Mapping[str, Attributes], prefix: str
+) -> Iterator[ET.Element]:
     """The cases of a trace in the plan's order, each phase's gates behind it.
 
-    ``phases`` are the cases of those phases that were not deselected, in order. An unmet definition of done fails the
-    run although every phase completed, so it is a failing case of its own, under the trace's id.
+    ``drafts`` are the cases that pytest made, ``addresses`` the attributes that it would give them, both by node id.
+    An unmet definition of done fails the run although every phase completed, so it is a failing case of its own.
     """
     evidence = verdict.evidence
-    shown = [phase for phase in verdict.phases if is_shown(phase.span)]
-    for phase, case in zip(shown, phases, strict=True):
-        yield case
-        for gate in phase.span.gates:
-            yield gate_case(verdict, phase, gate, case, prefix=prefix)
+    for phase in verdict.phases:
+        if is_shown(phase.span):
+            nodeid = phase.span.nodeid or ""
+            yield (case := phase_case(verdict, phase, drafts.get(nodeid, ()), addresses[nodeid]))
+            for gate in phase.span.gates:
+                yield gate_case(verdict, phase, gate, case, prefix=prefix)
     if evidence.status is Status.BLOCKED and verdict.cause is not None:
         attributes = {"classname": _dotted(prefix, evidence.trace_id), "name": "definition of done", "time": "0.000"}
         case = ET.Element("testcase", attributes)
@@ -72,62 +78,43 @@ def trace_cases(verdict: Verdict, phases: Iterable[ET.Element], *, prefix: str) 
         yield case
 
 
-def phase_case(verdict: Verdict, phase: Phase, drafts: Sequence[ET.Element], address: Mapping[str, str]) -> ET.Element:
+def phase_case(verdict: Verdict, phase: Phase, drafts: Sequence[ET.Element], address: Attributes) -> ET.Element:
     """One case for a phase, with one outcome at most.
 
-    ``drafts`` are what pytest made of the phase's reports: none after ``-x`` or where it is reused, two where its call
-    and its teardown failed, several outcomes in one where subtests failed. ``address`` are the attributes of a case
-    without a draft. The time is pytest's, bounded by the evidence's: pytest counts subtests and earlier attempts twice.
+    pytest made no draft after ``-x`` and for a reused phase, and two where call and teardown failed. The time is
+    pytest's, bounded by the evidence's: pytest counts subtests and earlier attempts twice.
     """
-    attributes = {**address, **(drafts[-1].attrib if drafts else {})}
-    ours = phase_properties(verdict.evidence, phase.span)
-    names = {name for name, _ in ours}
-    theirs = [
-        (found.get("name", ""), found.get("value", ""))
-        for draft in drafts
-        for found in draft.iter("property")
-        if found.get("name") not in names
-    ]
     took = 0.0 if phase.span.reused else _seconds(phase.span)
     time = min(took, sum(float(draft.get("time", 0)) for draft in drafts)) if drafts else took
-    case = ET.Element("testcase", {**attributes, "time": f"{time:.3f}"})
-    case.append(_properties([*ours, *theirs]))
+    attributes = {**address, **(drafts[-1].attrib if drafts else {}), "time": f"{time:.3f}"}
+    case = ET.Element("testcase", attributes)
+    ours = _properties(phase_properties(verdict.evidence, phase.span))
+    names = {found.get("name") for found in ours}
+    theirs = (found for draft in drafts for found in draft.iter("property"))
+    ours.extend(found for found in theirs if found.get("name") not in names)
+    case.append(ours)
     children = [child for draft in drafts for child in draft if child.tag != "properties"]
-    outcomes = [child for child in children if child.tag in _OUTCOMES]
-    if (outcome := _one_outcome(verdict, phase, outcomes)) is not None:
+    outcome = _phase_outcome(verdict, phase, [child for child in children if child.tag in ("failure", "error")])
+    if outcome is not None:
         case.append(outcome)
     case.extend(child for child in children if child.tag not in _OUTCOMES)
     return case
 
 
-def _one_outcome(verdict: Verdict, phase: Phase, found: Sequence[ET.Element]) -> ET.Element | None:
-    """What pytest said, its pieces in one element; where it said nothing or something else, what the evidence says."""
-    status = phase.span.status
-    if status is Status.NOT_STARTED:
-        skipped = (child for child in found if child.tag == "skipped")
-        return next(skipped, _element("skipped", phase.why, message=phase.why))
-    if status not in STOPPED:
+def _phase_outcome(verdict: Verdict, phase: Phase, failed: Sequence[ET.Element]) -> ET.Element | None:
+    """All that pytest said of failures, and what the evidence says: one element."""
+    if phase.span.status is Status.NOT_STARTED:
+        return _element("skipped", phase.why, message=phase.why)
+    if phase.span.status not in STOPPED:
         return None
-    said = stopped_message(phase)
-    around = _legal("\n".join(as_text(_around(verdict, phase))))
-    failed = sorted((child for child in found if child.tag != "skipped"), key=lambda child: child.tag != "failure")
-    if not failed:
-        return _element("failure", "\n\n".join(filter(None, (said, around))), message=phase.headline)
     pieces = [child.text or child.get("message") or "" for child in failed]
-    if status is Status.BLOCKED:  # the text is ours and says all that; pytest's message is all of it, too
-        failed[0].set("message", _legal(phase.headline))
-    else:
-        pieces.append(_legal(said))
-    failed[0].text = "\n\n".join(filter(None, (*pieces, around)))
-    return failed[0]
-
-
-def _around(verdict: Verdict, phase: Phase) -> Iterator[Row]:
-    """What a reader of this case alone would have to gather from others: where the files are, and what did not run."""
-    if verdict.evidence.workspace:
-        yield Row("workspace", (verdict.evidence.workspace,))
-    if phase.held:
-        yield Row("did not start", (", ".join(phase.held),))
+    if not any(phase.title in piece for piece in pieces):  # of a blocked phase pytest shows just that
+        pieces.append(stopped_message(phase))
+    around = [Row("workspace", (verdict.evidence.workspace,))] if verdict.evidence.workspace else []
+    around += [Row("did not start", (", ".join(phase.held),))] if phase.held else []
+    text = "\n\n".join(filter(None, (*pieces, "\n".join(as_text(around)))))
+    only_errors = bool(failed) and all(child.tag == "error" for child in failed)
+    return _element("error" if only_errors else "failure", text, message=phase.headline)
 
 
 def gate_case(verdict: Verdict, phase: Phase, gate: GateEvidence, beside: ET.Element, *, prefix: str) -> ET.Element:
@@ -207,3 +194,53 @@ def _legal(text: str) -> str:
     if text.isascii() and text.isprintable():  # most of them; compiling the pattern takes milliseconds
         return text
     return re.sub(_NOT_IN_XML, lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+# --- pytest's file ---------------------------------------------------------------------------------------------------
+
+
+def complete(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
+    """Put phases and gates into the file; lines to print if that was not possible.
+
+    Runs once, at the session's end: an ordinary test costs one look at its finished case.
+    """
+    if not verdicts or not config.getoption("xmlpath", None):
+        return []
+    found = log_xml(config)
+    if isinstance(found, str):
+        return [
+            f"JUnit: {config.getoption('xmlpath')} has no gates: pytest {pytest.__version__} keeps its report in a way "
+            f"that is not known ({found}); use an older pytest, or a newer pytest-contextcore"
+        ]
+    _put(found, verdicts)
+    return []
+
+
+def _put(xml: LogXml, verdicts: Sequence[Verdict]) -> None:
+    """Put each trace's cases behind those of ordinary tests; count anew."""
+    spans = [phase.span for verdict in verdicts for phase in verdict.phases if is_shown(phase.span)]
+    addresses = {span.nodeid or "": _address(xml, span) for span in spans}
+    phase_of = {(each["classname"], each["name"]): nodeid for nodeid, each in addresses.items()}
+    drafts: dict[str, list[ET.Element]] = {}
+    cases: list[ET.Element] = []
+    for reporter in xml.reporters:
+        element = reporter.to_xml()
+        address = element.get("classname", ""), element.get("name", "")
+        nodeid = phase_of.get(address) or str(getattr(reporter, "id", ""))  # its teardown was not reported
+        if nodeid in addresses:
+            drafts.setdefault(nodeid, []).append(element)
+        else:
+            cases.append(element)
+    cases += (case for verdict in verdicts for case in trace_cases(verdict, drafts, addresses, xml.prefix))
+    xml.replace(cases, counts(cases))
+
+
+def _address(xml: LogXml, span: SpanEvidence) -> dict[str, str]:
+    """The attributes that pytest gives the case of a test."""
+    *classes, name = xml.mangle(span.nodeid or span.span_id)
+    address = {"classname": ".".join([xml.prefix, *classes] if xml.prefix else classes), "name": xml.escape(name)}
+    if xml.has_places:
+        address["file"] = (span.nodeid or "").partition("::")[0]
+        if isinstance(line := span.attributes.get("code.line.number"), int):
+            address["line"] = str(line - 1)  # pytest counts from 0 here
+    return address

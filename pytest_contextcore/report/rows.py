@@ -34,7 +34,7 @@ def rows(phase: Phase, most: int, *, kinds: bool = True) -> Iterator[Row]:
 def cause_rows(cause: Cause, most: int, *, kinds: bool = True) -> Iterator[Row]:
     """What one cause says, as rows."""
     first, *more = cause.reason
-    name = f"{cause.name} ({cause.kind.value})" if cause.kind and kinds else cause.name
+    name = f"{cause.name} ({cause.gate.kind.value})" if cause.gate and kinds else cause.name
     yield Row("reason", (joined(name, first), *_bounded(more, 2 * most)))
     for about in cause.about[: 2 * most]:
         yield Row("where", (about.file, *_bounded(about.sentences, most)))

@@ -100,11 +100,13 @@ def _closing(verdict: Verdict, width: int) -> Iterator[Line]:
         yield part, _COLOURS[evidence.status]
     if verdict.cause is not None:
         yield from _labelled(cause_rows(verdict.cause, _MOST), width)
-    unmet = [done for done in verdict.done if done.why]
+    conditions = evidence.definition_of_done
+    unmet = [done for done in conditions if not done.met]
     if evidence.status is not Status.COMPLETED and unmet:
-        yield f"definition of done: {len(verdict.done) - len(unmet)} of {len(verdict.done)} conditions hold", None
+        yield f"definition of done: {len(conditions) - len(unmet)} of {len(conditions)} conditions hold", None
         for done in unmet:
-            yield from _indented("     - ", (f"{done.condition}: {done.why}",), width)
+            why = ", ".join(done.broken) or "not reached"
+            yield from _indented("     - ", (f"{done.condition}: {why}",), width)
 
 
 def _labelled(found: Iterator[Row], width: int, colour: str | None = None) -> Iterator[Line]:
@@ -115,15 +117,12 @@ def _labelled(found: Iterator[Row], width: int, colour: str | None = None) -> It
 
 def _indented(lead: str, parts: Sequence[str], width: int, colour: str | None = None) -> Iterator[Line]:
     """Lines behind their lead; all but the first stand out by an indent."""
-    room = max(width - len(lead), 20)
+    blank, hang = " " * len(lead), "  " if len(parts) > 1 else ""
     for at, part in enumerate(parts):
-        indent = "  " if at else ""
-        hang = "  " if len(parts) > 1 else ""
-        wrapped = textwrap.wrap(
-            part, room, initial_indent=indent, subsequent_indent=f"{indent}{hang}", break_on_hyphens=False
-        )
-        for nth, line in enumerate(wrapped or [""]):
-            yield ((lead if at == nth == 0 else " " * len(lead)) + line).rstrip(), colour
+        first, rest = (f"{blank}  ", f"{blank}  {hang}") if at else (lead, f"{blank}{hang}")
+        wide = max(width, len(lead) + 20)
+        lines = textwrap.wrap(part, wide, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+        yield from ((line.rstrip(), colour) for line in lines or [first])
 
 
 def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, verdicts: Sequence[Verdict]) -> None:

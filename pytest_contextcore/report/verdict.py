@@ -1,11 +1,7 @@
 """What a trace says to people, worked out once: what stopped it, where, why, on what evidence, and what to do next.
 
-``of_trace`` makes a frozen ``Verdict`` out of evidence; every report shows parts of it, and no report works anything
-out by itself. Here digests are shortened and backticks around code are taken away; the evidence keeps every text as
-it was said.
-
-A gate's reason is a sentence, and its findings are data: evidence items, each with what it is about and maybe a file
-and a sentence. No text is parsed: a reason of several lines is shown as these lines.
+``of_trace`` makes a frozen ``Verdict`` out of evidence, and every report shows parts of it. Digests are shortened and
+backticks taken away; no text is parsed: a reason of several lines is shown as these lines.
 """
 
 from __future__ import annotations
@@ -44,20 +40,12 @@ class Found(NamedTuple):
 class Cause:
     """One thing that stopped a phase or a trace, or that a gate has to say about a phase that went on.
 
-    Attributes:
-        gate: the gate; None for what is no gate's verdict, such as an exception or a refused handoff.
-        name: the gate's short id and its purpose, such as ``C2 Checksum chain verification``; empty without a gate.
-        kind: the gate's kind.
-        reason: why, line by line; at least one line.
-        headline: why in one line: the reason, and the first finding.
-        about: the findings by file, in the order in which the files were first named.
-        evidence: the evidence by type.
-        next_action: what to do; may be empty.
+    What is no gate's verdict, such as an exception or a refused handoff, has no gate and an empty name.
+    ``headline`` is the reason and the first finding in one line.
     """
 
     gate: GateEvidence | None
     name: str
-    kind: Kind | None
     reason: tuple[str, ...]
     headline: str
     about: tuple[About, ...]
@@ -77,21 +65,10 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What is to be said of one phase.
+    """What is to be said of one phase: what stopped it, integrity gates first, and remarks that do not stop it.
 
-    Attributes:
-        span: its evidence.
-        id: its short id, such as ``S3``.
-        name: its full id and its name, such as ``PI-101-002-S3 CONTRACT_INTEGRITY``.
-        state: its status in words: ``completed (reused)``, ``deselected``.
-        took: its duration as text; empty if it did not run.
-        good: how many of its gates are as they should be.
-        place: ``file:line`` of its test; the node id where the line is not known.
-        causes: what stopped it, integrity gates first; empty if it is neither blocked nor failed.
-        remarks: gates that did not pass and do not stop it: warnings and waived gates.
-        why: why it did not start or is not completed, in one short line; names the phase that is to blame.
-        waits_for: the short id of the phase that keeps it from starting.
-        held: the phases that did not start because of it: short id and name.
+    ``id`` is its short id; ``place`` is ``file:line`` of its test, or the node id where the line is not known; ``why``
+    names the phase that is to blame; ``held`` are the phases that did not start because of it.
     """
 
     span: SpanEvidence
@@ -129,24 +106,11 @@ class Phase:
         return f"{joined(first.name, first.headline)}{also_failed(self.span)}"
 
 
-class Done(NamedTuple):
-    """A condition of the definition of done, and why it does not hold; empty if it does."""
-
-    condition: str
-    why: str
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What is to be said of a trace.
 
-    Attributes:
-        evidence: what all of this was made of.
-        phases: in the plan's order.
-        counts: ``2 completed, 1 blocked``.
-        took: its duration as text.
-        cause: what stopped it where no phase did, such as a definition of done that is not met.
-        done: the definition of done.
+    ``cause`` is what stopped it where no phase did, such as a definition of done that is not met.
     """
 
     evidence: Evidence
@@ -154,7 +118,6 @@ class Verdict:
     counts: str
     took: str
     cause: Cause | None
-    done: tuple[Done, ...]
 
     @property
     def title(self) -> str:
@@ -165,12 +128,6 @@ class Verdict:
     def is_stopped(self) -> bool:
         """Whether the trace is blocked or failed."""
         return self.evidence.status in STOPPED
-
-    @property
-    def stopped(self) -> tuple[Phase, ...]:
-        """The blocked and failed phases, the one first that the trace names as the cause."""
-        found = [phase for phase in self.phases if phase.causes]
-        return tuple(sorted(found, key=lambda phase: phase.span.span_id != self.evidence.blocked_on_span_id))
 
 
 def of_trace(evidence: Evidence) -> Verdict:
@@ -193,20 +150,13 @@ def of_trace(evidence: Evidence) -> Verdict:
         counts=", ".join(f"{counts[status]} {status.value}" for status in _COUNTED if counts.get(status)),
         took=duration(evidence.started_at, evidence.ended_at),
         cause=_raised(own, evidence.next_action) if own else None,
-        done=tuple(
-            Done(found.condition, "" if found.met else ", ".join(found.broken) or "not reached")
-            for found in evidence.definition_of_done
-        ),
     )
 
 
 def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequence[str] = ()) -> Phase:
     """Work out what is to be said of one phase.
 
-    Args:
-        span: its evidence.
-        root: the phase that keeps it from starting.
-        held: the phases that did not start because of it.
+    ``root`` is the phase that keeps it from starting; ``held`` are those that did not start because of it.
     """
     blocking = [of_gate(span, gate) for gate in blocking_gates(span)]
     stopped = span.status in STOPPED
@@ -242,7 +192,6 @@ def of_gate(span: SpanEvidence, gate: GateEvidence) -> Cause:
     return Cause(
         gate=gate,
         name=_gate_name(span, gate),
-        kind=gate.kind,
         reason=tuple(short(reason).split("\n")),
         headline=_first_line(headline(gate)),
         about=tuple(About(file, tuple(dict.fromkeys(said))) for file, said in about.items()),
@@ -275,7 +224,7 @@ def stopped_by(span: SpanEvidence) -> str:
 def _raised(reason: str | None, next_action: str | None) -> Cause:
     """What stopped a phase or trace and is no gate's verdict."""
     lines = tuple(short(reason or "").split("\n"))
-    return Cause(None, "", None, lines, lines[0], (), (), plain(next_action or ""))
+    return Cause(None, "", lines, lines[0], (), (), plain(next_action or ""))
 
 
 def _is_remark(gate: GateEvidence) -> bool:

@@ -1,78 +1,123 @@
-"""What is wrong with a document by its JSON Schema: the library's errors as faults with place, observed, expected."""
+"""What is wrong with a document, as faults with place, observed, expected: by its JSON Schema, or by its model."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-from jsonschema import Draft202012Validator, ValidationError
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..errors import MISSING, UNKNOWN_KEY, Fault, shown
+from ..ids import ID
+
+if TYPE_CHECKING:
+    import pydantic
+    from jsonschema import ValidationError
+
+Place = tuple[int | str, ...]
+"""Keys and positions that lead to a part of a document."""
+
+Names = Mapping[str, tuple[str, str]]
+"""List of tables → what one of them is called, and the key that tells it from the others."""
 
 _TYPES = {
-    "null": "null",
     "boolean": "true or false",
     "string": "a text",
     "integer": "a whole number",
     "number": "a number",
     "array": "a list",
-    "object": "an object",
+    "object": "a table of keys",
 }
 _FORMATS = {"date-time": "a time such as 2026-01-31T09:30:00.000000Z", "date": "a date such as 2026-01-31"}
+_PATTERNS = {
+    f"^{ID.pattern}$": "letters, digits and . _ - with a letter or digit first",
+    r"\S": "a text that is not empty",
+}
+_LIMITS = {
+    "minLength": "a text that is not empty",
+    "maxLength": "at most {} characters",
+    "minItems": "a list with at least {} entry",
+    "exclusiveMinimum": "greater than {}",
+}
 
 
-def faults(schema: Mapping[str, Any], document: object) -> list[Fault]:
-    """Every error of a document, at most one for each place."""
-    found: dict[str, Fault] = {}
+def faults(schema: Mapping[str, Any], document: object, names: Names | None = None) -> list[Fault]:
+    """Every error of a document by its schema, at most one for each place."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  (a run reads plans, and those are right as a rule)
+
+    found: dict[Place, Fault] = {}
     for error in Draft202012Validator(schema).iter_errors(document):
-        for fault in _faults(error):
-            found.setdefault(fault.path, fault)
+        for place, *told in _told(error):
+            found.setdefault(place, Fault(place_of(document, place, names), *told))
     return list(found.values())
 
 
-def place_of(location: tuple[int | str, ...]) -> str:
-    """A place in a document: ``spans[3].gates[0].result``."""
-    place = ""
-    for part in location:
-        if isinstance(part, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", part):
-            place += f".{part}" if place else part
+def of_model(error: pydantic.ValidationError, document: object, names: Names | None = None) -> list[Fault]:
+    """What a model refuses although the schema takes it, in the model's words."""
+    return [
+        Fault(
+            place_of(document, details["loc"], names),
+            shown(details["input"]),
+            f"valid ({details['msg'].removeprefix('Value error, ')})",
+            "correct it",
+        )
+        for details in error.errors(include_url=False)
+        if details["type"] != "too_short"  # said of a list whose entries are wrong; the schema knows the short ones
+    ]
+
+
+def place_of(document: object, place: Iterable[int | str], names: Names | None = None) -> str:
+    """A place for people: ``spans[3].gates[0].result``; where there are names by id, ``phase TRAIN, gate G1: kind``."""
+    tables: list[str] = []
+    keys = ""
+    value: Any = document
+    for part in place:
+        try:
+            value = value[part]
+        except (LookupError, TypeError):
+            value = None
+        word, key = (names or {}).get(keys.rpartition(".")[2], ("", ""))
+        if isinstance(part, str):
+            keys += f".{label(part)}" if keys else label(part)
+        elif word and isinstance(value, dict):
+            name = value.get(key)
+            tables.append(f"{word} {label(name)}" if isinstance(name, str) and name else f"{word} {part + 1}")
+            keys = ""
         else:
-            place += f"[{shown(part)}]"
-    return place
+            keys += f"[{part}]"
+    return ": ".join(filter(None, [", ".join(tables), keys]))
 
 
-def _faults(error: ValidationError) -> Iterator[Fault]:
-    location, keyword = tuple(error.absolute_path), error.validator
+def label(name: str) -> str:
+    """An id or a key as it is; anything else quoted, on one line."""
+    return name if re.fullmatch(r"[A-Za-z0-9._-]{1,80}", name) else shown(name)
+
+
+def _told(error: ValidationError) -> Iterator[tuple[Place, str, str, str]]:
+    """Place, observed, expected, what to do: for each fault in one of the library's errors."""
+    place, keyword = tuple(error.absolute_path), error.validator
     value: Any = error.instance
     rule: Any = error.validator_value
     schema: Any = error.schema
     if "propertyNames" in error.absolute_schema_path:  # the name itself is the instance
-        known = rule if keyword == "enum" else ()
-        yield _unknown((*location, str(value)), list(known))
+        yield _unknown((*place, str(value)), list(rule) if keyword == "enum" else [])
     elif keyword == "required":
-        for name in rule:
-            if name not in value:
-                yield Fault(place_of((*location, name)), MISSING, "a value", f"add {name}")
+        yield from (((*place, name), MISSING, "a value", f"add {name}") for name in rule if name not in value)
     elif keyword == "additionalProperties":
-        known = schema.get("properties", {})
-        for name in value:
-            if name not in known:
-                yield _unknown((*location, name), list(known))
+        known = list(schema.get("properties", {}))
+        yield from (_unknown((*place, name), known) for name in value if name not in known)
     elif keyword == "anyOf":
-        yield from _none_of(error, location)
+        yield from _none_of(error, place)
     else:
-        yield Fault(place_of(location), *_expectation(str(keyword), rule, value, schema))
+        yield place, shown(value), _expected(str(keyword), rule, schema), "correct it"
 
 
-def _unknown(location: tuple[int | str, ...], known: list[str]) -> Fault:
-    near = difflib.get_close_matches(str(location[-1]), known, 1)
-    action = f"rename it to {near[0]}" if near else "remove it"
-    return Fault(place_of(location), UNKNOWN_KEY, f"one of {', '.join(known)}", action)
+def _unknown(place: Place, known: list[str]) -> tuple[Place, str, str, str]:
+    near = difflib.get_close_matches(str(place[-1]), known, 1)
+    return place, UNKNOWN_KEY, f"one of {', '.join(known)}", f"rename it to {near[0]}" if near else "remove it"
 
 
-def _none_of(error: ValidationError, location: tuple[int | str, ...]) -> Iterator[Fault]:
+def _none_of(error: ValidationError, place: Place) -> Iterator[tuple[Place, str, str, str]]:
     """What is wrong with the branch that was meant: the one of the value's type. Without one: the types there are."""
     branches: dict[object, list[ValidationError]] = {}
     for each in error.context or ():
@@ -80,22 +125,21 @@ def _none_of(error: ValidationError, location: tuple[int | str, ...]) -> Iterato
     for found in branches.values():
         if not any(each.validator == "type" and not each.path for each in found):
             for each in found:
-                yield from _faults(each)
+                yield from _told(each)
             return
     types = [each.validator_value for found in branches.values() for each in found if each.validator == "type"]
-    expected = " or ".join(dict.fromkeys(_TYPES[name] for name in types if isinstance(name, str)))
-    yield Fault(place_of(location), shown(error.instance), expected, "correct its type")
+    expected = " or ".join(dict.fromkeys(_TYPES[name] for name in types if name in _TYPES))
+    yield place, shown(error.instance), expected, "correct its type"
 
 
-def _expectation(keyword: str, rule: Any, value: object, schema: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Observed, expected, what to do."""
+def _expected(keyword: str, rule: Any, schema: Mapping[str, Any]) -> str:
     match keyword:
         case "type":
-            return shown(value), _TYPES[rule], "correct its type"
+            return _TYPES.get(rule, "null")
         case "const":
-            return shown(value), shown(rule), "correct it"
+            return shown(rule)
         case "enum":
-            return shown(value), f"one of {', '.join(map(str, rule))}", "use one of these"
+            return f"one of {', '.join(map(str, rule))}"
         case "pattern":
-            return shown(value), _FORMATS.get(schema.get("format", ""), f"a text of the form {rule}"), "correct it"
-    return shown(value), f"{keyword} {shown(rule)}", "correct it"
+            return _FORMATS.get(schema.get("format", "")) or _PATTERNS.get(rule) or f"a text of the form {rule}"
+    return _LIMITS.get(keyword, f"{keyword} {{}}").format(rule)

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from ..options import KEY
-from ..report import github, junit_file, terminal
-from ..report.page.html_file import write_page
+from ..report import github, junit, terminal
 from ..report.verdict import Verdict, of_trace
 from ..text import harmless, relative
 from ..trace.evidence import Evidence, Status
@@ -53,7 +52,7 @@ def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) ->
     evidence = [trace.evidence for trace in traces]
     verdicts = [of_trace(each) for each in evidence]
     session.exitstatus = exit_code(session.exitstatus, evidence)
-    lines = junit_file.complete(config, verdicts)
+    lines = junit.complete(config, verdicts)
     for trace in traces:
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
             lines += _written(config, shared, trace.evidence)
@@ -85,6 +84,8 @@ def _page(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
     path = config.stash[KEY].html
     if path is None or config.option.collectonly:
         return []
+    from ..report.page.page import write_page  # noqa: PLC0415  (Jinja2: only when a page is asked for)
+
     return write_page(path, verdicts, here=config.invocation_params.dir, quiet=config.get_verbosity() < 0)
 
 

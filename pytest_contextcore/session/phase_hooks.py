@@ -12,6 +12,7 @@ from ..reasons import end_at_caller, exception_reason
 from ..redact import redact
 from ..report import junit, terminal, verdict
 from ..span import code_attributes
+from ..spans.of_subtests import subtest_span
 from ..trace import rules
 from ..trace.evidence import Result, Status
 from ..trace.rules import Outcome, Trouble
@@ -141,21 +142,11 @@ class PhaseHooks:
         if not _is_running(phase):
             return
         run, span = phase.run, phase.run.recorder.span(phase.phase_id)
-        run.subtests.add(report, run.spans.current, span.started_at or 0)
+        trace_id = run.recorder.evidence.otel_trace_id
+        run.plan_spans.child(subtest_span(report, trace_id, run.spans.current, span.started_at or 0))
         if report.failed:
             name = report.head_line.removeprefix(report.location[2]).strip()
             run.recorder.add_trouble(phase.phase_id, Trouble(redact(f"subtest {name} failed"), _again(report.nodeid)))
-
-    def pytest_exception_interact(
-        self,
-        node: pytest.Item | pytest.Collector,
-        call: pytest.CallInfo[object],
-        report: pytest.CollectReport | pytest.TestReport,
-    ) -> None:
-        """The exception of a failed subtest: only here are its type and its whole message at hand."""
-        phase = phase_of(node)
-        if phase is not None and isinstance(report, pytest.SubtestReport) and call.excinfo is not None:
-            phase.run.subtests.explain(report, call.excinfo.value)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -9,7 +9,6 @@ from ..plan.assign import CollectedPlan
 from ..plan.waivers import Waivers
 from ..span import Attributes
 from ..spans.current import SpanContexts
-from ..spans.of_subtests import SubtestSpans
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence
 from ..trace.file import EvidenceFile
@@ -31,7 +30,6 @@ class PlanRun:
         self.handoffs = HandoffStore(context.out, trace_id)
         self.spans = SpanContexts(evidence.otel_trace_id, sampled=sampled, state=remote.state if remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
-        self.subtests = SubtestSpans(evidence.otel_trace_id, self.plan_spans.child)
         self.file = EvidenceFile(self.recorder, context.out)
         self.recorder.subscribe(self.plan_spans)  # first: what evidence calls ended has its span on disk by then
         self.recorder.subscribe(self.file)
@@ -59,7 +57,6 @@ class PlanRun:
 
     def end(self, phase_id: str) -> None:
         """A phase's test is over, with its teardown."""
-        self.subtests.flush()
         self.spans.close()
         self.recorder.end_phase(phase_id)
 

@@ -63,7 +63,6 @@ def _make(config: pytest.Config) -> Services:
         sink=(lambda span: outbox.put([span])) if outbox.spool is not None else None,
         sampled=sampled,
         remote=context.remote,
-        worker=given.get("worker_id", ""),
     )
     if sampled and not given:
         outbox.expect_root(ordinary.root_span("aborted", INTERRUPTED))  # what replay sends after a kill

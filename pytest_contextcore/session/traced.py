@@ -133,10 +133,10 @@ class TracedSession:
         shared = self._shared
         for run in shared.runs:
             run.finish()
-        shared.ordinary.finish(int(exitstatus))
         if self._link is not None:
             self._link.report(shared.runs, shared.outbox.lost())
             return
+        shared.ordinary.finish(int(exitstatus))
         if self.close is not None:
             self._closed = self.close(session, shared)
             self._lines = self._closed.lines

@@ -33,9 +33,6 @@ class _RecordedSpan(NonRecordingSpan):
         """What its children need to know."""
         return self._contexts.of(self._id)
 
-    def __reduce__(self) -> tuple[type[NonRecordingSpan], tuple[SpanContext]]:
-        return NonRecordingSpan, (self.get_span_context(),)  # a copy needs no more
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.get_span_context()!r})"
 

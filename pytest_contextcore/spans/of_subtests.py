@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import pytest
 
 from ..ids import new_span_id
-from ..reasons import Failure, failure_in, failure_of
+from ..reasons import Failure, failure_in
 from ..redact import redact
-from ..span import OK, UNSET, Attributes, SpanData, error_status
+from ..span import OK, UNSET, Attributes, SpanData, SpanEvent, error_status
 
-Verdict = Literal["pass", "fail", "interrupted", ""]
-"""What became of a test; empty where it was skipped, or failed as expected."""
+Verdict = Literal["pass", "fail", ""]
+"""What became of a test; empty where it was skipped or interrupted, or failed as expected."""
 
 
 class Place(NamedTuple):
@@ -31,74 +31,39 @@ class Place(NamedTuple):
 def case_span(
     name: str, verdict: Verdict, failures: Sequence[Failure], attributes: Attributes, place: Place
 ) -> SpanData:
-    """The span of a test or a subtest.
+    """The span of a test or a subtest; ``attributes`` are taken over, and complete afterwards.
 
-    ``name`` is the node id, and what a subtest is called. The first failure is the status, and those whose exception is
-    known are events. ``attributes`` are taken over, and complete afterwards.
+    The first failure is the status, and those whose exception is known are events.
     """
     attributes["test.case.name"] = name
-    if verdict == "pass":
-        attributes["test.case.result.status"], status = "pass", OK
-    elif verdict == "":
-        status = UNSET
-    else:
-        status = error_status(failures[0].line if failures else "")
-        if verdict == "fail":
-            attributes["test.case.result.status"] = "fail"
-    events = tuple(event for failure in failures for event in failure.events()) if failures else ()
+    if verdict:
+        attributes["test.case.result.status"] = verdict
+    status = OK if verdict == "pass" else UNSET
+    events: tuple[SpanEvent, ...] = ()
+    if failures:
+        status = error_status(failures[0].line)
+        events = tuple(event for failure in failures for event in failure.events())
     trace_id, span_id, parent_id, state, start, end = place
     return SpanData(name, trace_id, span_id, parent_id, min(start, end), end, attributes, events, (), status, state)
 
 
-class SubtestSpans:
-    """Turns the reports of subtests into spans, as they come.
+def subtest_span(
+    report: pytest.SubtestReport, trace_id: str, parent_id: str, earliest: int, state: str = ""
+) -> SpanData:
+    """The span of a subtest that is reported just now. Its parent began at ``earliest``, and it not before."""
+    now = time.time_ns()
 
-    Only failed ones wait, until pytest shows their exception: a report knows neither its type nor its whole message.
+    def within(seconds: float) -> int:
+        """Of unittest's subtests pytest tells no times: they end as they are reported."""
+        return min(max(int(seconds * 1e9), earliest), now) if seconds else now
 
-    Args:
-        trace_id: 32 hex digits.
-        sink: takes each span.
-        state: W3C ``tracestate`` of the trace.
-    """
-
-    def __init__(self, trace_id: str, sink: Callable[[SpanData], None], state: str = "") -> None:
-        self._trace_id, self._sink, self._state = trace_id, sink, state
-        self._waiting: tuple[pytest.SubtestReport, SpanData] | None = None
-
-    def add(self, report: pytest.SubtestReport, parent_id: str, earliest: int) -> None:
-        """A subtest has ended. ``earliest``: when its parent began, in nanoseconds; nothing below it begins before."""
-        self.flush()
-        now = time.time_ns()
-
-        def within(seconds: float) -> int:
-            """Of unittest's subtests pytest tells no times: they end as they are reported."""
-            return min(max(int(seconds * 1e9), earliest), now) if seconds else now
-
-        span = case_span(
-            redact(f"{report.nodeid} {_description(report)}"),
-            "fail" if report.failed else "pass" if report.passed else "",
-            (failure_in(report),) if report.failed else (),
-            {},
-            Place(self._trace_id, new_span_id(), parent_id, self._state, within(report.start), within(report.stop)),
-        )
-        if report.failed:
-            self._waiting = report, span
-        else:
-            self._sink(span)
-
-    def explain(self, report: object, error: BaseException) -> None:
-        """Pytest shows the exception of a subtest that was added just now."""
-        if self._waiting is not None and self._waiting[0] is report:
-            known, span = self._waiting
-            failure = failure_of(error, span.end)
-            self._waiting = known, span._replace(status=error_status(failure.line), events=failure.events())
-            self.flush()
-
-    def flush(self) -> None:
-        """No more is to be learned about the subtest that waits."""
-        if self._waiting is not None:
-            (_, span), self._waiting = self._waiting, None
-            self._sink(span)
+    return case_span(
+        redact(f"{report.nodeid} {_description(report)}"),
+        "fail" if report.failed else "pass" if report.passed else "",
+        (failure_in(report),) if report.failed else (),
+        {},
+        Place(trace_id, new_span_id(), parent_id, state, within(report.start), within(report.stop)),
+    )
 
 
 def _description(report: pytest.SubtestReport) -> str:

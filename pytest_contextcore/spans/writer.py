@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,27 +28,22 @@ class Emitted(NamedTuple):
 
 
 class _Once:
-    """Spans on their way to one place, where none goes twice. What an exception keeps from it goes with the next ones.
+    """Writes spans to one place, none of them twice. What an exception kept from it is written with the next ones.
 
     Ctrl-C and the deadline of a phase come at any moment, also while spans are written.
     """
 
-    def __init__(self, write: Callable[[list[SpanData]], None], there: Collection[str] = ()) -> None:
+    def __init__(self, write: Callable[[list[SpanData]], None], there: Collection[str]) -> None:
         self._write = write
         self._there = set(there)
-        self._waiting: dict[str, SpanData] = {}
+        self.waiting: dict[str, SpanData] = {}
 
-    def __call__(self, spans: Iterable[SpanData]) -> None:
-        """Write them, and those that wait, unless they are there."""
-        self.add(spans)
-        if waiting := [span for span in self._waiting.values() if span.span_id not in self._there]:
+    def __call__(self) -> None:
+        """Write what waits, unless it is there."""
+        if waiting := [span for span in self.waiting.values() if span.span_id not in self._there]:
             self._write(waiting)
-        self._there.update(self._waiting)
-        self._waiting.clear()
-
-    def add(self, spans: Iterable[SpanData]) -> None:
-        """Let them wait."""
-        self._waiting.update((span.span_id, span) for span in spans)
+        self._there.update(self.waiting)
+        self.waiting.clear()
 
 
 class PlanSpans:
@@ -76,7 +71,9 @@ class PlanSpans:
         self.problem: str | None = None
         self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
         there = emitted or Emitted()
-        self._keep, self._send = _Once(self._append, there.kept), _Once(outbox.put, there.sent)
+        self._targets = [_Once(self._append, there.kept)]
+        if sampled:
+            self._targets.append(_Once(outbox.put, there.sent))
         self._held: int | None = None
         self._lock = threading.RLock()
 
@@ -115,13 +112,10 @@ class PlanSpans:
         return list(phase_spans(self._recorder.evidence, span))
 
     def _emit(self, spans: list[SpanData]) -> None:
-        """Into the plan's own file first: after a kill it says what had ended."""
-        spans = [self._in_trace(span) for span in spans]
-        if self._sampled:
-            self._send.add(spans)
-        self._keep(spans)
-        if self._sampled:
-            self._send(())
+        for target in self._targets:
+            target.waiting.update((span.span_id, self._in_trace(span)) for span in spans)
+        for target in self._targets:
+            target()
 
     def _in_trace(self, span: SpanData) -> SpanData:
         remote = self._recorder.remote

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,24 @@ import click
 
 from ..commands.cli import Group, refuse
 from ..errors import TaskRefused, TaskStateError
-from ..export.sampler import sampled
+from ..export.provider import sampled
 from ..export.settings import Settings
-from ..ids import new_span_id, new_trace_id, remote_parent
+from ..ids import Remote, new_span_id, new_trace_id, remote_parent
 from ..redact import redact
-from ..text import cut, duration, escaped
+from ..text import duration
 from . import rules
-from .export import hand_on_finished, send_finished
+from .export import keep, send_finished
 from .listing import chosen, document, shown, tree
 from .model import BLOCKED, FAILED, SETTABLE, STATUSES, Book, Task
-from .store import Store
+from .store import VERSION, Store
 
-PROGRAM = "contextcore task"
 DEFAULT_PROJECT = "contextcore"
 """The project of lines that name none, on the command line or in ``CONTEXTCORE_PROJECT``."""
 
-_MAX_LINE = 1000
+
+@click.group("task", cls=Group, no_args_is_help=False)
+def command() -> None:
+    """Draw a tree of tasks by hand, each an OpenTelemetry span."""
 
 
 # -- options ---------------------------------------------------------------------------------------------------------
@@ -49,12 +50,10 @@ def _text(value: str) -> str:
     return redact(_name(value).strip())
 
 
-def _option(
-    *names: str, help: str, type: Callable[[str], str] | click.Choice[str] = _text, **more: Any
-) -> click.Option:
+def _option(*names: str, type: Any = _text, **more: Any) -> click.Option:
     if not isinstance(type, click.Choice):
         more.setdefault("metavar", "TEXT" if type is _text else "ID")
-    return click.Option(names, type=type, help=help, **more)
+    return click.Option(names, type=type, **more)
 
 
 _ID = _option("--id", "task_id", type=_name, required=True, help="The task, such as PI-101-002-S1.")
@@ -70,85 +69,100 @@ _COMMON = [
         envvar="CONTEXTCORE_STATE", show_envvar=True, default="out", show_default=True,
     ),
 ]  # fmt: skip
-_CHANGES: dict[str, tuple[str, Callable[..., Task], list[click.Option]]] = {
-    "update": ("Change a task's status.", rules.update, [
-        _option("--status", type=click.Choice(SETTABLE), required=True, help="The new status."),
-        _option("--reason", help="Why it is blocked or failed."),
-        _NEXT_ACTION,
-        _BY,
-    ]),
-    "block": ("Say that a task cannot go on.", rules.block, [
-        _option("--reason", required=True, help="Why not."),
-        _NEXT_ACTION,
-        _option("--by", help="Id of the task that it waits for."),
-    ]),
-    "unblock": ("Say that a blocked task can go on.", rules.unblock, [_BY]),
-    "complete": ("End a task: it is done.", rules.complete, [_BY]),
-    "cancel": ("End a task: it is given up, and its span failed.", rules.cancel, [
-        _option("--reason", help="Why."),
-        _BY,
-    ]),
-    "comment": ("Add a comment to a task.", rules.comment, [
-        _option("--text", "--reason", "text", required=True, help="The comment."),
-        _BY,
-    ]),
-}  # fmt: skip
-"""Command → what it does, the rule that gives the changed task, its options: the rule's arguments."""
 
 
-@click.group("task", cls=Group, no_args_is_help=False)
-def command() -> None:
-    """Draw a tree of tasks by hand, each an OpenTelemetry span."""
-
-
-def _add(name: str, summary: str, options: Sequence[click.Option], run: Callable[..., int]) -> None:
+def _add(name: str, summary: str, options: list[click.Option], run: Callable[..., int]) -> None:
     def guarded(state: str, **given: Any) -> int:
         try:
             return run(Store(Path(state)), **given)
         except (TaskRefused, TaskStateError) as error:
-            return refuse(cut(str(error), _MAX_LINE), 1)
+            return refuse(str(error), 1)
 
-    params: list[click.Parameter] = [*options, *_COMMON]
-    command.add_command(click.Command(name, callback=guarded, params=params, help=summary))
+    command.add_command(click.Command(name, callback=guarded, params=[*options, *_COMMON], help=summary))
 
 
-def _start(
-    state: Store, project: str | None, *, task_id: str, title: str | None, type: str, parent: str | None, by: str | None
-) -> int:
+# -- commands --------------------------------------------------------------------------------------------------------
+def _start(store: Store, project: str | None, task_id: str, *, title: str | None, by: str | None, **given: Any) -> int:
     del by  # accepted; nothing records who starts a task
     remote = remote_parent(os.environ)
-    trace_id = remote.trace_id if remote else new_trace_id()
-    parent_span, trace_state = (remote.span_id, remote.state) if remote else (None, "")
-    origin = rules.Origin(
-        trace_id, parent_span, trace_state, sampled(Settings.from_environ(os.environ), remote, trace_id)
-    )
-    new = rules.NewTask(project or DEFAULT_PROJECT, task_id, title or task_id, type, parent)
-    return _change(
-        "start", state, lambda book: rules.start(book, new, origin, span_id=new_span_id(), now=time.time_ns())
-    )
+    origin = remote or Remote(new_trace_id(), "", sampled=True)
+    origin = origin._replace(sampled=sampled(Settings.from_environ(os.environ), remote, origin.trace_id))
+    new = {**given, "title": title or task_id, "origin": origin, "span_id": new_span_id()}
+
+    def started(book: Book) -> Task:
+        return rules.start(book, project or DEFAULT_PROJECT, task_id, now=time.time_ns(), **new)
+
+    task = _change(store, started)
+    where = f"under {task.parent_id}" if task.parent_id else f"trace {task.trace_id}"
+    print(f"{task.id} started: {shown(task.title)} ({shown(task.type)}, {where})")
+    return 0
 
 
-def _changing(name: str, rule: Callable[..., Task]) -> Callable[..., int]:
-    def run(state: Store, project: str | None, task_id: str, **given: Any) -> int:
+def _changing(rule: Callable[..., Task]) -> Callable[..., int]:
+    """The command that does to a task what a rule says."""
+
+    def run(store: Store, project: str | None, task_id: str, **given: Any) -> int:
         if (status := given.get("status")) in (BLOCKED, FAILED) and not given["reason"]:
             raise click.UsageError(f"--status {status} needs --reason", click.get_current_context())
 
-        def change(book: Book) -> Task:
+        def changed(book: Book) -> Task:
             task = rules.open_task(book, project or DEFAULT_PROJECT, task_id)
             return rule(book, task, now=time.time_ns(), **given)
 
-        return _change(name, state, change)
+        task = _change(store, changed)
+        why = task.reason or task.blocked_reason
+        took = "" if task.ended_at is None else f" after {duration(task.started_at, task.ended_at)}"
+        said = "commented" if rule is rules.comment else f"{task.status}{took}{f': {shown(why)}' if why else ''}"
+        print(f"{task.id} {said}")
+        if not task.is_open and task.sampled:
+            _send(store, task)
+        return 0
 
     return run
 
 
-def _list(state: Store, project: str | None, status: str | None, form: str) -> int:
-    book = state.read()
-    wanted = chosen(book, {project} if project else {task.project for task in book}, status)
+def _change(store: Store, change: Callable[[Book], Task]) -> Task:
+    """The task as a rule changed it, written to the disk; a finished one's span, too."""
+    with store.locked():
+        book = store.read()
+        task = change(book)
+        book = book.put(task)
+        spool = store.spool_path(task)
+        if not task.is_open and task.sampled and not _off(Settings.from_environ(os.environ)):
+            keep(store, book, task)
+        try:
+            store.write(book)
+        except TaskStateError:
+            spool.unlink(missing_ok=True)  # the task goes on, so its span does, too
+            raise
+    return task
+
+
+def _off(settings: Settings) -> bool:
+    """Whether the environment says that no spans shall be made."""
+    return settings.sdk_disabled or settings.exporter == "none"
+
+
+def _send(store: Store, task: Task) -> None:
+    """Send finished spans, or say where they are; whatever becomes of them, the task has ended."""
+    settings = Settings.from_environ(os.environ)
+    problems = [*settings.problems]
+    if settings.exporting:
+        problems += (unsent := send_finished(settings, store, os.environ))
+        if not unsent:
+            print(f"span sent to {settings.describe()}")
+    elif not _off(settings):
+        print(f"span kept in {store.spool_path(task)}")
+    for line in problems:
+        refuse(line)
+
+
+def _list(store: Store, project: str | None, status: str | None, form: str) -> int:
+    wanted = chosen(store.read(), project, status)
     if form == "json":
-        print(json.dumps(document(wanted), indent=2))
+        print(json.dumps({"schema_version": VERSION, "tasks": [document(task) for task in wanted]}, indent=2))
     else:
-        print("\n".join(tree(wanted, time.time_ns())) or f"no tasks in {state.path}")
+        print("\n".join(tree(wanted, time.time_ns())) or f"no tasks in {store.path}")
     return 0
 
 
@@ -159,64 +173,28 @@ _add("start", "Begin a task and its span.", [
     _option("--parent", type=_name, help="The task above (default: the open one that --id begins with)."),
     _BY,
 ], _start)  # fmt: skip
-for _name_of, (_summary, _rule, _options) in _CHANGES.items():
-    _add(_name_of, _summary, [_ID, *_options], _changing(_name_of, _rule))
+_add("update", "Change a task's status.", [
+    _ID,
+    _option("--status", type=click.Choice(SETTABLE), required=True, help="The new status."),
+    _option("--reason", help="Why it is blocked or failed."),
+    _NEXT_ACTION,
+    _BY,
+], _changing(rules.update))  # fmt: skip
+_add("block", "Say that a task cannot go on.", [
+    _ID,
+    _option("--reason", required=True, help="Why not."),
+    _NEXT_ACTION,
+    _option("--by", help="Id of the task that it waits for."),
+], _changing(rules.block))  # fmt: skip
+_add("unblock", "Say that a blocked task can go on.", [_ID, _BY], _changing(rules.unblock))
+_add("complete", "End a task: it is done.", [_ID, _BY], _changing(rules.complete))
+_add("cancel", "End a task: it is given up, and its span failed.", [
+    _ID, _option("--reason", help="Why."), _BY,
+], _changing(rules.cancel))  # fmt: skip
+_add("comment", "Add a comment to a task.", [
+    _ID, _option("--text", "--reason", "text", required=True, help="The comment."), _BY,
+], _changing(rules.comment))  # fmt: skip
 _add("list", "Print the tree of tasks.", [
     _option("--status", type=click.Choice(STATUSES), help="Only these, and the tasks above them."),
     _option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="What is printed."),
 ], _list)  # fmt: skip
-
-
-# -- what all of them do ---------------------------------------------------------------------------------------------
-def _change(name: str, store: Store, change: Callable[[Book], Task]) -> int:
-    settings = Settings.from_environ(os.environ)
-    off = settings.sdk_disabled or settings.exporter == "none"
-    with store.locked():
-        book = store.read()
-        task = change(book)
-        book = book.put(task)
-        store.write(book)  # first: a span that was handed on is never one of a task that did not end
-        after = hand_on_finished(store, book, wanted=not off)
-        unnoted = None
-        if after is not book:
-            try:
-                store.write(after, durable=False)  # it only notes what the spool shows
-            except TaskStateError as error:
-                unnoted = str(error)
-    print(_said(name, task))
-    if unnoted is not None:  # the next command sees the span in the spool; were it sent now, it would be sent twice
-        _tell([f"span kept in {store.spool_path(task)}: {unnoted}"])
-        return 0
-    _tell(settings.problems)
-    if not task.is_open and task.sampled and not off:
-        _send(store, after, settings, task)
-    return 0
-
-
-def _send(store: Store, book: Book, settings: Settings, task: Task) -> None:
-    """Send finished spans, and say where they are; whatever becomes of them, the task has ended."""
-    waiting = sum(1 for task in book if not task.is_open and not task.handed_on)
-    if waiting:
-        _tell([f"{waiting} spans wait in {store.path}: {store.spool_path(task).parent} cannot be written to"])
-    elif not settings.exporting:
-        print(f"span kept in {store.spool_path(task)}")
-    elif problem := send_finished(settings, store, os.environ):
-        _tell([problem])
-    else:
-        print(f"span sent to {settings.describe()}")
-
-
-def _tell(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(f"{PROGRAM}: {escaped(cut(line, _MAX_LINE))}", file=sys.stderr)
-
-
-def _said(name: str, task: Task) -> str:
-    if name == "start":
-        where = f"under {task.parent_id}" if task.parent_id else f"trace {task.trace_id}"
-        return f"{task.id} started: {shown(task.title)} ({shown(task.type)}, {where})"
-    if name == "comment":
-        return f"{task.id} commented"
-    why = task.reason or task.blocked_reason
-    took = "" if task.ended_at is None else f" after {duration(task.started_at, task.ended_at)}"
-    return f"{task.id} {task.status}{took}{f': {shown(why)}' if why else ''}"

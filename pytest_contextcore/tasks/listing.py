@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from ..ids import traceparent
@@ -18,30 +18,23 @@ def shown(text: str) -> str:
     return escaped(cut(text, _LINE))
 
 
-def chosen(book: Book, projects: set[str], status: str | None) -> Book:
-    """The tasks of these projects that have this status, and those above them; all of them without one."""
-    kept = {
-        entry.id
-        for task in book
-        if task.project in projects and status in (None, task.status)
-        for entry in (task, *book.ancestors(task))
-    }
-    return Book.of_tasks(task for task in book if task.project in projects and task.id in kept)
+def chosen(book: Book, project: str | None, status: str | None) -> Book:
+    """The tasks of a project (None: of all) that have this status, and those above them; all of them without one."""
+    fitting = [task for task in book if project in (None, task.project) and status in (None, task.status)]
+    kept = {(task.project, entry.id) for task in fitting for entry in (task, *book.ancestors(task))}
+    return Book(task for task in book if (task.project, task.id) in kept)
 
 
 def tree(book: Book, now: int) -> Iterator[str]:
     """A line a task, below its parent, and why it is blocked or failed."""
-    below: dict[tuple[str, str | None], list[Task]] = {}
-    for task in book:
-        below.setdefault((task.project, task.parent_id), []).append(task)
     for project in dict.fromkeys(task.project for task in book):
-        width = max(len(task.id) + 2 * len(book.ancestors(task)) for task in book.of(project))
         yield f"project {shown(project)}"
-        todo = [(task, 0) for task in reversed(below.get((project, None), []))]
-        while todo:
-            task, depth = todo.pop()
-            yield from _entry_lines(task, depth, width, now)
-            todo += [(child, depth + 1) for child in reversed(below.get((project, task.id), []))]
+        tasks = book.of(project)
+        started = {task.id: position for position, task in enumerate(tasks)}
+        path = {task.id: [started[each.id] for each in (*reversed(book.ancestors(task)), task)] for task in tasks}
+        width = max(len(task.id) + 2 * len(path[task.id]) for task in tasks) - 2
+        for task in sorted(tasks, key=lambda task: path[task.id]):
+            yield from _entry_lines(task, len(path[task.id]) - 1, width, now)
 
 
 def _entry_lines(task: Task, depth: int, width: int, now: int) -> Iterator[str]:
@@ -57,12 +50,8 @@ def _entry_lines(task: Task, depth: int, width: int, now: int) -> Iterator[str]:
         yield f"{margin}{shown(task.reason)}"
 
 
-def document(book: Book) -> dict[str, Any]:
-    """The tasks as JSON: flat, in the order in which they were started; times are RFC 3339 UTC."""
-    return {"schema_version": "v1", "tasks": [_entry(task) for task in book]}
-
-
-def _entry(task: Task) -> dict[str, Any]:
+def document(task: Task) -> dict[str, Any]:
+    """A task as JSON; times are RFC 3339 UTC."""
     return {
         "project_id": task.project,
         "task_id": task.id,
@@ -70,8 +59,8 @@ def _entry(task: Task) -> dict[str, Any]:
         "title": task.title,
         "type": task.type,
         "status": task.status,
-        "started_at": rfc3339(task.started_at),
-        "ended_at": None if task.ended_at is None else rfc3339(task.ended_at),
+        "started_at": _rfc3339(task.started_at),
+        "ended_at": None if task.ended_at is None else _rfc3339(task.ended_at),
         "reason": task.reason,
         "blocked_reason": task.blocked_reason,
         "blocked_on_span_id": task.blocked_on,
@@ -81,13 +70,13 @@ def _entry(task: Task) -> dict[str, Any]:
         "otel_parent_span_id": task.parent_span_id,
         "traceparent": traceparent(task.trace_id, task.span_id, sampled=task.sampled),
         "events": [
-            {"name": event.name, "time": rfc3339(event.time), "attributes": dict(event.attributes)}
-            for event in task.events
+            {"name": event.name, "time": _rfc3339(event.time), "attributes": event.attributes} for event in task.events
         ],
     }
 
 
-def rfc3339(nanoseconds: int) -> str:
-    """RFC 3339 in UTC with microseconds."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1000:06d}Z"
+def _rfc3339(nanoseconds: int) -> str:
+    moment = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).replace(
+        microsecond=nanoseconds // 1000 % 1_000_000
+    )
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -2,64 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..errors import TaskRefused
-from ..ids import ID, ID_RULE, MAX_ID
+from ..ids import ID, ID_RULE, MAX_ID, Remote
 from .model import BLOCKED, COMPLETED, FAILED, IN_PROGRESS, Book, Task, TaskEvent
 
-STATUS_CHANGED = "task.status.changed"
-COMMENTED = "task.commented"
 
+def start(
+    book: Book, project: str, task_id: str, *,
+    title: str, type: str, parent: str | None, origin: Remote, span_id: str, now: int,
+) -> Task:  # fmt: skip
+    """A new task, below the named parent or, by its id, below the open task with the longest prefix of it.
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the trace of a root task comes from: a new trace, or the span that ``TRACEPARENT`` names."""
-
-    trace_id: str
-    parent_span_id: str | None = None
-    trace_state: str = ""
-    sampled: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class NewTask:
-    """What a person says of a task to start."""
-
-    project: str
-    id: str
-    title: str
-    type: str
-    parent: str | None = None
-
-
-def start(book: Book, new: NewTask, origin: Origin, *, span_id: str, now: int) -> Task:
-    """A new task, below the named parent or, by its id, below the open task with the longest prefix of it."""
-    _check_id(new.id)
-    _check_id(new.project, "--project")
-    known = book.find(new.project, new.id)
-    if known is not None:
-        raise TaskRefused(
-            f"task {new.id} was started before",
-            observed=f"it is {known.status}",
-            expected=f"an id that project {new.project} has not used",
-            next_action=f"contextcore task update --id {new.id} …" if known.is_open else "choose another id",
-        )
-    parent: Task | None
-    if new.parent:
-        parent = open_task(book, new.project, new.parent, "--parent")
+    ``origin``: trace and parent span of a task without a parent task; its span id is empty where there is no such span.
+    """
+    _check_id(task_id)
+    _check_id(project, "--project")
+    if known := book.find(project, task_id):
+        action = f"contextcore task update --id {task_id} …" if known.is_open else "choose another id"
+        expected = f"an id that project {project} has not used"
+        raise TaskRefused(f"task {task_id} was started before", f"it is {known.status}", expected, action)
+    if parent:
+        above: Task | None = open_task(book, project, parent, "--parent")
     else:
-        above = [task for task in book.of(new.project) if task.is_open and new.id.startswith(f"{task.id}-")]
-        parent = max(above, key=lambda task: len(task.id), default=None)
-    if parent is not None:
-        now = max(now, parent.started_at)
-        origin = Origin(parent.trace_id, parent.span_id, parent.trace_state, parent.sampled)
+        fitting = [task for task in book.of(project) if task.is_open and task_id.startswith(f"{task.id}-")]
+        above = max(fitting, key=lambda task: len(task.id), default=None)
+    if above is not None:
+        now = max(now, above.started_at)
+        origin = Remote(above.trace_id, above.span_id, above.sampled, above.trace_state)
     return Task(
-        new.project, new.id, new.title, new.type, IN_PROGRESS, origin.trace_id, span_id, now,
-        parent_id=parent.id if parent else None,
-        parent_span_id=origin.parent_span_id,
-        remote=parent is None and origin.parent_span_id is not None,
-        trace_state=origin.trace_state,
+        project, task_id, title, type, IN_PROGRESS, origin.trace_id, span_id, now,
+        parent_id=above.id if above else None,
+        parent_span_id=origin.span_id or None,
+        remote=above is None and origin.span_id != "",
+        trace_state=origin.state,
         sampled=origin.sampled,
     )  # fmt: skip
 
@@ -97,12 +74,9 @@ def block(book: Book, task: Task, *, reason: str, next_action: str | None, by: s
     if by is not None:
         _check_id(by, "--by")
         if by == task.id or book.find(task.project, by) is None:
-            raise TaskRefused(
-                f"task {task.id} cannot be blocked by {by}",
-                observed="itself" if by == task.id else f"project {task.project} has no task {by}",
-                expected="--by with the id of another task",
-                next_action="contextcore task list",
-            )
+            observed = "itself" if by == task.id else f"project {task.project} has no task {by}"
+            expected = "--by with the id of another task"
+            raise TaskRefused(f"task {task.id} cannot be blocked by {by}", observed, expected, "contextcore task list")
         details["task.blocked_on_span_id"] = by
         action = f"Complete {by}, then unblock {task.id}."
     details["task.next_action"] = action = next_action or action
@@ -113,77 +87,56 @@ def block(book: Book, task: Task, *, reason: str, next_action: str | None, by: s
 def unblock(book: Book, task: Task, *, by: str | None, now: int) -> Task:
     """The task, in progress again."""
     del book
-    if not task.is_blocked:
-        raise TaskRefused(
-            f"task {task.id} is not blocked",
-            observed=f"it is {task.status}",
-            expected="a task that is blocked",
-            next_action=f"contextcore task complete --id {task.id}, if it is done",
-        )
+    if task.status != BLOCKED:
+        action = f"contextcore task complete --id {task.id}, if it is done"
+        raise TaskRefused(f"task {task.id} is not blocked", f"it is {task.status}", "a task that is blocked", action)
     return _changed(replace(task, blocked_reason=None, blocked_on=None, next_action=None), IN_PROGRESS, now, by)
 
 
 def comment(book: Book, task: Task, *, text: str, by: str | None, now: int) -> Task:
     """The task with a comment."""
     del book
-    return _with_event(task, COMMENTED, now, {"task.comment": text}, by)
+    return _with_event(task, "task.commented", now, {"task.comment": text}, by)
 
 
 def open_task(book: Book, project: str, task_id: str, option: str = "--id") -> Task:
     """The task with this id, which must not have ended."""
     _check_id(task_id, option)
     _check_id(project, "--project")
-    task = book.find(project, task_id)
-    if task is None:
-        others = book.projects_with(task_id)
+    if (task := book.find(project, task_id)) is None:
+        others = [task.project for task in book if task.id == task_id]
+        observed = f"it is in project {', '.join(others)}" if others else f"{len(book.of(project))} others"
+        action = f"add --project {others[0]}" if others else f"contextcore task start --id {task_id} --title …"
         raise TaskRefused(
-            f"there is no task {task_id} in project {project}",
-            observed=f"it is in project {', '.join(others)}"
-            if others
-            else f"{sum(1 for _ in book.of(project))} others",
-            expected="the id of a task that was started",
-            next_action=f"add --project {others[0]}" if others else f"contextcore task start --id {task_id} --title …",
+            f"there is no task {task_id} in project {project}", observed, "the id of a task that was started", action
         )
     if not task.is_open:
-        raise TaskRefused(
-            f"task {task_id} has ended",
-            observed=f"it is {task.status}, and its span is finished",
-            expected="a task that is in_progress or blocked",
-            next_action="start a task with another id",
-        )
+        observed, expected = f"it is {task.status}, and its span is finished", "a task that is in_progress or blocked"
+        raise TaskRefused(f"task {task_id} has ended", observed, expected, "start a task with another id")
     return task
 
 
 def _check_id(value: str, option: str = "--id") -> None:
     if len(value) > MAX_ID or not ID.fullmatch(value):
-        raise TaskRefused(
-            f"{option} is no id",
-            observed=ascii(value) if len(value) <= MAX_ID else f"{len(value)} characters",
-            expected=f"{ID_RULE}, at most {MAX_ID}",
-            next_action="give another id, such as PI-101-002-S1",
-        )
+        observed = ascii(value) if len(value) <= MAX_ID else f"{len(value)} characters"
+        expected = f"{ID_RULE}, at most {MAX_ID}"
+        raise TaskRefused(f"{option} is no id", observed, expected, "give another id, such as PI-101-002-S1")
 
 
 def _refuse_blocked(task: Task, what: str) -> None:
-    if task.is_blocked:
-        raise TaskRefused(
-            f"task {task.id} {what}",
-            observed=f"blocked: {task.blocked_reason}",
-            expected="a task that is in_progress",
-            next_action=f"contextcore task unblock --id {task.id}",
-        )
+    if task.status == BLOCKED:
+        observed, action = f"blocked: {task.blocked_reason}", f"contextcore task unblock --id {task.id}"
+        raise TaskRefused(f"task {task.id} {what}", observed, "a task that is in_progress", action)
 
 
 def _ended(book: Book, task: Task, status: str, reason: str | None, *, by: str | None, now: int) -> Task:
-    children = book.children(task)
-    still_open = [child.id for child in children if child.is_open]
-    if still_open:
-        more = f" and {len(still_open) - 3} more" if len(still_open) > 3 else ""
+    children = [child for child in book.of(task.project) if child.parent_id == task.id]
+    if still_open := [child.id for child in children if child.is_open]:
         raise TaskRefused(
             f"task {task.id} cannot become {status} before its subtasks end",
-            observed=f"open: {', '.join(still_open[:3])}{more}",
-            expected="every subtask completed or cancelled",
-            next_action=f"contextcore task complete --id {still_open[0]}",
+            f"open: {', '.join(still_open)}",
+            "every subtask completed or cancelled",
+            f"contextcore task complete --id {still_open[0]}",
         )
     now = max([now, *(child.ended_at or 0 for child in children)])
     ended = _changed(task, status, now, by, {"task.reason": reason} if reason else {})
@@ -192,10 +145,12 @@ def _ended(book: Book, task: Task, status: str, reason: str | None, *, by: str |
 
 def _changed(task: Task, status: str, now: int, by: str | None, details: dict[str, str] | None = None) -> Task:
     said = {"task.status": status, "task.previous_status": task.status, **(details or {})}
-    return _with_event(replace(task, status=status), STATUS_CHANGED, now, said, by)
+    return _with_event(replace(task, status=status), "task.status.changed", now, said, by)
 
 
 def _with_event(task: Task, name: str, now: int, details: dict[str, str], by: str | None) -> Task:
+    """The task with an event that is not before anything that happened to it, whatever the clock does."""
     if by:
         details = {**details, "task.by": by}
-    return replace(task, events=(*task.events, TaskEvent(name, task.moment(now), details)))
+    moment = max(now, task.events[-1].time if task.events else task.started_at)
+    return replace(task, events=(*task.events, TaskEvent(name, moment, details)))

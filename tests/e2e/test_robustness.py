@@ -148,3 +148,17 @@ def test_a_test_may_replace_the_clock(suite: Suite, evidence: Read) -> None:
 def test_a_good_suite_passes_without_pytest_dependency_where_warnings_are_errors(suite: Suite, evidence: Read) -> None:
     suite.here("-p", "no:dependency", "-W", "error", "--strict-markers").assert_outcomes(passed=3)
     assert evidence()["status"] == "completed"
+
+
+def test_a_generator_that_holds_a_gate_open_until_the_interpreter_exits_raises_nothing(suite: Suite) -> None:
+    suite.write(transform("held = opened(phase)\nnext(held)\npytest.held = held", before=HOLDS))
+    result = suite.run()
+    assert result.ret == 1
+    assert result.stderr.str() == ""
+
+
+HOLDS = """
+def opened(phase):
+    with phase.gate("C1"):
+        yield
+"""

@@ -64,7 +64,7 @@ def test_several_plans_among_many_tests_are_whole_and_everything_runs_once(
         (folder / name).unlink()
     for letter in "az":
         suite.write(MANY, f"test_{letter}.py")
-    result = suite.pytester.runpytest_subprocess("-p", "no:hypothesispytest", "--dist", mode, *options)  # randomly too
+    result = suite.pytester.runpytest_subprocess("--dist", mode, *options)  # randomly too
     assert result.ret == 0
     assert result.parseoutcomes()["passed"] == 9 + 202
     assert ("contextcore: --dist each does not go with a plan" in result.stdout.str()) == (mode == "each")
@@ -80,14 +80,6 @@ def test_several_plans_among_many_tests_are_whole_and_everything_runs_once(
         assert [name for _, name in ours] == PHASES
         assert len({worker for worker, _ in ours}) == 1
         assert sum(f" trace LOAD-{number}: " in line for line in result.outlines) == 1
-
-
-def test_a_wrong_plan_is_a_usage_error_that_names_it(suite: Suite) -> None:
-    suite.plan(WAREHOUSE.replace('kind = "integrity"', 'kind = "holy"'))
-    result = run(suite, "-n2")
-    assert result.ret == 4
-    assert "plan.toml" in result.stderr.str()
-    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
 
 
 def test_stopping_at_the_first_failure_leaves_the_rest_not_started(suite: Suite, evidence: Read) -> None:
@@ -117,6 +109,6 @@ def test_a_phase_goes_on_to_its_end_when_an_ordinary_test_stops_the_session(
 
 @pytest.mark.parametrize("options", [["-p", "no:xdist"], ["-n0"]])
 def test_without_workers_a_plan_runs_in_one_process(suite: Suite, evidence: Read, options: list[str]) -> None:
-    result = suite.pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *options)
+    result = suite.pytester.runpytest_inprocess("-p", "no:randomly", *options)
     assert result.ret == 0
     assert statuses(evidence()) == DONE

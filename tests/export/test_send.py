@@ -51,6 +51,23 @@ def patiently(settings: Settings, *spools: Spool) -> Outcome:
     return send(settings, spools, seconds=30.0)
 
 
+def bad_day(path: Path, receiver: Receiver, protocol: str, mode: Mode) -> str:
+    """What is said when a collector takes nothing; it is one line without secrets, in time, and nothing is lost."""
+    receiver.mode = mode
+    settings = settings_for(receiver, protocol, OTEL_EXPORTER_OTLP_HEADERS=f"authorization=Bearer {SECRET}")
+    began = time.monotonic()
+    done = send(settings, [filled(path, spans(7))], seconds=1.0)
+    assert time.monotonic() - began < 1.0 + SLACK
+    assert (done.sent, done.left) == (0, 7)
+    (line,) = done.lines
+    assert line.startswith("7 spans not sent to ")
+    assert line.endswith(f"later: contextcore replay {path}")
+    assert SECRET not in line
+    assert "\n" not in line
+    assert names(Spool(path)) == [f"test {n}" for n in range(7)]
+    return line
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 class TestAnyProtocol:
     @pytest.mark.parametrize("compression", ["none", "gzip"])
@@ -108,47 +125,12 @@ class TestAnyProtocol:
         where = settings_for(receiver, protocol).describe()
         assert done == Outcome(4, 0, None, [f"1 spans rejected by {where}: one is [31m too old"])
 
-    def test_the_pause_that_a_busy_collector_asks_for_is_kept_if_there_is_time(
-        self, path: Path, receiver: Receiver, protocol: str
-    ) -> None:
-        receiver.script.extend(["busy"])
-        began = time.monotonic()
-        assert patiently(settings_for(receiver, protocol), filled(path, spans(1))).sent == 1
-        assert time.monotonic() - began >= 1.0
-        receiver.retry_after, receiver.mode = 60.0, "busy"
-        began = time.monotonic()
-        assert send(settings_for(receiver, protocol), [filled(path, spans(1))]).left == 1
-        assert time.monotonic() - began < 1.0 + SLACK
-
-    @pytest.mark.parametrize(
-        "mode",
-        ["stall", "unavailable", "exhausted", "bad", "garbage", "overcount", "leak",
-         "close", "reset", "trickle", "endless", "short", "long", "redirect"],
-    )  # fmt: skip
+    @pytest.mark.parametrize("mode", ["stall", "unavailable", "bad", "garbage", "overcount", "leak"])
     def test_no_bad_day_loses_a_span_or_takes_longer_than_the_bound(
         self, path: Path, receiver: Receiver, protocol: str, mode: Mode
     ) -> None:
-        if protocol == "grpc" and mode in ("close", "reset", "trickle", "endless", "short", "long", "redirect"):
-            pytest.skip("a mode of HTTP")
-        receiver.mode = mode
-        settings = settings_for(receiver, protocol, OTEL_EXPORTER_OTLP_HEADERS=f"authorization=Bearer {SECRET}")
-        began = time.monotonic()
-        done = send(settings, [filled(path, spans(7))], seconds=1.0)
-        assert time.monotonic() - began < 1.0 + SLACK
-        assert (done.sent, done.left) == (0, 7)
-        (line,) = done.lines
-        assert line.startswith("7 spans not sent to ")
-        assert line.endswith(f"later: contextcore replay {path}")
-        assert SECRET not in line
-        assert "\n" not in line
-        expected = {
-            "overcount": "a wrong answer: 8 of 7",
-            "long": "the answer is longer than 64 KiB",
-            "redirect": "redirect to http://elsewhere/, which is not followed",
-            "garbage": "no OTLP message",
-        }
-        assert expected.get(mode, "") in line
-        assert names(Spool(path)) == [f"test {n}" for n in range(7)]
+        said = {"overcount": "a wrong answer: 8 of 7", "garbage": "no OTLP message"}
+        assert said.get(mode, "") in bad_day(path, receiver, protocol, mode)
 
     def test_who_is_not_there_costs_nothing_and_who_is_silent_costs_the_bound(
         self, path: Path, receiver: Receiver, protocol: str
@@ -209,28 +191,42 @@ class TestAnyProtocol:
         assert (done.stdout, done.stderr) == ("no answer in time True\n", "")
 
 
-def test_damaged_and_torn_bytes_are_put_aside_and_the_others_arrive(path: Path, receiver: Receiver) -> None:
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("close", "the connection was closed before an answer"),
+        ("short", "the connection was closed within an answer"),
+        ("long", "the answer is longer than 64 KiB"),
+        ("redirect", "redirect to http://elsewhere/, which is not followed"),
+        ("trickle", "no answer in time"),
+    ],
+)
+def test_no_bad_day_of_http_loses_a_span_either(path: Path, receiver: Receiver, mode: Mode, said: str) -> None:
+    assert said in bad_day(path, receiver, "http/protobuf", mode)
+
+
+def test_the_pause_that_a_busy_collector_asks_for_is_kept_if_there_is_time(path: Path, receiver: Receiver) -> None:
+    receiver.script.extend(["busy"])
+    settings = settings_for(receiver, "http/protobuf")
+    began = time.monotonic()
+    assert patiently(settings, filled(path, spans(1))).sent == 1
+    assert time.monotonic() - began >= 1.0
+    receiver.retry_after, receiver.mode = 60.0, "busy"
+    began = time.monotonic()
+    assert send(settings, [filled(path, spans(1))]).left == 1
+    assert time.monotonic() - began < 1.0 + SLACK
+
+
+def test_damaged_and_torn_bytes_are_left_out_and_the_others_arrive(path: Path, receiver: Receiver) -> None:
     filled(path, spans(2))
     with path.open("ab") as file:
         file.write(b"rubbish")
     filled(path, spans(2))
-    torn = wire.frame(spans(1)[0])[:-9]
     with path.open("ab") as file:
-        file.write(torn)
+        file.write(wire.frame(spans(1)[0])[:-9])
     done = patiently(settings_for(receiver, "http/protobuf"), Spool(path))
-    aside = path.with_name("run.otlp.damaged")
-    assert done == Outcome(4, 0, None, [f"2 damaged pieces could not be sent and were put aside: {aside}"])
-    assert aside.read_bytes() == b"rubbish" + torn
+    assert done == Outcome(4, 0, None, [f"2 damaged pieces of {path} were left out"])
     assert not path.exists()
-
-
-def test_a_span_of_5_mb_arrives_with_its_texts_cut(path: Path, receiver: Receiver) -> None:
-    from pytest_contextcore.export.messages import fitting
-
-    spool = Spool(path, wire.head({}))
-    spool.append(fitting(wire.frame(spans(1, "x" * 5_000_000)[0])))
-    assert patiently(settings_for(receiver, "grpc"), spool).sent == 1
-    assert receiver.spans[0].attributes[0].value.string_value.endswith("more characters)")
 
 
 def test_a_slow_collector_gets_what_the_bound_allows_and_a_quick_one_all(
@@ -252,12 +248,6 @@ def test_a_slow_collector_gets_what_the_bound_allows_and_a_quick_one_all(
     assert done.problem == "time ran out"
 
 
-def test_a_kept_connection_that_was_closed_meanwhile_is_opened_again(path: Path, receiver: Receiver) -> None:
-    receiver.script.extend(["ok", "close"])
-    assert patiently(settings_for(receiver, "http/protobuf"), filled(path, spans(60, "x" * 150_000))).sent == 60
-    assert set(receiver.ids().values()) == {1}
-
-
 def test_a_proxy_is_used_where_the_environment_names_one(
     path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,24 +258,13 @@ def test_a_proxy_is_used_where_the_environment_names_one(
     assert receiver.requests[0].path == "http://collector.invalid:4318/v1/traces"
 
 
-def test_a_name_that_does_not_resolve_or_never_does_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings.from_environ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.invalid:4318"})
-    released = threading.Event()
-
+def test_a_name_that_does_not_resolve_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*args: object, **more: object) -> object:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    def hangs(*args: object, **more: object) -> object:
-        released.wait(30)
-        return unknown()
-
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    settings = Settings.from_environ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.invalid:4318"})
     assert send(settings, [filled(path, spans(1))]).problem == "Name or service not known"
-    monkeypatch.setattr(socket, "getaddrinfo", hangs)
-    began = time.monotonic()
-    assert send(settings, [Spool(path)], seconds=0.3).problem == "no answer in time"
-    assert time.monotonic() - began < 0.3 + SLACK
-    released.set()
 
 
 def test_what_hangs_notes_nothing_once_it_was_given_up(
@@ -314,17 +293,13 @@ def test_lost_spans_are_told_and_without_an_endpoint_nothing_is_tried(path: Path
     assert left == f"2 spans not sent to no endpoint: no endpoint is configured; later: contextcore replay {path}"
 
 
-JSON, PROTOBUF = "application/json", "application/x-protobuf"
-
-
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (b"[]", JSON),
-        (b"{", JSON),
-        (b'{"partialSuccess":{"rejectedSpans":"many"}}', JSON),
-        (b"[" * 100_000, JSON),
-        (b"<html>", PROTOBUF),
+        (b"[]", "application/json"),
+        (b'{"partialSuccess":{"rejectedSpans":"many"}}', "application/json"),
+        (b"[" * 100_000, "application/json"),
+        (b"<html>", "application/x-protobuf"),
         (b"<html>", "text/html"),
     ],
 )

@@ -157,13 +157,12 @@ def test_a_file_is_removed_when_all_was_accepted_unless_it_shall_stay(path: Path
         assert spool.opened.exists() == keep
 
 
-def test_a_file_that_is_removed_while_the_run_goes_on_is_told(path: Path) -> None:
-    spool = Spool(path, wire.head({}))
-    for span in spans(2):
-        spool.append(wire.frame(span))
-    path.unlink()
-    assert spool.settle()
-    assert (spool.lost, str(spool.problem)) == (2, f"{path}: it was removed while the run went on")
+@pytest.mark.parametrize("content", [b"", b"notes", b"\x12" * 9_000])
+def test_a_file_that_is_no_spool_is_never_removed(tmp_path: Path, content: bytes) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_bytes(content)
+    assert Spool(other).settle()
+    assert other.read_bytes() == content
 
 
 def test_a_closed_spool_takes_nothing_more(path: Path) -> None:

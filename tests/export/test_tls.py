@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,6 @@ import trustme
 
 from pytest_contextcore.export.send import Outcome, send
 from pytest_contextcore.export.settings import Settings
-from pytest_contextcore.export.spool import Spool
 
 from ..support.otlp_receiver import Receiver
 from ..support.spools import filled, spans
@@ -48,93 +45,70 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     )
 
 
-@pytest.fixture
-def spool(tmp_path: Path) -> Spool:
-    return filled(tmp_path / "spool" / "run.otlp", spans(1))
-
-
-def sent(settings: Settings, spool: Spool) -> Outcome:
-    return send(settings, [spool], seconds=10.0)
-
-
-Trusting = Callable[..., Settings]
+Sending = Callable[..., Outcome]
 
 
 @pytest.fixture
-def trusting(files: Files) -> Trusting:
-    def settings(receiver: Receiver, protocol: str, **more: str) -> Settings:
+def sent(files: Files, tmp_path: Path) -> Sending:
+    """Sends a span to a receiver, whose authority is trusted if nothing else is said."""
+    spool = filled(tmp_path / "spool" / "run.otlp", spans(1))
+
+    def sent(receiver: Receiver, protocol: str, **more: str) -> Outcome:
         environ = {**receiver.environ(protocol), "OTEL_EXPORTER_OTLP_CERTIFICATE": str(files.authority), **more}
-        return Settings.from_environ(environ)
+        return send(Settings.from_environ(environ), [spool], seconds=10.0)
 
-    return settings
+    return sent
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_servers_certificate_is_verified_with_the_named_one(
-    files: Files, spool: Spool, trusting: Trusting, protocol: str
-) -> None:
+def test_the_servers_certificate_is_verified_with_the_named_one(files: Files, sent: Sending, protocol: str) -> None:
     with Receiver(tls=files.server) as receiver:
-        refused = sent(Settings.from_environ(receiver.environ(protocol)), spool)
+        refused = sent(receiver, protocol, OTEL_EXPORTER_OTLP_CERTIFICATE="")
         assert (refused.left, receiver.spans) == (1, [])
         assert "CERTIFICATE_VERIFY_FAILED" in str(refused.problem)
-        assert sent(trusting(receiver, protocol), spool).sent == 1
+        missing = sent(receiver, protocol, OTEL_EXPORTER_OTLP_CERTIFICATE="/nowhere.pem")
+        assert missing.left == 1
+        assert "No such file or directory" in str(missing.problem)
+        assert sent(receiver, protocol).sent == 1
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_certificate_for_another_host_is_refused(
-    files: Files, spool: Spool, trusting: Trusting, protocol: str
-) -> None:
+def test_a_certificate_for_another_host_is_refused(files: Files, sent: Sending, protocol: str) -> None:
     with Receiver(tls=files.client) as receiver:
-        assert sent(trusting(receiver, protocol), spool).left == 1
+        assert sent(receiver, protocol).left == 1
         assert receiver.spans == []
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_client_shows_its_own_certificate_where_the_server_asks(
-    files: Files, spool: Spool, trusting: Trusting, protocol: str
-) -> None:
+def test_a_client_shows_its_own_certificate_where_the_server_asks(files: Files, sent: Sending, protocol: str) -> None:
     own = {
         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(files.client[0]),
         "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": str(files.client[1]),
     }
     with Receiver(tls=files.server, client_authority=files.authority) as receiver:
-        assert sent(trusting(receiver, protocol), spool).left == 1
+        assert sent(receiver, protocol).left == 1
         assert receiver.spans == []
-        assert sent(trusting(receiver, protocol, **own), spool).sent == 1
+        assert sent(receiver, protocol, **own).sent == 1
 
 
 @pytest.mark.parametrize(("insecure", "count"), [("true", 0), ("false", 1)])
 def test_insecure_decides_for_grpc_where_the_endpoint_has_no_scheme(
-    files: Files, spool: Spool, trusting: Trusting, insecure: str, count: int
+    files: Files, sent: Sending, insecure: str, count: int
 ) -> None:
     with Receiver(tls=files.server) as receiver:
         bare = receiver.grpc_endpoint.removeprefix("https://")
-        settings = trusting(receiver, "grpc", OTEL_EXPORTER_OTLP_ENDPOINT=bare, OTEL_EXPORTER_OTLP_INSECURE=insecure)
-        assert sent(settings, spool).sent == count
+        more = {"OTEL_EXPORTER_OTLP_ENDPOINT": bare, "OTEL_EXPORTER_OTLP_INSECURE": insecure}
+        assert sent(receiver, "grpc", **more).sent == count
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("variable", ["CERTIFICATE", "CLIENT_CERTIFICATE"])
-def test_a_file_that_is_not_there_is_told(
-    files: Files, spool: Spool, trusting: Trusting, protocol: str, variable: str
-) -> None:
-    with Receiver(tls=files.server) as receiver:
-        result = sent(trusting(receiver, protocol, **{f"OTEL_EXPORTER_OTLP_{variable}": "/nowhere.pem"}), spool)
-    assert result.left == 1
-    assert "No such file or directory" in str(result.problem)
-
-
-@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 def test_a_run_with_a_certificate_that_is_not_trusted_says_one_line_and_nothing_else(
-    files: Files, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, protocol: str
+    files: Files, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytester.makepyfile("def test_a(): pass")
     with Receiver(tls=files.server) as receiver:
-        for name, setting in receiver.environ(protocol).items():
+        for name, setting in receiver.environ("grpc").items():
             monkeypatch.setenv(name, setting)
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest"], cwd=pytester.path, capture_output=True, text=True, check=True
-        )
-    assert done.stderr == ""
-    (line,) = [line for line in done.stdout.splitlines() if "not sent" in line]
+        result = pytester.runpytest_subprocess()
+    assert result.errlines == []
+    (line,) = [line for line in result.outlines if "not sent" in line]
     assert "CERTIFICATE_VERIFY_FAILED" in line

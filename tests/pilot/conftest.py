@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ from typing import Any, Protocol
 import pytest
 
 import pytest_contextcore
+
+from .variants import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 LONG = os.environ.get("CONTEXTCORE_LONG") == "1"
@@ -60,11 +63,25 @@ class Pilot(Protocol):
 
 
 @pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give a variant's workspace, built when it is first asked for; to be copied, never edited."""
+    built: dict[str, Path] = {}
+
+    def give(variant: str) -> Path:
+        if variant not in built:
+            built[variant] = VARIANTS[variant](tmp_path_factory.mktemp(variant) / "w").root
+        return built[variant]
+
+    return give
+
+
+@pytest.fixture(scope="session")
 def imported() -> None:
     """Import the package before pytester notes which modules there are, so that no run has to import it again."""
     for module in pkgutil.walk_packages(pytest_contextcore.__path__, "pytest_contextcore."):
         if module.name.rpartition(".")[2] not in ("__main__", "grpc"):
             importlib.import_module(module.name)
+    gc.freeze()  # each run collects garbage at its end, and need not look through what is loaded by now
 
 
 @pytest.fixture

@@ -1,164 +1,297 @@
-"""What a fault is, and the edits that faults are made of.
+"""Edits of a workspace, said as data: a place, and what shall stand there.
 
-Most faults are sealed: after the edit every digest is recorded again, so that no checksum gives the fault away and the
-rule itself must. A dotted path names a place in a document: `coverage.gaps.0`.
+A place is a file by its short name (`Files.path`), or a place in its document: `onboarding:coverage.gaps.0`. The value
+is put there; `$gone` removes it, and the words of `OF_WHAT_IS_THERE` make it out of what stands there. A place that
+begins with `$` is an edit of the whole workspace.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .variants import Files, change, dump, load, rescore
+from pytest_contextcore.pilot.gates.export import percentage
+
+from .files import RULES, STATES, Files, change, dump, load, sha, write
 
 STALE = "0" * 63 + "1"
-GONE = object()
-Edit = Callable[[Files], object]
+NAMES = {
+    "RULES": RULES,
+    "RECORDING": "prometheus/recording/orders-api-recording-rules.yaml",
+    "RUNBOOK": "runbooks/orders-api-runbook.md",
+    "GHOST": "runbooks/ghost.md",
+}
+CONSTANTS = {"$stale": STALE, "$not_utf8": "\udcff"}
+CHOICE = re.compile(r"\(([^()]*\|[^()]*)\)")
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What is done to which variant, and what must come of it.
-
-    `also` names later gates that must see it, too; `says` is a part of what the findings tell people.
-    """
-
-    id: str
-    title: str
-    gate: str
-    type: str
-    edit: Edit
-    variant: str = "embedded"
-    sealed: bool = True
-    also: tuple[str, ...] = ()
-    says: str = ""
-
-    def apply(self, root: Path) -> None:
-        files = Files(root)
-        self.edit(files)
-        if self.sealed:
-            files.seal()
+def edits(files: Files, places: Mapping[str, Any]) -> None:
+    """Make edits one after the other; a choice `(a|b)` of places means all of them."""
+    for choice, value in places.items():
+        for place in chosen(choice):
+            edit(files, place, value)
 
 
-class Register:
-    """The faults of one file, in their order; a fault's id is its gate and its number there."""
-
-    def __init__(self) -> None:
-        self.faults: list[Fault] = []
-
-    def add(self, gate: str, type_: str, title: str, edit: Edit, **more: Any) -> None:
-        number = 1 + sum(fault.gate == gate for fault in self.faults)
-        self.faults.append(Fault(f"{gate}.{number:02}", title, gate, type_, edit, **more))
-
-    def fault(self, gate: str, type_: str, title: str, **more: Any) -> Callable[[Edit], Edit]:
-        """Register a function as the edit of a fault."""
-
-        def register(edit: Edit) -> Edit:
-            self.add(gate, type_, title, edit, **more)
-            return edit
-
-        return register
+def chosen(place: str) -> list[str]:
+    """The places that a place with choices `(a|b)` stands for."""
+    found = CHOICE.search(place)
+    return [one for word in found[1].split("|") for one in chosen(place.replace(found[0], word))] if found else [place]
 
 
-def put(document: Any, place: str, value: Any) -> None:
-    """Set or delete one place; a callable value is given what stood there."""
-    *way, last = place.split(".")
-    for step in way:
-        document = document[int(step) if isinstance(document, list) else step]
-    key: Any = int(last) if isinstance(document, list) else last
-    if value is GONE:
-        del document[key]
+def edit(files: Files, place: str, value: Any) -> None:
+    """Make one edit."""
+    if place.startswith("$"):
+        OF_THE_WORKSPACE[place](files, value)
+        return
+    name, _, way = place.partition(":")
+    several = {"seeds": files.seeds, "documents": files.documents()}
+    for path in several.get(name) or [files.path(name)]:
+        if way:
+            change(path, lambda document: put(document, way, value))
+        elif value == "$wrapped" or (isinstance(value, dict) and next(iter(value)) in ("$with", "$inside")):
+            dump(path, new(value, load(path)))
+        elif isinstance(value, str) and value in OF_A_FILE:
+            OF_A_FILE[value](files, path)
+        else:
+            text = path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else None
+            write(path, new(value, text).encode("utf-8", "surrogateescape"))
+
+
+def put(document: Any, way: str, value: Any) -> None:
+    """Set or remove one place of a document; `*` is every item."""
+    step, _, further = way.partition(".")
+    if step == "ALERT":  # the first rule, of a bare file or of a resource
+        put(document.get("spec", document)["groups"][0]["rules"][0], further, value)
+        return
+    if step == "*":
+        keys: list[Any] = list(range(len(document)) if isinstance(document, list) else document)
     else:
-        document[key] = value(document[key]) if callable(value) else value
+        keys = [int(step) if isinstance(document, list) else NAMES.get(step, step)]
+    for key in keys:
+        if further:
+            put(document[key], further, value)
+        elif value == "$gone":
+            del document[key]
+        else:
+            document[key] = new(value, document[key] if isinstance(document, list) else document.get(key))
 
 
-def at(name: str, place: str, value: Any) -> Edit:
-    """An edit that sets one place of one document."""
-    return lambda w: change(w.path(name), lambda d: put(d, place, value))
+def new(value: Any, old: Any) -> Any:
+    """What a value of a row stands for where something stood already."""
+    if isinstance(value, str):
+        return OF_WHAT_IS_THERE[value](old, None) if value in OF_WHAT_IS_THERE else CONSTANTS.get(value, value)
+    if isinstance(value, list):
+        return [new(item, None) for item in value]
+    if not isinstance(value, dict):
+        return value
+    word, *more = value or [""]
+    if word in OF_WHAT_IS_THERE:
+        return OF_WHAT_IS_THERE[word](old, value[word], *(value[name] for name in more))
+    return {key: new(item, old.get(key) if isinstance(old, dict) else None) for key, item in value.items()}
 
 
-def both(*edits: Edit) -> Edit:
-    """Several edits, one after the other."""
-    return lambda w: [edit(w) for edit in edits]
+def moved(old: dict[str, Any], key: str, to: str) -> dict[str, Any]:
+    old = dict(old)
+    return old | {to: old.pop(NAMES[key])}
 
 
-def seeds(place: str, value: Any) -> Edit:
-    """An edit of the seed and the enriched seed."""
-    return both(at("seed", place, value), at("enriched", place, value))
+def again(old: list[Any], changes: dict[str, Any], of: int = 0) -> list[Any]:
+    changed = new(changes, old[of])
+    return [*old, {**old[of], **changed} if isinstance(changed, dict) else changed]
 
 
-def removed(name: str) -> Edit:
-    return lambda w: w.path(name).unlink()
+def part(old: Any, items: slice) -> Any:
+    return old[items] if isinstance(old, list) else dict(list(old.items())[items])
 
 
-def holds(name: str, data: str | bytes) -> Edit:
-    return lambda w: w.path(name).write_bytes(data if isinstance(data, bytes) else data.encode())
+OF_WHAT_IS_THERE: Mapping[str, Callable[..., Any]] = {
+    "$first": lambda old, _: part(old, slice(1)),
+    "$less": lambda old, _: part(old, slice(1, None)),
+    "$last_gone": lambda old, _: old[:-1],
+    "$twice": lambda old, _: [*old, old[0]],
+    "$append": lambda old, item: [*old, new(item, None)],
+    "$again": again,
+    "$again_key": lambda old, words: {**old, replaced(next(iter(old)), *words): STALE},
+    "$with": lambda old, values: {**old, **new(values, None)},
+    "$inside": lambda old, key, values: {**values, key: old},
+    "$wrapped": lambda old, _: [old],
+    "$each": lambda old, value: {key: new(value, item) for key, item in old.items()},
+    "$same": lambda old, key, name: {**old, name: old[NAMES.get(key, key)]},
+    "$moved": moved,
+    "$cut": lambda old, length: old[:length],
+    "$plus": lambda old, number: old + number,
+    "$more": lambda old, text, times=1: old + text * times,
+    "$replace": lambda old, words, count=1: replaced(old, *words, count=count),
+}
 
 
-def replaced(name: str, old: str, new: str) -> Edit:
-    """An edit of a file's text; the old text must be there."""
-
-    def edit(w: Files) -> None:
-        text = w.path(name).read_text(encoding="utf-8")
-        assert old in text
-        w.path(name).write_text(text.replace(old, new, 1), encoding="utf-8")
-
-    return edit
+def replaced(old: str, word: str, by: str, *, count: int = 1) -> str:
+    word = NAMES.get(word, word)
+    assert word in old
+    return old.replace(word, CONSTANTS.get(by, by), count)
 
 
-def damaged(name: str, damage: Callable[[bytes], bytes]) -> Edit:
-    """An edit of a file's bytes."""
-    return lambda w: w.path(name).write_bytes(damage(w.path(name).read_bytes()))
+def remove(files: Files, path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def wrapped(name: str) -> Edit:
-    """A document becomes an array that holds it."""
-    return lambda w: dump(w.path(name), [load(w.path(name))])
+def link(files: Files, path: Path) -> None:
+    """Move the file or folder away, and put a symlink to it in its place."""
+    shutil.move(path, files.root / "elsewhere")
+    path.symlink_to(files.root / "elsewhere")
 
 
-def folder(name: str) -> Edit:
-    """A folder stands in the file's place."""
-
-    def edit(w: Files) -> None:
-        w.path(name).unlink()
-        w.path(name).mkdir()
-
-    return edit
+OF_A_FILE: Mapping[str, Callable[[Files, Path], object]] = {
+    "$gone": remove,
+    "$linked": link,
+    "$folder": lambda files, path: [remove(files, path), path.mkdir()],  # type: ignore[func-returns-value]
+    "$file": lambda files, path: [remove(files, path), path.write_text("")],  # type: ignore[func-returns-value]
+}
 
 
-def rescored(score: float) -> Edit:
-    """Another score, stated consistently."""
-    return lambda w: rescore(w, score)
+# -- edits of the workspace ------------------------------------------------------------------------------------------
+def resum(files: Files, name: str | None) -> None:
+    """Record the digests of whole files again (of a named file elsewhere, too), not those of sections."""
+    if name:
+        digest = sha(files.path(name).read_bytes())
+        edit(files, "onboarding:artifact_manifest_checksum", digest)
+        edit(files, "validation:checksums.artifact_manifest_checksum", digest)
+    change(
+        files.path("run"),
+        lambda d: [output.update(sha256=sha((files.root / output["path"]).read_bytes())) for output in d["outputs"]],
+    )
 
 
-def linked(name: str) -> Edit:
-    """The file is moved out of its folder, and a symlink to it put in its place."""
-
-    def edit(w: Files) -> None:
-        path, away = w.path(name), w.root / "elsewhere"
-        shutil.move(path, away)
-        path.symlink_to(away)
-
-    return edit
+def undesigned(files: Files) -> None:
+    """Take away the design and every trace of it."""
+    for path in files.artisan.glob("*design*"):
+        path.unlink()
+    for name in STATES:
+        change(files.state(name), lambda d: d["_cache_meta"].pop("design_hash"))
 
 
-def twice(items: list[Any]) -> list[Any]:
-    return [*items, items[0]]
+def rescore(files: Files, score: float) -> None:
+    """State another score wherever it is stated."""
+
+    def walk(node: Any) -> None:
+        for key, value in list(node.items()):
+            if key in ("composite", "composite_score", "complexity_composite", "complexity_score"):
+                node[key] = score
+            elif key == "route_margin":
+                node[key] = abs(score - 40)
+            elif isinstance(value, dict) and key != "onboarding":
+                walk(value)
+
+    for path in files.documents():
+        if path.is_relative_to(files.ingestion):
+            change(path, walk)
 
 
-def less(items: list[Any]) -> list[Any]:
-    return items[1:]
+def recount(files: Files) -> None:
+    """State the coverage that follows from the artifacts, wherever the export states it."""
+    artifacts = load(files.manifest)["artifacts"]
+    needed = [a["id"] for a in artifacts if a["status"] == "needed"]
+
+    def counts(entries: list[Any]) -> tuple[int, int]:
+        return sum(a["priority"] == "required" for a in entries), sum(a["status"] == "exists" for a in entries)
+
+    required, existing = counts(artifacts)
+    percent = percentage(existing, required)
+
+    def summary(section: Any) -> None:
+        section.update(totalRequired=required, totalExisting=existing, overallCoverage=percent)
+        section.update(totalOutdated=sum(a["status"] == "outdated" for a in artifacts))
+        section["byType"] = dict(Counter(a["type"] for a in artifacts if a["status"] == "needed"))
+        for entry in section["byTarget"]:
+            mine = [a for a in artifacts if a["target"] == entry["target"]]
+            want, have = counts(mine)
+            gaps = [a["id"] for a in mine if a["status"] == "needed" and a["priority"] == "required"]
+            entry.update(requiredCount=want, existingCount=have, coveragePercent=percentage(have, want), gaps=gaps)
+
+    change(files.manifest, lambda d: summary(d["coverage"]))
+    change(files.onboarding, lambda d: summary(d["coverage"]))
+    change(files.onboarding, lambda d: d["coverage"].update(gaps=needed))
+    for name in ("validation-report", "export-quality-report"):
+        stated = {"overall_coverage_percent": percent, "gap_count": len(needed), "gaps": needed}
+        change(files.export / f"{name}.json", lambda d, s=stated: d["coverage"].update(s))  # type: ignore[misc]
+    files.seal()
 
 
-def plus(number: int) -> Callable[[Any], Any]:
-    return lambda value: value + number
+def convention(files: Files, kind: str, path: str) -> None:
+    """Change a type's convention in both of its places."""
+    for section in ("artifact_types", "output_path_conventions"):
+        edit(files, f"onboarding:{section}.{kind}.output_path", path)
 
 
-RULES = "prometheus/rules/orders-api-prometheus-rules.yaml"
-BOARD = "grafana/dashboards/orders-api-dashboard.json"
-RECORDING = "prometheus/recording/orders-api-recording-rules.yaml"
-GAP = "gap-error-budget"
-SERVICE = "k8s/observability/{target}-service-monitor.yaml"
+def monitors(files: Files, to: str) -> None:
+    """Move what is owned of the service monitors."""
+
+    def owned(paths: dict[str, Any]) -> dict[str, Any]:
+        return {re.sub(r".*/(.*)-service-monitor", rf"{to}\1", path): owner for path, owner in paths.items()}
+
+    change(files.onboarding, lambda d: d.update(file_ownership=owned(d["file_ownership"])))
+
+
+def seeds_named(files: Files, route: str) -> None:
+    """Let the names of the seeds say another route than all documents."""
+    for seed in files.seeds:
+        seed.rename(seed.with_name(f"{route}-{seed.name.partition('-')[2]}"))
+
+
+def tested(files: Files, _: None) -> None:
+    """Record that tests saw the rules as they are."""
+    digest = sha(files.path("RULES").read_bytes())
+    edit(files, "test:_cache_meta.generation_file_hashes.PI-001", digest)
+
+
+def capitals(files: Files, where: str) -> None:
+    """Add an artifact whose path differs from another's in case only, before or behind it."""
+    target = "Orders-API"
+    owner = {"artifact_ids": ["x"], "artifact_types": ["runbook"], "scope": "primary", "task_ids": ["ORD-1"]}
+    owned = {f"runbooks/{target}-runbook.md": owner}
+    change(files.manifest, lambda d: d["artifacts"].append({**d["artifacts"][3], "id": "x", "target": target}))
+    for document in (files.manifest, files.onboarding):
+        change(document, lambda d: d["coverage"]["byTarget"].append({"target": target}))
+
+    def onboarding(d: Any) -> None:
+        d["artifact_task_mapping"]["x"] = "ORD-1"
+        paths = d["file_ownership"]
+        d["file_ownership"] = {**owned, **paths} if where == "before" else {**paths, **owned}
+
+    change(files.onboarding, onboarding)
+    recount(files)
+
+
+def totals(files: Files, passed: int, failed: int, skipped: int) -> None:
+    numbers = {"total_passed": passed, "total_failed": failed, "total_skipped": skipped}
+    change(files.state("test"), lambda d: d["output"].update(numbers))
+
+
+def prefixed_digests(files: Files, _: None) -> None:
+    """Write digests with prefix and in capitals, outside of the export's own documents."""
+    for path in files.documents():
+        if path.parent != files.export or path.name == "run-provenance.json":
+            write(path, re.sub(rb'"([0-9a-f]{64})"', lambda m: b'"sha256:%s"' % m[1].upper(), path.read_bytes()))
+
+
+OF_THE_WORKSPACE: Mapping[str, Callable[[Files, Any], object]] = {
+    "$copy": lambda files, names: shutil.copy(files.path(names[0]), files.root / names[1]),
+    "$move": lambda files, names: shutil.move(files.path(names[0]), files.root / names[1]),
+    "$symlink": lambda files, names: files.path(names[0]).symlink_to(files.path(names[1])),
+    "$seal": lambda files, _: files.seal(),
+    "$prefixed_digests": prefixed_digests,
+    "$recount": lambda files, _: recount(files),
+    "$rescore": rescore,
+    "$resum": resum,
+    "$convention": lambda files, names: convention(files, *names),
+    "$monitors": monitors,
+    "$seeds_named": seeds_named,
+    "$undesigned": lambda files, _: undesigned(files),
+    "$tested": tested,
+    "$capitals": capitals,
+    "$totals": lambda files, numbers: totals(files, *numbers),
+}

@@ -7,14 +7,22 @@ is a line with the run's process id; a second line says how it ended, and how ma
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+import pytest_contextcore
+from pytest_contextcore.export import spool
+from pytest_contextcore.spans import writer as plan_spans
 
 
 class Moments:
@@ -43,11 +51,6 @@ class Moments:
 
 def run(request: dict[str, Any], counted: int) -> int:
     """One pilot run, in the forked process."""
-    import pytest
-
-    from pytest_contextcore.export import spool
-    from pytest_contextcore.spans import writer as plan_spans
-
     output = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -62,9 +65,9 @@ def run(request: dict[str, Any], counted: int) -> int:
 
 def serve() -> None:
     """Answer requests until there are no more."""
-    from pytest_contextcore.export import send  # noqa: F401
-    from pytest_contextcore.pilot import embedded, gates, report, steps, workspace  # noqa: F401
-
+    for module in pkgutil.walk_packages(pytest_contextcore.__path__, "pytest_contextcore."):
+        if module.name.rpartition(".")[2] not in ("__main__", "grpc"):
+            importlib.import_module(module.name)
     for line in sys.stdin:
         reading, writing = os.pipe()
         child = os.fork()

@@ -59,20 +59,11 @@ def evidence(folder: Path) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("line", "phase"),
-    [
-        ("--source-checksum sha256:STALE", "S3"),
-        ("--drop-feature gap-latency-panel", "S4"),
-        ("--test-failures 2", "S8"),
-        ("--review-blockers 1 --fail-on-block", "S9"),
-    ],
-)
-def test_the_seeds_lines_block_where_they_say(pilot: Pilot, line: str, phase: str) -> None:
-    done = pilot.run(*line.split(), "--format", "json", "--output", "copy.json")
+def test_a_fault_blocks_and_the_evidence_is_printed_and_written(pilot: Pilot) -> None:
+    done = pilot.run("--review-blockers", "1", "--fail-on-block", "--format", "json", "--output", "copy.json")
     assert (done.code, done.err) == (1, "")
     found = json.loads(done.out)
-    assert (found["status"], found["blocked_on_span_id"]) == ("blocked", f"PI-101-002-{phase}")
+    assert (found["status"], found["blocked_on_span_id"]) == ("blocked", "PI-101-002-S9")
     assert json.loads((pilot.folder / "copy.json").read_text(encoding="utf-8")) == found
 
 
@@ -97,8 +88,13 @@ def test_a_bad_command_line_is_exit_2_with_one_line(pilot: Pilot, arguments: lis
     assert "Traceback" not in done.out + done.err
 
 
-def test_old_evidence_is_not_taken_for_an_answer(pilot: Pilot) -> None:
-    pilot.run()
+def test_a_blocked_run_is_resumed_and_old_evidence_is_not_taken_for_an_answer(pilot: Pilot) -> None:
+    assert pilot.run("--test-failures", "1").code == 1
+    done = pilot.run("--contextcore-resume")
+    assert (done.code, done.err) == (0, "")
+    spans = evidence(pilot.folder)["spans"]
+    assert isinstance(spans, list)
+    assert [span["reused"] for span in spans] == [True] * 6 + [False] * 4
     done = pilot.run("--drop-feature", "gap-nope", "--format", "json")
     assert (done.code, done.out) == (2, "")
 
@@ -121,37 +117,27 @@ def test_evidence_that_cannot_be_written_where_asked_is_said(pilot: Pilot) -> No
 
 
 # -- installed -------------------------------------------------------------------------------------------------------
-def test_it_runs_and_resumes_from_the_installed_package_in_the_callers_folder(tmp_path: Path) -> None:
+def test_it_runs_from_the_installed_package_in_the_callers_folder(tmp_path: Path) -> None:
     """The package lies in the caller's folder, as a virtual environment may: a conftest above it is not the suite's."""
     package, folder = tmp_path / "venv" / "site", tmp_path
     build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
-    unwanted = shutil.ignore_patterns("__pycache__")
     for name in build["wheel"]["packages"]:
-        shutil.copytree(ROOT / name, package / name, ignore=unwanted)
+        shutil.copytree(ROOT / name, package / name)
     for source, target in build["wheel"]["force-include"].items():
-        shutil.copytree(ROOT / source, package / target, ignore=unwanted)
+        shutil.copytree(ROOT / source, package / target)
     (folder / "conftest.py").write_text("raise SystemExit('taken')\n", encoding="utf-8")
 
-    def run(*arguments: str) -> Said:
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest_contextcore", "contract", "a2a-pilot", *arguments],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(package)},
-            input="typed",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
-
-    done = run("--test-failures", "1")
-    assert (done.code, done.err) == (1, "")
-    assert "warning" not in done.out
-    done = run("--contextcore-resume")
-    assert (done.code, done.err) == (0, "")
-    assert "PI-101-002 completed: 10 completed" in done.out
-    spans = evidence(folder)["spans"]
-    assert isinstance(spans, list)
-    assert [span["reused"] for span in spans] == [True] * 6 + [False] * 4
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest_contextcore", "contract", "a2a-pilot"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(package)},
+        input="typed",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "warning" not in done.stdout
+    assert "PI-101-002 completed: 10 completed" in done.stdout
     assert sorted(path.name for path in folder.iterdir()) == ["conftest.py", "out", "venv"]
     assert not list(package.rglob("out"))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ast
-import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tomllib
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,9 +20,11 @@ from pytest_contextcore.pilot import commands
 from pytest_contextcore.pilot.checks import CHECKS, gate_ids
 from pytest_contextcore.pilot.commands import suite_folder
 from pytest_contextcore.pilot.embedded import Injections, Pipeline
-from pytest_contextcore.plan.model import Kind, Plan, load_plan
+from pytest_contextcore.plan.model import Plan, load_plan
 
-from .conftest import ROOT
+from .conftest import LONG, ROOT
+from .edits import edit
+from .files import Files
 
 Captured = pytest.CaptureFixture[str]
 COMMANDS = ("a2a-check-pipeline", "a2a-diagnose")
@@ -37,15 +36,10 @@ def build(root: Path, injections: Injections = Injections(), *, upto: str = "fin
     return Pipeline(root, injections).run(upto)
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("original") / "workspace")
-
-
 @pytest.fixture
-def workspace(original: Path, tmp_path: Path) -> Path:
+def workspace(base: Callable[[str], Path], tmp_path: Path) -> Path:
     """A healthy workspace of this test's own; its files record the original's root, as after a move."""
-    return Path(shutil.copytree(original, tmp_path / "workspace"))
+    return Path(shutil.copytree(base("embedded"), tmp_path / "workspace"))
 
 
 class Said:
@@ -103,12 +97,6 @@ def checked(contract: Run) -> Run:
     return lambda *arguments: contract("a2a-check-pipeline", *arguments, "--format", "json")
 
 
-def edit(path: Path, change: Callable[[Any], object]) -> None:
-    document = json.loads(path.read_text(encoding="utf-8"))
-    change(document)
-    path.write_text(json.dumps(document), encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     return load_plan(suite_folder() / "plan.toml")
@@ -142,30 +130,28 @@ def test_the_commands_ask_the_functions_that_the_pilot_asks() -> None:
 
 # -- healthy ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_consistent_pipeline_is_healthy(command: str, contract: Run, workspace: Path) -> None:
-    said = contract(command, workspace / "export")
+def test_a_consistent_pipeline_is_healthy_and_nothing_is_written_into_it(
+    command: str, contract: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.lstat().st_mtime_ns for path in workspace.rglob("*")}
+    monkeypatch.chdir(workspace / "export")
+    said = contract(command, ".")
     assert (said.code, said.err) == (0, "")
     assert "FAIL" not in said.out
     assert "warning" not in said.out
     assert said.out.splitlines()[-1].startswith("healthy: ")
+    assert {path: path.lstat().st_mtime_ns for path in workspace.rglob("*")} == before
 
 
 def test_three_questions_are_answered_yes_by_the_gates_of_the_plan(diagnosed: Run, workspace: Path, plan: Plan) -> None:
     said = diagnosed(workspace / "export")
-    assert said.answers == ["yes", "yes", "yes"]
+    assert (said.answers, said.document["start_at"]) == (["yes", "yes", "yes"], None)
     asked = [gate["gate_id"] for question in said.document["questions"] for gate in question["gates"]]
     assert asked == gate_ids(plan, *plan.by_id)
-    assert said.document["start_at"] is None
-    assert said.gate("S5-G2")["result"] == "not_applicable"
-
-
-def test_what_a_gate_is_for_stands_in_the_plan_only(diagnosed: Run, workspace: Path, plan: Plan) -> None:
-    edit(workspace / "export/onboarding-metadata.json", lambda d: d.update(source_checksum="0" * 64))
-    gate = diagnosed(workspace / "export").gate("S3-C2")
-    planned = plan.by_id["S3"].gate("C2")
+    gate, planned = said.gate("S5-G2"), plan.by_id["S5"].gate("G2")
     assert planned is not None
-    assert (gate["purpose"], gate["next_action"]) == (planned.purpose, planned.next_action)
-    assert gate["kind"] == Kind.INTEGRITY
+    assert gate["result"] == "not_applicable"
+    assert gate["purpose"] == planned.purpose
 
 
 def test_an_export_alone_is_healthy_as_far_as_it_can_be_asked(diagnosed: Run, tmp_path: Path) -> None:
@@ -207,11 +193,6 @@ def test_the_default_threshold_warns_and_one_that_was_asked_for_fails(contract: 
     assert "NOT HEALTHY, question 1: 1 of 8 gates fails: S2-C1" in said.out
 
 
-def test_figures_that_contradict_each_other_fail_whatever_the_threshold(checked: Run, workspace: Path) -> None:
-    edit(workspace / "export/onboarding-metadata.json", lambda d: d["coverage"].update(overallCoverage=10.0))
-    assert checked(workspace / "export").gate("S2-C1")["result"] == "fail"
-
-
 # -- not healthy -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("injections", "answers", "gate", "question"),
@@ -235,37 +216,23 @@ def test_diagnose_stops_at_the_first_no_and_says_where_to_start(
     assert all(q["reason"] == f"question {question} is answered no" and not q["gates"] for q in later)
 
 
-def test_check_pipeline_looks_at_the_export_only(checked: Run, workspace: Path) -> None:
+def test_check_pipeline_looks_at_the_export_only_and_what_ingestion_appended_wrongly_only_warns(
+    checked: Run, workspace: Path
+) -> None:
     shutil.rmtree(workspace / "artisan")
     (workspace / "ingestion/ingestion-traceability.json").unlink()
+    entry = {"stage": "ingestion", "source_file": "ingestion-traceability.json", "json_path": "$.x", "sha256": "0" * 64}
+    edit(Files(workspace), "run:artifact_inventory", {"$append": entry})
     said = checked(workspace / "export")
-    assert (said.code, said.answers) == (0, ["yes"])
-
-
-def test_what_ingestion_appended_wrongly_only_warns(checked: Run, workspace: Path) -> None:
-    run = workspace / "export/run-provenance.json"
-    entry = {"source_file": "ingestion-traceability.json", "json_path": "$.route", "sha256": "0" * 64}
-    edit(run, lambda d: d["artifact_inventory"].append({"stage": "ingestion", **entry}))
-    said = checked(workspace / "export")
-    assert (said.code, said.gate("S3-G2")["result"]) == (0, "warning")
+    assert (said.code, said.answers, said.gate("S3-G2")["result"]) == (0, ["yes"], "warning")
 
 
 def test_a_changed_source_manifest_is_found_by_both(contract: Run, workspace: Path) -> None:
-    with (workspace / ".contextcore.yaml").open("a", encoding="utf-8") as file:
-        file.write("# changed\n")
+    edit(Files(workspace), ".contextcore.yaml", {"$more": "# changed\n"})
     for command in COMMANDS:
         said = contract(command, workspace / "export")
         assert said.code == 1
         assert "start at S3-C2 CONTRACT_INTEGRITY: Run the export again" in said.out
-
-
-def test_a_gate_with_many_findings_shows_three_and_gives_all_as_json(contract: Run, workspace: Path) -> None:
-    edit(workspace / "export/onboarding-metadata.json", lambda d: d["artifact_task_mapping"].clear())
-    findings = contract("a2a-check-pipeline", workspace / "export", "--format", "json").gate("S3-C1")["findings"]
-    assert len(findings) > 20
-    said = contract("a2a-check-pipeline", workspace / "export").out
-    assert f"… and {len(findings) - 3} more; --format json has all of them" in said
-    assert findings[2]["observed"] in said
 
 
 # -- questions that cannot be asked ----------------------------------------------------------------------------------
@@ -275,15 +242,11 @@ def test_a_gate_with_many_findings_shows_three_and_gives_all_as_json(contract: R
         (["artisan"], ["yes", "yes", "not_asked"], "no folder artisan in"),
         (["project"], ["yes", "yes", "not_asked"], "no folder project in"),
         (["ingestion"], ["yes", "not_asked", "not_asked"], "name it with --ingestion-dir"),
-        (
-            ["ingestion", "artisan", "project"],
-            ["yes", "not_asked", "not_asked"],
-            "name them with --ingestion-dir, --artisan-dir, --project-dir",
-        ),
+        (["ingestion", "artisan", "project"], ["yes", "not_asked", "not_asked"], "--ingestion-dir, --artisan-dir"),
     ],
 )
 def test_a_question_without_its_folder_is_neither_passed_nor_failed(
-    diagnosed: Run, workspace: Path, absent: list[str], answers: list[str], reason: str
+    contract: Run, diagnosed: Run, workspace: Path, absent: list[str], answers: list[str], reason: str
 ) -> None:
     for name in absent:
         shutil.rmtree(workspace / name)
@@ -291,21 +254,9 @@ def test_a_question_without_its_folder_is_neither_passed_nor_failed(
     assert (said.code, said.answers) == (0, answers)
     assert reason in said.document["questions"][-1]["reason"]
     assert all(said.document[f"{name}_dir"] is None for name in absent)
-
-
-def test_the_text_says_which_questions_were_not_asked(contract: Run, workspace: Path) -> None:
-    shutil.rmtree(workspace / "artisan")
-    said = contract("a2a-diagnose", workspace / "export").out
-    assert "3. Was it faithfully executed? not asked\n   no folder artisan in" in said
-    assert said.splitlines()[-1].startswith("healthy as far as it was asked (not asked: 3): ")
-
-
-def test_an_empty_folder_is_a_folder_and_its_question_is_answered_no(diagnosed: Run, workspace: Path) -> None:
-    shutil.rmtree(workspace / "ingestion")
-    (workspace / "ingestion").mkdir()
-    said = diagnosed(workspace / "export")
-    assert (said.code, said.answers) == (1, ["yes", "no", "not_asked"])
-    assert "run plan ingestion on this export" in said.gate("S4-C1")["reason"]
+    assert "\nhealthy as far as it was asked (not asked: " in contract("a2a-diagnose", workspace / "export").out
+    (workspace / absent[0]).mkdir()  # an empty folder is a folder
+    assert "no" in diagnosed(workspace / "export").answers
 
 
 # -- folders ---------------------------------------------------------------------------------------------------------
@@ -335,11 +286,6 @@ def test_what_stands_beside_another_source_is_not_used(diagnosed: Run, workspace
     assert said.gate("S3-G2")["result"] == "not_applicable"
 
 
-def test_a_relative_export_folder_has_a_parent(checked: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(workspace / "export")
-    assert checked(".").code == 0
-
-
 # -- hostile files ---------------------------------------------------------------------------------------------------
 def loop(path: Path) -> None:
     path.symlink_to(path.name)
@@ -360,16 +306,17 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("how", HOSTILE)
-def test_no_export_file_however_hostile_gives_anything_but_a_verdict(
-    contract: Run, original: Path, tmp_path: Path, how: str
-) -> None:
-    for index, name in enumerate(["../.contextcore.yaml", *sorted(p.name for p in (original / "export").iterdir())]):
-        copy = Path(shutil.copytree(original, tmp_path / str(index)))
-        (copy / "export" / name).unlink()
-        HOSTILE[how](copy / "export" / name)
-        for command in COMMANDS:
-            said = contract(command, copy / "export", "--format", "json")
-            assert (said.code, said.err, said.answers[0]) == (1, "", "no"), name
+def test_no_export_file_however_hostile_gives_anything_but_a_verdict(contract: Run, workspace: Path, how: str) -> None:
+    names = ["../.contextcore.yaml", *sorted(path.name for path in (workspace / "export").iterdir())]
+    sample = names if LONG else names[list(HOSTILE).index(how) % 3 :: 3]
+    for index, name in enumerate(sample):
+        path = workspace / "export" / name
+        path.rename(workspace / "good")
+        HOSTILE[how](path)
+        said = contract(COMMANDS[index % 2], workspace / "export", "--format", "json")
+        assert (said.code, said.err, said.answers[0]) == (1, "", "no"), name
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+        (workspace / "good").rename(path)
 
 
 @pytest.mark.parametrize("name", ["ingestion", "artisan", "project"])
@@ -387,22 +334,17 @@ def test_a_symlink_in_the_place_of_a_folder_is_found_and_refused(
 
 
 def test_texts_out_of_the_files_cannot_reach_the_terminal_as_they_are(contract: Run, workspace: Path) -> None:
-    evil = "\x1b[31mred\n\u202e\ud800"
-    edit(workspace / "export/onboarding-metadata.json", lambda d: d.update(project_id=evil))
+    edit(Files(workspace), "onboarding:project_id", "\x1b[31mred\n\u202e\ud800")
+    edit(Files(workspace), "onboarding:artifact_task_mapping", {})
     said = contract("a2a-check-pipeline", workspace / "export")
     assert said.code == 1
     assert "\\x1b[31mred\\n\\u202e\\ud800" in said.out
-
-
-# -- output ----------------------------------------------------------------------------------------------------------
-def test_no_line_is_longer_than_80_columns_but_for_paths(contract: Run, tmp_path: Path) -> None:
-    lost = build(tmp_path / "w", Injections(test_failures=2, review_blockers=2))
-    for line in contract("a2a-diagnose", lost / "export").out.splitlines():
-        assert len(line) <= 80 or str(tmp_path) in line
+    findings = contract("a2a-check-pipeline", workspace / "export", "--format", "json").gate("S3-C1")["findings"]
+    assert f"… and {len(findings) - 3} more; --format json has all of them" in said.out
 
 
 def test_an_output_that_knows_no_unicode_is_no_problem(workspace: Path) -> None:
-    edit(workspace / "export/onboarding-metadata.json", lambda d: d.update(project_id="żółw", schema="\U0001f422"))
+    edit(Files(workspace), "onboarding", {"$with": {"project_id": "żółw", "schema": "\U0001f422"}})
     done = subprocess.run(
         [sys.executable, "-m", "pytest_contextcore", "contract", "a2a-check-pipeline", str(workspace / "export")],
         env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=False,
@@ -434,12 +376,6 @@ def test_a_report_that_cannot_be_written_is_said_and_the_old_one_stands(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "workspace"]
 
 
-def test_nothing_is_written_into_the_workspace(contract: Run, workspace: Path) -> None:
-    before = {path: path.lstat().st_mtime_ns for path in workspace.rglob("*")}
-    contract("a2a-diagnose", workspace / "export")
-    assert {path: path.lstat().st_mtime_ns for path in workspace.rglob("*")} == before
-
-
 # -- usage -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
@@ -448,9 +384,7 @@ def test_nothing_is_written_into_the_workspace(contract: Run, workspace: Path) -
         ([], "Missing argument 'EXPORT_DIR'"),
         (["/nowhere/at/all"], "EXPORT_DIR: there is no folder /nowhere/at/all"),
         ([""], "EXPORT_DIR: the value is empty"),
-        (["  "], "EXPORT_DIR: the value is empty"),
         ([__file__], "is no folder"),
-        ([f"{__file__}/below"], "cannot be used: Not a directory"),
         (["a" * 5000], "cannot be used: File name too long"),
         (["a\0b"], "cannot be used"),
         (["one\ntwo"], "there is no folder one\\ntwo"),
@@ -459,13 +393,10 @@ def test_nothing_is_written_into_the_workspace(contract: Run, workspace: Path) -
         ([".", "--min", "3"], "No such option '--min'"),
         ([".", "--min-coverage"], "Option '--min-coverage' requires an argument"),
         ([".", "--min-coverage", ""], "'' is not a percentage"),
-        ([".", "--min-coverage", "much"], "'much' is not a percentage"),
         ([".", "--min-coverage", "nan"], "'nan' is not a percentage"),
-        ([".", "--min-coverage", "inf"], "'inf' is not a percentage"),
         ([".", "--min-coverage=-5"], "'-5' is not a percentage"),
         ([".", "--format", "xml"], "'xml' is not one of 'text', 'json'"),
         ([".", "--report", ""], "--report: the value is empty"),
-        ([".", "--source", ""], "--source: the value is empty"),
         ([".", "--source", "/nowhere/at/all"], "--source: there is no file or folder /nowhere/at/all"),
     ],
 )
@@ -486,33 +417,26 @@ def test_a_folder_that_was_named_has_to_be_there(
     assert f"--{name}-dir: " in result.refusal
 
 
-def test_a_loop_of_symlinks_is_refused(contract: Run, tmp_path: Path) -> None:
-    loop(tmp_path / "loop")
-    assert "EXPORT_DIR: " in contract("a2a-diagnose", tmp_path / "loop").refusal
-
-
 @pytest.mark.parametrize("argument", ["a2a", "", "a2a-nonsense"])
 def test_an_unknown_command_is_refused_with_those_that_there_are(contract: Run, argument: str) -> None:
     assert "there are a2a-check-pipeline, a2a-diagnose" in contract(argument).refusal
 
 
-def test_the_group_lists_its_commands(contract: Run) -> None:
+def test_the_group_lists_its_commands_and_each_explains_itself(contract: Run) -> None:
     assert "a2a-diagnose        Ask the Three Questions" in contract("--help").out
     nothing = contract()
     assert nothing.code == 2
     assert "a2a-check-pipeline" in nothing.err
+    for command in COMMANDS:
+        said = contract(command, "--help")
+        assert (said.code, said.err) == (0, "")
+        assert f"Usage: contextcore contract {command} " in said.out
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_explains_itself(command: str, contract: Run) -> None:
-    said = contract(command, "--help")
-    assert (said.code, said.err) == (0, "")
-    assert f"Usage: contextcore contract {command} " in said.out
-
-
-def test_the_group_imports_nothing_heavy_before_a_command_runs() -> None:
+def test_neither_the_group_nor_the_options_import_anything_heavy_before_a_command_runs() -> None:
     program = (
         "import sys, pytest_contextcore.pilot.commands as c\nc.contract(['--help'], standalone_mode=False)\n"
+        "from pytest_contextcore.pilot.embedded import example_gap_ids; example_gap_ids()\n"
         "print(sorted({'opentelemetry', 'pydantic', 'yaml', 'pytest'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -554,40 +478,17 @@ def test_the_plan_is_found_in_a_wheel_and_in_a_checkout(tmp_path: Path, monkeypa
     assert suite_folder() == package / "suite"
 
 
-def test_a_wheel_ships_the_plan_and_its_tests(tmp_path: Path) -> None:
-    hatchling = pytest.importorskip("hatchling.builders.wheel", reason="hatchling is not installed")
-    built = next(iter(hatchling.WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])))
-    names = zipfile.ZipFile(io.BytesIO(Path(built).read_bytes())).namelist()
-    suite = {name for name in names if name.startswith("pytest_contextcore/pilot/suite/")}
-    assert suite == {f"pytest_contextcore/pilot/suite/{name}" for name in ("plan.toml", "conftest.py", "test_pilot.py")}
-
-
-def test_the_build_is_told_to_ship_the_plan() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel["force-include"] == {"pilot_tests": "pytest_contextcore/pilot/suite"}
-    assert "pilot_tests" in project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
-
-
-def test_folders_of_other_names_are_no_false_alarm(workspace: Path, capsys: Captured) -> None:
+def test_folders_of_other_names_are_no_false_alarm(workspace: Path, diagnosed: Run) -> None:
     names = {"export": "plan-out", "ingestion": "ingested", "artisan": "art", "project": "target"}
     for known, other in names.items():
         (workspace / known).rename(workspace / other)
     for path in [*workspace.rglob("*.json"), *workspace.rglob("*.yaml")]:
         text = path.read_text(encoding="utf-8")
         for known, other in names.items():
-            text = re.sub(rf'(workspace/){known}(/|")', rf"\1{other}\2", text)
+            text = re.sub(rf'(w/){known}(/|")', rf"\1{other}\2", text)
         path.write_text(text, encoding="utf-8")
-    options = [f"--{option}={workspace / names[known]}" for option, known in (
-        ("ingestion-dir", "ingestion"), ("artisan-dir", "artisan"), ("project-dir", "project")
-    )]  # fmt: skip
-    main(["contract", "a2a-diagnose", str(workspace / "plan-out"), *options, "--format", "json"])
-    said = json.loads(capsys.readouterr().out)
-    outside = [
-        finding
-        for question in said["questions"]
-        for gate in question["gates"]
-        for finding in gate["findings"]
-        if finding["type"] not in ("checksum_mismatch", "stale_result")  # the rewriting changed bytes
-    ]
-    assert outside == []
+    options = [f"--{known}-dir={workspace / names[known]}" for known in ("ingestion", "artisan", "project")]
+    said = diagnosed(workspace / "plan-out", *options)
+    gates = [gate for question in said.document["questions"] for gate in question["gates"]]
+    found = {finding["type"] for gate in gates for finding in gate["findings"]}
+    assert found <= {"checksum_mismatch", "stale_result"}  # the rewriting changed bytes

@@ -27,6 +27,7 @@ def refusal(run: PilotRun) -> str:
     [
         (["--drop-feature", "nonsense"], "there is no gap 'nonsense'; the gaps are: gap-error-budget"),
         (["--drop-feature", ""], "there is no gap ''"),
+        (["--drop-feature", "nonsense", "-n", "2"], "there is no gap 'nonsense'"),
         (["--test-failures", "-1"], "'-1' is not a whole number of 0 or more"),
         (["--test-failures", "4"], "4 is more than the 3 artifacts"),
         (["--test-failures", "two"], "'two' is not a whole number"),
@@ -56,10 +57,6 @@ def test_a_bad_value_is_a_usage_error_that_names_it(pilot: Pilot, options: list[
 def test_an_injection_together_with_a_workspace_is_refused(pilot: Pilot, tmp_path: Path, injection: str) -> None:
     said = refusal(pilot("--workspace", str(tmp_path), injection))
     assert f"{injection.partition('=')[0]} injects a fault" in said
-
-
-def test_a_bad_value_is_a_usage_error_with_workers_too(pilot_process: Pilot) -> None:
-    assert "there is no gap 'nonsense'" in refusal(pilot_process("--drop-feature", "nonsense", "-n", "2"))
 
 
 @pytest.fixture

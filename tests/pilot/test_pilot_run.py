@@ -25,8 +25,8 @@ def blocked_at(position: int) -> list[str]:
     return ["completed"] * (position - 1) + ["blocked"] + ["not_started"] * (10 - position)
 
 
-def test_the_default_completes_all_ten_phases_with_the_promised_figures(pilot_process: Pilot, tmp_path: Path) -> None:
-    run = pilot_process("--junitxml", str(tmp_path / "j.xml"))
+def test_the_default_completes_all_ten_phases_with_the_promised_figures(pilot: Pilot, tmp_path: Path) -> None:
+    run = pilot("--junitxml", str(tmp_path / "j.xml"))
     JUnitFile(tmp_path / "j.xml").agrees_with(run.evidence)
     assert (run.code, run.statuses, run.evidence["status"]) == (0, DONE, "completed")
     last = run.span("S10")["attributes"]
@@ -43,19 +43,14 @@ def test_the_default_completes_all_ten_phases_with_the_promised_figures(pilot_pr
     }
     assert all(condition["met"] for condition in run.evidence["definition_of_done"])
     assert "warning" not in run.text
-
-
-def test_every_phase_hands_on_and_the_last_gate_has_one_digest_over_the_chain(pilot: Pilot) -> None:
-    run = pilot()
     spans = run.evidence["spans"]
     emitted = [[h["name"] for h in span["handoffs"] if h["direction"] == "emitted"] for span in spans]
-    validated = [[h["name"] for h in span["handoffs"] if h["direction"] == "validated"] for span in spans]
-    assert emitted[:-1] == validated[1:]
+    assert emitted[:-1] == [
+        [h["name"] for h in span["handoffs"] if h["direction"] == "validated"] for span in spans[1:]
+    ]
     assert all(len(names) == 1 for names in emitted[:-1])
-
     gate = next(gate for gate in run.span("S10")["gates"] if gate["gate_id"] == "PI-101-002-S10-G2")
-    types = [item["type"] for item in gate["evidence"]]
-    assert types == ["provenance"] * 7 + ["provenance_rollup"]
+    assert [item["type"] for item in gate["evidence"]] == ["provenance"] * 7 + ["provenance_rollup"]
 
 
 @pytest.mark.parametrize(
@@ -63,13 +58,6 @@ def test_every_phase_hands_on_and_the_last_gate_has_one_digest_over_the_chain(pi
     [
         (["--source-checksum", "sha256:STALE"], 3, "C2 Checksum chain verification", "sha256:STALE", STALE),
         (["--drop-feature", "gap-latency-panel"], 4, "C1 Gap-to-feature parity check", "gap-latency-panel", DROPPED),
-        (
-            ["--drop-feature", "gap-throughput", "--drop-feature", "gap-error-budget"],
-            4,
-            "C1",
-            "gap-throughput",
-            DROPPED,
-        ),
         (["--test-failures", "2"], 8, "G1 Recorded test results", "PI-002", [RULES, DASHBOARD]),
         (["--review-blockers", "2"], 9, "G1 No blocking finding", "[BLOCKING]", [RULES, DASHBOARD]),
         (["--min-coverage", "90"], 2, "C1 Coverage check", "85.0", ["export/onboarding-metadata.json"]),
@@ -105,16 +93,6 @@ def test_an_injected_fault_blocks_where_the_seed_says_in_terminal_junit_and_evid
     assert len(min(waiting)) < 160
     failures = [case.message for case in junit.cases if case.outcome == "failure"]
     assert all(file in failures[0] for file in files)
-
-
-def test_what_to_do_about_a_negative_review_is_more_than_to_review_again(pilot: Pilot) -> None:
-    _, triaged = pilot("--review-blockers", "1").span("S9")["gates"]
-    assert triaged["next_action"].startswith("Mend the files of the tasks whose review is negative")
-
-
-@pytest.mark.parametrize("number", ["1", "3"])
-def test_each_number_of_broken_artifacts_is_found_at_validation(pilot: Pilot, number: str) -> None:
-    assert pilot("--test-failures", number).statuses == blocked_at(8)
 
 
 def test_an_existing_workspace_is_checked_and_nothing_is_written_into_it(pilot: Pilot, tmp_path: Path) -> None:
@@ -159,18 +137,15 @@ def outcome(run: PilotRun) -> tuple[int, list[str], str]:
     return run.code, run.statuses, run.evidence["blocked_on_span_id"]
 
 
-@pytest.mark.parametrize("options", ["-n 2", "-n 3 --dist worksteal"])
-def test_the_outcome_is_the_same_with_workers(pilot_process: Pilot, options: str) -> None:
-    run = pilot_process("--drop-feature", "gap-throughput", *options.split())
+def test_the_outcome_is_the_same_with_workers(pilot_process: Pilot) -> None:
+    run = pilot_process("--drop-feature", "gap-throughput", "-n", "2")
     assert outcome(run) == (1, blocked_at(4), "PI-101-002-S4")
 
 
-@pytest.mark.parametrize("options", ["-p no:randomly", "-p no:terminal", "--ff"])
-def test_the_outcome_is_the_same_beside_other_plugins_and_in_other_modes(pilot: Pilot, options: str) -> None:
-    if "--ff" in options:
-        pilot("--drop-feature", "gap-throughput")
-    run = pilot("--drop-feature", "gap-throughput", *options.split())
-    assert outcome(run) == (1, blocked_at(4), "PI-101-002-S4")
+def test_the_outcome_is_the_same_when_failed_tests_run_first(pilot: Pilot) -> None:
+    for _ in range(2):
+        run = pilot("--drop-feature", "gap-throughput", "--ff")
+        assert outcome(run) == (1, blocked_at(4), "PI-101-002-S4")
 
 
 def reversed_copy(folder: Path) -> Path:
@@ -189,3 +164,5 @@ def reversed_copy(folder: Path) -> Path:
 def test_the_outcome_is_the_same_with_the_tests_in_reverse_order(pilot: Pilot, tmp_path: Path) -> None:
     run = pilot("-p", PLUGIN, "--review-blockers", "2", folder=reversed_copy(tmp_path / "reversed"))
     assert outcome(run) == (1, blocked_at(9), "PI-101-002-S9")
+    _, triaged = run.span("S9")["gates"]
+    assert triaged["next_action"].startswith("Mend the files of the tasks whose review is negative")

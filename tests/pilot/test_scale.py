@@ -23,7 +23,7 @@ from .conftest import LONG, Pilot
 from .phases import stopped
 from .variants import build
 
-SMALL, LARGE = (250, 1000) if LONG else (50, 200)
+SMALL, LARGE = (250, 1000) if LONG else (30, 120)
 TYPES = ("dashboard", "prometheus_rule", "recording_rule", "runbook", "service_monitor")
 Sized = Callable[[int], Path]
 

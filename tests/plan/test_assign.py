@@ -22,37 +22,30 @@ def test_tests_are_matched_by_short_and_by_full_id(plan: Plan) -> None:
     assert dict(assign(plan, ALL, whole=True).nodeids) == {"E": "t.py::a", "T": "t.py::b", "P": "t.py::c"}
 
 
-def test_a_test_for_an_unknown_phase_is_refused(plan: Plan) -> None:
-    with pytest.raises(CollectionError, match=r"t.py::x is marked phase\('X'\), but .* declares only: E, T, P"):
-        assign(plan, [PhaseTest("t.py::x", "X")], whole=False)
+GATE = "def a(phase):\n    with phase.gate('C9') as g:\n        pass\n"
 
 
-def test_two_tests_for_one_phase_are_refused(plan: Plan) -> None:
-    with pytest.raises(CollectionError, match=r"two tests: t.py::a and t.py::d"):
-        assign(plan, [*ALL, PhaseTest("t.py::d", "E")], whole=False)
-
-
-def test_a_phase_without_a_test_is_refused_when_the_folder_was_collected_whole(plan: Plan) -> None:
-    with pytest.raises(CollectionError, match=r"no test for P \(PUBLISH\)"):
-        assign(plan, ALL[:2], whole=True)
+@pytest.mark.parametrize(
+    ("tests", "said"),
+    [
+        ([PhaseTest("t.py::x", "X")], r"t.py::x is marked phase\('X'\), but .* declares only: E, T, P"),
+        ([*ALL, PhaseTest("t.py::d", "E")], "two tests: t.py::a and t.py::d"),
+        (ALL[:2], r"no test for P \(PUBLISH\)"),
+        ([PhaseTest("t.py::a", "E", GATE)], "gate 'C9', but phase E of .* declares only: C1"),
+    ],
+)
+def test_tests_that_do_not_fit_are_refused_before_anything_runs(plan: Plan, tests: list[PhaseTest], said: str) -> None:
+    with pytest.raises(CollectionError, match=said):
+        assign(plan, tests, whole=True)
 
 
 def test_a_phase_without_a_test_counts_as_deselected_otherwise(plan: Plan) -> None:
     assert assign(plan, ALL[:2], whole=False).missing() == ["P"]
 
 
-def test_a_gate_that_the_plan_lacks_is_refused_before_anything_runs(plan: Plan) -> None:
-    source = "def a(phase):\n    with phase.gate('C9') as g:\n        pass\n"
-    with pytest.raises(CollectionError, match=r"gate 'C9', but phase E of .* declares only: C1"):
-        assign(plan, [PhaseTest("t.py::a", "E", source)], whole=False)
-
-
 def test_gate_names_are_read_from_the_source_whatever_its_indentation() -> None:
     source = '    async def test(self, phase):\n        with phase.gate("C1"), other.gate("X"):\n            x(name)\n'
     assert list(gate_names(source)) == ["C1"]
-
-
-def test_source_that_is_no_python_by_itself_names_no_gates() -> None:
     assert list(gate_names("lambda phase: (")) == []
 
 
@@ -61,10 +54,6 @@ def test_phases_run_together_in_the_plans_order_where_the_first_of_them_stood() 
     assert in_plan_order(["x", "p3", "y", "q2", "p1", "z", "p2", "q1"], ranks.get) == [
         "x", "p1", "p2", "p3", "y", "q1", "q2", "z",
     ]  # fmt: skip
-
-
-def test_ordinary_tests_keep_their_order() -> None:
-    assert in_plan_order(["b", "a"], lambda _: None) == ["b", "a"]
 
 
 def test_a_selected_phase_needs_its_upstreams_selected_or_proven(plan: Plan) -> None:

@@ -56,12 +56,10 @@ def test_only_its_content_changes_a_digest(tmp_path: Path) -> None:
         ('title = "Load the nightly orders"\n', "", "trace.title is missing"),
         ('goal = "Take', 'goad = "x"\ngoal = "Take', "phase E: goad is an unknown key: rename it to goal"),
         ('name = "EXTRACT"', 'name = "EXTRACT"\n"\\u001b[2J" = 1', "phase E: '\\x1b[2J' is an unknown key: remove"),
-        ("[trace]", "path = 1\n[trace]", "path is an unknown key: remove it"),
         ('kind = "integrity"', 'kind = "x"', "phase T, gate C1: kind must be one of integrity, required, advisory, "
          "not 'x'"),
         ('id = "T"', "", "phase 2: id is missing"),
         ('id = "T"', 'id = "E"', "phase E: id must be one that no other has, not 'E', declared twice"),
-        ('name = "TRANSFORM"', 'name = "EXTRACT"', "phase T: name must be one that no other has, not 'EXTRACT'"),
         ('id = "C2"', 'id = "C1"', "phase T, gate C1: id must be one that no other has, not 'C1', declared twice"),
         ('criterion = "rows visible"', 'criterion = "rows there"', "phase P, gate C1: criterion must be one of its "
          "phase's exit_criteria, not 'rows there'"),
@@ -69,10 +67,10 @@ def test_only_its_content_changes_a_digest(tmp_path: Path) -> None:
          "a gate each, not 'source fresh', which has none"),
         ('name = "PUBLISH"', 'name = "PUBLISH"\ndepends_on = ["X"]', "phase P: depends_on must be ids of phases, "
          "not 'X'"),
-        ('name = "EXTRACT"', 'name = "EXTRACT"\ndepends_on = ["P"]', "phase E: depends_on must be phases that do not "
-         "depend on it, not P (circular: E → P → T → E)"),
-        ('name = "EXTRACT"', 'name = "EXTRACT"\ndepends_on = ["E"]', "circular: E → E"),
-        ('name = "EXTRACT"', 'name = "EXTRACT"\ndepends_on = "P"', "phase E: depends_on must be a list, not 'P'"),
+        ('name = "TRANSFORM"', 'name = "TRANSFORM"\ndepends_on = ["P"]\n', "phase T: depends_on must be phases that "
+         "stand before it, not 'P'"),
+        ('name = "EXTRACT"', 'name = "EXTRACT"\ndepends_on = ["P"]', "phase E: depends_on must be phases that stand "
+         "before it, not 'P' (circular: 'E' → 'P' → 'T' → 'E')"),
         ('gates = ["P-C1"]', 'gates = ["P-C9"]', "condition 'every row arrived': gates must be gates of this plan, "
          "not 'P-C9'"),
         ('"quality.row_count" = 3', '"quality.rows" = 3', "attributes must be declared attributes, not 'quality.rows'"),
@@ -84,14 +82,12 @@ def test_only_its_content_changes_a_digest(tmp_path: Path) -> None:
          "that the package does not declare itself"),
         ('name = "quality.row_count"', 'name = "secret.row_count"', "attribute secret.row_count: name must be a text "
          "of the form ^(input|"),
-        ('type = "int"', 'type = "number"', "attribute quality.row_count: type must be one of string, int, double,"),
         ("[trace]", "[trace", "not valid TOML: Expected ']' at the end of a table declaration (at line 2"),
         ('next_action = "Publish again."', 'next_action = ""', "phase P, gate C1: next_action must be a text that is "
          "not empty, not ''"),
-        ('goal = "Make', 'timeout = "3"\ngoal = "Make', "phase P: timeout must be a number, not '3'"),
-        ('goal = "Make', 'timeout = nan\ngoal = "Make', "phase P: timeout must be a finite number, not nan"),
+        ('goal = "Make', 'timeout = nan\ngoal = "Make', "phase P: timeout must be a number, not 'NaN'"),
         ('goal = "Make', 'timeout = 0\ngoal = "Make', "phase P: timeout must be greater than 0, not 0"),
-        ("[trace]", 'schema_version = "v9"\n[trace]', "schema_version must be one of v1, not 'v9'"),
+        ("[trace]", 'schema_version = "v9"\n[trace]', "schema_version must be 'v1', not 'v9'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_place_by_id(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -109,21 +105,12 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     text = text.replace('exit_criteria = ["source', 'exit_criterion = ["source').replace('"P-C1"', '"P-C9"')
     assert refusal(tmp_path, text).splitlines() == [
         "5 mistakes",
-        "  phase E: exit_criteria is missing",
         "  phase E: exit_criterion is an unknown key: rename it to exit_criteria",
+        "  phase E: exit_criteria is missing",
         "  phase T, gate C1: kind must be one of integrity, required, advisory, not 'x'",
         "  phase P: depends_on must be ids of phases, not 'X'",
         "  condition 'every row arrived': gates must be gates of this plan, not 'P-C9'",
     ]
-
-
-def test_a_phase_that_depends_on_a_later_one_is_refused(tmp_path: Path) -> None:
-    text = WAREHOUSE.replace('name = "EXTRACT"', 'name = "EXTRACT"\ndepends_on = ["P"]')
-    for name in ("TRANSFORM", "PUBLISH"):
-        text = text.replace(f'name = "{name}"', f'name = "{name}"\ndepends_on = []')
-    assert refusal(tmp_path, text) == (
-        "phase E: depends_on must be phases that stand before it, not P, which comes later"
-    )
 
 
 @pytest.mark.parametrize(
@@ -133,9 +120,12 @@ def test_a_phase_that_depends_on_a_later_one_is_refused(tmp_path: Path) -> None:
         (b"\xff\xfe", "not UTF-8 at byte 0"),
         (b"\n[trace]\nid = \n", "line 3"),
         (b"x = " + b"[" * 100_000, "not valid TOML"),
-        (b" " * (4 * 1024 * 1024 + 1), "larger than 4194304 bytes"),
+        (b"x" + b".x" * 3_000 + b" = 1", "not valid TOML"),
         (b"", "2 mistakes\n  trace is missing\n  phases is missing"),
-        (b"phases = [3]\ntrace = 3", "2 mistakes\n  trace must be a table, not 3\n  phases[0] must be a table, not 3"),
+        (
+            b"phases = [3]\ntrace = 3",
+            "2 mistakes\n  trace must be a table of keys, not 3\n  phases[0] must be a table of keys, not 3",
+        ),
     ],
 )
 def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, content: bytes | None, said: str) -> None:

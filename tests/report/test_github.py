@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,12 @@ from markdown_it import MarkdownIt
 
 from pytest_contextcore.plan.model import Kind
 from pytest_contextcore.report import github
-from pytest_contextcore.report.verdict import Verdict, of_trace
+from pytest_contextcore.report.verdict import of_trace
 from pytest_contextcore.text import harmless
 from pytest_contextcore.trace.evidence import Evidence, EvidenceItem, Result
 
 from ..support import page_samples as samples
+from ..support.parsed import Parsed
 from ..support.plans import PASSING, Suite
 
 ON = {"GITHUB_ACTIONS": "true"}
@@ -38,30 +38,30 @@ def stopped(reason: str = "a row is lost", phase: str = "PHASE_2", title: str = 
     return evidence
 
 
-def annotation(evidence: Evidence, root: Path = Path("/repo"), workspace: Path | None = Path("/repo")) -> str:
-    [command] = github.stop_annotations([of_trace(evidence)], root, workspace)
-    return command
+def annotation(evidence: Evidence, root: str = "/repo/sub") -> tuple[dict[str, str], str]:
+    """Properties and message, as the runner reads them."""
+    [command] = github.stop_annotations([of_trace(evidence)], Path(root), Path("/repo"))
+    return unescaped(command)
 
 
 def unescaped(command: str) -> tuple[dict[str, str], str]:
-    """Properties and message, as the runner reads them."""
     found = re.fullmatch(r"::error ([^:]*)::(.*)", command)
     assert found is not None
     pairs = dict(pair.split("=", 1) for pair in found[1].split(","))
-    codes = (("%3A", ":"), ("%2C", ","), ("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
-    for code, char in codes:
-        pairs = {name: value.replace(code, char) for name, value in pairs.items()}
-    message = found[2]
-    for code, char in codes[2:]:
-        message = message.replace(code, char)
-    return pairs, message
+    return {name: decoded(value, ":,") for name, value in pairs.items()}, decoded(found[2], "")
+
+
+def decoded(text: str, more: str) -> str:
+    for char in (*more, "\r", "\n", "%"):
+        text = text.replace(f"%{ord(char):02X}", char)
+    return text
 
 
 # --- annotations -----------------------------------------------------------------------------------------------------
 
 
 def test_a_blocked_phase_is_annotated_at_its_tests_line() -> None:
-    place, message = unescaped(annotation(stopped(), Path("/repo/sub")))
+    place, message = annotation(stopped())
     assert place == {"file": "sub/tests/test_load.py", "line": "17", "title": "LOAD-7-S2 PHASE_2 is blocked"}
     assert message.splitlines() == [
         "reason: C1 Purpose of C1 (integrity): a row is lost",
@@ -71,14 +71,11 @@ def test_a_blocked_phase_is_annotated_at_its_tests_line() -> None:
         "test: tests/test_load.py:17",
         "did not start: S3 PHASE_3, S4 PHASE_4",
     ]
-
-
-def test_a_test_outside_the_repository_is_annotated_without_a_place() -> None:
-    assert set(unescaped(annotation(stopped(), Path("/elsewhere")))[0]) == {"title"}
+    assert set(annotation(stopped(), "/elsewhere")[0]) == {"title"}  # outside of the repository
 
 
 def test_hostile_text_stays_inside_its_annotation() -> None:
-    place, message = unescaped(annotation(stopped(HOSTILE + "\r\n100%0A,title=x", "A,line=1::b%0A")))
+    place, message = annotation(stopped(HOSTILE + "\r\n100%0A,title=x", "A,line=1::b%0A"))
     assert place["title"] == "LOAD-7-S2 A,line=1::b%0A is blocked"
     assert "100%0A,title=x" in message
     assert "\\x1b[31m\\u202eend" in message
@@ -87,74 +84,38 @@ def test_hostile_text_stays_inside_its_annotation() -> None:
 def test_a_trace_that_no_phase_blocks_is_annotated_too() -> None:
     evidence = stopped()
     evidence.spans, evidence.blocked_on_span_id, evidence.blocked_reason = evidence.spans[:1], None, "not done"
-    assert unescaped(annotation(evidence)) == (
-        {"title": "LOAD-7 is blocked"},
-        f"reason: not done\nnext: {evidence.next_action}",
-    )
-
-
-# --- our own lines in the log ----------------------------------------------------------------------------------------
+    assert annotation(evidence) == ({"title": "LOAD-7 is blocked"}, f"reason: not done\nnext: {evidence.next_action}")
 
 
 @pytest.mark.parametrize(
     "text", ["::error::x", "  ::add-mask::x", "a\n\t::stop-commands::x", "a\r::x::", "a ##[error]b", "a\n##[group]"]
 )
-def test_no_line_of_ours_is_a_workflow_command(text: str) -> None:
+def test_no_line_of_ours_in_the_log_is_a_workflow_command(text: str) -> None:
     shown = harmless(text, ON)
     assert not any(line.strip().startswith("::") or "##[" in line for line in re.split(r"[\r\n]", shown))
     assert re.sub(r"[:# \s]", "", shown) == re.sub(r"[:# \s]", "", text)
     assert harmless(text, {}) == text
-
-
-@pytest.mark.parametrize("text", ["test_a.py::test_b", "reason: a::b", "## heading", "#[x]"])
-def test_ordinary_text_stays_as_it_is(text: str) -> None:
-    assert harmless(text, ON) == text
+    assert harmless("reason: a::b ## heading #[x]", ON) == "reason: a::b ## heading #[x]"
 
 
 # --- job summary -----------------------------------------------------------------------------------------------------
 
 
-class Page(HTMLParser):
-    """Tags and texts of a rendered summary."""
-
-    def __init__(self, *evidence: Evidence) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.codes: list[str] = []
-        self.text = ""
-        self._code = False
-        markdown = summary(*map(of_trace, evidence))
-        self.feed(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert not [name for name, _ in attrs if name != "style"]  # the alignment of columns
-        self.tags.add(tag)
-        if tag == "code":
-            self.codes.append("")
-            self._code = True
-
-    def handle_endtag(self, tag: str) -> None:
-        self._code = self._code and tag != "code"
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if self._code:
-            self.codes[-1] += data
+def page(*traces: Evidence) -> Parsed:
+    """The summary as GitHub renders it."""
+    markdown = github.step_summary(map(of_trace, traces)) or ""
+    shown = Parsed(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown))
+    assert {name for _, given in shown.elements for name in given} <= {"style"}  # the alignment of columns
+    return shown
 
 
 PLAIN = {"h3", "p", "table", "thead", "tbody", "tr", "th", "td", "code", "br"}
 
 
-def summary(*verdicts: Verdict) -> str:
-    return github.step_summary(verdicts) or ""
-
-
-def test_the_summary_says_why_where_on_what_evidence_and_what_next() -> None:
-    page = Page(stopped())
-    assert page.tags == PLAIN - {"br"}
-    assert "❌ LOAD-7 blocked" in page.text
-    assert "LOAD-7-S2 PHASE_2 is blocked" in page.text
-    assert page.codes[:6] == [
+def test_the_summary_says_why_where_on_what_evidence_and_what_next_of_stopped_traces_first() -> None:
+    found = page(samples.remarked(), stopped())
+    assert found.text.index("❌ LOAD-7 blocked") < found.text.index("✅ LOAD-7 completed")
+    assert found.inside["code"][:6] == [
         "C1 Purpose of C1 (integrity): a row is lost",
         "out/rows.csv",
         "lost_row: 7",
@@ -162,49 +123,36 @@ def test_the_summary_says_why_where_on_what_evidence_and_what_next() -> None:
         "tests/test_load.py:17",
         "S3 PHASE_3, S4 PHASE_4",
     ]
-    rows = [line for line in summary(of_trace(stopped())).splitlines() if line.startswith(("| ✅", "| ❌", "| ⚪"))]
-    cells = [[cell.strip() for cell in row.split("|")[2:-1]] for row in rows]
-    assert cells[1:3] == [
-        ["S2 PHASE&#95;2", "blocked", "0.02 s", "1/3"],
-        ["S3 PHASE&#95;3", "not_started, blocked on S2", "", ""],
-    ]
-    assert "⚠️ S2 warns: G2 Purpose of G2: the reason of G2" in page.text
-
-
-def test_a_waived_gate_is_remarked_with_who_waived_it() -> None:
-    page = Page(samples.remarked())
-    assert "⚠️ S2, waived: C1 Purpose of C1: the reason of C1" in page.text
-    assert "by known since spring; approved by Kim until 2027-01-31" in page.text
+    words = " ".join(found.text.split())
+    for said in (
+        "LOAD-7-S2 PHASE_2 is blocked",
+        "❌ S2 PHASE_2 blocked 0.02 s 1/3 ⚪ S3 PHASE_3 not_started, blocked on S2",
+        "⚠️ S2 warns: G2 Purpose of G2: the reason of G2",
+        "⚠️ S2, waived: C1 Purpose of C1: the reason of C1",
+        "by known since spring; approved by Kim until 2027-01-31",
+    ):
+        assert said in words
 
 
 def test_hostile_text_is_shown_and_is_neither_markdown_nor_html() -> None:
-    page = Page(stopped(HOSTILE, "x | <b>&", "[t](http://evil) <i>"))
-    assert page.tags == PLAIN
+    found = page(stopped(HOSTILE, "x | <b>&", "[t](http://evil) <i>"))
+    assert {tag for tag, _ in found.elements} == PLAIN
     lines = [" ".join(line.split()) for line in f"C1 Purpose of C1 (integrity): {HOSTILE}".splitlines()]
     shown = [line.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e") for line in lines]
-    assert page.codes[: len(shown)] == shown
-    assert "[t](http://evil) <i>" in page.text
+    assert found.inside["code"][: len(shown)] == shown
+    assert "[t](http://evil) <i>" in found.text
 
 
 def test_the_summary_never_exceeds_the_room_there_is() -> None:
     traces = [of_trace(stopped(HOSTILE))] * 20
-    whole = len(summary(*traces).encode())
+    whole = len((github.step_summary(traces) or "").encode())
     for room in range(0, whole + 500, 97):
         text = github.step_summary(traces, room)
         assert text is None or len(text.encode()) <= room
         assert text is None or room >= whole or text.endswith("has all of it.*\n")
-    assert len(summary(*traces * 1000).encode()) <= github.SUMMARY_LIMIT
 
 
-def test_stopped_traces_come_first() -> None:
-    text = summary(of_trace(samples.completed("FINE")), of_trace(stopped()))
-    assert text.index("LOAD-7 blocked") < text.index("FINE completed")
-
-
-# --- the edge --------------------------------------------------------------------------------------------------------
-
-
-def test_a_summary_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_a_summary_that_cannot_be_written_is_one_line_and_outside_of_github_there_is_none(tmp_path: Path) -> None:
     verdicts = [of_trace(stopped())]
     [said, _] = github.report(verdicts, tmp_path, {**ON, "GITHUB_STEP_SUMMARY": str(tmp_path)})
     assert said.startswith(f"job summary not written to {tmp_path}: ")
@@ -212,14 +160,8 @@ def test_a_summary_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     full.write_bytes(b"x" * github.SUMMARY_LIMIT)
     [said, _] = github.report(verdicts, tmp_path, {**ON, "GITHUB_STEP_SUMMARY": str(full)})
     assert "leaves no room in its 1 MiB" in said
+    assert github.report(verdicts, tmp_path, {"GITHUB_STEP_SUMMARY": str(full)}) == []
     assert full.stat().st_size == github.SUMMARY_LIMIT
-
-
-def test_outside_of_github_and_without_a_trace_nothing_is_written(tmp_path: Path) -> None:
-    target = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
-    assert github.report([of_trace(stopped())], tmp_path, target) == []
-    assert github.report([], tmp_path, {**ON, **target}) == []
-    assert not (tmp_path / "summary.md").exists()
 
 
 @pytest.mark.parametrize("more", [["-v"], ["-q"]])

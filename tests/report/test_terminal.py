@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_contextcore.plan.model import load_plan
 from pytest_contextcore.report.marks import ASCII_MARKS, can_encode, in_ascii
 from pytest_contextcore.report.terminal import stopped_message, table
 from pytest_contextcore.report.verdict import of_phase, of_trace
@@ -20,7 +19,7 @@ def evidence() -> Evidence:
     found = samples.stopped()
     span = found.spans[1]
     span.attributes["code.file.path"] = "tests/test_plan.py"
-    span.gates[0].reason = "2 findings in 2 files"
+    span.gates[0].reason = "2 findings:\n  in 2 files"
     span.gates[0].evidence = [
         EvidenceItem(type="lost_row", ref=f"row-{n}", file=f"export/{n}.json", description=f"{n} rows lost")
         for n in (1, 2)
@@ -36,7 +35,8 @@ def test_the_table_has_a_line_a_phase_and_says_why_where_and_what_next(evidence:
     assert text(evidence) == [
         " ✓ S1  PHASE_1  completed      0.02 s  2/2 gates",
         " ✗ S2  PHASE_2  blocked        0.02 s  1/2 gates",
-        "     reason:   C1 Purpose of C1: 2 findings in 2 files",
+        "     reason:   C1 Purpose of C1: 2 findings:",
+        "                   in 2 files",
         "     where:    export/1.json",
         "                 1 rows lost",
         "     where:    export/2.json",
@@ -67,12 +67,6 @@ def test_the_table_says_why_of_every_failed_gate_and_names_those_for_which_it_ha
     assert "     also:     G3 Purpose of G3; G4 Purpose of G4" in lines
 
 
-def test_a_reason_of_several_lines_is_shown_as_these_lines(evidence: Evidence) -> None:
-    evidence.spans[1].gates[0].reason = "unknown columns:\n  colour\nsize"
-    at = text(evidence).index("     reason:   C1 Purpose of C1: unknown columns:")
-    assert text(evidence)[at + 1 : at + 3] == ["                   colour", "                 size"]
-
-
 def test_warnings_and_waivers_stand_below_a_completed_phase() -> None:
     lines = text(samples.remarked())
     why = "the reason of {}: 2 rows lost"
@@ -93,7 +87,8 @@ def test_the_failure_of_a_phase_says_every_gate_with_all_that_it_found(evidence:
     places = {f"{span.span_id}-C1": "tests/test_plan.py:22", f"{span.span_id}-G1": "tests/helpers.py:7"}
     assert stopped_message(of_phase(span), places).splitlines() == [
         "LOAD-7-S2 PHASE_2 is blocked: C1 Purpose of C1; G1 Purpose of G1",
-        "  reason: C1 Purpose of C1 (integrity): 2 findings in 2 files",
+        "  reason: C1 Purpose of C1 (integrity): 2 findings:",
+        "      in 2 files",
         "  where: export/1.json",
         "    1 rows lost",
         "  where: export/2.json",
@@ -104,14 +99,6 @@ def test_the_failure_of_a_phase_says_every_gate_with_all_that_it_found(evidence:
         "  evidence: lost_row: row-7 (it was there an hour ago)",
         "  next: the next action of G1",
         "  test: tests/test_plan.py:20 (gate C1 at line 22, G1 at tests/helpers.py:7)",
-    ]
-
-
-def test_the_failure_of_one_gate_says_its_reason_in_the_first_line(evidence: Evidence) -> None:
-    said = stopped_message(of_phase(evidence.spans[1])).splitlines()
-    assert said[:2] == [
-        "LOAD-7-S2 PHASE_2 is blocked: C1 Purpose of C1: 2 findings in 2 files",
-        "  where: export/1.json",
     ]
 
 
@@ -140,10 +127,3 @@ def test_a_run_prints_the_table_below_its_failures_and_with_q_only_where_it_stop
             "FAILED *::test_transform - Failed: LOAD-7-T TRANSFORM is blocked: C1 No row lost: a row is lost",
         ]
     )
-
-
-def test_what_a_plan_check_prints_has_no_backticks(pytestconfig: pytest.Config) -> None:
-    from pytest_contextcore.commands.plan_check import describe
-
-    plan = load_plan(pytestconfig.rootpath / "pilot_tests" / "plan.toml")
-    assert not [line for line in describe(plan, {}) if "`" in line]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -12,12 +11,11 @@ from opentelemetry import trace
 from pytest_contextcore.ids import Remote, new_span_id, new_trace_id
 from pytest_contextcore.session.traced import AroundTests
 from pytest_contextcore.span import SpanData
-from pytest_contextcore.spans.current import SpanContexts
 from pytest_contextcore.spans.of_tests import OrdinaryTests
 
 TRACE, ROOT = new_trace_id(), new_span_id()
 NAME = "test_it.py::test_it"
-QUIET = ("-p", "no:randomly", "-p", "no:hypothesispytest")  # the latter imports hypothesis in each session, for 2 s
+QUIET = ("-p", "no:randomly")
 FIXTURE = "import pytest\n@pytest.fixture\ndef f():\n"
 
 Run = Callable[..., list[SpanData]]
@@ -199,8 +197,6 @@ def test_each_subtest_is_a_span_below_its_test_whatever_became_of_it(run: Run) -
     assert {(span.trace_id, span.parent_id) for span in below} == {(TRACE, test.span_id)}
     assert all(span.attributes["test.case.name"] == span.name for span in below)
     assert below[1].status.description == "ValueError: gone"
-    assert exceptions(below[1]) == ["ValueError"]
-    assert below[1].events[0].attributes["exception.message"] == "gone\nand more"
     assert shown([test]) == [(NAME, "error", "fail")]
     assert (test.status.description, test.events) == ("ValueError: gone", ())  # it stands where it was raised
 
@@ -233,7 +229,6 @@ def test_a_subtest_has_the_times_that_pytest_gives(run: Run) -> None:
     )
     assert test.start + 20_000_000 <= first.start <= first.end <= second.start <= second.end <= test.end
     assert first.end - first.start >= 29_000_000
-    assert second.start <= second.events[0].time <= second.end
 
 
 def test_a_unittest_subtest_ends_when_it_is_told_of(run: Run) -> None:
@@ -251,7 +246,6 @@ def test_a_unittest_subtest_ends_when_it_is_told_of(run: Run) -> None:
         ("[part] (number=2)", "ok"),
     }
     assert all(test.start <= span.start == span.end <= test.end for span in below)
-    assert [exceptions(span) for span in below if span.status.code == "error"] == [["AssertionError"]]
     assert test.attributes["test.case.result.status"] == "fail"
 
 
@@ -285,14 +279,6 @@ def test_it(f, n):
     ]
 
 
-def test_the_running_span_can_be_copied() -> None:
-    contexts = SpanContexts(TRACE)
-    contexts.open(ROOT)
-    copied = pickle.loads(pickle.dumps(trace.get_current_span()))
-    assert copied.get_span_context() == trace.get_current_span().get_span_context()
-    contexts.close()
-
-
 @pytest.mark.parametrize("more", [{"sink": None}, {"sampled": False}])
 def test_without_a_sink_or_a_sample_there_is_a_context_and_no_span(
     pytester: pytest.Pytester, run: Run, more: dict[str, object]
@@ -313,20 +299,6 @@ def test_phases_are_left_alone_and_a_session_of_nothing_else_has_no_span(run: Ru
     assert [span.name for span in spans] == [NAME, "pytest"]
     assert run(source, is_phase=lambda _: True) == []
     assert run("") == []
-
-
-def test_a_worker_leaves_the_session_to_its_controller(run: Run) -> None:
-    assert [span.name for span in run("def test_it(): pass\n", worker="gw0")] == [NAME]
-
-
-def test_the_controller_ends_a_test_with_the_id_that_its_worker_had_given_it(run: Run) -> None:
-    test, *_ = run("def test_it(): pass\n", worker="gw3")
-    spans: list[SpanData] = []
-    OrdinaryTests(TRACE, ROOT, spans.append).crashed(NAME, "gw3", 1, test.start, ("test_it.py", 0, "test_it"))
-    assert (spans[0].span_id, spans[0].parent_id, spans[0].start) == (test.span_id, ROOT, test.start)
-    assert shown(spans) == [(NAME, "error", "fail")]
-    assert spans[0].status.description == "worker 'gw3' crashed while it ran this test"
-    assert spans[0].attributes["code.line.number"] == 1
 
 
 def test_a_parent_of_the_environment_is_the_parent_of_the_session(run: Run) -> None:

@@ -131,15 +131,6 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
 
-    def picture(self, path: Path, *, whole: bool = True) -> None:
-        """Write what is seen as a PNG."""
-        data = self.call("Page.captureScreenshot", captureBeyondViewport=whole, **self._clip(whole=whole))["data"]
-        path.write_bytes(base64.b64decode(data))
-
-    def _clip(self, *, whole: bool) -> dict[str, Any]:
-        size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        return {"clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}} if whole else {}
-
     def pdf(self) -> bytes:
         """The page as it prints."""
         return base64.b64decode(self.call("Page.printToPDF", printBackground=False)["data"])

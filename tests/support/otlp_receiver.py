@@ -10,9 +10,7 @@ import gzip
 import json
 import socket
 import ssl
-import struct
 import threading
-import time
 from base64 import b64encode
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -24,10 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.json_format import ParseDict
-from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
@@ -36,12 +31,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 Mode = Literal[
-    "ok", "stall", "unavailable", "busy", "exhausted", "bad", "garbage", "partial", "overcount", "leak",
-    "close", "reset", "trickle", "endless", "short", "long", "redirect",
+    "ok", "stall", "unavailable", "bad", "garbage", "partial", "overcount", "leak",
+    "busy", "close", "trickle", "short", "long", "redirect",
 ]  # fmt: skip
-"""``busy`` asks to wait for ``retry_after`` seconds, ``exhausted`` does not, ``partial`` rejects one span,
-``overcount`` more than there were, ``leak`` repeats the headers. The others are answers of HTTP only: ``short`` breaks
-off within one, ``trickle`` and ``endless`` never end, ``long`` does."""
+"""``partial`` rejects one span, ``overcount`` more than there were, ``leak`` repeats the headers. The others are of
+HTTP only: ``busy`` asks to wait for ``retry_after`` seconds, ``short`` breaks off, ``trickle`` never ends."""
 
 _SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 
@@ -186,22 +180,10 @@ class Receiver:
         match reply.mode:
             case "unavailable" | "stall":
                 context.abort(grpc.StatusCode.UNAVAILABLE, "overloaded")
-            case "busy":
-                details = AnyMessage()
-                info = RetryInfo()
-                info.retry_delay.FromNanoseconds(int(self.retry_after * 1e9))
-                details.Pack(info)
-                packed = Status(code=14, message="busy", details=[details]).SerializeToString()
-                context.set_trailing_metadata((("grpc-status-details-bin", packed),))
-                context.abort(grpc.StatusCode.UNAVAILABLE, "busy")
-            case "exhausted":
-                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "quota")
             case "bad":
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such field")
             case "leak":
                 context.abort(grpc.StatusCode.UNAUTHENTICATED, f"denied: {headers}")
-            case "close":
-                self._grpc.stop(None)
             case "garbage":
                 return b"<html>no collector</html>"
         content: bytes = reply.body.SerializeToString()
@@ -235,15 +217,11 @@ class _Handler(BaseHTTPRequestHandler):
         match reply.mode:
             case "close" | "stall":
                 self.close_connection = True
-            case "reset":
-                linger = struct.pack("ii", 1, 0)
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            case "trickle":  # a byte now and then, so that no single read times out
                 self.close_connection = True
-                self.connection.close()
-            case "trickle":
-                self._trickle(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-            case "endless":
-                self._trickle(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n")
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                while not receiver._released.wait(0.02):
+                    self.wfile.write(b"x")
             case "long":
                 self._answer(200, b" " * 100_000, {"Content-Type": self.headers["Content-Type"]})
             case "redirect":
@@ -251,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "short":
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n")
                 self.close_connection = True
-            case "unavailable" | "exhausted":
+            case "unavailable":
                 self._answer(503, b"", {})
             case "busy":
                 self._answer(429, b"", {"Retry-After": f"{receiver.retry_after:g}"})
@@ -271,13 +249,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-
-    def _trickle(self, start: bytes, more: bytes = b"x") -> None:
-        """A byte now and then, so that no single read times out."""
-        self.close_connection = True
-        self.wfile.write(start)
-        while not self.server.receiver._released.wait(0.02):
-            self.wfile.write(more)
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing is printed."""
@@ -305,8 +276,3 @@ def silent_endpoint() -> Iterator[str]:
     """An address at which connections are accepted and nothing is ever answered, not even a TLS greeting."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         yield f"http://127.0.0.1:{found.getsockname()[1]}"
-
-
-def elapsed_since(start: float) -> float:
-    """Seconds of the monotonic clock."""
-    return time.monotonic() - start

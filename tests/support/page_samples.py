@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from zlib import crc32
+
+from pydantic import BaseModel
 
 from pytest_contextcore.plan.model import Kind
 from pytest_contextcore.trace.evidence import (
@@ -155,18 +158,11 @@ def remarked() -> Evidence:
 def partial() -> Evidence:
     """The first phase is reused from a run of the day before, the second ran, the third was not selected."""
     evidence = completed()
-    first, _, third = evidence.spans
+    first = evidence.spans[0]
     day = 86_400_000 * MS
     first.reused, first.started_at, first.ended_at = True, BEGIN - day, BEGIN - day + 20 * MS
-    evidence.spans[2] = SpanEvidence(
-        span_id=third.span_id,
-        otel_span_id=third.otel_span_id,
-        parent_id=third.parent_id,
-        phase=third.phase,
-        nodeid=third.nodeid,
-        blocked_reason=DESELECTED,
-        gates=[gate(third.span_id, "C1", 0, Result.NOT_CHECKED)],
-    )
+    third = evidence.spans[2] = _held("LOAD-7", 3, first)
+    third.blocked_reason, third.blocked_on_span_id, third.next_action = DESELECTED, None, None
     evidence.status, evidence.ended_at = Status.IN_PROGRESS, None
     evidence.recount()
     return evidence
@@ -212,36 +208,35 @@ HOSTILE = (
 
 def hostile() -> Evidence:
     """A blocked trace with a hostile text in every place where a text can stand."""
-    texts = (f"{HOSTILE[number % len(HOSTILE)]} #{number}" for number in range(10_000))
-    evidence = stopped(trace_id=next(texts))
+    evidence = stopped()
+    evidence.workspace, evidence.otel_parent_span_id = "w", "p"
+    evidence.definition_of_done = [Condition(condition="c", met=False, broken=["b"])]
     for span in evidence.spans:
-        _spoil(span, texts, "span_id otel_span_id parent_id phase nodeid blocked_reason next_action fingerprint")
-        span.attributes = {next(texts): next(texts), next(texts): [next(texts)]}
-        span.inputs = [Input(path=next(texts), sha256=next(texts))]
-        span.handoffs = [
-            HandoffRecord(name=next(texts), direction="emitted", digest=next(texts)),
-            HandoffRecord(name=next(texts), direction="rejected", digest=next(texts)),
-        ]
-        span.programs = [ProgramEvidence(otel_span_id=next(texts), args=[next(texts)], stdout=next(texts))]
-        span.events = [Event(name=next(texts), time=BEGIN, attributes={next(texts): next(texts)})]
+        span.attributes = {"a": "v", "b": ["v"]}
+        span.handoffs = [HandoffRecord(name="n", direction=way, digest="d") for way in ("emitted", "rejected")]
+        span.programs = [ProgramEvidence(otel_span_id="s", args=["a"], stdout="o")]
+        span.events = [Event(name="e", time=BEGIN, attributes={"a": "v"})]
         for made in span.gates:
-            _spoil(made, texts, "gate_id purpose otel_span_id reason next_action waived")
-            item = EvidenceItem(type=next(texts), ref=next(texts), file=next(texts), description=next(texts))
-            made.evidence = [item]
-            made.events = [Event(name=next(texts), time=BEGIN, attributes={next(texts): next(texts)})]
+            made.waived = "w"
+            made.evidence = [EvidenceItem(type="t", ref="r", file="f", description="d")]
+    _spoil(evidence, (f"{HOSTILE[number % len(HOSTILE)]} #{number}" for number in range(10_000)))
     broken = evidence.spans[1]
     broken.gates[0].reason = "</script><script>alert(7)</script>" + "x" * 100_000
-    _spoil(evidence, texts, "project_id title type blocked_reason next_action workspace otel_trace_id otel_span_id")
-    _spoil(evidence, texts, "otel_parent_span_id plan_digest")
     evidence.blocked_on_span_id = broken.span_id
     for held in evidence.spans[2:]:
         held.blocked_on_span_id = broken.span_id
-    evidence.options = {next(texts): next(texts), next(texts): [next(texts), next(texts)]}
-    evidence.attributes = {next(texts): next(texts)}
-    evidence.definition_of_done = [Condition(condition=next(texts), met=False, broken=[next(texts)])]
     return evidence
 
 
-def _spoil(record: Evidence | SpanEvidence | GateEvidence, texts: Iterator[str], names: str) -> None:
-    for name in names.split():
-        setattr(record, name, next(texts))
+def _spoil(value: Any, texts: Iterator[str]) -> Any:
+    """The value with every text in it replaced, the names in dictionaries too."""
+    if type(value) is str:  # and no status
+        return next(texts)
+    if isinstance(value, list):
+        return [_spoil(inner, texts) for inner in value]
+    if isinstance(value, dict):
+        return {next(texts): _spoil(inner, texts) for inner in value.values()}
+    if isinstance(value, BaseModel):
+        for name in sorted(set(type(value).model_fields) - {"direction", "schema_version", "summary"}):
+            setattr(value, name, _spoil(getattr(value, name), texts))
+    return value

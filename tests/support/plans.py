@@ -116,7 +116,7 @@ def warehouse(folder: Path, text: str = WAREHOUSE) -> Plan:
     return load_plan(path)
 
 
-HERE = ("-p", "no:randomly", "-p", "no:hypothesispytest", "-o", "contextcore_global_provider=false")
+HERE = ("-p", "no:randomly", "-o", "contextcore_global_provider=false")
 
 
 class Suite:

@@ -54,7 +54,7 @@ def transform(body: str = GOOD, arguments: str = "phase", before: str = "", deco
 
 def run(suite: Suite, *arguments: str) -> pytest.RunResult:
     """Run pytest in a process of its own."""
-    return suite.run("-p", "no:hypothesispytest", *arguments)
+    return suite.run(*arguments)
 
 
 def killed_where_it_reached(suite: Suite, *arguments: str) -> None:

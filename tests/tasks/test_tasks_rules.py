@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from pytest_contextcore.errors import TaskRefused
+from pytest_contextcore.ids import Remote
 from pytest_contextcore.spans.of_trace import parent_span, phase_spans
 from pytest_contextcore.tasks import rules
 from pytest_contextcore.tasks.model import Book, Task
-from pytest_contextcore.tasks.rules import NewTask, Origin
-from pytest_contextcore.tasks.spans import phase_name, task_span
+from pytest_contextcore.tasks.spans import task_span
 from pytest_contextcore.trace.evidence import Evidence, SpanEvidence, Status
 
 ROOT, CHILD = "PI-101-002", "PI-101-002-S1"
-ORIGIN = Origin("a" * 32)
+ORIGIN = Remote("a" * 32, "", sampled=True)
 
 
-def begun(
-    book: Book, task_id: str, *, title: str = "A title", parent: str | None = None, project: str = "p", now: int = 10
-) -> Book:
-    new = NewTask(project, task_id, title, "task", parent)
-    return book.put(rules.start(book, new, ORIGIN, span_id=f"{len(book.tasks) + 1:016x}", now=now))
+def begun(book: Book, task_id: str, *, title: str = "A title", parent: str | None = None, project: str = "p") -> Book:
+    return book.put(
+        rules.start(
+            book, project, task_id, title=title, type="task", parent=parent, origin=ORIGIN,
+            span_id=f"{len(list(book)) + 1:016x}", now=10 * (len(list(book)) + 1),
+        )
+    )  # fmt: skip
 
 
 def task_of(book: Book, task_id: str) -> Task:
@@ -35,57 +36,38 @@ def task_of(book: Book, task_id: str) -> Task:
 @pytest.fixture
 def book() -> Book:
     """A story and its first task, both open."""
-    return begun(begun(Book(), ROOT), CHILD, title="Init baseline", now=20)
+    return begun(begun(Book(), ROOT), CHILD, title="Init baseline")
 
 
-def test_a_task_is_in_progress_from_its_start_and_in_its_parents_trace(book: Book) -> None:
-    parent, child = task_of(book, ROOT), task_of(book, CHILD)
-    assert (child.status, child.parent_id, child.parent_span_id) == ("in_progress", ROOT, parent.span_id)
-    assert child.trace_id == parent.trace_id == ORIGIN.trace_id
-
-
-def test_the_longest_prefix_of_an_open_task_is_the_parent(book: Book) -> None:
+def test_the_parent_is_the_named_task_or_the_open_one_with_the_longest_prefix(book: Book) -> None:
     assert task_of(begun(book, f"{CHILD}-C1"), f"{CHILD}-C1").parent_id == CHILD
     assert task_of(begun(book, f"{CHILD}0"), f"{CHILD}0").parent_id == ROOT
     ended = book.put(rules.complete(book, task_of(book, CHILD), by=None, now=30))
     assert task_of(begun(ended, f"{CHILD}-C1"), f"{CHILD}-C1").parent_id == ROOT
-
-
-def test_a_named_parent_beats_the_prefix(book: Book) -> None:
     other = begun(book, "OTHER")
     assert task_of(begun(other, f"{CHILD}-C1", parent="OTHER"), f"{CHILD}-C1").parent_id == "OTHER"
-
-
-def test_ids_are_a_projects_own(book: Book) -> None:
-    assert begun(book, ROOT, project="q").find("q", ROOT) is not None
-    both = begun(book, CHILD, project="q").find("q", CHILD)
-    assert both is not None
-    assert both.parent_id is None
-
-
-def test_a_root_takes_the_parent_that_the_environment_names() -> None:
-    origin = Origin("b" * 32, "c" * 16, "vendor=1", sampled=False)
-    root = rules.start(Book(), NewTask("p", "T", "T", "task"), origin, span_id="d" * 16, now=1)
-    assert (root.trace_id, root.parent_span_id, root.remote, root.sampled) == ("b" * 32, "c" * 16, True, False)
-    child = rules.start(Book().put(root), NewTask("p", "T-1", "T", "task"), ORIGIN, span_id="e" * 16, now=2)
-    assert (child.trace_id, child.parent_span_id, child.remote, child.sampled) == ("b" * 32, "d" * 16, False, False)
-    assert child.trace_state == "vendor=1"
 
 
 Change = Callable[[Book, Task, Task], object]
 
 REFUSED: dict[str, tuple[Change, str]] = {
     "a story with an open task": (lambda b, r, c: rules.complete(b, r, by=None, now=9), f"open: {CHILD}"),
-    "cancelling one": (lambda b, r, c: rules.cancel(b, r, reason="no", by=None, now=9), f"open: {CHILD}"),
     "a second start": (lambda b, r, c: begun(b, CHILD), "it is in_progress"),
     "an unknown task": (lambda b, r, c: rules.open_task(b, "p", "X"), "there is no task X in project p"),
     "a task of another project": (lambda b, r, c: rules.open_task(b, "q", CHILD), "add --project p"),
-    "an unknown parent": (lambda b, r, c: begun(b, "Y", parent="X"), "there is no task X"),
     "itself as parent": (lambda b, r, c: begun(b, "Y", parent="Y"), "there is no task Y"),
     "unblocking what is not blocked": (lambda b, r, c: rules.unblock(b, c, by=None, now=9), "is not blocked"),
     "a blocker that nobody knows": (
         lambda b, r, c: rules.block(b, c, reason="why", next_action=None, by="X", now=9),
         "project p has no task X",
+    ),
+    "an ended task": (
+        lambda b, r, c: rules.open_task(b.put(rules.complete(b, c, by=None, now=30)), "p", CHILD),
+        "has ended",
+    ),
+    "a start of an ended one": (
+        lambda b, r, c: begun(b.put(rules.complete(b, c, by=None, now=30)), CHILD),
+        "choose another id",
     ),
     "itself as blocker": (
         lambda b, r, c: rules.block(b, c, reason="why", next_action=None, by=CHILD, now=9),
@@ -105,7 +87,7 @@ def test_it_refuses(case: str, book: Book) -> None:
 
 @pytest.mark.parametrize(
     "task_id",
-    ["", "../x", "a/b", "a\\b", ".", "-x", "a b", "a\nb", "a\x1b[31m", "a\x00", "ä", "x" * 81, "\udcff", "~", "a\n"],
+    ["", "../x", "a\\b", ".", "a b", "a\x1b[31m", "a\x00", "ä", "x" * 81, "\udcff", "a\n"],
 )
 def test_an_id_with_anything_but_letters_digits_and_three_marks_is_refused(task_id: str, book: Book) -> None:
     changes: tuple[Callable[[], object], ...] = (
@@ -135,14 +117,6 @@ def test_a_blocked_task_only_goes_on_when_it_is_unblocked(book: Book) -> None:
     assert (free.status, free.blocked_reason, free.blocked_on, free.next_action) == ("in_progress", None, None, None)
 
 
-def test_an_ended_task_is_left_alone(book: Book) -> None:
-    ended = book.put(rules.complete(book, task_of(book, CHILD), by=None, now=30))
-    with pytest.raises(TaskRefused, match="has ended"):
-        rules.open_task(ended, "p", CHILD)
-    with pytest.raises(TaskRefused, match="choose another id"):
-        begun(ended, CHILD)
-
-
 def test_time_never_runs_backwards_on_a_span(book: Book) -> None:
     child = rules.comment(book, task_of(book, CHILD), text="later", by=None, now=90)
     ended = rules.complete(book.put(child), child, by=None, now=5)
@@ -152,21 +126,8 @@ def test_time_never_runs_backwards_on_a_span(book: Book) -> None:
 
 
 # -- spans -----------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("title", "name"),
-    [
-        ("Init baseline", "INIT_BASELINE"),
-        ("Fix: the (critical) bug!", "FIX_THE_CRITICAL_BUG"),
-        ("…", ""),
-        ("é à", "É_À"),
-    ],
-)
-def test_a_title_as_the_name_of_a_phase(title: str, name: str) -> None:
-    assert phase_name(title) == name
-
-
 def test_a_tree_drawn_by_hand_has_the_names_and_attributes_of_a_pilots(book: Book) -> None:
-    book = begun(book, f"{CHILD}-C1", now=21)
+    book = begun(book, f"{CHILD}-C1")
     for task_id in (f"{CHILD}-C1", CHILD, ROOT):
         book = book.put(rules.complete(book, task_of(book, task_id), by=None, now=50))
     root, child, gate = (task_span(book, task) for task in book)
@@ -197,8 +158,3 @@ def test_a_cancelled_task_failed_and_says_what_it_waited_for(book: Book) -> None
     assert span.attributes["task.next_action"] == "Write it."
     assert [event.attributes["task.status"] for event in span.events] == ["blocked", "failed"]
     assert span.events[-1].attributes["task.by"] == "ines"
-
-
-def test_a_book_with_a_loop_does_not_hang(book: Book) -> None:
-    looped = book.put(replace(task_of(book, ROOT), parent_id=CHILD))
-    assert len(looped.ancestors(task_of(looped, CHILD))) == 2

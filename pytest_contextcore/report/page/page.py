@@ -1,7 +1,6 @@
-"""Traces as one self-contained page: what it holds is a pure function of their verdicts.
+"""Traces as one self-contained page, which asks nothing of any network and is complete without its script.
 
-The templates beside this module make the page; every text of the evidence is escaped by them. It asks nothing of any
-network, and is complete without its script.
+The templates beside this module make it of verdicts; every text of the evidence is escaped by them.
 """
 
 from __future__ import annotations
@@ -11,16 +10,21 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import BaseModel
 
-from ...text import pieces, short
+from ...files import write_output
+from ...text import pieces, relative, short
 from ...trace.evidence import Evidence, GateEvidence, SpanEvidence, Status, format_time
 from ..verdict import Verdict
 from .text import brief, clean, clipped, duration, moment, plural
 from .view import lasted, trace_view
+
+NOT_WRITTEN = "ERROR: --contextcore-html: no page"
+"""How the line about a page that was asked for and is not there begins."""
 
 _WORST = (Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED, Status.COMPLETED)
 _EARLY = "document.documentElement.classList.add('js')"
@@ -37,12 +41,28 @@ _SHOWN = {
 """Fields that have their place in the templates; others are listed as they are, rather than left out."""
 
 
+def write_page(path: Path, verdicts: Sequence[Verdict], *, here: Path, quiet: bool = False) -> list[str]:
+    """Write the page, and return the line to print: where it stands (relative to ``here``), or why there is none.
+
+    A page that cannot be written changes no outcome, and the file that stood there before stays. ``quiet`` leaves out
+    the line about the page of traces that all completed.
+    """
+    if not verdicts:
+        return [f"{NOT_WRITTEN} at {path}, since no phase of a plan ran; run tests that are phases"]
+    try:
+        write_output(path, render(verdicts).encode())
+    except OSError as error:
+        return [f"{NOT_WRITTEN} at {path}: {error.strerror or error}; give a file in a folder that can be written to"]
+    if quiet and all(verdict.evidence.status is Status.COMPLETED for verdict in verdicts):
+        return []
+    return [f"page:     {relative(path, here)}"]
+
+
 def render(verdicts: Sequence[Verdict]) -> str:
     """The page of these traces, each in a section of its own, those that did not complete first; an HTML document.
 
-    It carries a Content-Security-Policy that allows its own style and scripts by their digests, and nothing else.
-    Characters that are invisible or turn others around are spelled out, wherever they come from. Of very long texts and
-    lists the page holds the beginning, and says so.
+    Its Content-Security-Policy allows its own style and scripts by their digests only. Invisible characters are
+    spelled out. Of very long texts and lists the page holds the beginning, and says so.
 
     Raises:
         ValueError: there is no trace.
@@ -89,8 +109,5 @@ def _digest(text: str) -> str:
 def _others(record: BaseModel) -> dict[str, object]:
     """The fields that have no place of their own, and a value."""
     shown = next(names for model, names in _SHOWN.items() if isinstance(record, model)).split()
-    return _told(record.model_dump(mode="json", include=set(type(record).model_fields) - set(shown)))
-
-
-def _told(fields: dict[str, object]) -> dict[str, object]:
+    fields = record.model_dump(mode="json", include=set(type(record).model_fields) - set(shown))
     return {name: value for name, value in fields.items() if value not in (None, "", [], {})}

@@ -6,8 +6,6 @@ import re
 
 from ...trace.evidence import format_time
 
-_US, _MS, _S = 1_000, 1_000_000, 1_000_000_000
-
 # Characters that a browser drops, shows as nothing, or takes as an order to turn the text around them (bidirectional
 # overrides). Tab and newline stay, so do the joiners that scripts and emoji need.
 _ODD = re.compile(
@@ -25,18 +23,16 @@ def duration(nanoseconds: int | None) -> str:
     """A duration in the unit a person would choose: ``840 µs``, ``1.09 s``, ``2 min 05 s``, ``3 h 07 min``."""
     if nanoseconds is None:
         return ""
-    value = max(nanoseconds, 0)
-    if value < 999_500:
-        return f"{round(value / _US)} µs"
-    if value < 999_500_000:
-        return f"{value / _MS:.1f} ms" if value < 9_950_000 else f"{round(value / _MS)} ms"
-    if value < 59_995_000_000:
-        return f"{value / _S:.2f} s" if value < 9_995_000_000 else f"{value / _S:.1f} s"
-    minutes, seconds = divmod(round(value / _S), 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds:02} s" if seconds else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
+    if nanoseconds < 999_500:
+        return f"{max(nanoseconds, 0) / 1e3:.0f} µs"
+    if nanoseconds < 999_500_000:
+        return f"{nanoseconds / 1e6:.{1 if nanoseconds < 9_950_000 else 0}f} ms"
+    if nanoseconds < 59_995_000_000:
+        return f"{nanoseconds / 1e9:.{2 if nanoseconds < 9_995_000_000 else 1}f} s"
+    minutes, seconds = divmod(round(nanoseconds / 1e9), 60)
+    hours, rest = divmod(minutes, 60)
+    large, small = (f"{hours} h", f" {rest:02} min") if hours else (f"{minutes} min", f" {seconds:02} s")
+    return large + (small if (rest if hours else seconds) else "")
 
 
 def moment(nanoseconds: int) -> str:

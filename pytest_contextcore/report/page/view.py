@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +11,8 @@ from ...plan.model import Kind
 from ...trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ...trace.rules import CHECKED, DESELECTED, GOOD
 from ..verdict import Cause, Phase, Verdict
+
+Timed = Evidence | SpanEvidence | GateEvidence
 
 
 class Look(NamedTuple):
@@ -95,8 +96,7 @@ class PhaseView:
     @property
     def failed(self) -> list[GateView]:
         """The gates that stopped it, integrity gates first."""
-        views = {view.record.gate_id: view for view in self.gates}
-        return [views[cause.gate.gate_id] for cause in self.told.causes if cause.gate]
+        return [gate for cause in self.told.causes for gate in self.gates if gate.cause is cause]
 
     @property
     def dots(self) -> list[GateView]:
@@ -125,12 +125,13 @@ class TraceView:
     @property
     def stopped(self) -> list[PhaseView]:
         """The blocked and failed phases, the one that the trace names as the cause first."""
-        return [self.by_id[phase.span.span_id] for phase in self.told.stopped]
+        found = [phase for phase in self.phases if phase.told.causes]
+        return sorted(found, key=lambda phase: phase.record.span_id != self.record.blocked_on_span_id)
 
     def remarks(self, *, waived: bool) -> list[tuple[PhaseView, GateView]]:
         """Gates that stop nothing and have something to say: waived ones, or warnings."""
-        found = [(phase, gate) for phase in self.phases for gate in phase.gates if gate.look.tone == "warn"]
-        return [pair for pair in found if (pair[1].look is not _WARNING) is waived]
+        look = _RESULTS[Result.WAIVED] if waived else _WARNING
+        return [(phase, gate) for phase in self.phases for gate in phase.gates if gate.look is look]
 
     @property
     def not_run(self) -> dict[str | None, list[PhaseView]]:
@@ -156,11 +157,11 @@ class TraceView:
 def trace_view(verdict: Verdict, number: int, taken: set[str]) -> TraceView:
     """The view of a trace; ``taken`` holds the anchors that the page has already, and gets those of this trace."""
     evidence = verdict.evidence
-    axis = Axis.of(evidence)
+    axis = Axis(evidence)
     anchor = _anchor(evidence.trace_id, f"t{number}", taken)
     phases = [_phase_view(phase, f"t{number}p{at}", at, axis, taken) for at, phase in enumerate(verdict.phases, 1)]
     by_id: dict[str | None, PhaseView] = {phase.record.span_id: phase for phase in reversed(phases)}
-    return TraceView(verdict, anchor, _STATUSES[evidence.status], axis.bar(evidence), axis.ticks(), phases, by_id)
+    return TraceView(verdict, anchor, _STATUSES[evidence.status], axis.bar(evidence), axis.ticks, phases, by_id)
 
 
 def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[str]) -> PhaseView:
@@ -183,7 +184,7 @@ def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[st
     return PhaseView(phase, anchor, number, look, None if span.reused else axis.bar(span), gates)
 
 
-def lasted(record: Evidence | SpanEvidence | GateEvidence) -> int | None:
+def lasted(record: Timed) -> int | None:
     """How long a span took in nanoseconds, if both its ends are known."""
     return None if record.started_at is None or record.ended_at is None else record.ended_at - record.started_at
 
@@ -203,51 +204,34 @@ def _anchor(wanted: str, otherwise: str, taken: set[str]) -> str:
 
 _S = 1_000_000_000
 _HOUR = 3600 * _S
-_PARTS_OF_TEN = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
-_SECONDS = (90, 120, 180, 300, 450, 600, 900, 1200, 1800, 2700, 3600)
-_STEPS = [part * 10.0**power for power in range(3, 10) for part in _PARTS_OF_TEN]  # from 1 µs to 10 s
-_STEPS += [part * 10.0 * _S for part in _PARTS_OF_TEN if part <= 6] + [1.0 * seconds * _S for seconds in _SECONDS]
+_STEPS = [part * 10.0**power for power in range(3, 10) for part in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)]  # from 1 µs to 8 s
+_STEPS += [1.0 * seconds * _S for seconds in (10, 15, 20, 25, 30, 60, 90, 120, 180, 300, 450, 600, 900, 1800, 3600)]
 TICKS = 4
 """Parts of the axis; the grid behind the bars in ``page.css`` has as many."""
 
 
 class Axis:
-    """The axis of time that all bars of a trace share: from its start, in nanoseconds, in four even parts.
+    """The axis of time that all bars of a trace share: in four even parts, each as long as a person would choose.
 
-    A part is as long as a person would choose: 250 ms, 3 min, whole hours.
+    It holds everything that this run did; what it reused is older and has no place on it.
     """
 
-    def __init__(self, start: int, end: int) -> None:
-        self.start = start
-        least = (max(end, start) - start) / TICKS
+    def __init__(self, evidence: Evidence) -> None:
+        spans = [span for span in evidence.spans if not span.reused]
+        records: list[Timed] = [evidence, *spans, *(gate for span in spans for gate in span.gates)]
+        known = [at for record in records for at in (record.started_at, record.ended_at) if at is not None]
+        self.start = min(known, default=0)
+        least = (max(known, default=0) - self.start) / TICKS
         self.step = next((step for step in _STEPS if step >= least), -(-least // _HOUR) * _HOUR)
-
-    @classmethod
-    def of(cls, evidence: Evidence) -> Axis:
-        """The axis for everything that this run did; what it reused is older and has no place on it."""
-        known = [moment for moment in _moments(evidence) if moment is not None]
-        return cls(min(known, default=0), max(known, default=0))
+        self.ticks = [round(self.step * part) for part in range(TICKS)]
 
     def percent(self, moment: int) -> float:
         """Where a moment stands on the axis."""
         return round(min(max((moment - self.start) / (self.step * TICKS) * 100, 0), 100), 3)
 
-    def bar(self, record: Evidence | SpanEvidence | GateEvidence) -> Bar | None:
+    def bar(self, record: Timed) -> Bar | None:
         """The bar of a span, if it has begun."""
         start, end = record.started_at, record.ended_at
         if start is None:
             return None
-        right = 100.0 if end is None else self.percent(end)
-        return Bar(self.percent(start), right, start - self.start, lasted(record))
-
-    def ticks(self) -> list[int]:
-        """The beginnings of the parts, in nanoseconds since the start."""
-        return [round(self.step * part) for part in range(TICKS)]
-
-
-def _moments(evidence: Evidence) -> Iterator[int | None]:
-    yield from (evidence.started_at, evidence.ended_at)
-    for span in evidence.spans:
-        if not span.reused:
-            yield from (span.started_at, span.ended_at)
-            yield from (moment for gate in span.gates for moment in (gate.started_at, gate.ended_at))
+        return Bar(self.percent(start), 100 if end is None else self.percent(end), start - self.start, lasted(record))
