@@ -70,7 +70,7 @@ class Deadline:
         if self._watcher is not None:
             self._watcher.join()
             self._watcher = None
-            signal.signal(_SIGNAL, self._before)
+            signal.signal(_SIGNAL, self._before or signal.SIG_DFL)  # None: it was set by a library in C
 
     def _watch(self, over: threading.Event, thread: int) -> None:
         """The watching thread: at the deadline, and again as long as teardown hangs in its turn."""
