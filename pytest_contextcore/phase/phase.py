@@ -80,20 +80,15 @@ class Gate:
         if kind is GeneratorExit and self._recorder.span(self._phase_id).ended_at is not None:
             return False  # a generator held the gate open beyond its phase, perhaps until the interpreter exits
         self._spans.leave(self._entered)
+        result, reason, place = Result.PASS, None, None
         if isinstance(error, AssertionError):
-            self._end(Result.FAIL, assertion_reason(error), location(error))
-            return True
-        if error is not None:
-            self._end(Result.NOT_CHECKED, f"no verdict: {exception_reason(error)}")
-            return False
-        if self._not_applicable is not None:
-            self._end(Result.NOT_APPLICABLE, self._not_applicable)
-        else:
-            self._end(Result.PASS, None)
-        return False
-
-    def _end(self, result: Result, reason: str | None, place: str | None = None) -> None:
+            result, reason, place = Result.FAIL, assertion_reason(error), location(error)
+        elif error is not None:
+            result, reason = Result.NOT_CHECKED, f"no verdict: {exception_reason(error)}"
+        elif self._not_applicable is not None:
+            result, reason = Result.NOT_APPLICABLE, self._not_applicable
         self._recorder.end_gate(self._phase_id, self._gate_id, result, reason, place=place)
+        return result is Result.FAIL
 
 
 class Phase:
@@ -112,6 +107,7 @@ class Phase:
         self._recorder, self._phase_id = recorder, phase_id
         self._handoffs, self._spans, self._child, self._root = handoffs, spans, child, root
         self._plan = recorder.plan.by_id[phase_id]
+        self._prefix = os.path.join(root, "")  # noqa: PTH118  (with a slash at its end)
 
     @property
     def id(self) -> str:
@@ -175,14 +171,12 @@ class Phase:
             FileNotFoundError: it is absent.
             OSError: it is a symlink, not a regular file, too large, or cannot be read.
         """
-        path = Path(path)
         try:
-            digest = sha256 or digest_file(path)
+            digest = sha256 or digest_file(Path(path))
         except FileRefused as error:
             raise OSError(f"input {path}: {error}") from error
-        absolute = Path(os.path.abspath(path))  # noqa: PTH100  (normalizes without following symlinks)
-        shown = absolute.relative_to(self._root) if absolute.is_relative_to(self._root) else absolute
-        self._recorder.add_input(self._phase_id, Input(path=redact(shown.as_posix()), sha256=digest))
+        shown = os.path.abspath(path).removeprefix(self._prefix)  # noqa: PTH100  (follows no symlinks, and is fast)
+        self._recorder.add_input(self._phase_id, Input(path=redact(shown), sha256=digest))
         return digest
 
     def handoff(self, handoff: Handoff) -> None:
@@ -227,9 +221,8 @@ class Phase:
     ) -> CompletedProcess[str]:
         """Run a program in a child span, with ``TRACEPARENT`` (and ``TRACESTATE``) in its environment.
 
-        The end of its output, without secrets, stands in the evidence (``spans[].programs``). What it leaves behind is
-        killed with it a second after its end if it still holds the output open; a server that is to stay needs its
-        output redirected.
+        The end of its output, without secrets, stands in the evidence (``spans[].programs``). What it leaves running is
+        not waited for.
 
         Args:
             args: program and arguments; no shell.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
 
 from ..ids import new_span_id
@@ -26,12 +25,6 @@ MAX_OUTPUT = 64 * 1024
 MAX_RECORDED = 4096
 """Characters of each stream that stand in the evidence, from its end."""
 
-MAX_RECORDED_PROGRAMS = 100
-"""Programs a phase whose output stands in the evidence: it is written anew at every transition."""
-
-_LINGER = 1.0
-"""Seconds that output may still come after a program's end, from something that it left behind."""
-
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -42,24 +35,6 @@ class Command:
     cwd: str | Path | None
     env: dict[str, str]
     stdin: str | None
-
-
-class _Tail(threading.Thread):
-    """Reads a stream to its end and keeps the last ``MAX_OUTPUT`` bytes, so that a chatty program costs no memory."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__(daemon=True)
-        self._stream, self._kept = stream, b""
-        self.start()
-
-    def run(self) -> None:
-        with self._stream:
-            while block := os.read(self._stream.fileno(), MAX_OUTPUT):
-                self._kept = (self._kept + block)[-MAX_OUTPUT:]
-
-    def text(self) -> str:
-        """What was kept so far, as text."""
-        return self._kept.decode("utf-8", "replace")
 
 
 def run_command(
@@ -98,8 +73,7 @@ def run_command(
         raise
     finally:
         spans.leave(entered)
-        few = len(recorder.span(phase_id).programs) <= MAX_RECORDED_PROGRAMS
-        stdout, stderr = (_recorded(text) if few else "" for text in output)
+        stdout, stderr = map(_recorded, output)
         recorder.end_program(phase_id, record, exit_code=exit_code, end=end, stdout=stdout, stderr=stderr)
         child(program_span(recorder.evidence, record, parent))
 
@@ -111,70 +85,38 @@ def _recorded(text: str) -> str:
 
 
 def _run(command: Command, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    process = subprocess.Popen(
-        command.args,
-        cwd=command.cwd,
-        env=env,
-        stdin=subprocess.PIPE if command.stdin is not None else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    if process.stdout is None or process.stderr is None:
-        raise OSError("the program has no output streams")
-    tails = _Tail(process.stdout), _Tail(process.stderr)
-    end = None if command.timeout is None else time.monotonic() + command.timeout
-    try:
-        if process.stdin is not None:
-            _feed(process.stdin, command.stdin or "")
-        process.wait(command.timeout)
-        _drain(process, tails, end)
-    except BaseException as error:
-        kill_group(process)
-        for tail in tails:
-            tail.join(_LINGER)
-        if isinstance(error, subprocess.TimeoutExpired):
-            timeout = command.timeout or 0
-            raise subprocess.TimeoutExpired(command.args, timeout, *_texts(tails)) from None
-        raise
-    return subprocess.CompletedProcess(command.args, process.returncode, *_texts(tails))
-
-
-def _drain(process: subprocess.Popen[bytes], tails: Sequence[_Tail], end: float | None) -> None:
-    """Read the rest of the output of a program that has ended.
-
-    Something that it left behind may hold its output open: that is killed when it is not done in time, at the latest at
-    the deadline, so that it neither holds the phase up nor outlives it. The program itself was in time.
-    """
-    last = time.monotonic() + _LINGER
-    last = last if end is None else min(last, end)
-    for tail in tails:
-        tail.join(max(last - time.monotonic(), 0))
-    if any(tail.is_alive() for tail in tails):
-        kill_group(process)
-    for tail in tails:
-        tail.join(_LINGER)
-
-
-def _texts(tails: Sequence[_Tail]) -> tuple[str, str]:
-    out, err = tails
-    return out.text(), err.text()
-
-
-def _feed(stream: IO[bytes], text: str) -> None:
-    """Write standard input from a thread of its own: the program may not read it before it has written."""
-
-    def write() -> None:
+    """Run it with files as its streams: no reader is needed, and what it leaves behind holds nobody up."""
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+        given.write((command.stdin or "").encode())
+        given.seek(0)
+        process = subprocess.Popen(
+            command.args,
+            cwd=command.cwd,
+            env=env,
+            stdin=given,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
         try:
-            with stream:
-                stream.write(text.encode())
-        except BrokenPipeError:
-            return  # the program ended, or does not want more
+            process.wait(command.timeout)
+        except BaseException as error:
+            _kill_group(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                timeout = command.timeout or 0
+                raise subprocess.TimeoutExpired(command.args, timeout, _end_of(out), _end_of(err)) from None
+            raise
+        return subprocess.CompletedProcess(command.args, process.returncode, _end_of(out), _end_of(err))
 
-    threading.Thread(target=write, daemon=True).start()
+
+def _end_of(stream: IO[bytes]) -> str:
+    """The last ``MAX_OUTPUT`` bytes, as text."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(size - MAX_OUTPUT, 0))
+    return stream.read(MAX_OUTPUT).decode("utf-8", "replace")
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill a program and all that it started, and reap it."""
     try:
         os.killpg(process.pid, signal.SIGKILL)

@@ -14,8 +14,8 @@ import pytest
 
 from ..private import leave_line_open, past_capture, terminal_descriptor, terminal_encoding
 from ..text import harmless, short, shown_seconds
-from ..trace.changes import Change, Listener
 from ..trace.evidence import GateEvidence, Result, SpanEvidence
+from ..trace.recorder import Change, Listener
 from ..trace.rules import headline
 from .marks import ASCII_MARKS, MARKS, STATUS_OF, can_encode, in_ascii
 from .verdict import purpose

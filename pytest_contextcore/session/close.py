@@ -26,30 +26,24 @@ class Trace(NamedTuple):
     problems: Sequence[str] = ()
 
 
-class PlanReports:
-    """The reports of the plans of this process, as `TracedSession` asks for them."""
-
-    def __init__(self, config: pytest.Config, shared: Services) -> None:
-        self._config, self._shared = config, shared
-        self._closed = Closed()
-
-    def close(self, session: pytest.Session) -> list[str]:
-        """See :func:`close`."""
-        traces = [Trace(run.recorder.evidence, run.problems()) for run in self._shared.runs if run.started]
-        self._closed = close(session, self._shared, traces)
-        return self._closed.lines
-
-    def show(self, reporter: pytest.TerminalReporter, lines: Sequence[str]) -> None:
-        """See :func:`show`."""
-        show(self._config, reporter, Closed(self._closed.verdicts, list(lines)))
-
-
 @dataclass(slots=True)
 class Closed:
     """What a session has to say at its end: its traces, and the lines to print below their tables."""
 
     verdicts: Sequence[Verdict] = ()
     lines: list[str] = field(default_factory=list)
+
+    def show(self, config: pytest.Config, reporter: pytest.TerminalReporter) -> None:
+        """Print the tables and what was written where."""
+        terminal.print_tables(config, reporter, self.verdicts)
+        for line in self.lines:
+            reporter.write_line(line, **({"red": True, "bold": True} if line.startswith("ERROR: ") else {}))
+
+
+def close_plans(session: pytest.Session, shared: Services) -> Closed:
+    """Close the plans that ran in this process."""
+    traces = [Trace(run.recorder.evidence, run.problems()) for run in shared.runs if run.started]
+    return close(session, shared, traces)
 
 
 def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> Closed:
@@ -99,10 +93,3 @@ def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> 
     """A trace that did not complete is no success, even if every test of the session passed."""
     stopped = any(trace.status in (Status.BLOCKED, Status.FAILED) for trace in traces)
     return pytest.ExitCode.TESTS_FAILED if stopped and exitstatus == pytest.ExitCode.OK else exitstatus
-
-
-def show(config: pytest.Config, reporter: pytest.TerminalReporter, closed: Closed) -> None:
-    """Print the tables and what was written where."""
-    terminal.print_tables(config, reporter, closed.verdicts)
-    for line in closed.lines:
-        reporter.write_line(line, **({"red": True, "bold": True} if line.startswith("ERROR: ") else {}))

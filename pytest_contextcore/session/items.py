@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from .run import PlanRun
 
 
+@dataclass(slots=True, eq=False)
 class PhaseItem:
     """Whose phase a test is, and where its run stands.
 
@@ -25,11 +27,13 @@ class PhaseItem:
         running: the value of its ``phase`` fixture, while the phase runs.
     """
 
-    def __init__(self, run: PlanRun, phase_id: str) -> None:
-        self.run, self.phase_id = run, phase_id
-        self.kept = self.refused = self.in_call = False
-        self.held: Outcome | None = None
-        self.running: Phase | None = None
+    run: PlanRun
+    phase_id: str
+    kept: bool = False
+    held: Outcome | None = None
+    refused: bool = False
+    in_call: bool = False
+    running: Phase | None = None
 
 
 _KEY = pytest.StashKey[PhaseItem]()

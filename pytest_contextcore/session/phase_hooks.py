@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 import pytest
 
@@ -27,11 +27,10 @@ class PhaseHooks:
 
     Args:
         manager: where to register itself.
-        leave: called with a sentence when a phase has hung and its process must end.
     """
 
-    def __init__(self, manager: pytest.PytestPluginManager, leave: Callable[[str], None]) -> None:
-        self._manager, self._leave = manager, leave
+    def __init__(self, manager: pytest.PytestPluginManager) -> None:
+        self._manager = manager
         self._item: pytest.Item | None = None
         self._deadline: Deadline | None = None
 
@@ -41,7 +40,7 @@ class PhaseHooks:
         self._manager.register(self, "contextcore-phases")
         phase = _of(item)
         if (seconds := phase.run.plan.by_id[phase.phase_id].timeout) is not None:
-            self._deadline = Deadline(phase.run, phase.phase_id, seconds, self._leave)
+            self._deadline = Deadline(phase.run, phase.phase_id, seconds)
             self._manager.register(self._deadline, "contextcore-deadline")
 
     def interrupt(self, item: pytest.Item, error: BaseException) -> None:

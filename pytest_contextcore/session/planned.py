@@ -1,20 +1,31 @@
-"""The beginning of a session that has a plan: who runs, who listens, who else is kept out."""
+"""From collected tests to running plans: checks, order, markers, what a deselection leaves out, who listens."""
 
 from __future__ import annotations
 
-import sys
+import shlex
+import unittest
+from pathlib import Path
 
 import pytest
 
-from ..options import KEY
+from ..errors import CollectionError, PlanError
+from ..options import KEY, asserts_are_disabled
+from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order
+from ..plan.model import Plan, load_plan
+from ..plan.waivers import Waivers, load_waivers
 from ..report.progress import open_progress
-from .close import PlanReports
-from .collect import arrange, build_runs
-from .discovery import Found
-from .items import ReusedWords, phase_of
+from ..trace.blank import fresh_evidence
+from ..trace.evidence import OptionValue
+from .close import close_plans
+from .dependency import mark_phase
+from .discovery import Found, collected_whole
+from .items import PhaseItem, ReusedWords, make_phase, phase_of
 from .lock import hold
 from .phase_hooks import PhaseHooks
+from .run import PlanRun
+from .selection import fingerprints_of, select
 from .shared import Services, services
+from .sources import source_of
 from .traced import Link, start
 
 
@@ -43,16 +54,120 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found],
         for listener in listeners:
             run.recorder.subscribe(listener)
     traced = start(config, link)
-    traced.around.phases = PhaseHooks(config.pluginmanager, lambda reason: _leave(config, shared, reason))
-    traced.reports = PlanReports(config, shared)
+    traced.around.phases = PhaseHooks(config.pluginmanager)
+    traced.close = close_plans
 
 
-def _leave(config: pytest.Config, shared: Services, reason: str) -> None:
-    """The process is about to end in a test: what is known goes to disk, and the reason to the terminal."""
-    for run in shared.runs:
-        run.finish()
-    if (capture := config.pluginmanager.get_plugin("capturemanager")) is not None:
-        capture.suspend_global_capture(in_=True)
-    evidence = " ".join(str(run.file.path) for run in shared.runs if run.started)
-    sys.stderr.write(f"\ncontextcore: {reason}\nevidence: {evidence}\n")
-    sys.stderr.flush()
+def build_runs(session: pytest.Session, found: list[Found], shared: Services) -> list[PlanRun]:
+    """A run for each plan, before anything of it is selected.
+
+    Raises:
+        pytest.UsageError: a bad plan, or tests that do not fit it.
+    """
+    if reason := asserts_are_disabled():
+        raise pytest.UsageError(f"plan {found[0].path}: {reason}")
+    runs: dict[str, PlanRun] = {}
+    for one in found:
+        try:
+            plan = load_plan(one.path)
+            waivers = load_waivers(plan)
+            tests = [_phase_test(item, name) for item, name in one.tests]
+            collected = assign(plan, tests, whole=collected_whole(session, one))
+        except (PlanError, CollectionError) as error:
+            raise pytest.UsageError(str(error)) from error
+        if plan.trace.id in runs:
+            other = runs[plan.trace.id].plan.path
+            raise pytest.UsageError(f"{other} and {one.path} both declare the trace {plan.trace.id}; ids must differ")
+        runs[plan.trace.id] = run = _build_run(session.config, collected, shared, waivers)
+        for item, name in one.tests:
+            make_phase(item, run, plan.short_phase_id(name))
+    return list(runs.values())
+
+
+def _phase_test(item: pytest.Item, name: str) -> PhaseTest:
+    if not isinstance(item, pytest.Function):
+        raise pytest.UsageError(f"{item.nodeid} is marked as a phase, but only a test function can be one")
+    if item.cls is not None and issubclass(item.cls, unittest.TestCase):
+        raise pytest.UsageError(f"{item.nodeid} is marked as a phase, but a method of unittest.TestCase cannot be one")
+    return PhaseTest(item.nodeid, name, source_of(item.config.rootpath, item.nodeid) or "")
+
+
+def _build_run(config: pytest.Config, collected: CollectedPlan, shared: Services, waivers: Waivers) -> PlanRun:
+    plan = collected.plan
+    folder = config.hook.pytest_contextcore_workspace(config=config, plan=plan)
+    workspace = str(folder) if folder else None
+    options, context, trace_id = _options(config, plan), shared.context, plan.trace.id
+    evidence = fresh_evidence(
+        plan,
+        otel_trace_id=context.otel_trace_id(trace_id),
+        otel_span_id=context.otel_span_id(trace_id),
+        otel_parent_span_id=context.remote.span_id if context.remote else None,
+        workspace=workspace,
+        options=options,
+        run_id=context.run_id,
+        nodeids=collected.nodeids,
+        fingerprints=fingerprints_of(plan, collected.nodeids, context.root, options, workspace),
+    )
+    return PlanRun(collected, context, shared.outbox, evidence, waivers)
+
+
+def _options(config: pytest.Config, plan: Plan) -> dict[str, OptionValue]:
+    """The values of the options that the plan's phases say they read."""
+    names = dict.fromkeys(name for phase in plan.phases for name in phase.options)
+    return {name: _plain(config.getoption(name, None)) for name in names}
+
+
+def _plain(value: object) -> OptionValue:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return [str(part) for part in value] if isinstance(value, list | tuple) else str(value)
+
+
+def arrange(config: pytest.Config, items: list[pytest.Item], runs: list[PlanRun]) -> None:
+    """Bring the selected tests into the plans' order and mark who depends on whom.
+
+    Raises:
+        pytest.UsageError: see :func:`select`.
+    """
+    position = {(run.plan.trace.id, phase.id): index for run in runs for index, phase in enumerate(run.plan.phases)}
+
+    def rank(item: pytest.Item) -> tuple[str, int] | None:
+        if (phase := phase_of(item)) is None:
+            return None
+        trace_id = phase.run.plan.trace.id
+        return trace_id, position[trace_id, phase.phase_id]
+
+    items[:] = in_plan_order(items, rank)
+    chosen: dict[str, list[tuple[pytest.Item, PhaseItem]]] = {run.plan.trace.id: [] for run in runs}
+    for item in items:
+        if (phase := phase_of(item)) is not None:
+            chosen[phase.run.plan.trace.id].append((item, phase))
+    for run in runs:
+        phases = chosen[run.plan.trace.id]
+        selected = {phase.phase_id for _, phase in phases}
+        reused: set[str] = set()
+        if selected and not run.context.replacement:
+            reused = select(run, selected, _whole_command(config, run.plan), resume=config.stash[KEY].resume)
+        left_out = set(run.plan.by_id) - selected | reused
+        for item, phase in phases:
+            mark_phase(item, run.plan, phase.phase_id, left_out=left_out)
+            if phase.phase_id in reused and isinstance(item, pytest.Function):
+                phase.kept = True
+                item.fixturenames = []
+
+
+_SELECTING = ("-k", "-m", "--deselect", "--lf", "--last-failed", "--ff", "--failed-first", "--sw", "--stepwise")
+
+
+def _whole_command(config: pytest.Config, plan: Plan) -> str:
+    """The command that this run was started with, without what selects tests."""
+    kept: list[str] = []
+    arguments = iter(config.invocation_params.args)
+    for argument in map(str, arguments):
+        if argument in ("-k", "-m", "--deselect"):
+            next(arguments, None)
+        elif not argument.startswith(_SELECTING) and argument not in config.args:
+            kept.append(argument)
+    here, folder = Path.cwd(), plan.path.parent
+    shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    return shlex.join(["pytest", f"{shown}/", *kept])

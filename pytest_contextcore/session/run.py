@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ..export.outbox import Outbox
 from ..phase.handoff_store import HandoffStore
 from ..phase.phase import Phase
@@ -12,46 +10,25 @@ from ..plan.waivers import Waivers
 from ..span import Attributes
 from ..spans.current import SpanContexts
 from ..spans.writer import PlanSpans
+from ..trace.evidence import Evidence
 from ..trace.file import EvidenceFile
 from ..trace.recorder import TraceRecorder
 from .context import RunContext
-
-OptionValue = str | int | float | bool | list[str] | None
 
 
 class PlanRun:
     """Everything that belongs to one plan's execution. Nothing is written before its first phase is reached."""
 
     def __init__(
-        self,
-        collected: CollectedPlan,
-        context: RunContext,
-        outbox: Outbox,
-        *,
-        options: Mapping[str, OptionValue],
-        workspace: str | None,
-        fingerprints: Mapping[str, str],
-        waivers: Waivers,
+        self, collected: CollectedPlan, context: RunContext, outbox: Outbox, evidence: Evidence, waivers: Waivers
     ) -> None:
         self.collected, self.context, self.plan = collected, context, collected.plan
-        trace_id = self.plan.trace.id
-        self.recorder = TraceRecorder(
-            self.plan,
-            options=options,
-            workspace=workspace,
-            otel_trace_id=context.otel_trace_id(trace_id),
-            otel_span_id=context.otel_span_id(trace_id),
-            remote=context.remote,
-            run_id=context.run_id,
-            nodeids=collected.nodeids,
-            fingerprints=fingerprints,
-            waivers=waivers,
-        )
+        trace_id, remote = self.plan.trace.id, context.remote
+        self.recorder = TraceRecorder(self.plan, evidence, remote=remote, waivers=waivers)
         self.remarks: list[str] = []
-        otel_trace_id = self.recorder.evidence.otel_trace_id
-        sampled = outbox.sampled(otel_trace_id)
+        sampled = outbox.sampled(evidence.otel_trace_id)
         self.handoffs = HandoffStore(context.out, trace_id)
-        self.spans = SpanContexts(otel_trace_id, sampled=sampled, state=context.remote.state if context.remote else "")
+        self.spans = SpanContexts(evidence.otel_trace_id, sampled=sampled, state=remote.state if remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
         self.file = EvidenceFile(self.recorder, context.out)
         self.recorder.subscribe(self.plan_spans)  # first: what evidence calls ended has its span on disk by then

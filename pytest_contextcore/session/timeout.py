@@ -1,19 +1,17 @@
 """A phase's ``timeout``: what hangs is ended, and its record says where it hung.
 
 A thread of its own watches the clock. At the deadline it sends the main thread a signal, whose handler raises in the
-test: blocking calls end, ``finally`` blocks and fixtures' teardown run, ``phase.run`` kills its programs. Code that no
-signal gets through to, such as a C function that never returns to the interpreter, leaves only the end of the process:
-then the thread completes the record first.
+test: blocking calls end, ``finally`` blocks and fixtures' teardown run, ``phase.run`` kills its programs. A C function
+that never returns to the interpreter is not ended: a limit of the CI job is for that, and leaves the truth on disk.
 """
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Generator, Sequence
+from itertools import takewhile
 from types import FrameType
 
 import pytest
@@ -22,11 +20,8 @@ from ..reasons import shown_path
 from ..trace.rules import Trouble
 from .run import PlanRun
 
-GRACE = 5.0
-"""Seconds in which the main thread must take notice of the signal."""
-
-_SIGNALS = (signal.SIGUSR2, signal.SIGUSR1, signal.SIGALRM)
-"""One that nobody handles is taken; pytest-timeout uses the last."""
+_SIGNAL = signal.SIGUSR2
+"""Not SIGALRM, which pytest-timeout uses."""
 
 
 class PhaseTimeout(BaseException):
@@ -40,15 +35,14 @@ class Deadline:
         run: the plan's execution.
         phase_id: the phase.
         seconds: how long it may take, from setup to teardown.
-        leave: called with a sentence when a test cannot be interrupted, before the process ends.
     """
 
-    def __init__(self, run: PlanRun, phase_id: str, seconds: float, leave: Callable[[str], None]) -> None:
-        self._run, self._phase_id, self._seconds, self._leave = run, phase_id, seconds, leave
-        self._over, self._noticed = threading.Event(), threading.Event()
+    def __init__(self, run: PlanRun, phase_id: str, seconds: float) -> None:
+        self._run, self._phase_id, self._seconds = run, phase_id, seconds
+        self._over = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self._before: signal.Handlers | Callable[[int, FrameType | None], object] | int | None = None
         self._interruptible = False
-        self._signal: signal.Signals | None = None
-        self._thread = 0
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_setup(self) -> Generator[None, object, object]:
@@ -64,52 +58,36 @@ class Deadline:
     def start(self) -> None:
         """The phase begins, or begins anew."""
         self.stop()
-        self._over, self._thread = threading.Event(), threading.get_ident()
-        if threading.current_thread() is threading.main_thread():
-            self._signal = next((s for s in _SIGNALS if signal.getsignal(s) is signal.SIG_DFL), None)
-            if self._signal is not None:
-                signal.signal(self._signal, self._on_signal)
-        threading.Thread(target=self._watch, args=(self._over,), name="contextcore-deadline", daemon=True).start()
+        self._over = threading.Event()
+        self._before = signal.signal(_SIGNAL, self._on_signal)
+        arguments = self._over, threading.get_ident()
+        self._watcher = threading.Thread(target=self._watch, args=arguments, name="contextcore-deadline", daemon=True)
+        self._watcher.start()
 
     def stop(self) -> None:
-        """The phase is over."""
+        """The phase is over: no signal is on its way when the handler goes."""
         self._over.set()
-        if self._signal is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(self._signal, signal.SIG_DFL)
-            self._signal = None
+        if self._watcher is not None:
+            self._watcher.join()
+            self._watcher = None
+            signal.signal(_SIGNAL, self._before or signal.SIG_DFL)  # None: it was set by a library in C
 
-    def _watch(self, over: threading.Event) -> None:
+    def _watch(self, over: threading.Event, thread: int) -> None:
         """The watching thread: at the deadline, and again as long as teardown hangs in its turn."""
         while not over.wait(self._seconds):
-            self._noticed.clear()
-            if self._signal is not None:
-                signal.pthread_kill(self._thread, self._signal)
-            while not over.is_set() and not self._noticed.wait(GRACE):
-                if self._interruptible and not over.is_set():  # else it is between two steps of the test
-                    self._end_process()
+            signal.pthread_kill(thread, _SIGNAL)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """In the main thread."""
         del number
-        if self._over.is_set():
-            return
-        self._noticed.set()
-        if self._interruptible:
+        if self._interruptible and not self._over.is_set():
             raise self._late(frame)
 
-    def _end_process(self) -> None:
-        error = self._late(
-            sys._current_frames().get(self._thread), ", and could not be interrupted: its process was ended"
-        )
-        self._run.recorder.end_phase(self._phase_id)
-        self._leave(f"{self._run.plan.span_id(self._phase_id)} {error}")
-        os._exit(1)
-
-    def _late(self, frame: FrameType | None, more: str = "") -> PhaseTimeout:
+    def _late(self, frame: FrameType | None) -> PhaseTimeout:
         """Record that the phase took too long, and where it was."""
         frames = _test_frames(frame)
         place = f" at {shown_path(frames[0].filename)}:{frames[0].lineno}" if frames else ""
-        error = PhaseTimeout(f"timed out after {self._seconds:g} s{place}{more}")
+        error = PhaseTimeout(f"timed out after {self._seconds:g} s{place}")
         advice = f"find out why it takes longer, or raise the timeout of {self._phase_id} in {self._run.plan.path.name}"
         stack = "".join(traceback.format_list(frames))[-_STACK:]
         self._run.recorder.add_trouble(self._phase_id, Trouble(str(error), advice), error, stack=stack)
@@ -124,11 +102,5 @@ _RUNNERS = ("pluggy", "_pytest")
 
 def _test_frames(frame: FrameType | None) -> Sequence[traceback.FrameSummary]:
     """The frames from the test's own inwards: those that run it say nothing."""
-    if frame is None:
-        return []
-    inner: list[tuple[FrameType, int]] = []
-    for one, line in traceback.walk_stack(frame):
-        if one.f_globals.get("__package__") in _RUNNERS:
-            break
-        inner.insert(0, (one, line))
-    return traceback.StackSummary.extract(inner or [(frame, frame.f_lineno)])
+    own = takewhile(lambda pair: pair[0].f_globals.get("__package__") not in _RUNNERS, traceback.walk_stack(frame))
+    return traceback.StackSummary.extract(reversed(list(own)))

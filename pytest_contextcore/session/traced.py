@@ -11,12 +11,13 @@ import pytest
 
 from ..export.settings import Settings
 from ..options import KEY
+from ..text import relative
 from .items import is_phase
 from .shared import Services, services
 
 if TYPE_CHECKING:
-    from ..trace.changes import Change
     from ..trace.evidence import GateEvidence, SpanEvidence
+    from ..trace.recorder import Change
     from .run import PlanRun
 
 
@@ -43,28 +44,23 @@ class Runner(Protocol):
         """It is over, whatever happened."""
 
 
-class Reports(Protocol):
-    """What is said of plans at the end."""
+class End(Protocol):
+    """What is said of plans at the end: lines, below their tables."""
 
-    def close(self, session: pytest.Session) -> list[str]:
-        """Settle exit code and files; the lines to print below the tables."""
+    lines: list[str]
 
-    def show(self, reporter: pytest.TerminalReporter, lines: Sequence[str]) -> None:
-        """Print the tables and these lines."""
+    def show(self, config: pytest.Config, reporter: pytest.TerminalReporter) -> None:
+        """Print it."""
 
 
 def header_lines(config: pytest.Config, plans: Sequence[Path]) -> list[str]:
     """Plan, evidence folder and export target in a line, and a line for each setting that cannot be honoured."""
     telemetry = Settings.from_environ(os.environ)
     here = config.invocation_params.dir
-    names = ", ".join(_shown(plan, here) for plan in plans) or "none"
+    names = ", ".join(str(relative(plan, here)) for plan in plans) or "none"
     target = f"{telemetry.describe()} ({telemetry.protocol})" if telemetry.exporting else "off"
-    line = f"contextcore: plan {names}; evidence in {_shown(config.stash[KEY].out, here)}; export {target}"
+    line = f"contextcore: plan {names}; evidence in {relative(config.stash[KEY].out, here)}; export {target}"
     return [line, *(f"contextcore: {problem}" for problem in telemetry.problems)]
-
-
-def _shown(path: Path, here: Path) -> str:
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def start(config: pytest.Config, link: Link | None) -> TracedSession:
@@ -118,8 +114,9 @@ class TracedSession:
         self._lines: list[str] = []
         self._offers_provider = config.stash[KEY].global_provider and shared.outbox.spool is not None
         self.around = AroundTests(shared.ordinary)
-        self.reports: Reports | None = None
-        """Set where a plan runs."""
+        self.close: Callable[[pytest.Session, Services], End] | None = None
+        """Set where a plan runs: settles exit code and files."""
+        self._closed: End | None = None
         if shared.ordinary.records:
             config.pluginmanager.register(shared.ordinary, "contextcore-ordinary")
         config.pluginmanager.register(self.around, "contextcore-around")
@@ -140,14 +137,15 @@ class TracedSession:
             self._link.report(shared.runs, shared.outbox.lost())
             return
         shared.ordinary.finish(int(exitstatus))
-        if self.reports is not None:
-            self._lines = self.reports.close(session)
+        if self.close is not None:
+            self._closed = self.close(session, shared)
+            self._lines = self._closed.lines
         self._lines += shared.outbox.finish()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
-        if self.reports is not None:
-            self.reports.show(terminalreporter, self._lines)
+        if self._closed is not None:
+            self._closed.show(terminalreporter.config, terminalreporter)
         else:
             for line in self._lines:
                 terminalreporter.write_line(line)

@@ -12,9 +12,8 @@ from ..export.otlp_json import line
 from ..export.outbox import Outbox
 from ..files import append_whole, end_line, is_file_at, lock
 from ..span import SpanData
-from ..trace.changes import Change
 from ..trace.evidence import GateEvidence, SpanEvidence, Status
-from ..trace.recorder import TraceRecorder
+from ..trace.recorder import Change, TraceRecorder
 from .of_trace import gate_span, interrupted_parent, parent_span, phase_spans, with_state
 
 SUFFIX = ".otlp.jsonl"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..ids import new_span_id
+from ..ids import new_span_id, new_trace_id
 from ..plan.model import PhasePlan, Plan
-from .evidence import Attempt, Attributes, Event, Evidence, GateEvidence, SpanEvidence
+from .evidence import Attempt, Attributes, Event, Evidence, GateEvidence, OptionValue, SpanEvidence
 
 ATTEMPT_EVENT = "phase.attempt"
 """On a phase's span, once for each earlier attempt at it."""
@@ -15,29 +15,29 @@ ATTEMPT_EVENT = "phase.attempt"
 def fresh_evidence(
     plan: Plan,
     *,
-    otel_trace_id: str,
-    otel_span_id: str,
-    otel_parent_span_id: str | None,
-    workspace: str | None,
-    options: Mapping[str, str | int | float | bool | list[str] | None],
-    run_id: str,
-    nodeids: Mapping[str, str],
-    fingerprints: Mapping[str, str],
+    otel_trace_id: str | None = None,
+    otel_span_id: str | None = None,
+    otel_parent_span_id: str | None = None,
+    workspace: str | None = None,
+    options: Mapping[str, OptionValue] | None = None,
+    run_id: str = "",
+    nodeids: Mapping[str, str] | None = None,
+    fingerprints: Mapping[str, str] | None = None,
 ) -> Evidence:
     """The evidence of a trace that has not begun; ids in lower-case hex, tests and fingerprints by phase id."""
     spans = [fresh_span(plan, phase) for phase in plan.phases]
     for phase, span in zip(plan.phases, spans, strict=True):
-        span.nodeid, span.fingerprint = nodeids.get(phase.id), fingerprints.get(phase.id)
+        span.nodeid, span.fingerprint = (nodeids or {}).get(phase.id), (fingerprints or {}).get(phase.id)
     return Evidence(
         trace_id=plan.trace.id,
-        otel_trace_id=otel_trace_id,
-        otel_span_id=otel_span_id,
+        otel_trace_id=otel_trace_id or new_trace_id(),
+        otel_span_id=otel_span_id or new_span_id(),
         otel_parent_span_id=otel_parent_span_id,
         project_id=plan.trace.project_id,
         title=plan.trace.title,
         type=plan.trace.type,
         workspace=workspace,
-        options=dict(options),
+        options=dict(options or {}),
         plan_digest=plan.digest,
         spans=spans,
         runs=[run_id] if run_id else [],

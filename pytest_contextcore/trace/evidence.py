@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Protocol, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -97,6 +97,7 @@ Sha256 = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})]
 
 AttributeValue = bool | int | float | str | list[str]
 Attributes = dict[str, AttributeValue]
+OptionValue = str | int | float | bool | list[str] | None
 
 
 class _Record(BaseModel):
@@ -185,16 +186,7 @@ class GateEvidence(_Record):
     events: list[Event] = Field(default_factory=list)
 
 
-class _Blockable(Protocol):
-    @property
-    def status(self) -> Status: ...
-    @property
-    def blocked_reason(self) -> str | None: ...
-    @property
-    def next_action(self) -> str | None: ...
-
-
-B = TypeVar("B", bound=_Blockable)
+B = TypeVar("B", "SpanEvidence", "Evidence")
 
 
 def _blocked_says_why(record: B) -> B:
@@ -311,7 +303,7 @@ class Evidence(_Record):
     blocked_on_span_id: str | None = None
     next_action: str | None = None
     workspace: str | None = None
-    options: dict[str, str | int | float | bool | list[str] | None] = Field(default_factory=dict)
+    options: dict[str, OptionValue] = Field(default_factory=dict)
     plan_digest: Sha256
     attributes: Attributes = Field(default_factory=dict)
     summary: Summary = Field(default_factory=Summary)

@@ -6,7 +6,6 @@ import hashlib
 import re
 import stat
 import threading
-from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic  # by name: a test may patch the module's own
 
@@ -15,9 +14,8 @@ from pydantic import ValidationError
 from ..errors import EvidenceError
 from ..files import write_atomic
 from ..plan.model import Kind
-from .changes import Change
 from .evidence import SCHEMA_VERSION, Evidence, GateEvidence, Result, SpanEvidence, Status
-from .recorder import TraceRecorder
+from .recorder import Change, TraceRecorder
 
 NOT_WRITTEN = "evidence not written to"
 """How the message about evidence that could not be written begins."""
@@ -31,9 +29,9 @@ MAX_EVIDENCE_BYTES = 256 * 1024 * 1024
 class EvidenceFile:
     """Writes a recorder's evidence to ``<out>/<trace id>.json``: a listener of the recorder.
 
-    Transitions are written at once and durably. Gate results, and gates and programs that begin, are written at once
-    while that is rare; when they come fast they wait for a timer. The text of a phase is made again only after it
-    changed, since a plan may have thousands.
+    Transitions and failed gates are written at once. Other gate results, and gates and programs that begin, are written
+    at once while that is rare; when they come fast they wait for a timer. The text of a phase is made again only after
+    it changed. A killed process loses nothing of it; what a power cut must not take either is the end of the trace.
     A failure to write changes no outcome: it is kept as ``problem``.
     """
 
@@ -42,23 +40,19 @@ class EvidenceFile:
         self.problem: str | None = None
         self._recorder = recorder
         self._index = {span.span_id: index for index, span in enumerate(recorder.evidence.spans)}
-        self._pieces = [b""] * len(self._index)
-        self._digests = [b""] * len(self._index)
+        self._phases = [b""] * len(self._index)
         self._changed = set(self._index.values())
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
         self._written = 0.0
-        self._blocked = False
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change."""
         with self._lock:
             self._changed |= set(self._index.values()) if span is None else {self._index[span.span_id]}
-            if change not in (Change.GATE_ENDED, Change.NOTED):
-                self._blocked = False
-                self._write(durable=True)
-            elif self._first_to_block(gate) or monotonic() - self._written >= GATE_DELAY:
-                self._write(durable=False)
+            rare = change not in (Change.GATE_ENDED, Change.NOTED)
+            if rare or _blocks(gate) or monotonic() - self._written >= GATE_DELAY:
+                self._write(durable=change is Change.TRACE_ENDED)
             elif self._timer is None:
                 self._timer = threading.Timer(GATE_DELAY, self._on_timer)
                 self._timer.daemon = True
@@ -79,22 +73,20 @@ class EvidenceFile:
     def _document(self) -> bytes:
         evidence = self._recorder.evidence
         for index in self._changed:
-            self._pieces[index], self._digests[index] = _piece_of(evidence.spans[index])
+            self._phases[index] = _text_of(evidence.spans[index])
         # A phase that runs changes without a word, such as by a recorded value: it is made again every time.
         self._changed = {index for index in self._changed if evidence.spans[index].status is Status.IN_PROGRESS}
-        return _joined(evidence, self._pieces, self._digests)
-
-    def _first_to_block(self, gate: GateEvidence | None) -> bool:
-        """Whether this gate blocks its phase, and none has before: that must not wait."""
-        if self._blocked or gate is None or gate.result is not Result.FAIL or gate.kind is Kind.ADVISORY:
-            return False
-        self._blocked = True
-        return True
+        return _sealed(evidence, self._phases)
 
     def _on_timer(self) -> None:
         with self._lock:
             if self._timer is not None:
                 self._write(durable=False)
+
+
+def _blocks(gate: GateEvidence | None) -> bool:
+    """Whether this gate blocks its phase: that must not wait."""
+    return gate is not None and gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY
 
 
 def evidence_path(out: Path, trace_id: str) -> Path:
@@ -131,11 +123,8 @@ def load_evidence(path: Path, *, unaltered: bool = False) -> Evidence:
     return evidence
 
 
-_BEGIN = b"\n    {\n"
-"""How an object begins that stands in a list of the document itself, such as a phase; texts have no raw line ends."""
-
-_END = b'"\n}\n'
 _SEALED = re.compile(rb'(.*"seal": ")([0-9a-f]{64})("\n}\n)', re.S)
+_NO_PHASES = b'\n  "spans": []'
 
 
 def dump(evidence: Evidence) -> bytes:
@@ -144,41 +133,24 @@ def dump(evidence: Evidence) -> bytes:
     The seal tells a file that was damaged or edited on its way from one CI job to the next. It is no signature: who
     can write the file can seal it anew.
     """
-    pieces = [_piece_of(span) for span in evidence.spans]
-    return _joined(evidence, [data for data, _ in pieces], [digest for _, digest in pieces])
+    return _sealed(evidence, [_text_of(span) for span in evidence.spans])
+
+
+def _sealed(evidence: Evidence, phases: list[bytes]) -> bytes:
+    """The document with the texts of its phases, and its seal: the SHA-256 of itself with an empty one."""
+    text = evidence.model_copy(update={"spans": [], "seal": ""}).model_dump_json(indent=2).encode() + b"\n"
+    if phases:
+        text = text.replace(_NO_PHASES, b'\n  "spans": [\n    ' + b",\n    ".join(phases) + b"\n  ]", 1)
+    end = b'"\n}\n'
+    return text.removesuffix(end) + hashlib.sha256(text).hexdigest().encode() + end
+
+
+def _text_of(span: SpanEvidence) -> bytes:
+    """A phase as it stands in the document."""
+    return span.model_dump_json(indent=2).replace("\n", "\n    ").encode()
 
 
 def is_unaltered(data: bytes) -> bool:
     """Whether a file's bytes are those that :func:`dump` gave."""
     match = _SEALED.fullmatch(data)
-    return match is not None and match[2] == _seal(map(_digest, (match[1] + match[3]).split(_BEGIN)))
-
-
-def _joined(evidence: Evidence, phases: list[bytes], digests: list[bytes]) -> bytes:
-    """The document with these phases, each from its second line on, and the digests of them."""
-    text = evidence.model_copy(update={"spans": [], "seal": ""}).model_dump_json(indent=2).encode() + b"\n"
-    head, _, tail = text.partition(b'\n  "spans": []')
-    before = (head + b'\n  "spans": [').split(_BEGIN)
-    *first, last = [*before, *phases]
-    last = last.removesuffix(b",") + b"\n  ]" + tail
-    found = [*map(_digest, before), *digests]
-    found[-1] = _digest(last)
-    return _BEGIN.join([*first, last.removesuffix(_END) + _seal(found) + _END])
-
-
-def _piece_of(span: SpanEvidence) -> tuple[bytes, bytes]:
-    """A phase in the document from its second line on, and the digest of that."""
-    data = span.model_dump_json(indent=2).replace("\n", "\n    ").encode().removeprefix(b"{\n") + b","
-    return data, _digest(data)
-
-
-def _digest(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
-
-
-def _seal(digests: Iterable[bytes]) -> bytes:
-    """SHA-256 over the digests of the pieces of a document without a seal, cut where phases begin.
-
-    So the seal costs what a phase weighs at each transition, not what the whole document does.
-    """
-    return hashlib.sha256(b"".join(digests)).hexdigest().encode()
+    return match is not None and match[2].decode() == hashlib.sha256(match[1] + match[3]).hexdigest()

@@ -7,9 +7,10 @@ Nobody else changes the evidence.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from enum import Enum, auto
 
-from ..ids import Remote, new_span_id, new_trace_id
+from ..ids import Remote, new_span_id
 from ..plan.attributes import RECORDABLE
 from ..plan.model import Kind, Plan
 from ..plan.waivers import Waivers
@@ -17,7 +18,6 @@ from ..reasons import exception_text, exception_type
 from ..redact import redact
 from . import rules
 from .blank import fresh_evidence, fresh_span, remember_attempt
-from .changes import Change, Listener, Listeners
 from .evidence import (
     SEVERITY_OF,
     Attributes,
@@ -34,73 +34,64 @@ from .evidence import (
     Status,
 )
 from .rules import Outcome, Trouble
-from .totals import Totals
+
+
+class Change(Enum):
+    """What a listener hears: the trace or a phase moved on, or a gate was decided.
+
+    ``NOTED``: something else of a phase stands in the record now, such as a gate or a program that began.
+    """
+
+    TRACE_STARTED = auto()
+    PHASE_STARTED = auto()
+    NOTED = auto()
+    GATE_ENDED = auto()
+    PHASE_ENDED = auto()
+    TRACE_ENDED = auto()
+
+
+Listener = Callable[[Change, SpanEvidence | None, GateEvidence | None], None]
+"""Hears of a change, and which phase and which gate it was, if it was one of theirs."""
 
 
 class TraceRecorder:
     """Records one execution of a plan. Every ``phase_id`` is the plan's short id, such as ``S3``.
 
     Args:
-        remote: the parent that the environment names; its trace id wins over ``otel_trace_id``.
-        run_id: names the session.
-        nodeids: phase id → its test.
-        fingerprints: phase id → what its result depends on besides its inputs.
+        evidence: the record to go on from, such as that of a worker that died; a blank one by default.
+        remote: the parent that the environment names.
+        waivers: what may be passed by although its gate failed.
         clock: nanoseconds since the epoch.
-        evidence: a record to go on from, instead of a blank one.
     """
 
     def __init__(
         self,
         plan: Plan,
+        evidence: Evidence | None = None,
         *,
-        options: Mapping[str, str | int | float | bool | list[str] | None] | None = None,
-        workspace: str | None = None,
-        otel_trace_id: str | None = None,
-        otel_span_id: str | None = None,
         remote: Remote | None = None,
-        run_id: str = "",
-        nodeids: Mapping[str, str] | None = None,
-        fingerprints: Mapping[str, str] | None = None,
         waivers: Waivers | None = None,
         clock: Callable[[], int] = time.time_ns,
-        evidence: Evidence | None = None,
     ) -> None:
         self.plan, self.remote, self.waivers = plan, remote, waivers or Waivers()
-        self.evidence = evidence or fresh_evidence(
-            plan,
-            otel_trace_id=remote.trace_id if remote else otel_trace_id or new_trace_id(),
-            otel_span_id=otel_span_id or new_span_id(),
-            otel_parent_span_id=remote.span_id if remote else None,
-            workspace=workspace,
-            options=options or {},
-            run_id=run_id,
-            nodeids=nodeids or {},
-            fingerprints=fingerprints or {},
+        self.evidence = evidence or fresh_evidence(plan)
+        spans = self.evidence.spans
+        self._clock = clock
+        self._last_time = max(
+            (moment for span in spans for moment in (span.started_at, span.ended_at) if moment), default=0
         )
-        self._clock, self._last_time = clock, 0
-        self._partial = False
+        self._partial = any(span.blocked_reason == rules.DESELECTED for span in spans)
         self._last_raised: BaseException | None = None
-        self._listeners = Listeners()
+        self._listeners: list[Listener] = []
         self._troubles: dict[str, list[Trouble]] = {}
         self._sealed: set[str] = set()
         self._places: dict[str, str | None] = {}
-        self._inputs: dict[str, dict[str, int]] = {}
         self._position = {phase.id: index for index, phase in enumerate(plan.phases)}
-        self._totals = Totals(self.evidence)
         self._follow()
-
-    @classmethod
-    def take_over(cls, plan: Plan, evidence: Evidence) -> TraceRecorder:
-        """A recorder that goes on from evidence which another process left, such as a worker that died."""
-        recorder = cls(plan, evidence=evidence)
-        ends = (moment for span in evidence.spans for moment in (span.started_at, span.ended_at) if moment)
-        recorder._last_time = max(ends, default=0)
-        recorder._partial = any(span.blocked_reason == rules.DESELECTED for span in evidence.spans)
-        return recorder
 
     def subscribe(self, listener: Listener) -> None:
         """Let a listener hear of every change from now on. Listeners hear in the order in which they subscribed."""
-        self._listeners.add(listener)
+        self._listeners.append(listener)
 
     def now(self) -> int:
         """Nanoseconds since the epoch; never backwards, whatever the machine's clock does."""
@@ -113,7 +104,8 @@ class TraceRecorder:
 
     def gate(self, phase_id: str, gate_id: str) -> GateEvidence:
         """The evidence of a gate of the plan."""
-        return self._totals.gates[self.plan.gate_id(phase_id, gate_id)]
+        full_id = self.plan.gate_id(phase_id, gate_id)
+        return next(gate for gate in self.span(phase_id).gates if gate.gate_id == full_id)
 
     def failed_at(self, gate_id: str) -> str | None:
         """Where a gate (full id) failed, as ``file:line``."""
@@ -150,7 +142,6 @@ class TraceRecorder:
                 gate.otel_span_id = new_span_id()
         self._partial = self._partial or (deselected and not joined)
         self.evidence.spans[self._position[phase_id]] = span
-        self._totals.count(self._position[phase_id])
 
     def leave_out(self, phase_id: str) -> None:
         """A phase was deselected and nothing proves it: this run does not complete the trace, another may."""
@@ -162,7 +153,7 @@ class TraceRecorder:
         now = self.now()
         self.evidence.started_at = min(self.evidence.started_at or now, now)
         self._follow()
-        self._listeners.tell(Change.TRACE_STARTED)
+        self._tell(Change.TRACE_STARTED)
 
     def finish(self) -> None:
         """The session is over: what has not ended did not start, or was interrupted."""
@@ -179,7 +170,7 @@ class TraceRecorder:
         if self.evidence.status is not Status.IN_PROGRESS or not (self._partial and left):
             ends = (span.ended_at for span in self.evidence.spans if span.ended_at)  # other machines have other clocks
             self.evidence.ended_at = max(self.now(), *ends, 0)
-        self._listeners.tell(Change.TRACE_ENDED)
+        self._tell(Change.TRACE_ENDED)
 
     # A phase
 
@@ -190,16 +181,13 @@ class TraceRecorder:
         span.nodeid, span.fingerprint = nodeid, before.fingerprint
         span.attributes = dict(attributes or {})
         span.status, span.started_at = Status.IN_PROGRESS, self.now()
-        again = before.started_at is not None and not before.reused
-        if again:
+        if before.started_at is not None and not before.reused:
             remember_attempt(span, before, span.started_at)
         self.evidence.spans[self._position[phase_id]] = span
-        self._troubles[phase_id], self._inputs[phase_id] = [], {}
+        self._troubles[phase_id] = []
         self._sealed.discard(phase_id)
         for gate in span.gates:
             self._places.pop(gate.gate_id, None)
-        if again:
-            self._totals.recount()  # values that only the last attempt recorded are forgotten
         self._announce(Change.PHASE_STARTED, phase_id)
 
     def reopen_phase(self, phase_id: str) -> None:
@@ -244,8 +232,8 @@ class TraceRecorder:
 
     def add_input(self, phase_id: str, item: Input) -> None:
         """A phase relies on a file; a path counts once, with the digest seen last."""
-        inputs, positions = self.span(phase_id).inputs, self._inputs.setdefault(phase_id, {})
-        position = positions.setdefault(item.path, len(inputs))
+        inputs = self.span(phase_id).inputs
+        position = next((index for index, known in enumerate(inputs) if known.path == item.path), len(inputs))
         inputs[position : position + 1] = [item]
 
     def add_trouble(
@@ -280,7 +268,7 @@ class TraceRecorder:
         gate = self.gate(phase_id, gate_id)
         gate.started_at = self.now()
         gate.events.append(Event(name="gate.check.started", time=gate.started_at))
-        self._listeners.tell(Change.NOTED, self.span(phase_id))
+        self._tell(Change.NOTED, self.span(phase_id))
         return gate
 
     def add_finding(self, phase_id: str, gate_id: str, item: EvidenceItem) -> None:
@@ -305,41 +293,45 @@ class TraceRecorder:
         if result is not Result.NOT_CHECKED:
             name = "gate.check.failed" if result is Result.FAIL else "gate.check.passed"
             gate.events.append(Event(name=name, time=gate.ended_at))
-        self._totals.count(self._position[phase_id])
-        self._listeners.tell(Change.GATE_ENDED, self.span(phase_id), gate)
+        self.evidence.recount()
+        self._tell(Change.GATE_ENDED, self.span(phase_id), gate)
 
     def begin_program(self, phase_id: str, program: ProgramEvidence) -> None:
         """A program was started; ``program`` is the value that `end_program` completes."""
         self.span(phase_id).programs.append(program)
-        self._listeners.tell(Change.NOTED, self.span(phase_id))
+        self._tell(Change.NOTED, self.span(phase_id))
 
     def end_program(self, phase_id: str, program: ProgramEvidence, **fields: str | int | None) -> None:
         """A program ended: the fields of its record that are known now."""
         program.ended_at = self.now()
         for name, value in fields.items():
             setattr(program, name, value)
-        self._listeners.tell(Change.NOTED, self.span(phase_id))
+        self._tell(Change.NOTED, self.span(phase_id))
 
     def _settle(self, phase_id: str, outcome: Outcome) -> None:
         span = self.span(phase_id)
         _apply(outcome, span)
         if span.started_at is not None:
             span.ended_at = self.now()
-        self._totals.count(self._position[phase_id])
 
     def _follow(self, *, finished: bool = False) -> None:
         """Bring definition of done, values and status of the trace up to date."""
-        evidence, values = self.evidence, self._totals.values()
-        evidence.definition_of_done = rules.conditions(self.plan, self._totals.gates, values)
+        evidence, values = self.evidence, rules.last_values(self.evidence)
+        evidence.recount()
+        gates = {gate.gate_id: gate for span in evidence.spans for gate in span.gates}
+        evidence.definition_of_done = rules.conditions(self.plan, gates, values)
         if evidence.started_at is not None:
             evidence.attributes = {name: value for name, value in values.items() if name.startswith(RECORDABLE)}
             _apply(rules.parent_outcome(self.plan, evidence, finished=finished), evidence)
 
     def _announce(self, change: Change, phase_id: str) -> None:
         """A phase moved on."""
-        self._totals.count(self._position[phase_id])
         self._follow()
-        self._listeners.tell(change, self.span(phase_id))
+        self._tell(change, self.span(phase_id))
+
+    def _tell(self, change: Change, span: SpanEvidence | None = None, gate: GateEvidence | None = None) -> None:
+        for listener in self._listeners:
+            listener(change, span, gate)
 
 
 def _apply(outcome: Outcome, record: SpanEvidence | Evidence) -> None:

@@ -112,29 +112,27 @@ def joins(plan: Plan, proof: Proof, given: str | None, remote: Remote | None) ->
     if last is None:
         return False
     named = remote is not None and remote.trace_id == last.otel_trace_id
-    if named and remote is not None and remote.span_id == last.otel_span_id:
-        ended = None if is_open(last) else f"that has ended ({last.status}) and its parent span is out"
-        if why := ended or _misfit(plan, last, proof):
-            raise JoinRefused(
-                f"TRACEPARENT asks to go on with the trace {last.otel_trace_id} of {last.trace_id}, but {why}; "
-                "unset TRACEPARENT to begin a new trace"
-            )
-        return True
-    if not (is_open(last) and proof.proven):
-        return False
-    if named:
-        return _misfit(plan, last, proof) is None
-    if given is not None:
+    own = named and remote is not None and remote.span_id == last.otel_span_id
+    misfit = _misfit(plan, last, proof)
+    if own and misfit:
+        raise JoinRefused(
+            f"TRACEPARENT asks to go on with the trace {last.otel_trace_id} of {last.trace_id}, but {misfit}; "
+            "unset TRACEPARENT to begin a new trace"
+        )
+    takes_over = is_open(last) and bool(proof.proven)
+    if takes_over and given is not None and not named:
         raise JoinRefused(
             f"TRACEPARENT is {given[:80]!r}, but {', '.join(proof.proven)} were run in the unfinished trace "
             f"{last.otel_trace_id}; set TRACEPARENT={header(last, sampled=True)} to go on with that, "
             "or unset it to begin a new trace"
         )
-    return False
+    return own or (named and takes_over and misfit is None)
 
 
 def _misfit(plan: Plan, last: Evidence, proof: Proof) -> str | None:
     """Why the trace cannot be gone on with as it is, or None."""
+    if not is_open(last):
+        return f"that has ended ({last.status}) and its parent span is out"
     if last.plan_digest != plan.digest:
         return f"another version of {plan.path} made it (digest {last.plan_digest}, now {plan.digest})"
     ran = {span.span_id for span in last.spans if span.status in _EMITTED}

@@ -5,13 +5,13 @@ Pure functions of the plan and the evidence; nothing here reads a clock, a file 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
 from ..ids import short_id
-from ..plan.model import DonePlan, Kind, Plan, fill
+from ..plan.model import Kind, Plan, fill
 from .evidence import Attributes, Condition, Evidence, EvidenceItem, GateEvidence, Result, SpanEvidence, Status
 
 DESELECTED = "deselected in this run"
@@ -20,9 +20,6 @@ DESELECTED = "deselected in this run"
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
 GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 """Results of a gate that is as it should be: these are counted in reports."""
-
-
-_ALSO_SHOWN = 5
 
 
 class Trouble(NamedTuple):
@@ -76,8 +73,7 @@ def also_failed(span: SpanEvidence) -> str:
     It stands behind what is said of the first one.
     """
     names = [_short(span, gate) for gate in blocking_gates(span)[1:]]
-    more = f" and {len(names) - _ALSO_SHOWN} more" if len(names) > _ALSO_SHOWN else ""
-    return f" (also failed: {', '.join(names[:_ALSO_SHOWN])}{more})" if names else ""
+    return f" (also failed: {', '.join(names)})" if names else ""
 
 
 def is_final(span: SpanEvidence) -> bool:
@@ -174,8 +170,11 @@ def conditions(plan: Plan, gates: Mapping[str, GateEvidence], values: Attributes
         results = {name: gates[f"{plan.trace.id}-{name}"].result for name in done.gates}
         failed = [f"gate {name}: {result}" for name, result in results.items() if result is Result.FAIL]
         unchecked = [f"gate {name}: {result}" for name, result in results.items() if result is Result.NOT_CHECKED]
-        broken = [*failed, *_other_values(done, values)]
-        open_ = [*unchecked, *_unknown_values(done, values)]
+        expected = done.attributes.items()
+        wrong = [(name, value) for name, value in expected if name in values and values[name] != value]
+        broken = [*failed, *(f"{name}: observed {values[name]!r}, expected {value!r}" for name, value in wrong)]
+        unknown = [(name, value) for name, value in expected if name not in values]
+        open_ = [*unchecked, *(f"{name}: observed nothing, expected {value!r}" for name, value in unknown)]
         found.append(
             Condition(condition=done.condition, met=not (broken or open_), missing=[*broken, *open_], broken=broken)
         )
@@ -195,18 +194,6 @@ def next_action(plan: Plan, phase_id: str, gate_id: str, evidence: Iterable[Evid
     for item in evidence:
         refs.setdefault(item.type, []).append(item.ref)
     return fill(planned.next_action, refs)
-
-
-def _other_values(done: DonePlan, values: Attributes) -> Iterator[str]:
-    for name, expected in done.attributes.items():
-        if name in values and values[name] != expected:
-            yield f"{name}: observed {values[name]!r}, expected {expected!r}"
-
-
-def _unknown_values(done: DonePlan, values: Attributes) -> Iterator[str]:
-    for name, expected in done.attributes.items():
-        if name not in values:
-            yield f"{name}: observed nothing, expected {expected!r}"
 
 
 def last_values(evidence: Evidence) -> Attributes:

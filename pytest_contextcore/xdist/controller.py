@@ -16,7 +16,7 @@ from ..options import KEY
 from ..plan.model import Plan, load_plan
 from ..private import scopes_of
 from ..report.progress import GateLine, Shown, label, open_progress
-from ..session.close import Closed, Trace, close, show
+from ..session.close import Closed, Trace, close
 from ..session.items import ReusedWords
 from ..session.lock import hold
 from ..session.shared import WORKER_INPUT, services
@@ -193,4 +193,4 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The closing tables, and what was written where."""
-        show(self._config, terminalreporter, self._closed)
+        self._closed.show(self._config, terminalreporter)

@@ -34,7 +34,7 @@ def take_over(
     downstream does not start; None where the session was stopped before the worker had said how it went.
     """
     evidence = left_behind(out, fresh)
-    recorder = TraceRecorder.take_over(plan, evidence or fresh)
+    recorder = TraceRecorder(plan, evidence or fresh)
     there = emitted(out, evidence) if evidence is not None else None
     spans = PlanSpans(recorder, out, outbox, sampled=outbox.sampled(fresh.otel_trace_id), emitted=there)
     file = EvidenceFile(recorder, out)

@@ -12,8 +12,8 @@ from ..session.shared import SERVICES
 
 if TYPE_CHECKING:
     from ..session.run import PlanRun
-    from ..trace.changes import Change
     from ..trace.evidence import GateEvidence, SpanEvidence
+    from ..trace.recorder import Change
 
 CHANNEL = "contextcore_channel"
 """Key in xdist's ``workerinput`` of the channel on which a worker speaks: JSON, a list of what it is and its values."""

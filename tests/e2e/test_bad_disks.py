@@ -6,19 +6,15 @@ A limit of the size of files stands in for a full disk: writing fails midway, wi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pytest_contextcore.trace.file import load_evidence
 
-from ..support.otlp_receiver import Receiver, refused_endpoint
+from ..support.otlp_receiver import refused_endpoint
 from ..support.plans import PASSING, Suite
 from ..support.traces import otlp_lines, output
-
-Read = Callable[..., dict[str, Any]]
 
 LARGE = PASSING.replace("    count: int\n", "    count: int\n    text: str = 'x' * 8000\n")
 LOSING = LARGE.replace("assert rows.count == 3", "assert rows.count == 4, 'a row is lost'")
@@ -30,8 +26,6 @@ LIMIT = """
     size = max((path.stat().st_size for path in files), default=0) + {extra}
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 """
-HOW_EACH_ENDS = {LARGE: (0, {"passed": 3}), LOSING: (1, {"passed": 1, "failed": 1, "skipped": 1})}
-either_way = pytest.mark.parametrize("source", HOW_EACH_ENDS, ids=["completed", "blocked"])
 
 
 def at(phase: str, lines: str, source: str) -> str:
@@ -46,12 +40,11 @@ def full_from(phase: str, source: str, pattern: str, extra: int) -> str:
     return at(phase, LIMIT.format(pattern=pattern, extra=extra), source)
 
 
-def assert_undisturbed(result: pytest.RunResult, source: str) -> str:
+def assert_undisturbed(result: pytest.RunResult) -> str:
     """Exit code and outcomes are those of a run with a good disk; what it said."""
     said = output(result)
-    code, outcomes = HOW_EACH_ENDS[source]
-    assert result.ret == code, said
-    result.assert_outcomes(**outcomes)
+    assert result.ret == 1, said
+    result.assert_outcomes(passed=1, failed=1, skipped=1)
     assert "Traceback" not in said
     assert "INTERNALERROR" not in said
     assert "contextcore" not in "".join(line for line in said.splitlines() if "Warning" in line)
@@ -60,26 +53,17 @@ def assert_undisturbed(result: pytest.RunResult, source: str) -> str:
 
 def no_leftovers(out: Path) -> bool:
     """Nothing half written lies about."""
-    return not [path.name for path in out.iterdir() if path.name.startswith(".")]
+    return {path.name for path in out.iterdir() if path.name.startswith(".")} <= {".LOAD-7.lock"}
 
 
 @pytest.mark.parametrize(("pattern", "what"), [("LOAD-7.json", "evidence"), ("LOAD-7.otlp.jsonl", "spans")])
 def test_a_disk_that_fills_up_leaves_whole_files_and_changes_no_outcome(suite: Suite, pattern: str, what: str) -> None:
     suite.write(full_from("transform", LOSING, pattern, 60))
-    said = assert_undisturbed(suite.run(), LOSING)
+    said = assert_undisturbed(suite.run())
     assert re.search(rf"^{what} not written to .*/out/{pattern}: File too large$", said, re.M)
     out = suite.pytester.path / "out"
     assert load_evidence(out / "LOAD-7.json", unaltered=True).spans[0].status == "completed"
     assert [span["name"] for span in otlp_lines(suite)][:2] == ["LOAD-7-E-C1", "LOAD-7-E EXTRACT"]
-    assert no_leftovers(out)
-
-
-def test_a_handoff_that_does_not_fit_is_received_all_the_same_and_a_line_says_so(suite: Suite) -> None:
-    suite.write(full_from("extract", LOSING, "*.nothing", 0).replace("+ 0\n", "+ 7000\n"))
-    said = assert_undisturbed(suite.run(), LOSING)
-    out = suite.pytester.path / "out"
-    assert re.search(r"^handoffs not written to .*/out/LOAD-7.handoffs.json: File too large$", said, re.M)
-    assert not (out / "LOAD-7.handoffs.json").exists()
     assert no_leftovers(out)
 
 
@@ -91,13 +75,10 @@ NOTHING_FITS = Path("/proc/contextcore")
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc, which takes no new folder")
-@either_way
-def test_a_folder_that_cannot_be_made_changes_no_outcome(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, source: str
-) -> None:
+def test_a_folder_that_cannot_be_made_changes_no_outcome(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
-    suite.write(source)
-    said = assert_undisturbed(suite.here(f"--contextcore-out={NOTHING_FITS}"), source)
+    suite.write(LOSING)
+    said = assert_undisturbed(suite.here(f"--contextcore-out={NOTHING_FITS}"))
     for beginning in ("evidence not written to ", "spans not written to ", "handoffs not written to ", "spool "):
         assert len([line for line in said.splitlines() if line.startswith(beginning)]) == 1, beginning
     assert not NOTHING_FITS.exists()
@@ -106,61 +87,14 @@ def test_a_folder_that_cannot_be_made_changes_no_outcome(
 REMOVING = "    import shutil\n    shutil.rmtree('out')\n"
 
 
-@either_way
 def test_a_folder_that_a_phase_removes_is_made_anew_and_a_line_says_what_is_gone(
-    suite: Suite, evidence: Read, source: str
+    suite: Suite,
 ) -> None:
-    suite.write(at("transform", REMOVING, source))
-    said = assert_undisturbed(suite.here(), source)
+    suite.write(at("transform", REMOVING, LOSING))
+    said = assert_undisturbed(suite.here())
     out = suite.pytester.path / "out"
     found = load_evidence(out / "LOAD-7.json", unaltered=True)
-    assert found.status == ("completed" if source is LARGE else "blocked")
+    assert found.status == "blocked"
     assert re.search(r"^spans: .*/out/LOAD-7.otlp.jsonl was removed while the run went on; .*$", said, re.M)
     assert "LOAD-7-T TRANSFORM" in [span["name"] for span in otlp_lines(suite)]
     assert no_leftovers(out)
-
-
-# --- clocks ----------------------------------------------------------------------------------------------------------
-
-BACKWARDS = """
-import itertools
-import time
-
-_now, _hours = time.time_ns(), itertools.count()
-time.time_ns = lambda: _now - next(_hours) * 3_600_000_000_000
-time.time = lambda: time.time_ns() / 1e9
-"""
-
-
-def test_a_clock_that_goes_backwards_changes_no_outcome_and_makes_no_span_end_before_it_began(
-    suite: Suite, exporting: Receiver
-) -> None:
-    suite.pytester.makeconftest(BACKWARDS)
-    suite.write(LOSING + "\n\ndef test_ordinary(subtests):\n    with subtests.test('part'):\n        pass\n")
-    result = suite.run()
-    said = output(result)
-    assert result.ret == 1, said
-    assert "Traceback" not in said
-    found = load_evidence(suite.pytester.path / "out/LOAD-7.json", unaltered=True)
-    assert [str(span.status) for span in found.spans] == ["completed", "blocked", "not_started"]
-    moments = [(found.started_at, found.ended_at)]
-    moments += [(span.started_at, span.ended_at) for span in found.spans]
-    moments += [(gate.started_at, gate.ended_at) for span in found.spans for gate in span.gates]
-    assert all(begun <= ended for begun, ended in moments if begun is not None and ended is not None)
-    spans = exporting.spans
-    assert len(spans) >= 9
-    assert all(0 < span.start_time_unix_nano <= span.end_time_unix_nano for span in spans)
-
-
-def test_evidence_from_the_future_can_be_resumed(suite: Suite, evidence: Read) -> None:
-    (suite.pytester.path / "broken").touch()
-    suite.pytester.makeconftest("import time\n_then = time.time_ns() + 10**18\ntime.time_ns = lambda: _then\n")
-    suite.write(at("publish", "    from pathlib import Path\n    assert not Path('broken').exists()\n", LARGE))
-    assert suite.run().ret == 1
-    suite.pytester.makeconftest("")
-    (suite.pytester.path / "broken").unlink()
-    assert suite.here("--contextcore-resume").ret == 0
-    found = evidence()
-    assert [span["reused"] for span in found["spans"]] == [True, True, False]
-    assert found["status"] == "completed"
-    assert found["started_at"] <= found["ended_at"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from pytest_contextcore.commands.cli import main
 from pytest_contextcore.errors import JoinRefused
 from pytest_contextcore.ids import Remote, remote_parent
 from pytest_contextcore.plan.model import Plan
@@ -45,18 +44,11 @@ class Job:
             patch.chdir(self.folder)
             if traceparent is not None:
                 patch.setenv("TRACEPARENT", traceparent)
-            return (self.suite.run if "-n2" in arguments else self.suite.here)("-p", "no:cacheprovider", *arguments)
-
-    def contextcore(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command there."""
-        return subprocess.run(
-            [sys.executable, "-m", "pytest_contextcore", *arguments],
-            cwd=self.folder, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            return self.suite.here("-p", "no:cacheprovider", *arguments)
 
     @property
     def traceparent(self) -> str:
-        """What the next job is given; `contextcore traceparent` prints it."""
+        """What the next job is given."""
         return header(load_evidence(self.folder / "out" / "LOAD-7.json"), sampled=True)
 
     def evidence(self) -> dict[str, Any]:
@@ -148,22 +140,6 @@ def test_two_processes_in_two_folders_make_one_trace(first: Job, second: Job, re
     assert after["runs"][:1] == before["runs"]
 
 
-def test_three_jobs_make_one_trace_and_the_last_emits_the_parent(
-    first: Job, second: Job, checkout: Checkout, receiver: Receiver
-) -> None:
-    done = second.pytest("-k", "transform", traceparent=first.traceparent)
-    assert done.ret == 0
-    assert "LOAD-7" not in named(receiver.spans)
-    assert (second.evidence()["status"], second.evidence()["ended_at"]) == ("in_progress", None)
-    assert second.traceparent == first.traceparent
-    third = checkout("three")
-    third.download(second)
-    assert third.pytest("-k", "publish", traceparent=second.traceparent).ret == 0
-    assert len(named(receiver.spans)) == 9
-    assert len({span.trace_id for span in receiver.spans}) == 1
-    assert third.evidence()["status"] == "completed"
-
-
 def test_a_job_in_which_a_phase_is_blocked_ends_the_trace(first: Job, second: Job, receiver: Receiver) -> None:
     broken = READS_A_FILE.replace("assert rows.count == 3", "assert rows.count == 4, 'a row is lost'")
     (second.folder / "test_load.py").write_text(broken, encoding="utf-8")
@@ -189,40 +165,24 @@ def test_jobs_join_under_the_trace_that_the_whole_ci_run_has(checkout: Checkout,
     assert {span.trace_id.hex() for span in spans.values()} == {"ab" * 16}
 
 
-def test_workers_join_as_one_process_does(first: Job, second: Job, receiver: Receiver) -> None:
-    pytest.importorskip("xdist")
-    done = second.pytest("-n2", "-k", "transform or publish", traceparent=first.traceparent)
-    assert done.ret == 0, output(done)
-    assert len(named(receiver.spans)) == 9
-    assert second.evidence()["status"] == "completed"
-
-
-def test_without_a_traceparent_the_second_job_is_a_trace_of_its_own_and_says_so(
-    first: Job, second: Job, receiver: Receiver
+def test_a_partial_run_says_how_to_go_on_and_so_does_the_command(
+    first: Job, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = second.pytest("-k", "transform or publish")
-    assert done.ret == 0
-    assert f"({first.evidence()['otel_trace_id']}) is not finished by it" in output(done)
-    assert second.evidence()["otel_trace_id"] != first.evidence()["otel_trace_id"]
-
-
-def test_a_partial_run_says_how_to_go_on_and_so_does_the_command(first: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = first.pytest("-k", "extract")
-    given = first.traceparent
-    assert f"go on:    TRACEPARENT={given}" in output(done)
-    assert first.contextcore("traceparent", "out/LOAD-7.json").stdout == f"TRACEPARENT={given}\n"
+    said = output(first.pytest("-k", "extract"))
+    given, path = first.traceparent, first.folder / "out" / "LOAD-7.json"
+    assert f"go on:    TRACEPARENT={given}" in said
+    capsys.readouterr()
+    assert main(["traceparent", str(path)]) == 0
+    assert capsys.readouterr().out == f"TRACEPARENT={given}\n"
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
-    said = first.contextcore("traceparent", "out/LOAD-7.json", "--value").stdout
-    assert said == f"{given.removesuffix('01')}00\n"
-    tampered(first)
-    refused = first.contextcore("traceparent", "out/LOAD-7.json")
-    assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (1, "", 1)
+    assert main(["traceparent", str(path), "--value"]) == 0
+    assert capsys.readouterr().out == f"{given.removesuffix('01')}00\n"
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("given", [f"00-{'ab' * 16}-{'cd' * 8}-01", "nonsense", ""])
+@pytest.mark.parametrize("given", [f"00-{'ab' * 16}-{'cd' * 8}-01", "nonsense"])
 def test_a_traceparent_of_another_trace_is_refused_with_the_right_one(first: Job, second: Job, given: str) -> None:
     said = refusal(second.pytest("-k", "transform or publish", traceparent=given))
     assert first.traceparent in said
@@ -233,24 +193,13 @@ def another_plan(job: Job) -> None:
     (job.folder / "plan.toml").write_text(WAREHOUSE.replace("Make them visible", "Make all visible"), encoding="utf-8")
 
 
-def tampered(job: Job) -> None:
-    path = job.folder / "out" / "LOAD-7.json"
-    path.write_text(path.read_text(encoding="utf-8").replace('"result": "pass"', '"result": "waived"'), "utf-8")
-
-
-def changed_input(job: Job) -> None:
-    (job.folder / "rows.csv").write_text("1\n", encoding="utf-8")
-
-
 @pytest.mark.parametrize(
     ("change", "arguments", "why"),
     [
         (another_plan, ["-k", "transform"], "another version of"),
-        (tampered, ["-k", "transform"], "seal does not fit"),
-        (changed_input, ["-k", "transform"], "rows.csv"),
         (lambda job: None, [], "E has its span in it already and cannot be kept: it runs now"),
     ],
-    ids=["another plan", "tampered evidence", "changed input", "a phase twice"],
+    ids=["another plan", "a phase twice"],
 )
 def test_what_does_not_fit_the_trace_is_refused(
     first: Job, second: Job, change: Callable[[Job], None], arguments: list[str], why: str

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import unicodedata
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,24 +51,6 @@ def test_settings_of_the_ini_file_are_relative_to_the_rootdir(
     assert evidence("LOAD-8", out=suite.pytester.path / "kept")["status"] == "completed"
 
 
-def test_the_command_line_wins_over_the_ini_file(suite: Suite) -> None:
-    for name, trace in (("first", "LOAD-1"), ("second", "LOAD-2")):
-        (suite.pytester.path / f"{name}.toml").write_text(WAREHOUSE.replace("LOAD-7", trace))
-    suite.pytester.makeini("[pytest]\ncontextcore_plan = first.toml\ncontextcore_out = ini\n")
-    assert suite.here("--contextcore-plan=second.toml", "--contextcore-out=given").ret == 0
-    assert (suite.pytester.path / "given" / "LOAD-2.json").exists()
-    assert not (suite.pytester.path / "given" / "LOAD-1.json").exists()
-    assert not (suite.pytester.path / "ini").exists()
-
-
-def test_the_nearest_plan_upward_is_a_tests_plan(suite: Suite, evidence: Read) -> None:
-    folder = suite.pytester.path / "a" / "b"
-    folder.mkdir(parents=True)
-    (suite.pytester.path / "test_load.py").rename(folder / "test_load.py")
-    assert suite.here().ret == 0
-    assert evidence()["spans"][0]["nodeid"] == "a/b/test_load.py::test_extract"
-
-
 @pytest.mark.parametrize("argument", ["..", "../below/..", "../test_load.py"])
 def test_a_plan_is_the_same_however_its_folder_is_written(
     suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch, argument: str
@@ -102,34 +81,6 @@ def test_each_plan_of_a_session_is_a_trace_of_its_own(two_plans: Suite, evidence
     assert len({span["otel_span_id"] for document in (first, second) for span in document["spans"]}) == 6
 
 
-def test_one_of_two_plans_can_be_run_alone(two_plans: Suite) -> None:
-    assert two_plans.here("test_load.py").ret == 0
-    assert (two_plans.pytester.path / "out" / "LOAD-7.json").exists()
-    assert not (two_plans.pytester.path / "out" / "LOAD-8.json").exists()
-
-
-# --- where evidence goes ---------------------------------------------------------------------------------------------
-
-
-def test_evidence_goes_to_the_folder_that_was_asked_for(suite: Suite, evidence: Read) -> None:
-    result = suite.here("--contextcore-out", "some/where")
-    assert evidence(out=suite.pytester.path / "some" / "where")["status"] == "completed"
-    assert not (suite.pytester.path / "out").exists()
-    result.stdout.fnmatch_lines(["evidence: some/where/LOAD-7.json"])
-    assert "evidence in some/where" in header(result)
-
-
-def test_evidence_goes_to_out_in_the_rootdir_wherever_pytest_was_started(
-    suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    suite.pytester.makeini("[pytest]\n")
-    below = suite.pytester.mkdir("below")
-    monkeypatch.chdir(below)
-    suite.here(str(suite.pytester.path))
-    assert evidence()["status"] == "completed"
-    assert list(below.iterdir()) == []
-
-
 # --- the terminal ----------------------------------------------------------------------------------------------------
 
 
@@ -139,19 +90,6 @@ def test_quiet_shows_only_why_a_trace_did_not_complete(suite: Suite) -> None:
     assert "contextcore" not in result.stdout.str()
     suite.write(BLOCKED)
     assert any("no answer" in line for line in table(suite.here("-q")))
-
-
-@pytest.mark.parametrize("variable", ["NO_COLOR", "FORCE_COLOR"])
-def test_colours_are_shown_as_the_environment_says(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    suite.write(BLOCKED)
-    monkeypatch.delenv("PY_COLORS", raising=False)
-    monkeypatch.setenv(variable, "1")
-    monkeypatch.setenv("COLUMNS", "10")  # so narrow a terminal is no error either
-    result = suite.here("-v")
-    assert ("\x1b[31m" in result.stdout.str()) is (variable == "FORCE_COLOR")
-    assert "LOAD-7 blocked" in result.stdout.str()
 
 
 def test_the_header_never_shows_credentials_of_the_target(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,46 +135,3 @@ def test_verbose_shows_gates_as_they_finish(suite: Suite) -> None:
             "*trace LOAD-7*",
         ]
     )
-
-
-LONG = "a sentence that is as long as sentences in plans of real projects are, and then goes on for some more words"
-
-
-def width(line: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line)
-
-
-@pytest.mark.parametrize(
-    ("plan", "source"),
-    [
-        (WAREHOUSE, BLOCKED.replace("no answer", f"{LONG}; {LONG}: {'x' * 200}")),
-        (WAREHOUSE.replace("Start the source.", LONG), BLOCKED),
-        (WAREHOUSE.replace("Load the nightly orders", LONG), PASSING),
-        (WAREHOUSE.replace("every row arrived", LONG), BLOCKED),
-        (WAREHOUSE.replace('"EXTRACT"', '"EXTRACT_EVERYTHING_THAT_THE_SHOP_HAS_SOLD_SINCE_YESTERDAY"'), PASSING),
-        (WAREHOUSE.replace("LOAD-7", f"LOAD-{'7' * 40}"), BLOCKED),
-    ],
-    ids=["reason", "next action", "title", "definition of done", "phase name", "trace id"],
-)
-def test_no_line_of_the_table_is_longer_than_80_columns(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, plan: str, source: str
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    suite.plan(plan)
-    suite.write(source)
-    lines = table(suite.here())
-    assert [line for line in lines if width(line) > 80] == []
-
-
-def test_a_terminal_that_knows_ascii_only_is_no_error(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    monkeypatch.setenv("PYTHONUTF8", "0")
-    suite.replace("assert True", 'assert False, "Zürich → 東京 antwortet nicht"')
-    result = suite.run("-p", "no:hypothesispytest", "-v")
-    assert result.ret == 1
-    assert "INTERNALERROR" not in result.stdout.str()
-    assert "Traceback" not in result.stderr.str()
-    assert all(line.isascii() for line in table(result))
-    assert any(" x E" in line for line in table(result))
-    written = json.loads(Path(suite.pytester.path / "out" / "LOAD-7.json").read_text(encoding="utf-8"))
-    assert "Zürich → 東京" in written["blocked_reason"]

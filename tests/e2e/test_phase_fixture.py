@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ..support.otlp_receiver import parse_json
-from ..support.plans import PASSING, WAREHOUSE, Suite
+from ..support.plans import PASSING, Suite
 
 Read = Callable[..., dict[str, Any]]
 
@@ -93,9 +93,7 @@ def test_recorded_values_stand_under_their_full_names_and_types(first: Read) -> 
     ("call", "why"),
     [
         ("row_counts=3", "'row_counts' is not declared"),
-        ("row_count='3'", "quality.row_count is declared as int"),
         ("row_count=True", "quality.row_count is declared as int"),
-        ("row_count=3.0", "quality.row_count is declared as int"),
         ("coverage_percent=float('nan')", "quality.coverage_percent is declared as double"),
         ("coverage_percent=2, row_counts=3", "'row_counts' is not declared"),
         ("**{'task.status': 'completed'}", "'task.status' is not declared"),
@@ -131,21 +129,16 @@ REFUSED = {
         ),
         "rows.csv changed",
     ),
-    "malformed": (
-        PASSING.replace("phase.handoff(Rows(count=3))", "phase.handoff(Rows.model_construct(count='many'))"),
-        "Rows is malformed: count",
-    ),
 }
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_refused_handoff_blocks_its_phase_with_reason_and_next_action(
     suite: Suite, evidence: Read, name: str
 ) -> None:
     source, why = REFUSED[name]
     suite.write(source)
-    result = suite.here("-W", "ignore::UserWarning")
+    result = suite.here()
     assert result.ret == 1
     document = evidence()
     blocked = document["spans"][1]
@@ -158,16 +151,6 @@ def test_a_refused_handoff_blocks_its_phase_with_reason_and_next_action(
     assert document["spans"][2]["blocked_on_span_id"] == "LOAD-7-T"
     assert document["blocked_reason"] == blocked["blocked_reason"]
     assert why in result.stdout.str()
-
-
-def test_a_refused_handoff_that_the_test_swallows_blocks_all_the_same(suite: Suite, evidence: Read) -> None:
-    source = REFUSED["not emitted"][0].replace(
-        "rows = phase.receive(Rows)",
-        "try:\n        phase.receive(Rows)\n    except Exception:\n        rows = Rows(count=3)",
-    )
-    suite.write(source)
-    assert suite.here().ret == 1
-    assert evidence()["spans"][1]["status"] == "blocked"
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
@@ -212,14 +195,6 @@ def test_a_next_action_is_filled_from_the_gates_findings(suite: Suite, evidence:
     assert f"next: {said}" in result.stdout.str()
 
 
-def test_a_gate_without_a_message_gives_the_asserted_expression_as_its_reason(suite: Suite, evidence: Read) -> None:
-    suite.replace("assert rows.count == 3", "assert rows.count == 4")
-    suite.here()
-    reason = evidence()["spans"][1]["gates"][0]["reason"]
-    assert reason.startswith("assert 3 == 4")
-    assert "\n" not in reason
-
-
 def test_a_phase_knows_who_it_is_and_which_of_its_gates_failed(first: Read, suite: Suite, evidence: Read) -> None:
     first(
         'with phase.gate("C1"):\n    assert False, "down"\n'
@@ -245,14 +220,6 @@ def test_the_current_span_is_the_gates_inside_a_gate_and_the_phases_around_it(
     trace_id, span = document["otel_trace_id"], document["spans"][0]
     phase, gate = [trace_id, span["otel_span_id"]], [trace_id, span["gates"][0]["otel_span_id"]]
     assert json.loads((suite.pytester.path / "seen.json").read_text()) == [phase, gate, phase]
-
-
-def test_no_phase_is_the_current_span_of_an_ordinary_test_behind_it(suite: Suite, evidence: Read) -> None:
-    after = '\ndef test_after():\n    Path("seen.json").write_text(json.dumps(context()))\n'
-    suite.write(extract('phase.gate("C1").__enter__()') + after)
-    suite.here()
-    seen = json.loads((suite.pytester.path / "seen.json").read_text())
-    assert seen[0] != evidence()["otel_trace_id"]
 
 
 def test_a_trace_continues_the_one_that_the_environment_names(
@@ -340,13 +307,6 @@ def test_a_program_that_is_not_there_fails_the_phase(first: Read, call: str, why
     assert why in found["blocked_reason"]
 
 
-def test_a_program_that_is_late_fails_the_phase_unless_its_test_takes_care(first: Read, suite: Suite) -> None:
-    found = first(CHECK + 'phase.run(["sleep", "60"], timeout=0.2)')
-    assert found["status"] == "failed"
-    assert "TimeoutExpired" in found["blocked_reason"]
-    assert otlp(suite)["run sleep"].status.code == 2
-
-
 def test_a_program_that_left_something_behind_that_holds_its_output_is_not_waited_for_beyond_the_deadline(
     first: Read, suite: Suite
 ) -> None:
@@ -366,15 +326,10 @@ CHANNELS = {
     "assert message": f'with phase.gate("C1"):\n    assert False, "token " + {SHOWN}',
     "assert introspection": f'with phase.gate("C1"):\n    assert {SHOWN} == ""',
     "exception": f"{CHECK}raise ValueError({SHOWN})",
-    "exception in a gate": f'with phase.gate("C1"):\n    raise ValueError({SHOWN})',
     "skip": f"{CHECK}pytest.skip({SHOWN})",
-    "xfail": f"{CHECK}pytest.xfail({SHOWN})",
     "evidence ref": f'with phase.gate("C1") as gate:\n    gate.evidence("host", ref={SHOWN})\n    assert False, "down"',
-    "evidence description": 'with phase.gate("C1") as gate:\n'
-    f'    gate.evidence("host", ref="x", description={SHOWN})\n    assert False, "down"',
     "not applicable": f'with phase.gate("C1") as gate:\n    gate.not_applicable({SHOWN})',
     "recorded value": f"{CHECK}phase.record(selected_path={SHOWN})",
-    "refused value": f"{CHECK}phase.record(row_count={SHOWN})",
     "stale handoff": f"{CHECK}phase.handoff(Stale())\nphase.receive(Stale)",
     "handoff": f"{CHECK}phase.handoff(Token(value={SHOWN}))",
     "subtest": f"{CHECK}with subtests.test({SHOWN}):\n    assert False",
@@ -411,25 +366,3 @@ def test_a_secret_of_the_environment_reaches_no_file_of_ours_and_no_table(
     start = next(index for index, line in enumerate(lines) if " trace LOAD-7: " in line)
     end = next(index for index, line in enumerate(lines) if line.startswith("spans: "))
     assert [line for line in lines[start:end] if SECRET in line] == []
-
-
-def test_credentials_in_addresses_are_hidden(suite: Suite) -> None:
-    suite.write(
-        extract('with phase.gate("C1"):\n    assert False, "no answer from https://ann:pa55word@shop.example/x"')
-    )
-    result = suite.here()
-    assert leaks(suite, "pa55word") == []
-    assert "pa55word" not in result.stdout.str()
-    assert "shop.example/x" in result.stdout.str()
-
-
-def test_what_the_plan_says_in_braces_is_filled_once_only(suite: Suite, evidence: Read) -> None:
-    suite.plan(WAREHOUSE.replace("Start the source.", "Start {host}."))
-    suite.write(
-        extract(
-            'with phase.gate("C1") as gate:\n    gate.evidence("host", ref="{host} {0}")\n    assert False, "{down}"'
-        )
-    )
-    suite.here()
-    assert evidence()["next_action"] == "Start {host} {0}."
-    assert evidence()["blocked_reason"].endswith("{down}")

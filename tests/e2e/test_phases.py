@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ..support.plans import PASSING, WAREHOUSE, Suite
-from ..support.traces import DONE, FAILED, GOOD, HELD, HELPERS, LAST, gates, output, phase, refusal, statuses, transform
+from ..support.traces import FAILED, GOOD, HELD, HELPERS, LAST, gates, phase, refusal, statuses, transform
 
 Read = Callable[..., dict[str, Any]]
 
@@ -44,23 +44,6 @@ def two_files(suite: Suite) -> Suite:
 @pytest.mark.parametrize("options", [[], ["--nf"], ["--collect-only", "-qq"]], ids=["plain", "new", "collect"])
 def test_the_order_is_the_plans_across_files(two_files: Suite, options: list[str]) -> None:
     assert ran(two_files.here("-v", *options)) == IN_ORDER
-
-
-def test_the_order_is_the_plans_beside_pytest_randomly(two_files: Suite) -> None:
-    pytest.importorskip("pytest_randomly")
-    given = ("-v", "-p", "no:hypothesispytest")
-    orders = [ran(two_files.pytester.runpytest_inprocess(*given, f"--randomly-seed={seed}")) for seed in (1, 2)]
-    assert orders == [IN_ORDER, IN_ORDER]
-
-
-def test_the_order_is_the_plans_with_failed_first(two_files: Suite, evidence: Read) -> None:
-    path = two_files.pytester.path / "test_a_publish.py"
-    good = path.read_text()
-    path.write_text(good.replace("            pass", '            assert False, "not yet"'))
-    assert two_files.here().ret == 1
-    path.write_text(good)
-    assert ran(two_files.here("-v", "--ff")) == IN_ORDER
-    assert evidence()["status"] == "completed"
 
 
 def test_ordinary_tests_beside_phases_run_and_keep_their_order(suite: Suite) -> None:
@@ -217,38 +200,6 @@ def test_a_failed_gate_wins_over_it(suite: Suite, evidence: Read, name: str) -> 
         assert any(why in message for message in said)
 
 
-# --- what integrity gates, dependencies and the definition of done do ------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("body", "last"),
-    [(f'{LOST}\ncheck(phase, "C2", "C3")', "not_started"), (f'{COLOUR}\ncheck(phase, "C1", "C3")', "completed")],
-    ids=["integrity", "required"],
-)
-def test_only_a_failed_integrity_gate_stops_phases_that_do_not_depend_on_it(
-    suite: Suite, evidence: Read, body: str, last: str
-) -> None:
-    suite.plan(WAREHOUSE.replace('name = "PUBLISH"', 'name = "PUBLISH"\ndepends_on = ["E"]'))
-    suite.write(transform(body))
-    assert suite.here().ret == 1
-    document = evidence()
-    assert statuses(document) == {"E": "completed", "T": "blocked", "P": last}
-    assert (document["status"], document["blocked_on_span_id"]) == ("blocked", "LOAD-7-T")
-    assert phase(document, "P")["blocked_on_span_id"] == ("LOAD-7-T" if last == "not_started" else None)
-
-
-def test_an_unmet_definition_of_done_blocks_the_parent_although_every_phase_completed(
-    suite: Suite, evidence: Read
-) -> None:
-    suite.replace("phase.record(row_count=3)", "phase.record(row_count=2)")
-    result = suite.here("-p", "no:terminal")
-    assert result.ret == 1
-    document = evidence()
-    assert (statuses(document), document["status"], document["blocked_on_span_id"]) == (DONE, "blocked", None)
-    assert "every row arrived" in document["blocked_reason"]
-    assert document["next_action"] == "Compare the row counts of source and target."
-
-
 # --- interruptions, and runs that run nothing ------------------------------------------------------------------------
 
 
@@ -269,12 +220,6 @@ def test_an_interrupted_phase_has_failed_unless_it_was_blocked_and_the_exit_code
     assert statuses(evidence()) == ended
     assert why in phase(evidence())["blocked_reason"]
     assert phase(evidence(), "P")["blocked_on_span_id"] == "LOAD-7-T"
-
-
-def test_stopping_at_an_ordinary_failure_before_any_phase_writes_nothing(suite: Suite) -> None:
-    suite.write("def test_fails():\n    assert False\n", "test_a.py")
-    assert suite.here("-x").ret == 1
-    assert not (suite.pytester.path / "out").exists()
 
 
 def test_neither_a_usage_error_nor_deselecting_everything_touches_the_last_evidence(suite: Suite) -> None:
@@ -331,11 +276,6 @@ def test_a_parametrized_test_can_be_several_phases(suite: Suite, evidence: Read)
     assert evidence()["status"] == "completed"
 
 
-def test_a_parametrized_test_with_two_values_is_two_tests_for_one_phase(suite: Suite) -> None:
-    suite.write(transform(GOOD, "phase, size", decorator='@pytest.mark.parametrize("size", [1, 2])'))
-    assert "test_transform[1] and test_load.py::test_transform[2]" in refusal(suite.here())
-
-
 ASYNC = """
 import asyncio
 import inspect
@@ -375,14 +315,6 @@ def test_a_phase_in_a_unittest_class_is_a_usage_error(suite: Suite) -> None:
     said = refusal(suite.here())
     assert "test_load.py::TestLoad::test_extract" in said
     assert "unittest.TestCase" in said
-
-
-def test_a_phase_whose_source_cannot_be_read_runs(suite: Suite, evidence: Read) -> None:
-    suite.write(f"exec({transform()!r})")
-    result = suite.here()
-    assert "INTERNALERROR" not in output(result)
-    assert result.ret == 0
-    assert evidence()["status"] == "completed"
 
 
 def test_the_phase_fixture_in_a_test_that_is_no_phase_says_how_to_mark_it(suite: Suite) -> None:

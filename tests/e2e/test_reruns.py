@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
-from ..support.traces import DONE, FAILED, GOOD, HELD, gates, one, phase, sent, statuses, transform
+from ..support.traces import DONE, GOOD, HELD, gates, one, phase, sent, statuses, transform
 
 pytest.importorskip("pytest_rerunfailures")
 
@@ -69,39 +68,6 @@ def test_the_last_attempt_decides_and_the_one_before_it_is_a_failed_span_beside_
     assert [(found["name"], found["attributes"]) for found in shown["events"]] == last.events
 
 
-def test_a_reused_phase_says_nothing_of_the_attempts_of_the_trace_that_proved_it(
-    suite: Suite, evidence: Read, exporting: Receiver
-) -> None:
-    suite.write(transform(SECOND, before=COUNT))
-    assert suite.here("--reruns=1").ret == 0
-    proof = phase(evidence())["otel_span_id"]
-    exporting.accepted.clear()
-    assert suite.here("-k", "test_publish").ret == 0
-    reused = one(sent(exporting), T)
-    assert (reused.links, "task.attempt" in reused.attributes) == ([proof], False)
-    assert len(phase(evidence())["attempts"]) == 1
-
-
-def test_all_attempts_are_seen_when_the_last_one_fails_too(suite: Suite, evidence: Read, exporting: Receiver) -> None:
-    suite.write(transform('raise OSError(f"disk {attempt()} is full")', before=COUNT))
-    assert suite.here("--reruns=2").ret == 1
-    document = evidence()
-    assert statuses(document) == FAILED
-    assert phase(document)["blocked_reason"] == "OSError: disk 3 is full"
-    assert [found["blocked_reason"] for found in phase(document)["attempts"]] == [
-        "OSError: disk 1 is full",
-        "OSError: disk 2 is full",
-    ]
-    tries = [span for span in sent(exporting) if span.name == T]
-    assert [span.description for span in tries] == [f"OSError: disk {number} is full" for number in (1, 2, 3)]
-    assert all(first.end <= then.start for first, then in pairwise(tries))
-    assert tries[2].links == [tries[0].id, tries[1].id]
-    assert [dict(attributes)["task.attempt"] for name, attributes in tries[2].events if name == "phase.attempt"] == [
-        1,
-        2,
-    ]
-
-
 MARKED = "@pytest.mark.flaky(reruns=3)"
 INTEGRITY = 'attempt()\nwith phase.gate("C1"):\n    assert False, "row 7 is lost"\ncheck(phase, "C2", "C3")'
 
@@ -110,12 +76,9 @@ INTEGRITY = 'attempt()\nwith phase.gate("C1"):\n    assert False, "row 7 is lost
     ("arguments", "decorator"),
     [
         (["--reruns=3"], ""),
-        (["--force-reruns=3"], ""),
         ([], MARKED),
-        (["--reruns=2", "--reruns-mode=append"], MARKED),
-        (["--reruns=3", "--only-rerun=lost"], ""),
     ],
-    ids=["option", "forced", "marker", "both", "only"],
+    ids=["option", "marker"],
 )
 def test_a_phase_that_failed_an_integrity_gate_is_never_run_again(
     suite: Suite, evidence: Read, arguments: list[str], decorator: str
@@ -137,18 +100,6 @@ def test_an_integrity_gate_that_fails_at_a_later_attempt_ends_them(suite: Suite,
     assert result.parseoutcomes() == {"passed": 1, "failed": 1, "skipped": 1, "rerun": 1}
     assert statuses(evidence()) == HELD
     assert [found["blocked_reason"] for found in phase(evidence())["attempts"]] == ["OSError: busy"]
-
-
-def test_an_integrity_gate_in_a_fixture_is_final_too(suite: Suite, evidence: Read) -> None:
-    before = (
-        COUNT
-        + '@pytest.fixture\ndef early(phase):\n    attempt()\n    with phase.gate("C1"):\n        assert 0, "lost"\n'
-    )
-    before += '    raise OSError("and busy")\n'
-    suite.write(transform('check(phase, "C2", "C3")', "phase, early", before))
-    assert suite.here("--reruns=3").ret == 1
-    assert attempts(suite) == 1
-    assert statuses(evidence()) == HELD
 
 
 REPEATS = """
@@ -215,28 +166,3 @@ def test_nothing_of_an_earlier_attempt_leaks_into_the_last_one(suite: Suite, evi
     assert "quality.coverage_percent" not in document["attributes"]
     assert "Shape" in phase(document, "P")["blocked_reason"]
     assert "99" not in (suite.pytester.path / "out" / "LOAD-7.handoffs.json").read_text()
-
-
-def test_a_handoff_of_an_earlier_phase_is_back_when_an_attempt_had_replaced_it(suite: Suite, evidence: Read) -> None:
-    first = "def test_extract(phase):\n    phase.handoff(Shape(columns=3))\n"
-    body = "if attempt() == 1:\n    phase.handoff(Shape(columns=99))\n    raise OSError\n"
-    body += f"assert phase.receive(Shape).columns == 3\n{GOOD}"
-    source = transform(body, before=COUNT)
-    suite.write(
-        source.replace("import pytest\n", f"import pytest\n{LEAKY}\n", 1).replace("def test_extract(phase):\n", first)
-    )
-    assert suite.here("--reruns=1").ret == 0
-    assert statuses(evidence()) == DONE
-
-
-def test_under_xdist_attempts_are_the_same(suite: Suite, evidence: Read, exporting: Receiver) -> None:
-    pytest.importorskip("xdist")
-    suite.write(transform(SECOND, before=COUNT))
-    suite.write("tries = []\ndef test_flaky():\n    tries.append(1)\n    assert len(tries) == 2\n", "test_other.py")
-    result = suite.run("-p", "no:hypothesispytest", "--reruns=2", "-n2")
-    assert result.ret == 0
-    assert statuses(evidence()) == DONE
-    spans = sent(exporting)
-    assert [span.status for span in spans if span.name == T] == ["error", "ok"]
-    assert [span.status for span in spans if span.name == "test_other.py::test_flaky"] == ["error", "ok"]
-    assert len(phase(evidence())["attempts"]) == 1

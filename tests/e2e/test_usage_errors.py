@@ -43,10 +43,6 @@ def folder_for_a_plan(suite: Suite) -> None:
     suite.pytester.mkdir("plan.toml")
 
 
-def no_utf_8(suite: Suite) -> None:
-    (suite.pytester.path / "plan.toml").write_bytes(b'[trace]\nid = "\xff"\n')
-
-
 @dataclass(frozen=True)
 class Case:
     change: Callable[[Suite], None]
@@ -60,27 +56,15 @@ CASES = {
         change_plan('goal = "Take', 'gaol = "x"\ngoal = "Take'),
         ("plan.toml", "phase E: gaol is an unknown key: rename it to goal"),
     ),
-    "missing key": Case(change_plan('name = "PUBLISH"\n', ""), ("plan.toml", "phase P: name is missing")),
-    "bad kind": Case(change_plan('"integrity"', '"integer"'), ("plan.toml", "phase T, gate C1: kind must be one of")),
-    "circular": Case(change_plan('id = "E"', 'id = "E"\ndepends_on = ["E"]'), ("plan.toml", "phase E: depends_on")),
-    "no such dependency": Case(
-        change_plan('id = "P"', 'id = "P"\ndepends_on = ["X"]'),
-        ("plan.toml", "phase P: depends_on must be ids of phases, not 'X'"),
-    ),
-    "no such gate in the definition of done": Case(change_plan('"P-C1"', '"P-C7"'), ("plan.toml", "P-C7")),
     "unknown phase": Case(change_tests('phase("P")', 'phase("X")'), ("test_load.py::test_publish", "'X'", "E, T, P")),
     "two tests": Case(second_test, ("test_load.py::test_publish", "test_more.py::test_again", "phase P")),
     "missing test": Case(lambda suite: suite.write(WITHOUT_LAST), ("plan.toml", "P (PUBLISH)")),
     "missing tests": Case(
         lambda suite: suite.write("def test_alone():\n    pass\n"), ("plan.toml", "E (EXTRACT)", "P (PUBLISH)")
     ),
-    "no UTF-8": Case(no_utf_8, ("plan.toml", "not UTF-8")),
-    "a line end in an id": Case(change_plan('"LOAD-7"', '"LOAD\\n7"'), ("trace.id",)),
     "a folder for a plan": Case(folder_for_a_plan, ("no plan.toml",)),
     "no plan": Case(no_plan, ("test_load.py::test_extract", "plan.toml", "--contextcore-plan")),
     "marker without id": Case(change_tests('phase("P")', "phase"), ("test_load.py::test_publish", "id")),
-    "marker with an empty id": Case(change_tests('phase("P")', 'phase("")'), ("test_load.py::test_publish", "id")),
-    "marker with a number": Case(change_tests('phase("P")', "phase(3)"), ("test_load.py::test_publish", "id")),
     "two plans with one id": Case(twin_plan, ("twin/plan.toml", "LOAD-7", "both")),
 }
 
@@ -118,24 +102,12 @@ def test_it_is_refused_even_if_k_leaves_nothing_wrong(suite: Suite, name: str, k
     assert culprit in refusal(suite.here("-k", kept))
 
 
-def test_a_missing_test_is_refused_when_its_folder_is_reached_by_a_symlink(suite: Suite) -> None:
-    suite.write(WITHOUT_LAST)
-    folder = suite.pytester.mkdir("deep")
-    for name in ("plan.toml", "test_load.py"):
-        (suite.pytester.path / name).rename(folder / name)
-    (suite.pytester.path / "link").symlink_to(folder, target_is_directory=True)
-    assert "P (PUBLISH)" in refusal(suite.here("link"))
-
-
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
     [
         (["--contextcore-plan=missing.toml"], "missing.toml"),
         (["--contextcore-plan="], "--contextcore-plan"),
-        (["--contextcore-plan= "], "--contextcore-plan"),
-        (["--contextcore-plan=."], "--contextcore-plan"),
         (["--contextcore-out="], "--contextcore-out"),
-        (["--contextcore-out=plan.toml"], "plan.toml"),
         (["--contextcore-out=plan.toml/out"], "plan.toml"),
         (["--contextcore-plan=empty.toml"], "empty.toml: 2 mistakes"),
         *(([f"--contextcore-{option}={'x' * 300}"], f"--contextcore-{option}: ") for option in ("out", "html", "plan")),

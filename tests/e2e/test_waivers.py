@@ -31,35 +31,28 @@ def loaded(folder: Path, text: str) -> Waivers:
     return load_waivers(plan, TODAY)
 
 
-def test_without_a_file_there_are_no_waivers(tmp_path: Path) -> None:
-    assert load_waivers(warehouse(tmp_path)).known == ()
+AGREED = "ines: agreed (until 2026-06-15)"
+COLOUR = entry(more='evidence = "colour"')
 
 
-def test_a_waiver_holds_through_its_last_day_and_not_after(tmp_path: Path) -> None:
-    assert loaded(tmp_path, entry()).cover("T-C2", []) == "ines: agreed (until 2026-06-15)"
-    assert loaded(tmp_path, entry(expires="2026-06-14")).cover("T-C2", []) is None
-
-
-def test_a_waiver_covers_its_own_gate_only(tmp_path: Path) -> None:
-    assert loaded(tmp_path, entry()).cover("P-C1", []) is None
-
-
-def test_a_waiver_may_be_written_with_the_full_id(tmp_path: Path) -> None:
-    assert loaded(tmp_path, entry("LOAD-7-T-C2")).cover("T-C2", []) is not None
-
-
-def test_a_waiver_that_names_a_finding_covers_no_other(tmp_path: Path) -> None:
-    waivers = loaded(tmp_path, entry(more='evidence = "colour"'))
-    assert waivers.cover("T-C2", ["colour"]) is not None
-    assert waivers.cover("T-C2", ["size"]) is None
-    assert waivers.cover("T-C2", ["colour", "size"]) is None
-    assert waivers.cover("T-C2", []) is None
-
-
-def test_several_waivers_cover_several_findings_together(tmp_path: Path) -> None:
-    text = entry(more='evidence = "colour"') + entry(more='evidence = "size"').replace("agreed", "known")
-    covered = loaded(tmp_path, text).cover("T-C2", ["size", "colour"])
-    assert covered == "ines: agreed (until 2026-06-15); ines: known (until 2026-06-15)"
+@pytest.mark.parametrize(
+    ("text", "gate", "findings", "covered"),
+    [
+        (entry(), "T-C2", [], AGREED),
+        (entry("LOAD-7-T-C2"), "T-C2", ["any"], AGREED),
+        (entry(expires="2026-06-14"), "T-C2", [], None),
+        (entry(), "P-C1", [], None),
+        (COLOUR, "T-C2", ["colour"], AGREED),
+        (COLOUR, "T-C2", ["colour", "size"], None),
+        (COLOUR, "T-C2", [], None),
+        (COLOUR + COLOUR.replace("colour", "size"), "T-C2", ["size", "colour"], f"{AGREED}; {AGREED}"),
+    ],
+    ids=["last day", "full id", "expired", "other gate", "finding", "more findings", "no finding", "two waivers"],
+)
+def test_a_waiver_covers_its_gate_or_finding_through_its_last_day(
+    tmp_path: Path, text: str, gate: str, findings: list[str], covered: str | None
+) -> None:
+    assert loaded(tmp_path, text).cover(gate, findings) == covered
 
 
 def test_expired_and_unused_waivers_are_reported(tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,66 +10,48 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.errors import RunInUse
-from pytest_contextcore.session.lock import RunLock
+from pytest_contextcore.session.lock import take
 
 from ..support.plans import PASSING, Suite
 from ..support.traces import refusal
 
-WAITING = PASSING.replace(
-    "    rows = phase.receive(Rows)\n",
-    "    rows = phase.receive(Rows)\n    import os\n    os.write(1, b'here')\n    os.read(0, 1)\n",
-)
 
-
-def test_the_lock_is_free_again_when_its_holder_has_let_go(tmp_path: Path) -> None:
-    first = RunLock.take(tmp_path / "out", "T-1")
-    assert first is not None
-    other = RunLock.take(tmp_path / "out", "T-2")
-    assert other is not None
-    with pytest.raises(RunInUse, match=f"process {os.getpid()}"):
-        RunLock.take(tmp_path / "out", "T-1")
-    first.close()
-    again = RunLock.take(tmp_path / "out", "T-1")
-    assert again is not None
-    again.close()
-    other.close()
-    assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path) -> None:
+def test_a_trace_is_one_runs_until_that_lets_go_and_half_written_files_of_a_killed_run_are_removed(
+    tmp_path: Path,
+) -> None:
     for name in (".T-1.json.a8f_k2", ".T-1.handoffs.json.k2", ".T-10.json.a8", "T-1.json"):
         (tmp_path / name).write_text("{", encoding="utf-8")
-    lock = RunLock.take(tmp_path, "T-1")
-    assert lock is not None
-    lock.close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".T-10.json.a8", "T-1.json"]
+    held, other = take(tmp_path, "T-1"), take(tmp_path, "T-2")
+    assert held is not None
+    assert other is not None
+    with pytest.raises(RunInUse, match=f"process {os.getpid()}"):
+        take(tmp_path, "T-1")
+    os.close(held)
+    again = take(tmp_path, "T-1")
+    assert again is not None
+    os.close(again)
+    os.close(other)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [".T-1.lock", ".T-10.json.a8", ".T-2.lock", "T-1.json"]
 
 
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("keep", encoding="utf-8")
     (tmp_path / ".T-1.lock").symlink_to("precious")
-    assert RunLock.take(tmp_path, "T-1") is None
+    assert take(tmp_path, "T-1") is None
     assert (tmp_path / "precious").read_text(encoding="utf-8") == "keep"
 
 
 def test_a_second_run_in_the_same_folder_is_refused(suite: Suite, evidence: Callable[[], dict[str, Any]]) -> None:
-    suite.write(WAITING)
-    command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    with subprocess.Popen(command, cwd=suite.pytester.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
-        assert first.stdin is not None
-        assert first.stdout is not None
-        seen = b""
-        while b"here" not in seen:
-            seen += os.read(first.stdout.fileno(), 4096)
-        running = evidence()
-        suite.write(PASSING)
-        said = refusal(suite.here())
-        assert f"process {first.pid} is running the trace LOAD-7 with its evidence in {suite.pytester.path}/out" in said
-        assert evidence() == running
-        assert suite.here("--contextcore-out=other").ret == 0
-        first.communicate(b"x")
-    assert first.returncode == 0
-    assert evidence()["status"] == "completed"
+    assert suite.here().ret == 0
+    before, out = evidence(), suite.pytester.path / "out"
+    held = take(out, "LOAD-7")
+    assert held is not None
+    said = refusal(suite.here())
+    assert f"process {os.getpid()} is running the trace LOAD-7 with its evidence in {out}" in said
+    assert evidence() == before
+    assert suite.here("--contextcore-out=other").ret == 0
+    os.close(held)
 
 
 def test_a_session_that_reaches_no_phase_takes_no_lock_and_makes_no_folder(suite: Suite) -> None:

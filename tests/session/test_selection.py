@@ -44,21 +44,6 @@ def test_a_run_that_goes_on_where_the_last_one_failed(
     assert one(spans, "LOAD-7").attributes["test.suite.run.status"] == "in_progress"
 
 
-def test_ff_runs_the_failed_test_first_and_the_phases_in_order(
-    suite: Suite, evidence: Read, exporting: Receiver
-) -> None:
-    suite.write(transform(LOST))
-    suite.write("def test_fails():\n    assert 0\n", "test_z.py")
-    assert suite.here().ret == 1
-    suite.write(transform())
-    exporting.accepted.clear()
-    assert suite.here("--ff").ret == 1
-    assert statuses(evidence()) == DONE
-    spans = sent(exporting)
-    assert [span.name for span in spans if span.name in ORDER] == ORDER
-    assert one(spans, "test_z.py::test_fails").status == "error"
-
-
 def test_randomly_shuffles_ordinary_tests_only(suite: Suite, evidence: Read, exporting: Receiver) -> None:
     pytest.importorskip("pytest_randomly")
     suite.write(transform())
