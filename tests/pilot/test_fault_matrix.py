@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -67,10 +68,13 @@ def entries(root: str, folder: str = "") -> dict[str, int]:
     return found
 
 
+wanted = cache(entries)  # of the bases, which nothing changes
+
+
 def linked(base: Path, root: Path) -> None:
     """Make the folder a copy of the base by hard links; edits write their files anew, so that most stay as they are."""
     root.mkdir(exist_ok=True)
-    want, there = entries(str(base)), entries(str(root))
+    want, there = wanted(str(base)), entries(str(root))
     for name in (name for name in reversed(there) if there[name] != want.get(name)):
         path = root / name
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
