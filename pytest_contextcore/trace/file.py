@@ -6,6 +6,7 @@ import hashlib
 import re
 import stat
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic  # by name: a test may patch the module's own
 
@@ -40,7 +41,8 @@ class EvidenceFile:
         self.problem: str | None = None
         self._recorder = recorder
         self._index = {span.span_id: index for index, span in enumerate(recorder.evidence.spans)}
-        self._phases = [b""] * len(self._index)
+        self._pieces = [b""] * len(self._index)
+        self._digests = [b""] * len(self._index)
         self._changed = set(self._index.values())
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
@@ -73,10 +75,10 @@ class EvidenceFile:
     def _document(self) -> bytes:
         evidence = self._recorder.evidence
         for index in self._changed:
-            self._phases[index] = _text_of(evidence.spans[index])
+            self._pieces[index], self._digests[index] = _piece_of(evidence.spans[index])
         # A phase that runs changes without a word, such as by a recorded value: it is made again every time.
         self._changed = {index for index in self._changed if evidence.spans[index].status is Status.IN_PROGRESS}
-        return _sealed(evidence, self._phases)
+        return _joined(evidence, self._pieces, self._digests)
 
     def _on_timer(self) -> None:
         with self._lock:
@@ -123,8 +125,11 @@ def load_evidence(path: Path, *, unaltered: bool = False) -> Evidence:
     return evidence
 
 
+_BEGIN = b"\n    {\n"
+"""How an object begins that stands in a list of the document itself, such as a phase; texts have no raw line ends."""
+
+_END = b'"\n}\n'
 _SEALED = re.compile(rb'(.*"seal": ")([0-9a-f]{64})("\n}\n)', re.S)
-_NO_PHASES = b'\n  "spans": []'
 
 
 def dump(evidence: Evidence) -> bytes:
@@ -133,24 +138,41 @@ def dump(evidence: Evidence) -> bytes:
     The seal tells a file that was damaged or edited on its way from one CI job to the next. It is no signature: who
     can write the file can seal it anew.
     """
-    return _sealed(evidence, [_text_of(span) for span in evidence.spans])
-
-
-def _sealed(evidence: Evidence, phases: list[bytes]) -> bytes:
-    """The document with the texts of its phases, and its seal: the SHA-256 of itself with an empty one."""
-    text = evidence.model_copy(update={"spans": [], "seal": ""}).model_dump_json(indent=2).encode() + b"\n"
-    if phases:
-        text = text.replace(_NO_PHASES, b'\n  "spans": [\n    ' + b",\n    ".join(phases) + b"\n  ]", 1)
-    end = b'"\n}\n'
-    return text.removesuffix(end) + hashlib.sha256(text).hexdigest().encode() + end
-
-
-def _text_of(span: SpanEvidence) -> bytes:
-    """A phase as it stands in the document."""
-    return span.model_dump_json(indent=2).replace("\n", "\n    ").encode()
+    pieces = [_piece_of(span) for span in evidence.spans]
+    return _joined(evidence, [data for data, _ in pieces], [digest for _, digest in pieces])
 
 
 def is_unaltered(data: bytes) -> bool:
     """Whether a file's bytes are those that :func:`dump` gave."""
     match = _SEALED.fullmatch(data)
-    return match is not None and match[2].decode() == hashlib.sha256(match[1] + match[3]).hexdigest()
+    return match is not None and match[2] == _seal(map(_digest, (match[1] + match[3]).split(_BEGIN)))
+
+
+def _joined(evidence: Evidence, phases: list[bytes], digests: list[bytes]) -> bytes:
+    """The document with these phases, each from its second line on, and the digests of them."""
+    text = evidence.model_copy(update={"spans": [], "seal": ""}).model_dump_json(indent=2).encode() + b"\n"
+    head, _, tail = text.partition(b'\n  "spans": []')
+    before = (head + b'\n  "spans": [').split(_BEGIN)
+    *first, last = [*before, *phases]
+    last = last.removesuffix(b",") + b"\n  ]" + tail
+    found = [*map(_digest, before), *digests]
+    found[-1] = _digest(last)
+    return _BEGIN.join([*first, last.removesuffix(_END) + _seal(found) + _END])
+
+
+def _piece_of(span: SpanEvidence) -> tuple[bytes, bytes]:
+    """A phase in the document from its second line on, and the digest of that."""
+    data = span.model_dump_json(indent=2).replace("\n", "\n    ").encode().removeprefix(b"{\n") + b","
+    return data, _digest(data)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _seal(digests: Iterable[bytes]) -> bytes:
+    """SHA-256 over the digests of the pieces of a document without a seal, cut where phases begin.
+
+    So the seal costs what a phase weighs at each transition, not what the whole document does.
+    """
+    return hashlib.sha256(b"".join(digests)).hexdigest().encode()

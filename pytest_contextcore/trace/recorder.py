@@ -34,6 +34,7 @@ from .evidence import (
     Status,
 )
 from .rules import Outcome, Trouble
+from .totals import Totals
 
 
 class Change(Enum):
@@ -87,6 +88,7 @@ class TraceRecorder:
         self._sealed: set[str] = set()
         self._places: dict[str, str | None] = {}
         self._position = {phase.id: index for index, phase in enumerate(plan.phases)}
+        self._totals = Totals(self.evidence)
         self._follow()
 
     def subscribe(self, listener: Listener) -> None:
@@ -104,8 +106,7 @@ class TraceRecorder:
 
     def gate(self, phase_id: str, gate_id: str) -> GateEvidence:
         """The evidence of a gate of the plan."""
-        full_id = self.plan.gate_id(phase_id, gate_id)
-        return next(gate for gate in self.span(phase_id).gates if gate.gate_id == full_id)
+        return self._totals.gates[self.plan.gate_id(phase_id, gate_id)]
 
     def failed_at(self, gate_id: str) -> str | None:
         """Where a gate (full id) failed, as ``file:line``."""
@@ -142,6 +143,7 @@ class TraceRecorder:
                 gate.otel_span_id = new_span_id()
         self._partial = self._partial or (deselected and not joined)
         self.evidence.spans[self._position[phase_id]] = span
+        self._totals.count(self._position[phase_id])
 
     def leave_out(self, phase_id: str) -> None:
         """A phase was deselected and nothing proves it: this run does not complete the trace, another may."""
@@ -181,13 +183,16 @@ class TraceRecorder:
         span.nodeid, span.fingerprint = nodeid, before.fingerprint
         span.attributes = dict(attributes or {})
         span.status, span.started_at = Status.IN_PROGRESS, self.now()
-        if before.started_at is not None and not before.reused:
+        again = before.started_at is not None and not before.reused
+        if again:
             remember_attempt(span, before, span.started_at)
         self.evidence.spans[self._position[phase_id]] = span
         self._troubles[phase_id] = []
         self._sealed.discard(phase_id)
         for gate in span.gates:
             self._places.pop(gate.gate_id, None)
+        if again:
+            self._totals.recount()  # values that only the last attempt recorded are forgotten
         self._announce(Change.PHASE_STARTED, phase_id)
 
     def reopen_phase(self, phase_id: str) -> None:
@@ -293,7 +298,7 @@ class TraceRecorder:
         if result is not Result.NOT_CHECKED:
             name = "gate.check.failed" if result is Result.FAIL else "gate.check.passed"
             gate.events.append(Event(name=name, time=gate.ended_at))
-        self.evidence.recount()
+        self._totals.count(self._position[phase_id])
         self._tell(Change.GATE_ENDED, self.span(phase_id), gate)
 
     def begin_program(self, phase_id: str, program: ProgramEvidence) -> None:
@@ -313,19 +318,19 @@ class TraceRecorder:
         _apply(outcome, span)
         if span.started_at is not None:
             span.ended_at = self.now()
+        self._totals.count(self._position[phase_id])
 
     def _follow(self, *, finished: bool = False) -> None:
         """Bring definition of done, values and status of the trace up to date."""
-        evidence, values = self.evidence, rules.last_values(self.evidence)
-        evidence.recount()
-        gates = {gate.gate_id: gate for span in evidence.spans for gate in span.gates}
-        evidence.definition_of_done = rules.conditions(self.plan, gates, values)
+        evidence, values = self.evidence, self._totals.values()
+        evidence.definition_of_done = rules.conditions(self.plan, self._totals.gates, values)
         if evidence.started_at is not None:
             evidence.attributes = {name: value for name, value in values.items() if name.startswith(RECORDABLE)}
             _apply(rules.parent_outcome(self.plan, evidence, finished=finished), evidence)
 
     def _announce(self, change: Change, phase_id: str) -> None:
         """A phase moved on."""
+        self._totals.count(self._position[phase_id])
         self._follow()
         self._tell(change, self.span(phase_id))
 
