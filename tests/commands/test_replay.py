@@ -69,6 +69,28 @@ def test_a_replay_that_is_killed_goes_on_where_it_was(path: Path, receiver: Rece
     assert list(path.parent.iterdir()) == []
 
 
+@pytest.mark.skipif(os.environ.get("CONTEXTCORE_LONG") != "1", reason="runs with CONTEXTCORE_LONG=1")
+def test_300_mb_are_sent_in_less_than_100_mb_of_memory(path: Path, receiver: Receiver) -> None:
+    frame = wire.frame(spans(1, "x" * 900_000)[0])
+    spool = Spool(path, wire.head({}))
+    for _ in range(340):
+        assert spool.append(frame)
+    spool.close()
+    assert path.stat().st_size > 300_000_000
+    receiver.keep = False
+    program = (
+        "import resource, subprocess, sys\n"
+        "code = subprocess.call([sys.executable, '-m', 'pytest_contextcore', 'replay', *sys.argv[1:]])\n"
+        "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"
+    )
+    command = [sys.executable, "-c", program, str(path), "--endpoint", receiver.http_endpoint]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    code, megabytes = map(int, done.stdout.splitlines()[-1].split())
+    assert code == 0
+    assert sum(request.spans for request in receiver.requests) == 340
+    assert megabytes < 100
+
+
 def test_a_busy_collector_is_waited_for(path: Path, receiver: Receiver) -> None:
     filled(path, spans(1))
     receiver.script.extend(["unavailable"] * 4)
