@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,8 @@ def _start(store: Store, project: str | None, task_id: str, *, title: str | None
     remote = remote_parent(os.environ)
     origin = remote or Remote(new_trace_id(), "", sampled=True)
     origin = origin._replace(sampled=sampled(Settings.from_environ(os.environ), remote, origin.trace_id))
-    new = {**given, "title": title or task_id, "origin": origin, "span_id": new_span_id()}
-
-    def started(book: Book) -> Task:
-        return rules.start(book, project or DEFAULT_PROJECT, task_id, now=time.time_ns(), **new)
-
-    task = _change(store, started)
+    new = {**given, "project": project or DEFAULT_PROJECT, "title": title or task_id, "origin": origin}
+    task = _change(store, lambda book: rules.start(book, task_id, span_id=new_span_id(), now=time.time_ns(), **new))
     where = f"under {task.parent_id}" if task.parent_id else f"trace {task.trace_id}"
     print(f"{task.id} started: {shown(task.title)} ({shown(task.type)}, {where})")
     return 0
@@ -106,8 +103,7 @@ def _changing(rule: Callable[..., Task]) -> Callable[..., int]:
             raise click.UsageError(f"--status {status} needs --reason", click.get_current_context())
 
         def changed(book: Book) -> Task:
-            task = rules.open_task(book, project or DEFAULT_PROJECT, task_id)
-            return rule(book, task, now=time.time_ns(), **given)
+            return rule(book, rules.open_task(book, task_id, project), now=time.time_ns(), **given)
 
         task = _change(store, changed)
         why = task.reason or task.blocked_reason
@@ -126,7 +122,7 @@ def _change(store: Store, change: Callable[[Book], Task]) -> Task:
     with store.locked():
         book = store.read()
         task = change(book)
-        book = book.put(task)
+        book[task.id] = task
         spool = store.spool_path(task)
         if not task.is_open and task.sampled and not _off(Settings.from_environ(os.environ)):
             keep(store, book, task)
@@ -160,7 +156,7 @@ def _send(store: Store, task: Task) -> None:
 def _list(store: Store, project: str | None, status: str | None, form: str) -> int:
     wanted = chosen(store.read(), project, status)
     if form == "json":
-        print(json.dumps({"schema_version": VERSION, "tasks": [document(task) for task in wanted]}, indent=2))
+        print(json.dumps({"schema_version": VERSION, "tasks": [*map(document, wanted.values())]}, indent=2))
     else:
         print("\n".join(tree(wanted, time.time_ns())) or f"no tasks in {store.path}")
     return 0
@@ -185,7 +181,7 @@ _add("block", "Say that a task cannot go on.", [
     _option("--reason", required=True, help="Why not."),
     _NEXT_ACTION,
     _option("--by", help="Id of the task that it waits for."),
-], _changing(rules.block))  # fmt: skip
+], _changing(partial(rules.update, status=BLOCKED)))  # fmt: skip
 _add("unblock", "Say that a blocked task can go on.", [_ID, _BY], _changing(rules.unblock))
 _add("complete", "End a task: it is done.", [_ID, _BY], _changing(rules.complete))
 _add("cancel", "End a task: it is given up, and its span failed.", [

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..ids import traceparent
 from ..text import cut, duration, escaped
-from .model import Book, Task
+from .model import Book, Task, ancestors
 
 _LINE = 200
 
@@ -20,34 +20,34 @@ def shown(text: str) -> str:
 
 def chosen(book: Book, project: str | None, status: str | None) -> Book:
     """The tasks of a project (None: of all) that have this status, and those above them; all of them without one."""
-    fitting = [task for task in book if project in (None, task.project) and status in (None, task.status)]
-    kept = {(task.project, entry.id) for task in fitting for entry in (task, *book.ancestors(task))}
-    return Book(task for task in book if (task.project, task.id) in kept)
+    fitting = [t for t in book.values() if project in (None, t.project) and status in (None, t.status)]
+    kept = {entry.id for task in fitting for entry in (task, *ancestors(book, task))}
+    return {task_id: task for task_id, task in book.items() if task_id in kept}
 
 
 def tree(book: Book, now: int) -> Iterator[str]:
     """A line a task, below its parent, and why it is blocked or failed."""
-    for project in dict.fromkeys(task.project for task in book):
+    for project in dict.fromkeys(task.project for task in book.values()):
         yield f"project {shown(project)}"
-        tasks = book.of(project)
-        started = {task.id: position for position, task in enumerate(tasks)}
-        path = {task.id: [started[each.id] for each in (*reversed(book.ancestors(task)), task)] for task in tasks}
-        width = max(len(task.id) + 2 * len(path[task.id]) for task in tasks) - 2
-        for task in sorted(tasks, key=lambda task: path[task.id]):
-            yield from _entry_lines(task, len(path[task.id]) - 1, width, now)
+        entries = list(_below(book, project))
+        width = max(len(task.id) + 2 * depth for task, depth in entries)
+        margin = " " * (width + 4)
+        for task, depth in entries:
+            took = duration(task.started_at, task.ended_at or max(now, task.started_at))
+            yield f"  {'  ' * depth + task.id:<{width}}  {task.status:<11}  {took:>9}  {shown(task.title)}"
+            if task.blocked_reason:
+                on = f" (by {task.blocked_on})" if task.blocked_on else ""
+                yield f"{margin}blocked: {shown(task.blocked_reason)}{on}"
+                yield f"{margin}next:    {shown(task.next_action or '')}"
+            if task.reason:
+                yield f"{margin}{shown(task.reason)}"
 
 
-def _entry_lines(task: Task, depth: int, width: int, now: int) -> Iterator[str]:
-    name = f"{'  ' * depth}{task.id}"
-    took = duration(task.started_at, task.ended_at or max(now, task.started_at))
-    yield f"  {name:<{width}}  {task.status:<11}  {took:>9}  {shown(task.title)}"
-    margin = " " * (width + 4)
-    if task.blocked_reason:
-        on = f" (by {task.blocked_on})" if task.blocked_on else ""
-        yield f"{margin}blocked: {shown(task.blocked_reason)}{on}"
-        yield f"{margin}next:    {shown(task.next_action or '')}"
-    if task.reason:
-        yield f"{margin}{shown(task.reason)}"
+def _below(book: Book, project: str, parent: str | None = None, depth: int = 0) -> Iterator[tuple[Task, int]]:
+    for task in book.values():
+        if (task.project, task.parent_id) == (project, parent):
+            yield task, depth
+            yield from _below(book, project, task.id, depth + 1)
 
 
 def document(task: Task) -> dict[str, Any]:
@@ -76,7 +76,5 @@ def document(task: Task) -> dict[str, Any]:
 
 
 def _rfc3339(nanoseconds: int) -> str:
-    moment = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).replace(
-        microsecond=nanoseconds // 1000 % 1_000_000
-    )
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06}Z"

@@ -6,15 +6,15 @@ queries find the tree that a person draws and the one that a run records.
 
 from __future__ import annotations
 
-from ..span import OK, UNSET, Attributes, SpanData, SpanEvent, error_status
-from .model import COMPLETED, FAILED, Book, Task
+from ..span import OK, UNSET, SpanData, SpanEvent, error_status
+from .model import COMPLETED, FAILED, Book, Task, ancestors
 
 _MAX_PHASE = 80
 
 
 def task_span(book: Book, task: Task) -> SpanData:
     """The finished span of a task that has ended."""
-    path = [*reversed(book.ancestors(task)), task]
+    path = [*reversed(ancestors(book, task)), task]
     phase = phase_name(path[1].title) if len(path) > 1 else ""
     known = {
         "project.id": task.project,
@@ -28,7 +28,6 @@ def task_span(book: Book, task: Task) -> SpanData:
         "task.blocked_on_span_id": task.blocked_on,
         "task.next_action": task.next_action,
     }
-    attributes: Attributes = {name: value for name, value in known.items() if value}
     status = error_status(task.reason or "") if task.status == FAILED else OK if task.status == COMPLETED else UNSET
     return SpanData(
         name=f"{task.id} {phase}" if phase and len(path) == 2 else task.id,
@@ -37,7 +36,7 @@ def task_span(book: Book, task: Task) -> SpanData:
         parent_id=task.parent_span_id,
         start=task.started_at,
         end=task.ended_at or task.started_at,
-        attributes=attributes,
+        attributes={name: value for name, value in known.items() if value},
         events=tuple(SpanEvent(event.name, event.time, dict(event.attributes)) for event in task.events),
         status=status,
         trace_state=task.trace_state,

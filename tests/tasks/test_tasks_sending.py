@@ -94,7 +94,7 @@ def test_twenty_commands_at_once_lose_nothing(receiver: Receiver) -> None:
     assert done.returncode == 0, done.stderr
     names = [span.name for span in receiver.spans] + list(spooled())  # a command that came too late left it there
     assert sorted(names) == sorted(["T", *(f"T-{n} TASK_{n}" for n in range(20))])
-    story = next(t for t in Store(Path("out")).read() if t.id == "T")
+    story = Store(Path("out")).read()["T"]
     said = {event.attributes.get("task.comment") for event in story.events}
     assert {f"from {n}" for n in range(20)} <= said
 
