@@ -64,7 +64,7 @@ class Outbox:
         self.spool.append(b"".join(frames), len(frames))  # all or none: an exception comes before or after it
 
     def begin(self, span: SpanData) -> None:
-        """Note the placeholder of a span that ends later, which replay sends if the process is killed."""
+        """Note the placeholder of a span that ends later."""
         if self.spool is not None:
             self.spool.begin(_frame(span))
 
@@ -86,8 +86,8 @@ class Outbox:
         """Send what the processes of this run wrote, once none of them goes on; the lines to print about it."""
         lines: list[str] = []
         if self.spool is not None and self._sends:
-            own = {spool.path: spool for spool in (self.spool, self._of_code) if spool is not None}
             others = sorted(self._path.parent.glob(f"{self._path.stem}-*{SUFFIX}"))
+            own = {spool.path: spool for spool in (self.spool, self._of_code) if spool is not None}
             spools = [*own.values(), *(Spool(path, keep=self._keep) for path in others if path not in own)]
             if any(spool.written or spool.problem or spool.path.exists() for spool in spools):
                 from .send import send  # noqa: PLC0415  (when there is something to send)

@@ -60,13 +60,7 @@ class PlanSpans:
     """
 
     def __init__(
-        self,
-        recorder: TraceRecorder,
-        out: Path,
-        outbox: Outbox,
-        *,
-        sampled: bool,
-        emitted: Emitted | None = None,
+        self, recorder: TraceRecorder, out: Path, outbox: Outbox, *, sampled: bool, emitted: Emitted | None = None
     ) -> None:
         self.path = out / f"{recorder.plan.trace.id}{SUFFIX}"
         self.problem: str | None = None
@@ -80,37 +74,29 @@ class PlanSpans:
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change; a phase may run programs in several threads."""
+        evidence = self._recorder.evidence
         with self._lock:
-            self._note(change, span, gate)
+            if change is Change.TRACE_STARTED:
+                self._begin()
+            elif change is Change.GATE_ENDED and span is not None and gate is not None:
+                self._emit([gate_span(evidence, span, gate)])
+            elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
+                self._emit(list(phase_spans(evidence, span)))
+            elif change is Change.TRACE_ENDED:
+                ended = evidence.ended_at is not None
+                rest = [
+                    found
+                    for held in evidence.spans
+                    if (ended and held.status is Status.NOT_STARTED) or (held.reused and not evidence.joined)
+                    for found in phase_spans(evidence, held)
+                ]
+                self._emit([*rest, parent_span(evidence, self._recorder.now())] if ended else rest)
+                self._let_go()
 
     def child(self, span: SpanData) -> None:
         """Write a span within a phase that is no gate's: of a program, of a subtest."""
         with self._lock:
             self._emit([span])
-
-    def _note(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
-        if change is Change.TRACE_STARTED:
-            self._begin()
-        elif change is Change.GATE_ENDED and span is not None and gate is not None:
-            self._emit([gate_span(self._recorder.evidence, span, gate)])
-        elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
-            self._emit(self._phase(span))
-        elif change is Change.TRACE_ENDED:
-            evidence = self._recorder.evidence
-            ended = evidence.ended_at is not None
-            rest = [
-                s
-                for held in evidence.spans
-                if (ended and held.status is Status.NOT_STARTED) or (held.reused and not evidence.joined)
-                for s in self._phase(held)
-            ]
-            if ended:
-                rest.append(parent_span(evidence, self._recorder.now()))
-            self._emit(rest)
-            self._let_go()
-
-    def _phase(self, span: SpanEvidence) -> list[SpanData]:
-        return list(phase_spans(self._recorder.evidence, span))
 
     def _emit(self, spans: list[SpanData]) -> None:
         for target in self._targets:
@@ -127,7 +113,7 @@ class PlanSpans:
         try:
             self._hold(os.O_TRUNC)
         except OSError as error:
-            self._remember(error)
+            self.problem = f"spans not written to {self.path}: {error.strerror or error}"
         if self._sampled:
             self._outbox.begin(self._in_trace(interrupted_parent(self._recorder.evidence, self._recorder.now())))
 
@@ -137,22 +123,18 @@ class PlanSpans:
             if self._held is not None and not is_file_at(self.path, self._held):
                 self._let_go()
                 self.problem = f"spans: {self.path} was removed while the run went on; it has those that came later"
-            if self._held is None:
-                self._hold()
-            if self._held is not None:
-                end_line(self._held)
-                append_whole(self._held, f"{line(spans, self._outbox.resource)}\n".encode())
+            held = self._hold() if self._held is None else self._held
+            end_line(held)
+            append_whole(held, f"{line(spans, self._outbox.resource)}\n".encode())
         except OSError as error:
-            self._remember(error)
+            self.problem = f"spans not written to {self.path}: {error.strerror or error}"
 
-    def _remember(self, error: OSError) -> None:
-        self.problem = f"spans not written to {self.path}: {error.strerror or error}"
-
-    def _hold(self, flags: int = 0) -> None:
+    def _hold(self, flags: int = 0) -> int:
         """Open the file; a lock on it tells a replay that the run goes on."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._held = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | flags, 0o666)
         lock(self._held)
+        return self._held
 
     def _let_go(self) -> None:
         if self._held is not None:
