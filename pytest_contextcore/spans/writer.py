@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from ..export.otlp_json import line
+from ..export import wire
 from ..export.outbox import Outbox
 from ..files import append_whole, end_line, is_file_at, lock
 from ..span import SpanData
@@ -119,13 +119,16 @@ class PlanSpans:
 
     def _append(self, spans: list[SpanData]) -> None:
         """All of these spans, or none of them where the disk refuses."""
+        from ..export.messages import message_line  # noqa: PLC0415  (protobuf, when a plan runs)
+
         try:
             if self._held is not None and not is_file_at(self.path, self._held):
                 self._let_go()
                 self.problem = f"spans: {self.path} was removed while the run went on; it has those that came later"
             held = self._hold() if self._held is None else self._held
             end_line(held)
-            append_whole(held, f"{line(spans, self._outbox.resource)}\n".encode())
+            message = b"".join([wire.head(self._outbox.resource), *map(wire.frame, spans)])
+            append_whole(held, f"{message_line(message)}\n".encode())
         except OSError as error:
             self.problem = f"spans not written to {self.path}: {error.strerror or error}"
 
