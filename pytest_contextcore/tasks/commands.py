@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,24 @@ from ..commands.cli import Group, refuse
 from ..errors import TaskRefused, TaskStateError
 from ..export.provider import sampled
 from ..export.settings import Settings
+from ..export.spool import Spool
 from ..ids import Remote, new_span_id, new_trace_id, remote_parent
 from ..redact import redact
 from ..text import duration
 from . import rules
-from .export import keep, send_finished
 from .listing import chosen, document, shown, tree
 from .model import BLOCKED, FAILED, SETTABLE, STATUSES, Book, Task
 from .store import VERSION, Store
 
 DEFAULT_PROJECT = "contextcore"
 """The project of lines that name none, on the command line or in ``CONTEXTCORE_PROJECT``."""
+
+PATIENCE = 0.25
+"""Seconds that a command waits for a collector; ``CONTEXTCORE_SEND_SECONDS`` names others, 0 for never."""
+
+SECONDS = "CONTEXTCORE_SEND_SECONDS"
+_MOST = 200
+"""Spools that one command sends."""
 
 
 @click.group("task", cls=Group, no_args_is_help=False)
@@ -123,13 +131,12 @@ def _change(store: Store, change: Callable[[Book], Task]) -> Task:
         book = store.read()
         task = change(book)
         book[task.id] = task
-        spool = store.spool_path(task)
         if not task.is_open and task.sampled and not _off(Settings.from_environ(os.environ)):
-            keep(store, book, task)
+            store.keep(book, task)
         try:
             store.write(book)
         except TaskStateError:
-            spool.unlink(missing_ok=True)  # the task goes on, so its span does, too
+            store.spool_path(task).unlink(missing_ok=True)  # the task goes on, so its span does, too
             raise
     return task
 
@@ -142,15 +149,33 @@ def _off(settings: Settings) -> bool:
 def _send(store: Store, task: Task) -> None:
     """Send finished spans, or say where they are; whatever becomes of them, the task has ended."""
     settings = Settings.from_environ(os.environ)
-    problems = [*settings.problems]
-    if settings.exporting:
-        problems += (unsent := send_finished(settings, store, os.environ))
-        if not unsent:
-            print(f"span sent to {settings.describe()}")
-    elif not _off(settings):
+    unsent = _send_finished(settings, store) if settings.exporting else []
+    if settings.exporting and not unsent:
+        print(f"span sent to {settings.describe()}")
+    elif not settings.exporting and not _off(settings):
         print(f"span kept in {store.spool_path(task)}")
-    for line in problems:
+    for line in (*settings.problems, *unsent):
         refuse(line)
+
+
+def _send_finished(settings: Settings, store: Store) -> list[str]:
+    """Send the spans that wait, if that can be done at once; lines about what did not go well."""
+    later = str(store.spools / "task-*.otlp")
+    text = os.environ.get(SECONDS, "") or str(PATIENCE)
+    seconds = min(60.0, float(text)) if text.replace(".", "", 1).isdecimal() else 0.0
+    if not seconds:
+        return [f"spans not sent to {settings.describe()}: {SECONDS} is {text}; later: contextcore replay {later}"]
+    from ..export.send import send  # noqa: PLC0415  (where somebody is asked)
+
+    found = [Spool(path) for path in islice(store.spools.glob("task-*.otlp"), _MOST)]
+    spools = [spool for spool in found if spool.claim()]
+    try:
+        lines = send(settings, spools, seconds=seconds, free=0.0, attempts=1, later=later).lines
+        busy = sum(spool.path.exists() for spool in found if spool not in spools)
+        return [*lines, *([f"{busy} spans are being sent by another command"] if busy else [])]
+    finally:
+        for spool in found:
+            spool.close()
 
 
 def _list(store: Store, project: str | None, status: str | None, form: str) -> int:

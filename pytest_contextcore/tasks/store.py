@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import TaskStateError
+from ..export.resource import resource
+from ..export.wire import frame, head
 from ..files import lock, write_atomic
+from .listing import task_span
 from .model import STATUSES, Book, Task, TaskEvent
 
 VERSION = "v1"
@@ -66,8 +69,18 @@ class Store:
             TaskStateError: it cannot be written; the old file stands.
         """
         document = {"schema_version": VERSION, "tasks": [asdict(task) for task in book.values()]}
-        with self.writing():
+        with self._writing():
             write_atomic(self.path, json.dumps(document, indent=1).encode() + b"\n", durable=True)
+
+    def keep(self, book: Book, task: Task) -> None:
+        """Write the span of a task that has ended.
+
+        Raises:
+            TaskStateError: it cannot be written.
+        """
+        with self._writing():
+            data = head(resource(os.environ)) + frame(task_span(book, task))
+            write_atomic(self.spool_path(task), data, durable=False)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -76,7 +89,7 @@ class Store:
         Raises:
             TaskStateError: another command holds the lock for too long, or the folder cannot be written to.
         """
-        with self.writing():
+        with self._writing():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(self.path.parent / "lock", flags, 0o666)
@@ -92,7 +105,7 @@ class Store:
             os.close(descriptor)  # and with it the lock
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[None]:
         """Have an error of writing below the folder told as a `TaskStateError`."""
         try:
             yield

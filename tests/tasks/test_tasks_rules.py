@@ -10,8 +10,8 @@ from pytest_contextcore.errors import TaskRefused
 from pytest_contextcore.ids import Remote
 from pytest_contextcore.spans.of_trace import parent_span, phase_spans
 from pytest_contextcore.tasks import rules
+from pytest_contextcore.tasks.listing import task_span
 from pytest_contextcore.tasks.model import Book, Task
-from pytest_contextcore.tasks.spans import task_span
 from pytest_contextcore.trace.evidence import Evidence, SpanEvidence, Status
 
 ROOT, CHILD = "PI-101-002", "PI-101-002-S1"
