@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_contextcore.recovery.read import spans_in
+from pytest_contextcore.recovery.end import spans_in
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
