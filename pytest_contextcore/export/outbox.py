@@ -26,12 +26,9 @@ _OF_CODE = "-code"
 class Outbox:
     """The spans of this process that are to be sent. Without an endpoint there is no spool and nothing is kept.
 
-    Args:
-        settings: what the environment says.
-        path: the spool of this process.
-        remote: the parent that the environment names.
-        sends: this process sends as well, what the workers of its run wrote too; a worker of xdist only writes.
-        keep: spools stay when all of them was accepted.
+    ``path`` is the spool of this process, ``remote`` the parent that the environment names. ``sends``: this process
+    sends what the workers of its run wrote, too; a worker of xdist only writes. ``keep``: spools stay when all of them
+    was accepted.
     """
 
     def __init__(

@@ -34,6 +34,7 @@ REQUEST_BYTES = 3_500_000
 _JSON_BYTES = 1_000_000  # before they become JSON, which takes ten times the memory
 _ATTEMPTS = 3
 _FIRST_PAUSE = 0.1
+_EMPTY = {True: b'{"resourceSpans":[]}', False: b""}  # a request of no spans, by whether it is JSON
 
 NO_ANSWER = "no answer in time"
 _now, _sleep = time.monotonic, time.sleep  # a test of somebody's may replace those in `time`
@@ -61,16 +62,9 @@ def send(
     """Send spools to which nobody writes any more, in order; those of which all was accepted are removed.
 
     What was accepted is not sent again by the next call, but for the request that was under way when time ran out: of
-    that nobody can know.
-
-    Args:
-        settings: where to.
-        spools: what.
-        seconds: after these it returns. The work is done by a daemon thread, which notes nothing after that.
-        free: a request that is accepted within so many seconds costs nothing.
-        attempts: how often a request is tried that may do later.
-        accepted: is told the number of spans of each accepted request, in that thread.
-        later: what is said to be replayed later; default: the files that are left.
+    that nobody can know. A daemon thread does the work; after ``seconds`` it notes nothing more. A request that is
+    accepted within ``free`` seconds costs none of them; one that may do later is tried ``attempts`` times. ``accepted``
+    is told the spans of each accepted request, in that thread. ``later`` names the files to replay in what is said.
     """
     waiting = [spool for spool in spools if not spool.settle()]
     job = _Job(settings, waiting, seconds, free, attempts, accepted)
@@ -145,7 +139,7 @@ class _Job:
                         for spool in self.spools
                         for batch in self._batches(spool)
                     )
-                elif not (answer := self._ask(transport, self._empty)).accepted:
+                elif not (answer := self._ask(transport, _EMPTY[self._json])).accepted:
                     self._note(answer.problem)
         except ImportError as error:
             self._note(f"{self.settings.protocol} needs the package of {error.name}")
@@ -183,7 +177,7 @@ class _Job:
             half = len(batch) // 2
             return all(self._deliver(transport, spool, part) for part in (batch[:half], batch[half:]))
         if answer.refused:
-            self._understood = self._understood or self._ask(transport, self._empty).accepted
+            self._understood = self._understood or self._ask(transport, _EMPTY[self._json]).accepted
             if self._understood:  # else it refuses whatever comes
                 aside = f"spans refused by {where} ({why}) could not be sent and were put aside: {spool.refused}"
                 return self._accept(spool, batch, 1, aside, refused=True)
@@ -198,20 +192,16 @@ class _Job:
             began = _now()
             answer = transport.export(body, min(left, self.settings.timeout))
             if answer.accepted:
-                self._extend(_now() - began)
+                with self._lock:  # only waiting for a slow answer counts, and not what it takes to read and encode
+                    now = _now()
+                    self._until += now - self._mark - (now - began if now - began > self.free else 0.0)
+                    self._mark = now
                 return answer
             pause = answer.retry_after if answer.retry_after is not None else _FIRST_PAUSE * 2**attempt
             if not answer.retryable or attempt == self.attempts - 1 or pause >= self._until - _now():
                 return answer
             _sleep(pause)
         return Answer(accepted=False, problem=NO_ANSWER)
-
-    def _extend(self, took: float) -> None:
-        """Only time spent waiting for a slow answer counts, and not what it takes to read and encode."""
-        now = _now()
-        with self._lock:
-            self._until += now - self._mark - (took if took > self.free else 0.0)
-            self._mark = now
 
     def _body(self, head: bytes, batch: list[Piece]) -> bytes:
         parts = [head, *(piece.data for piece in batch)]
@@ -220,10 +210,6 @@ class _Job:
         from .messages import message_line  # noqa: PLC0415  (protobuf, which the others do without)
 
         return message_line(b"".join(parts)).encode()
-
-    @property
-    def _empty(self) -> bytes:
-        return b'{"resourceSpans":[]}' if self._json else b""
 
     def _accept(self, spool: Spool, batch: list[Piece], lost: int, why: str, *, refused: bool = False) -> bool:
         """Note that frames need not be sent again, and what became of those that were not taken."""

@@ -24,9 +24,6 @@ from .listing import task_span
 from .model import STATUSES, Book, Task, TaskEvent
 
 VERSION = "v1"
-LOCK_SECONDS = 30.0
-"""How long a command waits for others; each holds the lock for a few milliseconds."""
-
 _PAUSE = 0.005
 _IDS = re.compile("[0-9a-f]{32}(-[0-9a-f]{16}){2}")
 _OTHER_FOLDER = "give another folder with --state"
@@ -87,19 +84,15 @@ class Store:
         """Let no other command change anything meanwhile.
 
         Raises:
-            TaskStateError: another command holds the lock for too long, or the folder cannot be written to.
+            TaskStateError: the folder cannot be written to.
         """
         with self._writing():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(self.path.parent / "lock", flags, 0o666)
-        end = time.monotonic() + LOCK_SECONDS
         try:
             while not lock(descriptor, exclusive=True):
-                if time.monotonic() >= end:
-                    said = f"another command has held the lock for {LOCK_SECONDS:g} s"
-                    raise TaskStateError(f"{self.path.parent}: {said}; next: end that command, then try again")
-                time.sleep(_PAUSE)
+                time.sleep(_PAUSE)  # a command holds it for a few milliseconds
             yield
         finally:
             os.close(descriptor)  # and with it the lock

@@ -166,12 +166,3 @@ def test_a_folder_that_cannot_be_made_is_named(capsys: Captured) -> None:
     Path("out").write_text("a file")
     assert task("start", "--id", "A") == 1
     assert "out/tasks: cannot be written to: Not a directory; next: " in capsys.readouterr().err
-
-
-def test_a_lock_that_is_never_let_go_is_given_up_on(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    from pytest_contextcore.tasks import store
-
-    monkeypatch.setattr(store, "LOCK_SECONDS", 0.05)
-    with Store(Path("out")).locked():
-        assert task("start", "--id", "A") == 1
-    assert "another command has held the lock for 0.05 s" in capsys.readouterr().err
