@@ -35,7 +35,10 @@ class HttpTransport:
         self._address = address._replace(netloc=address.netloc.rpartition("@")[2], fragment="").geturl()
         handlers: list[Any] = [_NoRedirect]
         if address.scheme == "https":
-            handlers.append(HTTPSHandler(context=_tls(settings)))
+            context = ssl.create_default_context(cafile=settings.certificate)
+            if settings.client_certificate:
+                context.load_cert_chain(settings.client_certificate, settings.client_key)
+            handlers.append(HTTPSHandler(context=context))
         self._opener = build_opener(*handlers)
         self._headers = {
             "content-type": self._kind,
@@ -92,13 +95,6 @@ def _judge_failure(error: HTTPError) -> Answer:
         retryable=error.code in _RETRYABLE,
         retry_after=float(after) if after.isdecimal() else None,  # seconds; collectors do not send dates
     )
-
-
-def _tls(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.certificate)
-    if settings.client_certificate:
-        context.load_cert_chain(settings.client_certificate, settings.client_key)
-    return context
 
 
 def _reason(error: Exception) -> str:

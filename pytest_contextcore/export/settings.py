@@ -41,8 +41,8 @@ class Settings:
     endpoint: str | None = field(default=None, repr=False)
     protocol: Protocol = "http/protobuf"
     timeout: float = _DEFAULT_TIMEOUT
-    sdk_disabled: bool = False
-    exporter: Literal["none", "otlp"] = "otlp"
+    off: bool = False
+    """The environment says that no spans shall be made."""
     sampler: str = DEFAULT_SAMPLER
     rate: float = 1.0
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -64,7 +64,7 @@ class Settings:
     @property
     def exporting(self) -> bool:
         """Whether spans are to be sent at all."""
-        return self.endpoint is not None and not self.sdk_disabled and self.exporter == "otlp"
+        return self.endpoint is not None and not self.off
 
     def describe(self) -> str:
         """The endpoint as people may see it: without credentials, query and fragment."""
@@ -102,8 +102,7 @@ class _Reader:
             endpoint=endpoint,
             protocol=protocol,
             timeout=self._number(*self._option("TIMEOUT"), _DEFAULT_TIMEOUT, least=0.001, most=86_400),
-            sdk_disabled=self._read("OTEL_SDK_DISABLED")[1].lower() == "true",
-            exporter="otlp" if not exporters or "otlp" in exporters else "none",
+            off=self._read("OTEL_SDK_DISABLED")[1].lower() == "true" or (bool(exporters) and "otlp" not in exporters),
             sampler=sampler,
             rate=self._number(*rate, 1.0, least=0, most=1),
             headers=self._headers(),

@@ -27,7 +27,7 @@ from ..redact import redact
 from ..text import duration
 from . import rules
 from .listing import chosen, document, shown, tree
-from .model import BLOCKED, FAILED, SETTABLE, STATUSES, Book, Task
+from .model import BLOCKED, COMPLETED, FAILED, SETTABLE, STATUSES, Book, Task
 from .store import VERSION, Store
 
 DEFAULT_PROJECT = "contextcore"
@@ -131,7 +131,7 @@ def _change(store: Store, change: Callable[[Book], Task]) -> Task:
         book = store.read()
         task = change(book)
         book[task.id] = task
-        if not task.is_open and task.sampled and not _off(Settings.from_environ(os.environ)):
+        if not task.is_open and task.sampled and not Settings.from_environ(os.environ).off:
             store.keep(book, task)
         try:
             store.write(book)
@@ -141,18 +141,13 @@ def _change(store: Store, change: Callable[[Book], Task]) -> Task:
     return task
 
 
-def _off(settings: Settings) -> bool:
-    """Whether the environment says that no spans shall be made."""
-    return settings.sdk_disabled or settings.exporter == "none"
-
-
 def _send(store: Store, task: Task) -> None:
     """Send finished spans, or say where they are; whatever becomes of them, the task has ended."""
     settings = Settings.from_environ(os.environ)
     unsent = _send_finished(settings, store) if settings.exporting else []
     if settings.exporting and not unsent:
         print(f"span sent to {settings.describe()}")
-    elif not settings.exporting and not _off(settings):
+    elif not settings.exporting and not settings.off:
         print(f"span kept in {store.spool_path(task)}")
     for line in (*settings.problems, *unsent):
         refuse(line)
@@ -208,7 +203,7 @@ _add("block", "Say that a task cannot go on.", [
     _option("--by", help="Id of the task that it waits for."),
 ], _changing(partial(rules.update, status=BLOCKED)))  # fmt: skip
 _add("unblock", "Say that a blocked task can go on.", [_ID, _BY], _changing(rules.unblock))
-_add("complete", "End a task: it is done.", [_ID, _BY], _changing(rules.complete))
+_add("complete", "End a task: it is done.", [_ID, _BY], _changing(partial(rules.update, status=COMPLETED)))
 _add("cancel", "End a task: it is given up, and its span failed.", [
     _ID, _option("--reason", help="Why."), _BY,
 ], _changing(rules.cancel))  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..errors import TaskRefused
 from ..ids import ID, ID_RULE, MAX_ID, Remote
-from .model import BLOCKED, COMPLETED, FAILED, IN_PROGRESS, Book, Task, TaskEvent
+from .model import BLOCKED, FAILED, IN_PROGRESS, Book, Task, TaskEvent
 
 
 def start(
@@ -69,11 +69,6 @@ def update(
     now = max([now, *(child.ended_at or 0 for child in children)])
     ended = _changed(task, status, now, by, {"task.reason": reason} if reason else {})
     return replace(ended, reason=reason, ended_at=ended.events[-1].time)
-
-
-def complete(book: Book, task: Task, *, by: str | None, now: int) -> Task:
-    """The task, done."""
-    return update(book, task, status=COMPLETED, by=by, now=now)
 
 
 def cancel(book: Book, task: Task, *, reason: str | None, by: str | None, now: int) -> Task:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -26,6 +27,9 @@ def begun(book: Book, task_id: str, *, title: str = "A title", parent: str | Non
     return put(book, task)
 
 
+complete = partial(rules.update, status="completed")
+
+
 def put(book: Book, task: Task) -> Book:
     return {**book, task.id: task}
 
@@ -43,7 +47,7 @@ def book() -> Book:
 def test_the_parent_is_the_named_task_or_the_open_one_with_the_longest_prefix(book: Book) -> None:
     assert task_of(begun(book, f"{CHILD}-C1"), f"{CHILD}-C1").parent_id == CHILD
     assert task_of(begun(book, f"{CHILD}0"), f"{CHILD}0").parent_id == ROOT
-    ended = put(book, rules.complete(book, task_of(book, CHILD), by=None, now=30))
+    ended = put(book, complete(book, task_of(book, CHILD), by=None, now=30))
     assert task_of(begun(ended, f"{CHILD}-C1"), f"{CHILD}-C1").parent_id == ROOT
     other = begun(book, "OTHER")
     assert task_of(begun(other, f"{CHILD}-C1", parent="OTHER"), f"{CHILD}-C1").parent_id == "OTHER"
@@ -52,7 +56,7 @@ def test_the_parent_is_the_named_task_or_the_open_one_with_the_longest_prefix(bo
 Change = Callable[[Book, Task, Task], object]
 
 REFUSED: dict[str, tuple[Change, str]] = {
-    "a story with an open task": (lambda b, r, c: rules.complete(b, r, by=None, now=9), f"open: {CHILD}"),
+    "a story with an open task": (lambda b, r, c: complete(b, r, by=None, now=9), f"open: {CHILD}"),
     "a second start": (lambda b, r, c: begun(b, CHILD), "it is in_progress"),
     "an unknown task": (lambda b, r, c: rules.open_task(b, "X"), "there is no task X"),
     "a task of another project": (lambda b, r, c: rules.open_task(b, CHILD, "q"), "add --project p"),
@@ -63,11 +67,11 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "there is no task X",
     ),
     "an ended task": (
-        lambda b, r, c: rules.open_task(put(b, rules.complete(b, c, by=None, now=30)), CHILD),
+        lambda b, r, c: rules.open_task(put(b, complete(b, c, by=None, now=30)), CHILD),
         "has ended",
     ),
     "a start of an ended one": (
-        lambda b, r, c: begun(put(b, rules.complete(b, c, by=None, now=30)), CHILD),
+        lambda b, r, c: begun(put(b, complete(b, c, by=None, now=30)), CHILD),
         "choose another id",
     ),
     "itself as blocker": (
@@ -109,7 +113,7 @@ def test_a_blocked_task_only_goes_on_when_it_is_unblocked(book: Book) -> None:
     assert (blocked.blocked_reason, blocked.blocked_on) == ("no schema", ROOT)
     assert blocked.next_action == f"Complete {ROOT}, then unblock {CHILD}."
     changes: tuple[Callable[[], object], ...] = (
-        lambda: rules.complete(book, blocked, by=None, now=40),
+        lambda: complete(book, blocked, by=None, now=40),
         lambda: rules.update(book, blocked, status="in_progress", reason=None, next_action=None, by=None, now=40),
         lambda: rules.update(book, blocked, status="blocked", reason="again", next_action=None, by=None, now=40),
     )
@@ -122,9 +126,9 @@ def test_a_blocked_task_only_goes_on_when_it_is_unblocked(book: Book) -> None:
 
 def test_time_never_runs_backwards_on_a_span(book: Book) -> None:
     child = rules.comment(book, task_of(book, CHILD), text="later", by=None, now=90)
-    ended = rules.complete(put(book, child), child, by=None, now=5)
+    ended = complete(put(book, child), child, by=None, now=5)
     assert (ended.started_at, ended.ended_at, [event.time for event in ended.events]) == (20, 90, [90, 90])
-    parent = rules.complete(put(book, ended), task_of(book, ROOT), by=None, now=1)
+    parent = complete(put(book, ended), task_of(book, ROOT), by=None, now=1)
     assert parent.ended_at == 90
 
 
@@ -132,7 +136,7 @@ def test_time_never_runs_backwards_on_a_span(book: Book) -> None:
 def test_a_tree_drawn_by_hand_has_the_names_and_attributes_of_a_pilots(book: Book) -> None:
     book = begun(book, f"{CHILD}-C1")
     for task_id in (f"{CHILD}-C1", CHILD, ROOT):
-        book = put(book, rules.complete(book, task_of(book, task_id), by=None, now=50))
+        book = put(book, complete(book, task_of(book, task_id), by=None, now=50))
     root, child, gate = (task_span(book, task) for task in book.values())
     evidence = Evidence(
         trace_id=ROOT, otel_trace_id="a" * 32, otel_span_id="b" * 16, project_id="p", title="A title", type="task",
