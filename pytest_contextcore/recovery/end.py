@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from ..errors import EvidenceError
 from ..export import wire
@@ -24,6 +24,9 @@ from ..spans.writer import SUFFIX, Emitted
 from ..trace.evidence import Evidence, GateEvidence, ProgramEvidence, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
 from ..trace.rules import DESELECTED
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _RUN = re.compile(r"[0-9a-f]{32}")
 
@@ -50,7 +53,7 @@ def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> None:
         return
     spools = _spools(out, evidence.runs[-1] if evidence.runs else "")
     for spool in map(Spool, spools):
-        if any(span.span_id == evidence.otel_span_id for span in spans_in(spool.opened)) and spool.claim():
+        if any(span.span_id.hex() == evidence.otel_span_id for span in spans_in(spool.opened)) and spool.claim():
             _append(spool, _missing_spans(evidence, spools, joined=joined))
         spool.close()
 
@@ -74,7 +77,7 @@ def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = 
     """
     evidence, seen = evidence.model_copy(deep=True), look(files)
     catch_up(evidence, seen)
-    last, marked = max(seen.last, *_times(evidence)), set[str]()
+    last, marked = max(seen.last, _last_moment(evidence)), set[str]()
     for phase in evidence.spans:
         if phase.status is Status.IN_PROGRESS:
             marked |= {phase.otel_span_id, *cut_off(phase, INTERRUPTED, last)}
@@ -131,11 +134,11 @@ def _spools(out: Path, run_id: str) -> list[Path]:
     return sorted((out / "spool").glob(f"{run_id}*{SPOOL}")) if _RUN.fullmatch(run_id) else []  # may be edited
 
 
-def _times(evidence: Evidence) -> Iterator[int]:
-    yield evidence.started_at or 0
+def _last_moment(evidence: Evidence) -> int:
+    parts: list[Evidence | SpanEvidence | GateEvidence | ProgramEvidence] = [evidence, *evidence.spans]
     for phase in evidence.spans:
-        parts: Iterable[SpanEvidence | GateEvidence | ProgramEvidence] = (phase, *phase.gates, *phase.programs)
-        yield from (time for part in parts for time in (part.started_at, part.ended_at) if time is not None)
+        parts += [*phase.gates, *phase.programs]
+    return max(max(part.started_at or 0, part.ended_at or 0) for part in parts)
 
 
 def _evidence(out: Path, trace_id: str) -> Evidence | None:
@@ -143,15 +146,6 @@ def _evidence(out: Path, trace_id: str) -> Evidence | None:
         return load_evidence(evidence_path(out, trace_id))
     except (EvidenceError, ValueError):  # the latter for a name that no file can have
         return None
-
-
-class Found(NamedTuple):
-    """A span that stands in a file: hex ids, nanoseconds since the epoch."""
-
-    span_id: str
-    parent_id: str
-    start: int
-    end: int
 
 
 class Seen(NamedTuple):
@@ -168,21 +162,20 @@ def look(files: Iterable[Path]) -> Seen:
     below: dict[str, int] = {}
     last = 0
     for span in (span for path in files for span in spans_in(path)):
-        ended.add(span.span_id)
-        below[span.parent_id] = min(below.get(span.parent_id, span.start), span.start)
-        last = max(last, span.end)
+        parent, start = span.parent_span_id.hex(), span.start_time_unix_nano
+        ended.add(span.span_id.hex())
+        below[parent] = min(below.get(parent, start), start)
+        last = max(last, span.end_time_unix_nano)
     return Seen(ended, below, last)
 
 
-def spans_in(path: Path) -> Iterator[Found]:
+def spans_in(path: Path) -> Iterator[Span]:
     """The spans of a spool or of a plan's own file; what is damaged or cannot be read is left out."""
     from ..export.messages import scope_of  # noqa: PLC0415  (protobuf: only after a kill)
 
     try:
         for frame in _frames_in(path):
-            for span in scope_of(frame).spans:
-                times = span.start_time_unix_nano, span.end_time_unix_nano
-                yield Found(span.span_id.hex(), span.parent_span_id.hex(), *times)
+            yield from scope_of(frame).spans
     except OSError:
         return
 

@@ -92,7 +92,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 
 def links_in(path: Path) -> list[tuple[str, str]]:
     """The spans in a file, each with its parent's id."""
-    return [(span.span_id, span.parent_id) for span in end.spans_in(path)]
+    return [(span.span_id.hex(), span.parent_span_id.hex()) for span in end.spans_in(path)]
 
 
 def spans_in(path: Path) -> set[str]:
