@@ -11,11 +11,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..redact import redact
-from .settings import DEFAULT_SAMPLER, SAMPLERS, Settings
+from .settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-    from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.trace import TracerProvider as ApiProvider
 
     from ..ids import Remote
@@ -39,7 +38,7 @@ def install_global(settings: Settings, attributes: Attributes, sink: Sink, refus
 
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return False
-    provider = _on_demand(lambda: _provider(settings, attributes, sink, refused), refused)
+    provider = _on_demand(lambda: _provider(attributes, sink, refused), refused)
     trace.set_tracer_provider(provider)
     return trace.get_tracer_provider() is provider  # somebody may have been faster
 
@@ -73,7 +72,7 @@ def _on_demand(make: Callable[[], TracerProvider], refused: Callable[[str], None
     return OnDemand()
 
 
-def _provider(settings: Settings, attributes: Attributes, sink: Sink, refused: Callable[[str], None]) -> TracerProvider:
+def _provider(attributes: Attributes, sink: Sink, refused: Callable[[str], None]) -> TracerProvider:
     from opentelemetry.exporter.otlp.proto.common.trace_encoder import (  # noqa: PLC0415  (all when somebody traces)
         encode_spans,
     )
@@ -100,29 +99,15 @@ def _provider(settings: Settings, attributes: Attributes, sink: Sink, refused: C
             sink(head, messages.fitting(wire.frame_of(scope.SerializeToString())))
 
     ours = {name: value for name, value in attributes.items() if not name.startswith("telemetry.sdk.")}
-    provider = TracerProvider(sampler=_sampler(settings), resource=Resource.create(ours), shutdown_on_exit=False)
+    provider = TracerProvider(resource=Resource.create(ours), shutdown_on_exit=False)
     provider.add_span_processor(ToSink())
     return provider
 
 
 def sampled(settings: Settings, remote: Remote | None, trace_id: str) -> bool:
-    """Whether the sampler takes this trace (32 hex digits), whose parent is ``remote``."""
-    if settings.sampler == DEFAULT_SAMPLER:  # the SDK's rule for it, without importing the SDK
-        return remote is None or remote.sampled
-    from opentelemetry import trace  # noqa: PLC0415  (35 ms, and the default needs none of it)
-
-    parent = None
-    if remote is not None:
-        ids = int(remote.trace_id, 16), int(remote.span_id, 16)
-        context = trace.SpanContext(*ids, is_remote=True, trace_flags=trace.TraceFlags(remote.sampled))
-        parent = trace.set_span_in_context(trace.NonRecordingSpan(context))
-    decision = _sampler(settings).should_sample(parent, int(trace_id, 16), "pytest").decision
-    return decision.name == "RECORD_AND_SAMPLE"
-
-
-def _sampler(settings: Settings) -> Sampler:
-    from opentelemetry.sdk.trace import sampling  # noqa: PLC0415  (only for other samplers than the default)
-
-    found = getattr(sampling, SAMPLERS[settings.sampler])
-    sampler: Sampler = found(settings.rate) if isinstance(found, type) else found
-    return sampler
+    """Whether the sampler takes this trace (32 hex digits), whose parent is ``remote``: the SDK's rules, without it."""
+    if remote is not None and settings.sampler.startswith("parentbased"):
+        return remote.sampled
+    if settings.sampler.endswith("traceidratio"):
+        return int(trace_id[16:], 16) < round(settings.rate * 2**64)
+    return settings.sampler.endswith("always_on")

@@ -13,17 +13,9 @@ from ..redact import HIDDEN, redact
 Protocol = Literal["grpc", "http/protobuf", "http/json"]
 
 _PROTOCOLS: tuple[Protocol, ...] = ("grpc", "http/protobuf", "http/json")
-SAMPLERS = {
-    "always_on": "ALWAYS_ON",
-    "always_off": "ALWAYS_OFF",
-    "traceidratio": "TraceIdRatioBased",
-    "parentbased_always_on": "DEFAULT_ON",
-    "parentbased_always_off": "DEFAULT_OFF",
-    "parentbased_traceidratio": "ParentBasedTraceIdRatio",
-}
-"""What ``OTEL_TRACES_SAMPLER`` may name, and its name in ``opentelemetry.sdk.trace.sampling``."""
-
-DEFAULT_SAMPLER = "parentbased_always_on"
+_ROOTS = ("always_on", "always_off", "traceidratio")
+_SAMPLERS = (*_ROOTS, *(f"parentbased_{name}" for name in _ROOTS))
+_DEFAULT_SAMPLER = "parentbased_always_on"
 _DEFAULT_TIMEOUT = 10.0
 _PORTS = {"http": 80, "https": 443}
 _SHOWN = 300
@@ -43,7 +35,7 @@ class Settings:
     timeout: float = _DEFAULT_TIMEOUT
     off: bool = False
     """The environment says that no spans shall be made."""
-    sampler: str = DEFAULT_SAMPLER
+    sampler: str = _DEFAULT_SAMPLER
     rate: float = 1.0
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     gzip: bool = False
@@ -96,7 +88,7 @@ class _Reader:
             self._problems.append(f"OTEL_TRACES_EXPORTER={','.join(other)[:80]} is not supported; otlp and none are")
         protocol, endpoint = self._target()
         scheme = split_address(endpoint or "").scheme
-        sampler = self._one_of(SAMPLERS, *self._read("OTEL_TRACES_SAMPLER"), DEFAULT_SAMPLER)
+        sampler = self._one_of(_SAMPLERS, *self._read("OTEL_TRACES_SAMPLER"), _DEFAULT_SAMPLER)
         rate = self._read("OTEL_TRACES_SAMPLER_ARG") if sampler.endswith("traceidratio") else ("", "")
         return Settings(
             endpoint=endpoint,
