@@ -94,8 +94,7 @@ class Outbox:
 
     def lost(self) -> list[str]:
         """What a worker could not write, a line a spool."""
-        spools = [spool for spool in (self.spool, self._of_code) if spool is not None and spool.problem]
-        return [f"spool {spool.problem}; {spool.lost} spans are lost" for spool in spools]
+        return [line for spool in (self.spool, self._of_code) if spool is not None for line in spool.trouble]
 
     def _put_of_code(self, head: bytes, frame: bytes) -> None:
         if self._of_code is None:

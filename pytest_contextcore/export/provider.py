@@ -1,4 +1,4 @@
-"""The SDK on demand: its sampler, and a tracer provider for code under test, whose spans reach a spool of their own.
+"""The sampler's decision, and a tracer provider for code under test, whose spans reach a spool of their own.
 
 The SDK costs more time than all else that a session imports to export, and most suites make no spans of their own: it
 is imported when somebody asks the provider for anything.

@@ -74,7 +74,7 @@ def send(
         job.run()
     left = {spool: spool.pending for spool in waiting if not spool.settle()}
     lines = [f"{count} {what}" for what, count in job.remarks.items()]
-    lines += [f"spool {spool.problem}; {spool.lost} spans are lost" for spool in spools if spool.problem]
+    lines += [line for spool in spools for line in spool.trouble]
     if count := sum(left.values()):
         files = later or " ".join(str(spool.path) for spool in left)
         spans = "1 span" if count == 1 else f"{count} spans"

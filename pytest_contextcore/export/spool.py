@@ -152,6 +152,11 @@ class Spool:
                 self._remember(error)
                 return False
 
+    @property
+    def trouble(self) -> list[str]:
+        """What was lost, and why, in a line; nothing if all went well."""
+        return [f"spool {self.problem}; {self.lost} spans are lost"] if self.problem else []
+
     # -- what became of it -------------------------------------------------------------------------------------------
     def accepted(self, offset: int) -> None:
         """Note that everything before this offset was accepted, or was put aside."""

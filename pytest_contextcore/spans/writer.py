@@ -28,23 +28,15 @@ class Emitted(NamedTuple):
     sent: Collection[str] = ()
 
 
-class _Once:
-    """Writes spans to one place, none of them twice. What an exception kept from it is written with the next ones.
+class _Target(NamedTuple):
+    """A place to which no span is written twice. What an exception kept from it waits for the next spans.
 
     Ctrl-C and the deadline of a phase come at any moment, also while spans are written.
     """
 
-    def __init__(self, write: Callable[[list[SpanData]], None], there: Collection[str]) -> None:
-        self._write = write
-        self._there = set(there)
-        self.waiting: dict[str, SpanData] = {}
-
-    def __call__(self) -> None:
-        """Write what waits, unless it is there."""
-        if waiting := [span for span in self.waiting.values() if span.span_id not in self._there]:
-            self._write(waiting)
-        self._there.update(self.waiting)
-        self.waiting.clear()
+    write: Callable[[list[SpanData]], None]
+    there: set[str]
+    waiting: dict[str, SpanData]
 
 
 class PlanSpans:
@@ -66,9 +58,9 @@ class PlanSpans:
         self.problem: str | None = None
         self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
         there = emitted or Emitted()
-        self._targets = [_Once(self._append, there.kept)]
+        self._targets = [_Target(self._append, set(there.kept), {})]
         if sampled:
-            self._targets.append(_Once(outbox.put, there.sent))
+            self._targets.append(_Target(outbox.put, set(there.sent), {}))
         self._held: int | None = None
         self._lock = threading.RLock()
 
@@ -101,8 +93,11 @@ class PlanSpans:
     def _emit(self, spans: list[SpanData]) -> None:
         for target in self._targets:
             target.waiting.update((span.span_id, self._in_trace(span)) for span in spans)
-        for target in self._targets:
-            target()
+        for write, there, waiting in self._targets:
+            if missing := [span for span in waiting.values() if span.span_id not in there]:
+                write(missing)
+            there.update(waiting)
+            waiting.clear()
 
     def _in_trace(self, span: SpanData) -> SpanData:
         remote = self._recorder.remote
