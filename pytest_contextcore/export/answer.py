@@ -25,22 +25,17 @@ class Answer(NamedTuple):
 def judge_content(content: bytes, kind: str) -> Answer:
     """The judgement of an answer that says the request arrived; what is no OTLP answer is no acceptance."""
     try:
-        rejected, message = _rejected_json(content) if kind == "application/json" else _rejected_protobuf(content, kind)
+        rejected, message = _rejected(content, kind) if content else (0, "")
     except (ValueError, TypeError, AttributeError, RecursionError):
         return Answer(accepted=False, problem="the answer is no OTLP message")
     return Answer(accepted=True, problem=message or "no reason given", rejected=rejected)
 
 
-def _rejected_json(content: bytes) -> tuple[int, str]:
-    answer: Any = json.loads(content or b"{}")
-    partial = answer.get("partialSuccess") or {}
-    return int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or "")
-
-
-def _rejected_protobuf(content: bytes, kind: str) -> tuple[int, str]:
-    if not content:
-        return 0, ""
-    if kind not in ("application/x-protobuf", "application/protobuf", "application/octet-stream"):
+def _rejected(content: bytes, kind: str) -> tuple[int, str]:
+    if kind == "application/json":
+        answer: Any = json.loads(content).get("partialSuccess") or {}
+        return int(answer.get("rejectedSpans") or 0), str(answer.get("errorMessage") or "")
+    if "protobuf" not in kind and kind != "application/octet-stream":
         raise ValueError("another content type")
     from google.protobuf.message import DecodeError  # noqa: PLC0415  (only where a collector says more than "yes")
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: PLC0415

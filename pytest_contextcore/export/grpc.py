@@ -40,11 +40,12 @@ class GrpcTransport:
             ("grpc.enable_retries", 0),
             ("grpc.max_send_message_length", -1),
         ]
+        files = settings.certificate, settings.client_key, settings.client_certificate
         compression = grpc.Compression.Gzip if settings.gzip else grpc.Compression.NoCompression
         self._channel: grpc.Channel = (
             grpc.insecure_channel(target, options, compression)
             if settings.insecure
-            else grpc.secure_channel(target, _credentials(settings), options, compression)
+            else grpc.secure_channel(target, grpc.ssl_channel_credentials(*map(_read, files)), options, compression)
         )
         self._call = self._channel.unary_unary(_EXPORT)
         self._metadata = tuple((basic_credentials(address) | dict(settings.headers)).items())
@@ -64,11 +65,8 @@ class GrpcTransport:
         self._channel.close()
 
 
-def _credentials(settings: Settings) -> grpc.ChannelCredentials:
-    import grpc  # noqa: PLC0415  (only for this protocol)
-
-    names = settings.certificate, settings.client_key, settings.client_certificate
-    return grpc.ssl_channel_credentials(*(Path(name).read_bytes() if name else None for name in names))
+def _read(name: str | None) -> bytes | None:
+    return Path(name).read_bytes() if name else None
 
 
 def _judge(error: Any) -> Answer:

@@ -35,7 +35,10 @@ class HttpTransport:
         self._address = address._replace(netloc=address.netloc.rpartition("@")[2], fragment="").geturl()
         handlers: list[Any] = [_NoRedirect]
         if address.scheme == "https":
-            handlers.append(HTTPSHandler(context=_tls(settings)))
+            context = ssl.create_default_context(cafile=settings.certificate)
+            if settings.client_certificate:
+                context.load_cert_chain(settings.client_certificate, settings.client_key)
+            handlers.append(HTTPSHandler(context=context))
         self._opener = build_opener(*handlers)
         self._headers = {
             "content-type": self._kind,
@@ -63,9 +66,7 @@ class HttpTransport:
         """Nothing is held."""
 
     def _judge_success(self, found: http.client.HTTPResponse) -> Answer:
-        content = b""
-        while len(content) <= _MAX_ANSWER and (part := found.read1(_MAX_ANSWER)):
-            content += part
+        content = found.read(_MAX_ANSWER + 1)
         if len(content) > _MAX_ANSWER:
             return Answer(accepted=False, problem=f"the answer is longer than {_MAX_ANSWER >> 10} KiB")
         if found.length:
@@ -83,6 +84,7 @@ class _NoRedirect(HTTPRedirectHandler):
 
 
 def _judge_failure(error: HTTPError) -> Answer:
+    after = error.headers.get("Retry-After", "").strip()
     problem = f"HTTP {error.code} {error.reason}".strip()
     if 300 <= error.code < 400:
         problem += f", a redirect to {error.headers.get('Location', 'nowhere')}, which is not followed"
@@ -91,34 +93,14 @@ def _judge_failure(error: HTTPError) -> Answer:
         problem=problem,
         refused=error.code in _REFUSED,
         retryable=error.code in _RETRYABLE,
-        retry_after=_retry_after(error.headers.get("Retry-After")),
+        retry_after=float(after) if after.isdecimal() else None,  # seconds; collectors do not send dates
     )
-
-
-def _tls(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.certificate)
-    if settings.client_certificate:
-        context.load_cert_chain(settings.client_certificate, settings.client_key)
-    return context
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds; none for a date, which collectors do not send."""
-    return float(value) if value and value.strip().isdecimal() else None
 
 
 def _reason(error: Exception) -> str:
     """What went wrong, in a few words."""
-    match error:
-        case TimeoutError():
-            return "no answer in time"
-        case ConnectionRefusedError():
-            return "connection refused"
-        case ConnectionResetError() | BrokenPipeError():  # RemoteDisconnected is one, too
-            return "the connection was closed before an answer"
-        case ssl.SSLError():
-            return f"TLS: {error.reason or error}"
-        case OSError():
-            return error.strerror or type(error).__name__
-        case _:
-            return f"no HTTP answer ({type(error).__name__})"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -26,12 +26,9 @@ _OF_CODE = "-code"
 class Outbox:
     """The spans of this process that are to be sent. Without an endpoint there is no spool and nothing is kept.
 
-    Args:
-        settings: what the environment says.
-        path: the spool of this process.
-        remote: the parent that the environment names.
-        sends: this process sends as well, what the workers of its run wrote too; a worker of xdist only writes.
-        keep: spools stay when all of them was accepted.
+    ``path`` is the spool of this process, ``remote`` the parent that the environment names. ``sends``: this process
+    sends what the workers of its run wrote, too; a worker of xdist only writes. ``keep``: spools stay when all of them
+    was accepted.
     """
 
     def __init__(
@@ -64,7 +61,7 @@ class Outbox:
         self.spool.append(b"".join(frames), len(frames))  # all or none: an exception comes before or after it
 
     def begin(self, span: SpanData) -> None:
-        """Note the placeholder of a span that ends later, which replay sends if the process is killed."""
+        """Note the placeholder of a span that ends later."""
         if self.spool is not None:
             self.spool.begin(_frame(span))
 
@@ -86,8 +83,8 @@ class Outbox:
         """Send what the processes of this run wrote, once none of them goes on; the lines to print about it."""
         lines: list[str] = []
         if self.spool is not None and self._sends:
-            own = {spool.path: spool for spool in (self.spool, self._of_code) if spool is not None}
             others = sorted(self._path.parent.glob(f"{self._path.stem}-*{SUFFIX}"))
+            own = {spool.path: spool for spool in (self.spool, self._of_code) if spool is not None}
             spools = [*own.values(), *(Spool(path, keep=self._keep) for path in others if path not in own)]
             if any(spool.written or spool.problem or spool.path.exists() for spool in spools):
                 from .send import send  # noqa: PLC0415  (when there is something to send)
@@ -97,8 +94,7 @@ class Outbox:
 
     def lost(self) -> list[str]:
         """What a worker could not write, a line a spool."""
-        spools = [spool for spool in (self.spool, self._of_code) if spool is not None and spool.problem]
-        return [f"spool {spool.problem}; {spool.lost} spans are lost" for spool in spools]
+        return [line for spool in (self.spool, self._of_code) if spool is not None for line in spool.trouble]
 
     def _put_of_code(self, head: bytes, frame: bytes) -> None:
         if self._of_code is None:

@@ -1,4 +1,4 @@
-"""The SDK on demand: its sampler, and a tracer provider for code under test, whose spans reach a spool of their own.
+"""The sampler's decision, and a tracer provider for code under test, whose spans reach a spool of their own.
 
 The SDK costs more time than all else that a session imports to export, and most suites make no spans of their own: it
 is imported when somebody asks the provider for anything.
@@ -6,16 +6,15 @@ is imported when somebody asks the provider for anything.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..redact import redact
-from .settings import DEFAULT_SAMPLER, SAMPLERS, Settings
+from .settings import Settings
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-    from opentelemetry.sdk.trace.sampling import Sampler
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.trace import TracerProvider as ApiProvider
 
     from ..ids import Remote
@@ -39,7 +38,7 @@ def install_global(settings: Settings, attributes: Attributes, sink: Sink, refus
 
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return False
-    provider = _on_demand(lambda: _provider(settings, attributes, sink, refused), refused)
+    provider = _on_demand(lambda: _provider(attributes, sink, refused), refused)
     trace.set_tracer_provider(provider)
     return trace.get_tracer_provider() is provider  # somebody may have been faster
 
@@ -48,50 +47,37 @@ def _on_demand(make: Callable[[], TracerProvider], refused: Callable[[str], None
     """A provider that is made when it is first used, and then is in all respects the one that was made."""
     from opentelemetry import trace  # noqa: PLC0415  (only when exporting)
 
+    @cache
+    def real() -> trace.TracerProvider:
+        try:
+            return make()
+        except ValueError as error:
+            refused(str(error))
+            return trace.NoOpTracerProvider()
+
     class OnDemand(trace.TracerProvider):
         """Stands for the SDK's provider, whose class it claims to have for those who ask with ``isinstance``."""
 
-        def __init__(self) -> None:
-            self._lock = threading.Lock()
-            self._made: trace.TracerProvider | None = None
-
         def get_tracer(self, *arguments: Any, **named: Any) -> trace.Tracer:
             """A tracer of the SDK's provider."""
-            return _real(self).get_tracer(*arguments, **named)
+            return real().get_tracer(*arguments, **named)
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(_real(self), name)
+            return getattr(real(), name)
 
         @property  # type: ignore[misc]
         def __class__(self) -> type[trace.TracerProvider]:  # type: ignore[override]  # what `isinstance` asks
-            return type(_real(self))
-
-    def _real(held: OnDemand) -> trace.TracerProvider:
-        with held._lock:
-            if held._made is None:
-                try:
-                    held._made = make()
-                except ValueError as error:
-                    held._made = trace.NoOpTracerProvider()
-                    refused(str(error))
-            return held._made
+            return type(real())
 
     return OnDemand()
 
 
-def _provider(settings: Settings, attributes: Attributes, sink: Sink, refused: Callable[[str], None]) -> TracerProvider:
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  (here and below: when somebody traces)
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-
-    ours = {name: value for name, value in attributes.items() if not name.startswith("telemetry.sdk.")}
-    provider = TracerProvider(sampler=sampler_of(settings), resource=Resource.create(ours), shutdown_on_exit=False)
-    provider.add_span_processor(_processor(sink, refused))
-    return provider
-
-
-def _processor(sink: Sink, refused: Callable[[str], None]) -> SpanProcessor:
-    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans  # noqa: PLC0415
-    from opentelemetry.sdk.trace import SpanProcessor  # noqa: PLC0415
+def _provider(attributes: Attributes, sink: Sink, refused: Callable[[str], None]) -> TracerProvider:
+    from opentelemetry.exporter.otlp.proto.common.trace_encoder import (  # noqa: PLC0415  (all when somebody traces)
+        encode_spans,
+    )
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider  # noqa: PLC0415
 
     from . import messages, wire  # noqa: PLC0415
 
@@ -112,28 +98,16 @@ def _processor(sink: Sink, refused: Callable[[str], None]) -> SpanProcessor:
             head = wire.head_of(found.resource.SerializeToString(), found.schema_url)
             sink(head, messages.fitting(wire.frame_of(scope.SerializeToString())))
 
-    return ToSink()
+    ours = {name: value for name, value in attributes.items() if not name.startswith("telemetry.sdk.")}
+    provider = TracerProvider(resource=Resource.create(ours), shutdown_on_exit=False)
+    provider.add_span_processor(ToSink())
+    return provider
 
 
 def sampled(settings: Settings, remote: Remote | None, trace_id: str) -> bool:
-    """Whether the sampler takes this trace (32 hex digits), whose parent is ``remote``."""
-    if settings.sampler == DEFAULT_SAMPLER:  # the SDK's rule for it, without importing the SDK
-        return remote is None or remote.sampled
-    from opentelemetry import trace  # noqa: PLC0415  (35 ms, and the default needs none of it)
-
-    parent = None
-    if remote is not None:
-        ids = int(remote.trace_id, 16), int(remote.span_id, 16)
-        context = trace.SpanContext(*ids, is_remote=True, trace_flags=trace.TraceFlags(remote.sampled))
-        parent = trace.set_span_in_context(trace.NonRecordingSpan(context))
-    decision = sampler_of(settings).should_sample(parent, int(trace_id, 16), "pytest").decision
-    return decision.name == "RECORD_AND_SAMPLE"
-
-
-def sampler_of(settings: Settings) -> Sampler:
-    """The SDK's sampler of this name."""
-    from opentelemetry.sdk.trace import sampling  # noqa: PLC0415  (only for other samplers than the default)
-
-    found = getattr(sampling, SAMPLERS[settings.sampler])
-    sampler: Sampler = found(settings.rate) if isinstance(found, type) else found
-    return sampler
+    """Whether the sampler takes this trace (32 hex digits), whose parent is ``remote``: the SDK's rules, without it."""
+    if remote is not None and settings.sampler.startswith("parentbased"):
+        return remote.sampled
+    if settings.sampler.endswith("traceidratio"):
+        return int(trace_id[16:], 16) < round(settings.rate * 2**64)
+    return settings.sampler.endswith("always_on")

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from .answer import Answer
@@ -33,6 +34,7 @@ REQUEST_BYTES = 3_500_000
 _JSON_BYTES = 1_000_000  # before they become JSON, which takes ten times the memory
 _ATTEMPTS = 3
 _FIRST_PAUSE = 0.1
+_EMPTY = {True: b'{"resourceSpans":[]}', False: b""}  # a request of no spans, by whether it is JSON
 
 NO_ANSWER = "no answer in time"
 _now, _sleep = time.monotonic, time.sleep  # a test of somebody's may replace those in `time`
@@ -60,26 +62,19 @@ def send(
     """Send spools to which nobody writes any more, in order; those of which all was accepted are removed.
 
     What was accepted is not sent again by the next call, but for the request that was under way when time ran out: of
-    that nobody can know.
-
-    Args:
-        settings: where to.
-        spools: what.
-        seconds: after these it returns. The work is done by a daemon thread, which notes nothing after that.
-        free: a request that is accepted within so many seconds costs nothing.
-        attempts: how often a request is tried that may do later.
-        accepted: is told the number of spans of each accepted request, in that thread.
-        later: what is said to be replayed later; default: the files that are left.
+    that nobody can know. A daemon thread does the work; after ``seconds`` it notes nothing more. A request that is
+    accepted within ``free`` seconds costs none of them; one that may do later is tried ``attempts`` times. ``accepted``
+    is told the spans of each accepted request, in that thread. ``later`` names the files to replay in what is said.
     """
     waiting = [spool for spool in spools if not spool.settle()]
-    job = _Job(settings, waiting, seconds, free=free, attempts=attempts, accepted=accepted)
+    job = _Job(settings, waiting, seconds, free, attempts, accepted)
     if waiting and not settings.exporting:
         job.problem = "no endpoint is configured"
     elif waiting:
         job.run()
     left = {spool: spool.pending for spool in waiting if not spool.settle()}
     lines = [f"{count} {what}" for what, count in job.remarks.items()]
-    lines += [f"spool {spool.problem}; {spool.lost} spans are lost" for spool in spools if spool.problem]
+    lines += [line for spool in spools for line in spool.trouble]
     if count := sum(left.values()):
         files = later or " ".join(str(spool.path) for spool in left)
         spans = "1 span" if count == 1 else f"{count} spans"
@@ -96,33 +91,27 @@ def verify(settings: Settings, seconds: float = 1.0) -> str | None:
     return None if job.problem is None else f"{settings.describe()}: {job.problem}"
 
 
+@dataclass
 class _Job:
     """Sending in a thread of its own; when the time is over it changes nothing any more."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        spools: Sequence[Spool],
-        seconds: float,
-        *,
-        free: float = FREE,
-        attempts: int = _ATTEMPTS,
-        accepted: Callable[[int], None] = lambda spans: None,
-    ) -> None:
-        self.sent = 0
-        self.problem: str | None = None
-        self.remarks: Counter[str] = Counter()
-        """What did not go well with spans that are not left, and how often."""
-        self._settings, self._spools, self._free = settings, spools, free
-        self._attempts, self._told = attempts, accepted
-        self._json = settings.protocol == "http/json"
-        self._understood = False
-        self._lock, self._done, self._over = threading.Lock(), threading.Event(), False
-        self._mark = _now()
-        self._until = self._mark + seconds
+    settings: Settings
+    spools: Sequence[Spool]
+    seconds: float
+    free: float = FREE
+    attempts: int = _ATTEMPTS
+    told: Callable[[int], None] = lambda spans: None
+    sent: int = 0
+    problem: str | None = None
+    remarks: Counter[str] = field(default_factory=Counter)
+    """What did not go well with spans that are not left, and how often."""
 
     def run(self) -> None:
         """Send until all is sent, the collector refuses, or the time is over."""
+        self._json, self._understood = self.settings.protocol == "http/json", False
+        self._lock, self._done, self._over = threading.Lock(), threading.Event(), False
+        self._mark = _now()
+        self._until = self._mark + self.seconds
         thread = threading.Thread(target=self._work, name="contextcore-send", daemon=True)
         collecting, finished = gc.isenabled(), False
         gc.disable()  # nothing here has cycles; looking at all that 100,000 tests left behind takes longer than we may
@@ -131,9 +120,9 @@ class _Job:
             while not finished and (left := self._until - _now()) > 0:  # more may be given while it waits
                 finished = self._done.wait(left)
         finally:  # Ctrl-C too
-            if not finished:
-                with self._lock:
-                    self._over = True
+            with self._lock:
+                self._over = True
+                if not finished:
                     self.problem = self.problem or ("time ran out" if self.sent else NO_ANSWER)
             if collecting:
                 gc.enable()
@@ -143,21 +132,21 @@ class _Job:
     # -- in the thread -----------------------------------------------------------------------------------------------
     def _work(self) -> None:
         try:
-            with closing(_open_transport(self._settings)) as transport:
-                if self._spools:
-                    all(self._send(transport, spool) for spool in self._spools)
-                elif not (answer := self._ask(transport, self._empty)).accepted:
+            with closing(_open_transport(self.settings)) as transport:
+                if self.spools:
+                    all(
+                        self._deliver(transport, spool, batch)
+                        for spool in self.spools
+                        for batch in self._batches(spool)
+                    )
+                elif not (answer := self._ask(transport, _EMPTY[self._json])).accepted:
                     self._note(answer.problem)
         except ImportError as error:
-            self._note(f"{self._settings.protocol} needs the package of {error.name}")
+            self._note(f"{self.settings.protocol} needs the package of {error.name}")
         except Exception as error:  # noqa: BLE001  (a TLS file, the spool, or a socket that a user's plugin replaced)
-            self._note(_trouble(error))
+            self._note(str(error) or type(error).__name__)
         finally:
             self._done.set()
-
-    def _send(self, transport: Transport, spool: Spool) -> bool:
-        head = spool.head()
-        return all(self._deliver(transport, spool, head, batch) for batch in self._batches(spool))
 
     def _batches(self, spool: Spool) -> Iterator[list[Piece]]:
         """The frames of a request each."""
@@ -175,20 +164,20 @@ class _Job:
         if batch:
             yield batch
 
-    def _deliver(self, transport: Transport, spool: Spool, head: bytes, batch: list[Piece]) -> bool:
+    def _deliver(self, transport: Transport, spool: Spool, batch: list[Piece]) -> bool:
         """Send frames until they are accepted or put aside; False when sending has to stop."""
-        answer = self._ask(transport, self._body(head, batch))
+        answer = self._ask(transport, self._body(spool.head(), batch))
         if answer.accepted and not 0 <= answer.rejected <= len(batch):
             answer = Answer(accepted=False, problem=f"a wrong answer: {answer.rejected} of {len(batch)} spans rejected")
-        where, why = self._settings.describe(), self._settings.clean(answer.problem)
+        where, why = self.settings.describe(), self.settings.clean(answer.problem)
         if answer.accepted:
             self._understood = True
             return self._accept(spool, batch, answer.rejected, f"spans rejected by {where}: {why}")
         if answer.refused and len(batch) > 1:
             half = len(batch) // 2
-            return all(self._deliver(transport, spool, head, part) for part in (batch[:half], batch[half:]))
+            return all(self._deliver(transport, spool, part) for part in (batch[:half], batch[half:]))
         if answer.refused:
-            self._understood = self._understood or self._ask(transport, self._empty).accepted
+            self._understood = self._understood or self._ask(transport, _EMPTY[self._json]).accepted
             if self._understood:  # else it refuses whatever comes
                 aside = f"spans refused by {where} ({why}) could not be sent and were put aside: {spool.refused}"
                 return self._accept(spool, batch, 1, aside, refused=True)
@@ -197,26 +186,22 @@ class _Job:
 
     def _ask(self, transport: Transport, body: bytes) -> Answer:
         """The answer to a request; it is tried again where that may help and there is time."""
-        for attempt in range(self._attempts):
+        for attempt in range(self.attempts):
             if (left := self._until - _now()) <= 0:
                 break
             began = _now()
-            answer = transport.export(body, min(left, self._settings.timeout))
+            answer = transport.export(body, min(left, self.settings.timeout))
             if answer.accepted:
-                self._extend(_now() - began)
+                with self._lock:  # only waiting for a slow answer counts, and not what it takes to read and encode
+                    now = _now()
+                    self._until += now - self._mark - (now - began if now - began > self.free else 0.0)
+                    self._mark = now
                 return answer
             pause = answer.retry_after if answer.retry_after is not None else _FIRST_PAUSE * 2**attempt
-            if not answer.retryable or attempt == self._attempts - 1 or pause >= self._until - _now():
+            if not answer.retryable or attempt == self.attempts - 1 or pause >= self._until - _now():
                 return answer
             _sleep(pause)
         return Answer(accepted=False, problem=NO_ANSWER)
-
-    def _extend(self, took: float) -> None:
-        """Only time spent waiting for a slow answer counts, and not what it takes to read and encode."""
-        now = _now()
-        with self._lock:
-            self._until += now - self._mark - (took if took > self._free else 0.0)
-            self._mark = now
 
     def _body(self, head: bytes, batch: list[Piece]) -> bytes:
         parts = [head, *(piece.data for piece in batch)]
@@ -225,10 +210,6 @@ class _Job:
         from .messages import message_line  # noqa: PLC0415  (protobuf, which the others do without)
 
         return message_line(b"".join(parts)).encode()
-
-    @property
-    def _empty(self) -> bytes:
-        return b'{"resourceSpans":[]}' if self._json else b""
 
     def _accept(self, spool: Spool, batch: list[Piece], lost: int, why: str, *, refused: bool = False) -> bool:
         """Note that frames need not be sent again, and what became of those that were not taken."""
@@ -241,13 +222,13 @@ class _Job:
             self.sent += len(batch) - lost
             if lost:
                 self.remarks[why] += lost
-        self._told(len(batch))
+        self.told(len(batch))
         return True
 
     def _note(self, problem: str) -> None:
         with self._lock:
             if self.problem is None:
-                self.problem = self._settings.clean(problem)
+                self.problem = self.settings.clean(problem)
 
 
 def _open_transport(settings: Settings) -> Transport:
@@ -259,9 +240,3 @@ def _open_transport(settings: Settings) -> Transport:
     from .http import HttpTransport  # noqa: PLC0415
 
     return HttpTransport(settings)
-
-
-def _trouble(error: Exception) -> str:
-    if not isinstance(error, OSError) or not error.strerror:
-        return type(error).__name__
-    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror

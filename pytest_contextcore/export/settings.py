@@ -1,12 +1,9 @@
-"""What the environment says about sending spans: the standard ``OTEL_*`` variables.
-
-The standard library suffices for that.
-"""
+"""What the environment says about sending spans: the standard ``OTEL_*`` variables."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -16,17 +13,9 @@ from ..redact import HIDDEN, redact
 Protocol = Literal["grpc", "http/protobuf", "http/json"]
 
 _PROTOCOLS: tuple[Protocol, ...] = ("grpc", "http/protobuf", "http/json")
-SAMPLERS = {
-    "always_on": "ALWAYS_ON",
-    "always_off": "ALWAYS_OFF",
-    "traceidratio": "TraceIdRatioBased",
-    "parentbased_always_on": "DEFAULT_ON",
-    "parentbased_always_off": "DEFAULT_OFF",
-    "parentbased_traceidratio": "ParentBasedTraceIdRatio",
-}
-"""What ``OTEL_TRACES_SAMPLER`` may name, and its name in ``opentelemetry.sdk.trace.sampling``."""
-
-DEFAULT_SAMPLER = "parentbased_always_on"
+_ROOTS = ("always_on", "always_off", "traceidratio")
+_SAMPLERS = (*_ROOTS, *(f"parentbased_{name}" for name in _ROOTS))
+_DEFAULT_SAMPLER = "parentbased_always_on"
 _DEFAULT_TIMEOUT = 10.0
 _PORTS = {"http": 80, "https": 443}
 _SHOWN = 300
@@ -44,9 +33,9 @@ class Settings:
     endpoint: str | None = field(default=None, repr=False)
     protocol: Protocol = "http/protobuf"
     timeout: float = _DEFAULT_TIMEOUT
-    sdk_disabled: bool = False
-    exporter: Literal["none", "otlp"] = "otlp"
-    sampler: str = DEFAULT_SAMPLER
+    off: bool = False
+    """The environment says that no spans shall be made."""
+    sampler: str = _DEFAULT_SAMPLER
     rate: float = 1.0
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     gzip: bool = False
@@ -67,7 +56,7 @@ class Settings:
     @property
     def exporting(self) -> bool:
         """Whether spans are to be sent at all."""
-        return self.endpoint is not None and not self.sdk_disabled and self.exporter == "otlp"
+        return self.endpoint is not None and not self.off
 
     def describe(self) -> str:
         """The endpoint as people may see it: without credentials, query and fragment."""
@@ -94,21 +83,20 @@ class _Reader:
 
     def settings(self) -> Settings:
         """The settings, and what is wrong with them."""
-        exporter = self._exporter()
+        exporters = self._read("OTEL_TRACES_EXPORTER")[1].lower().replace(",", " ").split()
+        if other := [name for name in exporters if name not in ("otlp", "none")]:
+            self._problems.append(f"OTEL_TRACES_EXPORTER={','.join(other)[:80]} is not supported; otlp and none are")
         protocol, endpoint = self._target()
         scheme = split_address(endpoint or "").scheme
-        sampler = self._one_of(SAMPLERS, *self._read("OTEL_TRACES_SAMPLER"), DEFAULT_SAMPLER)
+        sampler = self._one_of(_SAMPLERS, *self._read("OTEL_TRACES_SAMPLER"), _DEFAULT_SAMPLER)
         rate = self._read("OTEL_TRACES_SAMPLER_ARG") if sampler.endswith("traceidratio") else ("", "")
         return Settings(
             endpoint=endpoint,
             protocol=protocol,
-            timeout=self._number(
-                *self._option("TIMEOUT"), _DEFAULT_TIMEOUT, "of seconds", lambda n: 0 < n < float("inf")
-            ),
-            sdk_disabled=self._read("OTEL_SDK_DISABLED")[1].lower() == "true",
-            exporter=exporter,
+            timeout=self._number(*self._option("TIMEOUT"), _DEFAULT_TIMEOUT, least=0.001, most=86_400),
+            off=self._read("OTEL_SDK_DISABLED")[1].lower() == "true" or (bool(exporters) and "otlp" not in exporters),
             sampler=sampler,
-            rate=self._number(*rate, 1.0, "from 0 to 1", lambda n: 0 <= n <= 1),
+            rate=self._number(*rate, 1.0, least=0, most=1),
             headers=self._headers(),
             gzip=self._one_of(("none", "gzip"), *self._option("COMPRESSION"), "none") == "gzip",
             insecure=scheme == "http" if scheme else self._option("INSECURE")[1].lower() == "true",
@@ -132,42 +120,33 @@ class _Reader:
             self._problems.append(f"{variable}={value[:80]} is not supported; {default} is used")
         return value.lower() if value.lower() in known else default
 
-    def _number(self, variable: str, value: str, default: float, what: str, good: Callable[[float], bool]) -> float:
+    def _number(self, variable: str, value: str, default: float, *, least: float, most: float) -> float:
         try:
             number = float(value or default)
         except ValueError:
             number = float("nan")
-        if good(number):
+        if least <= number <= most:
             return number
-        self._problems.append(f"{variable}={value[:80]} is no number {what}; {default:g} is used")
+        self._problems.append(f"{variable}={value[:80]} is no number from {least:g} to {most:g}; {default:g} is used")
         return default
 
     def _target(self) -> tuple[Protocol, str | None]:
         """Protocol and address; no address where it or the protocol cannot be used."""
         variable, endpoint = self._option("ENDPOINT")
         named, value = self._option("PROTOCOL")
-        parts = split_address(endpoint)
         found = [protocol for protocol in _PROTOCOLS if protocol == value.lower()]
+        protocol = found[0] if found else "grpc" if port_of(endpoint) == 4317 and not value else "http/protobuf"
+        parts = split_address(endpoint)
+        usable = parts.scheme in ("http", "https") or (protocol == "grpc" and not parts.scheme)
         if value and not found:
             self._problems.append(f"no spans are sent: {named}={value[:80]} is none of {', '.join(_PROTOCOLS)}")
-            return "http/protobuf", None
-        protocol = found[0] if found else "grpc" if port_of(endpoint) == 4317 else "http/protobuf"
-        if not endpoint:
-            return protocol, None
-        good = parts.scheme in ("http", "https") or (protocol == "grpc" and not parts.scheme)
-        if not (good and port_of(endpoint) and parts.hostname):
+        elif endpoint and not (usable and port_of(endpoint) and parts.hostname):
             self._problems.append(f"no spans are sent: {variable} is no http or https address")
-            return protocol, None
-        if protocol != "grpc" and "TRACES" not in variable:  # the one for all signals is a base
-            endpoint = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/v1/traces"))
-        return protocol, endpoint
-
-    def _exporter(self) -> Literal["none", "otlp"]:
-        variable, value = self._read("OTEL_TRACES_EXPORTER")
-        names = [name.strip() for name in value.lower().split(",") if name.strip()]
-        if other := [name for name in names if name not in ("otlp", "none")]:
-            self._problems.append(f"{variable}={','.join(other)[:80]} is not supported; otlp and none are")
-        return "otlp" if not names or "otlp" in names else "none"
+        elif endpoint and protocol != "grpc" and "TRACES" not in variable:  # the one for all signals is a base
+            return protocol, urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/v1/traces"))
+        else:
+            return protocol, endpoint or None
+        return protocol, None
 
     def _headers(self) -> dict[str, str]:
         variable, value = self._option("HEADERS")

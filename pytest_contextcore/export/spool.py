@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from ..files import append_whole, is_file_at, lock
+from ..files import append_whole, is_file_at, lock, write_atomic
 from . import wire
 
 _LONGEST = wire.MAX_FRAME + 16
@@ -36,13 +36,8 @@ class Spool:
 
     No method raises what the file system refuses: ``problem`` says it in one line, ``lost`` counts the spans that could
     not be kept. Threads may share a spool; each process needs its own file. Whoever writes holds a shared lock on it,
-    so that `claim` tells whether its run is over.
-
-    Args:
-        path: the file.
-        head: what a new file begins with.
-        keep: sending does not remove the file.
-        note: where it is noted what was accepted; default: beside the file.
+    so that `claim` tells whether its run is over. ``head`` is what a new file begins with. ``keep``: sending does not
+    remove the file. ``note``: where it is noted what was accepted; default: beside the file.
     """
 
     def __init__(self, path: Path, head: bytes = b"", *, keep: bool = False, note: Path | None = None) -> None:
@@ -87,9 +82,6 @@ class Spool:
         with self._lock:
             self._closed = True
             self._release()
-            if self._claim is not None:
-                os.close(self._claim)
-                self._claim = None
 
     def _open(self) -> int:
         if self._descriptor is None:
@@ -145,10 +137,9 @@ class Spool:
         """How many spans no collector has accepted yet."""
         try:
             return sum(piece.whole for piece in self.pieces(self.position()))
-        except FileNotFoundError:
-            return 0
         except OSError as error:
-            self._remember(error)
+            if not isinstance(error, FileNotFoundError):
+                self._remember(error)
             return 0
 
     def claim(self) -> bool:
@@ -161,13 +152,16 @@ class Spool:
                 self._remember(error)
                 return False
 
+    @property
+    def trouble(self) -> list[str]:
+        """What was lost, and why, in a line; nothing if all went well."""
+        return [f"spool {self.problem}; {self.lost} spans are lost"] if self.problem else []
+
     # -- what became of it -------------------------------------------------------------------------------------------
     def accepted(self, offset: int) -> None:
         """Note that everything before this offset was accepted, or was put aside."""
-        aside = self._note.with_name(f"{self._note.name}.new")
         try:
-            aside.write_text(f"{offset} {self._digest(offset)}\n", encoding="ascii")
-            aside.replace(self._note)
+            write_atomic(self._note, f"{offset} {self._digest(offset)}\n".encode(), durable=False)
         except OSError as error:
             self._remember(error)
 
@@ -204,9 +198,10 @@ class Spool:
         return data[: _head_end(data)]
 
     def _release(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        for descriptor in (self._descriptor, self._claim):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._descriptor = self._claim = None
 
     def _digest(self, offset: int) -> int:
         with self.path.open("rb") as file:

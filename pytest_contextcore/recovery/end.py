@@ -7,10 +7,11 @@ the spool says. Who runs a plan anew ends what the last run left open before the
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeGuard
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from ..errors import EvidenceError
 from ..export import wire
@@ -18,12 +19,14 @@ from ..export.outbox import SUFFIX as SPOOL
 from ..export.spool import Spool
 from ..ids import ID
 from ..span import INTERRUPTED, SpanData
-from ..spans.of_trace import interrupted_parent, phase_spans
+from ..spans.of_trace import interrupted_parent, phase_spans, program_span
 from ..spans.writer import SUFFIX, Emitted
 from ..trace.evidence import Evidence, GateEvidence, ProgramEvidence, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
 from ..trace.rules import DESELECTED
-from .read import catch_up, cut_off, look, program_spans, spans_in
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _RUN = re.compile(r"[0-9a-f]{32}")
 
@@ -37,7 +40,7 @@ def end_open_spans(spool: Spool) -> int:
 def end_open_spans_of_plan(own: Path, spool: Spool) -> int:
     """End in a spool, which has the spans of a plan's own file, what a killed run left open; how many spans."""
     evidence = _evidence(own.parent, own.name.removesuffix(SUFFIX))
-    return _append(spool, missing_spans(evidence, [spool.path])) if _was_cut_off(evidence) else 0
+    return _append(spool, _missing_spans(evidence, [spool.path])) if _was_cut_off(evidence) else 0
 
 
 def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> None:
@@ -48,10 +51,10 @@ def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> None:
     evidence = _evidence(out, trace_id)
     if not _was_cut_off(evidence):
         return
-    _, *spools = files_of(out, trace_id, evidence.runs[-1] if evidence.runs else "")
+    spools = _spools(out, evidence.runs[-1] if evidence.runs else "")
     for spool in map(Spool, spools):
-        if any(span.span_id == evidence.otel_span_id for span in spans_in(spool.opened)) and spool.claim():
-            _append(spool, missing_spans(evidence, spools, joined=joined))
+        if any(span.span_id.hex() == evidence.otel_span_id for span in spans_in(spool.opened)) and spool.claim():
+            _append(spool, _missing_spans(evidence, spools, joined=joined))
         spool.close()
 
 
@@ -60,20 +63,13 @@ def emitted(out: Path, evidence: Evidence) -> Emitted:
 
     Gates below which a span stands have begun in the evidence afterwards.
     """
-    own, *spools = files_of(out, evidence.trace_id, evidence.runs[-1])
-    kept, sent = look([own]), look(spools)
+    kept, sent = look([out / f"{evidence.trace_id}{SUFFIX}"]), look(_spools(out, evidence.runs[-1]))
     for seen in (kept, sent):
         catch_up(evidence, seen)
     return Emitted(kept.ended, sent.ended)
 
 
-def files_of(out: Path, trace_id: str, run_id: str) -> list[Path]:
-    """A plan's own file and the spools of a run."""
-    spools = sorted((out / "spool").glob(f"{run_id}*{SPOOL}")) if _RUN.fullmatch(run_id) else []  # may be edited
-    return [out / f"{trace_id}{SUFFIX}", *spools]
-
-
-def missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = False) -> list[SpanData]:
+def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = False) -> list[SpanData]:
     """The spans of a trace that was killed, and that files lack, as they are if nothing more happens; the parent last.
 
     What was open ended at the last moment that is known of its run. ``joined``: another run will end the parent, and
@@ -81,7 +77,7 @@ def missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = F
     """
     evidence, seen = evidence.model_copy(deep=True), look(files)
     catch_up(evidence, seen)
-    last, marked = max(seen.last, *_times(evidence)), set[str]()
+    last, marked = max(seen.last, _last_moment(evidence)), set[str]()
     for phase in evidence.spans:
         if phase.status is Status.IN_PROGRESS:
             marked |= {phase.otel_span_id, *cut_off(phase, INTERRUPTED, last)}
@@ -107,12 +103,12 @@ def _end(spool: Spool, placeholder: bytes) -> int:
     scope = messages.scope_of(placeholder)
     (span,) = scope.spans
     run, out = spool.path.name[:32], spool.path.parent.parent
-    _, *spools = files_of(out, "", run)
+    spools = _spools(out, run)
     evidence = _evidence(out, span.name) if ID.fullmatch(span.name) else None
     if evidence is not None and (evidence.trace_id, evidence.otel_span_id) == (span.name, span.span_id.hex()):
         if evidence.runs[-1:] != [run] or not _was_cut_off(evidence):
             return 0  # it came to its end, or a later run goes on with it
-        return _append(spool, missing_spans(evidence, spools))
+        return _append(spool, _missing_spans(evidence, spools))
     seen = look(spools)
     if span.span_id.hex() in seen.ended:
         return 0
@@ -133,11 +129,16 @@ def _was_cut_off(evidence: Evidence | None) -> TypeGuard[Evidence]:
     return running or None in waiting or DESELECTED not in waiting
 
 
-def _times(evidence: Evidence) -> Iterator[int]:
-    yield evidence.started_at or 0
+def _spools(out: Path, run_id: str) -> list[Path]:
+    """The spools of a run."""
+    return sorted((out / "spool").glob(f"{run_id}*{SPOOL}")) if _RUN.fullmatch(run_id) else []  # may be edited
+
+
+def _last_moment(evidence: Evidence) -> int:
+    parts: list[Evidence | SpanEvidence | GateEvidence | ProgramEvidence] = [evidence, *evidence.spans]
     for phase in evidence.spans:
-        parts: Iterable[SpanEvidence | GateEvidence | ProgramEvidence] = (phase, *phase.gates, *phase.programs)
-        yield from (time for part in parts for time in (part.started_at, part.ended_at) if time is not None)
+        parts += [*phase.gates, *phase.programs]
+    return max(max(part.started_at or 0, part.ended_at or 0) for part in parts)
 
 
 def _evidence(out: Path, trace_id: str) -> Evidence | None:
@@ -145,3 +146,81 @@ def _evidence(out: Path, trace_id: str) -> Evidence | None:
         return load_evidence(evidence_path(out, trace_id))
     except (EvidenceError, ValueError):  # the latter for a name that no file can have
         return None
+
+
+class Seen(NamedTuple):
+    """What files have: ids of spans that ended, when the first one below each began, the last moment known of."""
+
+    ended: set[str]
+    below: dict[str, int]
+    last: int
+
+
+def look(files: Iterable[Path]) -> Seen:
+    """What stands in files of spans."""
+    ended: set[str] = set()
+    below: dict[str, int] = {}
+    last = 0
+    for span in (span for path in files for span in spans_in(path)):
+        parent, start = span.parent_span_id.hex(), span.start_time_unix_nano
+        ended.add(span.span_id.hex())
+        below[parent] = min(below.get(parent, start), start)
+        last = max(last, span.end_time_unix_nano)
+    return Seen(ended, below, last)
+
+
+def spans_in(path: Path) -> Iterator[Span]:
+    """The spans of a spool or of a plan's own file; what is damaged or cannot be read is left out."""
+    from ..export.messages import scope_of  # noqa: PLC0415  (protobuf: only after a kill)
+
+    try:
+        for frame in _frames_in(path):
+            yield from scope_of(frame).spans
+    except OSError:
+        return
+
+
+def _frames_in(path: Path) -> Iterator[bytes]:
+    if not path.name.endswith(SUFFIX):
+        yield from (piece.data for piece in Spool(path).pieces() if piece.whole)
+        return
+    from ..export.messages import from_json  # noqa: PLC0415  (protobuf: only after a kill)
+
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                frames = from_json(json.loads(line))[1]
+            except (ValueError, RecursionError):  # torn or damaged
+                continue
+            yield from frames
+
+
+def catch_up(evidence: Evidence, seen: Seen) -> None:
+    """Gates below which a span stands have begun, though the evidence, a moment behind, does not say so yet."""
+    for phase in evidence.spans:
+        for gate in phase.gates if phase.status is Status.IN_PROGRESS else ():
+            if gate.started_at is None and (start := seen.below.get(gate.otel_span_id)) is not None:
+                gate.started_at = max(start, phase.started_at or 0)
+
+
+def cut_off(phase: SpanEvidence, why: str, moment: int) -> set[str]:
+    """End the gates and programs that were open when the process died; the ids of their spans."""
+    ended: set[str] = set()
+    for gate in phase.gates:
+        if gate.started_at is not None and gate.ended_at is None:
+            gate.reason, gate.ended_at = why, moment
+            ended.add(gate.otel_span_id)
+    for program in phase.programs:
+        if program.started_at is not None and program.ended_at is None:
+            program.end, program.ended_at = why, moment
+            ended.add(program.otel_span_id)
+    return ended
+
+
+def program_spans(evidence: Evidence, phase: SpanEvidence) -> Iterator[SpanData]:
+    """The spans of the programs that a phase ran, each below the gate in which it was started."""
+    for program in phase.programs:
+        start = program.started_at or 0
+        around = [gate for gate in phase.gates if (gate.started_at or start + 1) <= start <= (gate.ended_at or start)]
+        inner = max(around, key=lambda gate: gate.started_at or 0, default=None)
+        yield program_span(evidence, program, (inner or phase).otel_span_id)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from ..export.otlp_json import line
+from ..export import wire
 from ..export.outbox import Outbox
 from ..files import append_whole, end_line, is_file_at, lock
 from ..span import SpanData
@@ -27,23 +27,15 @@ class Emitted(NamedTuple):
     sent: Collection[str] = ()
 
 
-class _Once:
-    """Writes spans to one place, none of them twice. What an exception kept from it is written with the next ones.
+class _Target(NamedTuple):
+    """A place to which no span is written twice. What an exception kept from it waits for the next spans.
 
     Ctrl-C and the deadline of a phase come at any moment, also while spans are written.
     """
 
-    def __init__(self, write: Callable[[list[SpanData]], None], there: Collection[str]) -> None:
-        self._write = write
-        self._there = set(there)
-        self.waiting: dict[str, SpanData] = {}
-
-    def __call__(self) -> None:
-        """Write what waits, unless it is there."""
-        if waiting := [span for span in self.waiting.values() if span.span_id not in self._there]:
-            self._write(waiting)
-        self._there.update(self.waiting)
-        self.waiting.clear()
+    write: Callable[[list[SpanData]], None]
+    there: set[str]
+    waiting: dict[str, SpanData]
 
 
 class PlanSpans:
@@ -59,63 +51,52 @@ class PlanSpans:
     """
 
     def __init__(
-        self,
-        recorder: TraceRecorder,
-        out: Path,
-        outbox: Outbox,
-        *,
-        sampled: bool,
-        emitted: Emitted | None = None,
+        self, recorder: TraceRecorder, out: Path, outbox: Outbox, *, sampled: bool, emitted: Emitted | None = None
     ) -> None:
         self.path = out / f"{recorder.plan.trace.id}{SUFFIX}"
         self.problem: str | None = None
         self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
         there = emitted or Emitted()
-        self._targets = [_Once(self._append, there.kept)]
+        self._targets = [_Target(self._append, set(there.kept), {})]
         if sampled:
-            self._targets.append(_Once(outbox.put, there.sent))
+            self._targets.append(_Target(outbox.put, set(there.sent), {}))
         self._held: int | None = None
         self._lock = threading.RLock()
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change; a phase may run programs in several threads."""
+        evidence = self._recorder.evidence
         with self._lock:
-            self._note(change, span, gate)
+            if change is Change.TRACE_STARTED:
+                self._begin()
+            elif change is Change.GATE_ENDED and span is not None and gate is not None:
+                self._emit([gate_span(evidence, span, gate)])
+            elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
+                self._emit(list(phase_spans(evidence, span)))
+            elif change is Change.TRACE_ENDED:
+                ended = evidence.ended_at is not None
+                rest = [
+                    found
+                    for held in evidence.spans
+                    if (ended and held.status is Status.NOT_STARTED) or (held.reused and not evidence.joined)
+                    for found in phase_spans(evidence, held)
+                ]
+                self._emit([*rest, parent_span(evidence, self._recorder.now())] if ended else rest)
+                self._let_go()
 
     def child(self, span: SpanData) -> None:
         """Write a span within a phase that is no gate's: of a program, of a subtest."""
         with self._lock:
             self._emit([span])
 
-    def _note(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
-        if change is Change.TRACE_STARTED:
-            self._begin()
-        elif change is Change.GATE_ENDED and span is not None and gate is not None:
-            self._emit([gate_span(self._recorder.evidence, span, gate)])
-        elif change is Change.PHASE_ENDED and span is not None and span.status is not Status.NOT_STARTED:
-            self._emit(self._phase(span))
-        elif change is Change.TRACE_ENDED:
-            evidence = self._recorder.evidence
-            ended = evidence.ended_at is not None
-            rest = [
-                s
-                for held in evidence.spans
-                if (ended and held.status is Status.NOT_STARTED) or (held.reused and not evidence.joined)
-                for s in self._phase(held)
-            ]
-            if ended:
-                rest.append(parent_span(evidence, self._recorder.now()))
-            self._emit(rest)
-            self._let_go()
-
-    def _phase(self, span: SpanEvidence) -> list[SpanData]:
-        return list(phase_spans(self._recorder.evidence, span))
-
     def _emit(self, spans: list[SpanData]) -> None:
         for target in self._targets:
             target.waiting.update((span.span_id, self._in_trace(span)) for span in spans)
-        for target in self._targets:
-            target()
+        for write, there, waiting in self._targets:
+            if missing := [span for span in waiting.values() if span.span_id not in there]:
+                write(missing)
+            there.update(waiting)
+            waiting.clear()
 
     def _in_trace(self, span: SpanData) -> SpanData:
         remote = self._recorder.remote
@@ -126,32 +107,31 @@ class PlanSpans:
         try:
             self._hold(os.O_TRUNC)
         except OSError as error:
-            self._remember(error)
+            self.problem = f"spans not written to {self.path}: {error.strerror or error}"
         if self._sampled:
             self._outbox.begin(self._in_trace(interrupted_parent(self._recorder.evidence, self._recorder.now())))
 
     def _append(self, spans: list[SpanData]) -> None:
         """All of these spans, or none of them where the disk refuses."""
+        from ..export.messages import message_line  # noqa: PLC0415  (protobuf, when a plan runs)
+
         try:
             if self._held is not None and not is_file_at(self.path, self._held):
                 self._let_go()
                 self.problem = f"spans: {self.path} was removed while the run went on; it has those that came later"
-            if self._held is None:
-                self._hold()
-            if self._held is not None:
-                end_line(self._held)
-                append_whole(self._held, f"{line(spans, self._outbox.resource)}\n".encode())
+            held = self._hold() if self._held is None else self._held
+            end_line(held)
+            message = b"".join([wire.head(self._outbox.resource), *map(wire.frame, spans)])
+            append_whole(held, f"{message_line(message)}\n".encode())
         except OSError as error:
-            self._remember(error)
+            self.problem = f"spans not written to {self.path}: {error.strerror or error}"
 
-    def _remember(self, error: OSError) -> None:
-        self.problem = f"spans not written to {self.path}: {error.strerror or error}"
-
-    def _hold(self, flags: int = 0) -> None:
+    def _hold(self, flags: int = 0) -> int:
         """Open the file; a lock on it tells a replay that the run goes on."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._held = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | flags, 0o666)
         lock(self._held)
+        return self._held
 
     def _let_go(self) -> None:
         if self._held is not None:

@@ -10,6 +10,8 @@ import json
 import os
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +21,24 @@ from ..commands.cli import Group, refuse
 from ..errors import TaskRefused, TaskStateError
 from ..export.provider import sampled
 from ..export.settings import Settings
+from ..export.spool import Spool
 from ..ids import Remote, new_span_id, new_trace_id, remote_parent
 from ..redact import redact
 from ..text import duration
 from . import rules
-from .export import keep, send_finished
 from .listing import chosen, document, shown, tree
-from .model import BLOCKED, FAILED, SETTABLE, STATUSES, Book, Task
+from .model import BLOCKED, COMPLETED, FAILED, SETTABLE, STATUSES, Book, Task
 from .store import VERSION, Store
 
 DEFAULT_PROJECT = "contextcore"
 """The project of lines that name none, on the command line or in ``CONTEXTCORE_PROJECT``."""
+
+PATIENCE = 0.25
+"""Seconds that a command waits for a collector; ``CONTEXTCORE_SEND_SECONDS`` names others, 0 for never."""
+
+SECONDS = "CONTEXTCORE_SEND_SECONDS"
+_MOST = 200
+"""Spools that one command sends."""
 
 
 @click.group("task", cls=Group, no_args_is_help=False)
@@ -87,12 +96,8 @@ def _start(store: Store, project: str | None, task_id: str, *, title: str | None
     remote = remote_parent(os.environ)
     origin = remote or Remote(new_trace_id(), "", sampled=True)
     origin = origin._replace(sampled=sampled(Settings.from_environ(os.environ), remote, origin.trace_id))
-    new = {**given, "title": title or task_id, "origin": origin, "span_id": new_span_id()}
-
-    def started(book: Book) -> Task:
-        return rules.start(book, project or DEFAULT_PROJECT, task_id, now=time.time_ns(), **new)
-
-    task = _change(store, started)
+    new = {**given, "project": project or DEFAULT_PROJECT, "title": title or task_id, "origin": origin}
+    task = _change(store, lambda book: rules.start(book, task_id, span_id=new_span_id(), now=time.time_ns(), **new))
     where = f"under {task.parent_id}" if task.parent_id else f"trace {task.trace_id}"
     print(f"{task.id} started: {shown(task.title)} ({shown(task.type)}, {where})")
     return 0
@@ -106,8 +111,7 @@ def _changing(rule: Callable[..., Task]) -> Callable[..., int]:
             raise click.UsageError(f"--status {status} needs --reason", click.get_current_context())
 
         def changed(book: Book) -> Task:
-            task = rules.open_task(book, project or DEFAULT_PROJECT, task_id)
-            return rule(book, task, now=time.time_ns(), **given)
+            return rule(book, rules.open_task(book, task_id, project), now=time.time_ns(), **given)
 
         task = _change(store, changed)
         why = task.reason or task.blocked_reason
@@ -126,41 +130,53 @@ def _change(store: Store, change: Callable[[Book], Task]) -> Task:
     with store.locked():
         book = store.read()
         task = change(book)
-        book = book.put(task)
-        spool = store.spool_path(task)
-        if not task.is_open and task.sampled and not _off(Settings.from_environ(os.environ)):
-            keep(store, book, task)
+        book[task.id] = task
+        if not task.is_open and task.sampled and not Settings.from_environ(os.environ).off:
+            store.keep(book, task)
         try:
             store.write(book)
         except TaskStateError:
-            spool.unlink(missing_ok=True)  # the task goes on, so its span does, too
+            store.spool_path(task).unlink(missing_ok=True)  # the task goes on, so its span does, too
             raise
     return task
-
-
-def _off(settings: Settings) -> bool:
-    """Whether the environment says that no spans shall be made."""
-    return settings.sdk_disabled or settings.exporter == "none"
 
 
 def _send(store: Store, task: Task) -> None:
     """Send finished spans, or say where they are; whatever becomes of them, the task has ended."""
     settings = Settings.from_environ(os.environ)
-    problems = [*settings.problems]
-    if settings.exporting:
-        problems += (unsent := send_finished(settings, store, os.environ))
-        if not unsent:
-            print(f"span sent to {settings.describe()}")
-    elif not _off(settings):
+    unsent = _send_finished(settings, store) if settings.exporting else []
+    if settings.exporting and not unsent:
+        print(f"span sent to {settings.describe()}")
+    elif not settings.exporting and not settings.off:
         print(f"span kept in {store.spool_path(task)}")
-    for line in problems:
+    for line in (*settings.problems, *unsent):
         refuse(line)
+
+
+def _send_finished(settings: Settings, store: Store) -> list[str]:
+    """Send the spans that wait, if that can be done at once; lines about what did not go well."""
+    later = str(store.spools / "task-*.otlp")
+    text = os.environ.get(SECONDS, "") or str(PATIENCE)
+    seconds = min(60.0, float(text)) if text.replace(".", "", 1).isdecimal() else 0.0
+    if not seconds:
+        return [f"spans not sent to {settings.describe()}: {SECONDS} is {text}; later: contextcore replay {later}"]
+    from ..export.send import send  # noqa: PLC0415  (where somebody is asked)
+
+    found = [Spool(path) for path in islice(store.spools.glob("task-*.otlp"), _MOST)]
+    spools = [spool for spool in found if spool.claim()]
+    try:
+        lines = send(settings, spools, seconds=seconds, free=0.0, attempts=1, later=later).lines
+        busy = sum(spool.path.exists() for spool in found if spool not in spools)
+        return [*lines, *([f"{busy} spans are being sent by another command"] if busy else [])]
+    finally:
+        for spool in found:
+            spool.close()
 
 
 def _list(store: Store, project: str | None, status: str | None, form: str) -> int:
     wanted = chosen(store.read(), project, status)
     if form == "json":
-        print(json.dumps({"schema_version": VERSION, "tasks": [document(task) for task in wanted]}, indent=2))
+        print(json.dumps({"schema_version": VERSION, "tasks": [*map(document, wanted.values())]}, indent=2))
     else:
         print("\n".join(tree(wanted, time.time_ns())) or f"no tasks in {store.path}")
     return 0
@@ -185,9 +201,9 @@ _add("block", "Say that a task cannot go on.", [
     _option("--reason", required=True, help="Why not."),
     _NEXT_ACTION,
     _option("--by", help="Id of the task that it waits for."),
-], _changing(rules.block))  # fmt: skip
+], _changing(partial(rules.update, status=BLOCKED)))  # fmt: skip
 _add("unblock", "Say that a blocked task can go on.", [_ID, _BY], _changing(rules.unblock))
-_add("complete", "End a task: it is done.", [_ID, _BY], _changing(rules.complete))
+_add("complete", "End a task: it is done.", [_ID, _BY], _changing(partial(rules.update, status=COMPLETED)))
 _add("cancel", "End a task: it is given up, and its span failed.", [
     _ID, _option("--reason", help="Why."), _BY,
 ], _changing(rules.cancel))  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,32 +61,14 @@ class Task:
         return self.ended_at is None
 
 
-class Book:
-    """All tasks of a state folder, by project and id, in the order in which they were started. It never changes."""
+Book = dict[str, Task]
+"""All tasks of a state folder by id, in the order in which they were started."""
 
-    def __init__(self, tasks: Iterable[Task] = ()) -> None:
-        self._tasks = {(task.project, task.id): task for task in tasks}
 
-    def __iter__(self) -> Iterator[Task]:
-        return iter(self._tasks.values())
-
-    def find(self, project: str, task_id: str | None) -> Task | None:
-        """The task with this id."""
-        return self._tasks.get((project, task_id or ""))
-
-    def of(self, project: str) -> list[Task]:
-        """The tasks of a project."""
-        return [task for task in self if task.project == project]
-
-    def ancestors(self, task: Task) -> list[Task]:
-        """The tasks above a task, the nearest first."""
-        found: list[Task] = []
-        above = self.find(task.project, task.parent_id)
-        while above is not None and above not in found:
-            found.append(above)
-            above = self.find(above.project, above.parent_id)
-        return found
-
-    def put(self, changed: Task) -> Book:
-        """The tasks with this one changed or added."""
-        return Book([*self, changed])
+def ancestors(book: Book, task: Task) -> list[Task]:
+    """The tasks above a task, the nearest first."""
+    found: list[Task] = []
+    while (above := book.get(task.parent_id or "")) is not None and above not in found:
+        found.append(above)
+        task = above
+    return found

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from ..errors import TaskRefused
 from ..ids import ID, ID_RULE, MAX_ID, Remote
-from .model import BLOCKED, COMPLETED, FAILED, IN_PROGRESS, Book, Task, TaskEvent
+from .model import BLOCKED, FAILED, IN_PROGRESS, Book, Task, TaskEvent
 
 
 def start(
-    book: Book, project: str, task_id: str, *,
-    title: str, type: str, parent: str | None, origin: Remote, span_id: str, now: int,
+    book: Book, task_id: str, *,
+    project: str, title: str, type: str, parent: str | None, origin: Remote, span_id: str, now: int,
 ) -> Task:  # fmt: skip
     """A new task, below the named parent or, by its id, below the open task with the longest prefix of it.
 
@@ -19,14 +19,18 @@ def start(
     """
     _check_id(task_id)
     _check_id(project, "--project")
-    if known := book.find(project, task_id):
+    if known := book.get(task_id):
         action = f"contextcore task update --id {task_id} …" if known.is_open else "choose another id"
-        expected = f"an id that project {project} has not used"
-        raise TaskRefused(f"task {task_id} was started before", f"it is {known.status}", expected, action)
+        observed = f"it is {known.status}, in project {known.project}"
+        raise TaskRefused(f"task {task_id} was started before", observed, "an id that was not used", action)
     if parent:
-        above: Task | None = open_task(book, project, parent, "--parent")
+        above: Task | None = open_task(book, parent, project, "--parent")
     else:
-        fitting = [task for task in book.of(project) if task.is_open and task_id.startswith(f"{task.id}-")]
+        fitting = [
+            task
+            for task in book.values()
+            if task.is_open and task.project == project and task_id.startswith(f"{task.id}-")
+        ]
         above = max(fitting, key=lambda task: len(task.id), default=None)
     if above is not None:
         now = max(now, above.started_at)
@@ -42,46 +46,34 @@ def start(
 
 
 def update(
-    book: Book, task: Task, *, status: str, reason: str | None, next_action: str | None, by: str | None, now: int
-) -> Task:
-    """The task with another status, as the other functions give it."""
+    book: Book, task: Task, *,
+    status: str, now: int, reason: str | None = None, next_action: str | None = None, by: str | None = None,
+) -> Task:  # fmt: skip
+    """The task with another status; ``by`` is who says so, or the id of the task that a blocked one waits for."""
+    if task.status == BLOCKED and status != FAILED:
+        observed, action = f"blocked: {task.blocked_reason}", f"contextcore task unblock --id {task.id}"
+        raise TaskRefused(f"task {task.id} cannot become {status}", observed, "a task that is in_progress", action)
     if status == BLOCKED:
-        return block(book, task, reason=reason or "", next_action=next_action, by=by, now=now)
-    if status == COMPLETED:
-        return complete(book, task, by=by, now=now)
-    if status == FAILED:
-        return _ended(book, task, FAILED, reason, by=by, now=now)
-    _refuse_blocked(task, f"cannot become {status}")
-    return _changed(task, status, now, by)
-
-
-def complete(book: Book, task: Task, *, by: str | None, now: int) -> Task:
-    """The task, done."""
-    _refuse_blocked(task, f"cannot become {COMPLETED}")
-    return _ended(book, task, COMPLETED, None, by=by, now=now)
+        return _blocked(book, task, reason or "", next_action, on=by, now=now)
+    if status == IN_PROGRESS:
+        return _changed(task, status, now, by)
+    reason = reason if status == FAILED else None
+    children = [child for child in book.values() if child.parent_id == task.id]
+    if still_open := [child.id for child in children if child.is_open]:
+        raise TaskRefused(
+            f"task {task.id} cannot become {status} before its subtasks end",
+            f"open: {', '.join(still_open)}",
+            "every subtask completed or cancelled",
+            f"contextcore task complete --id {still_open[0]}",
+        )
+    now = max([now, *(child.ended_at or 0 for child in children)])
+    ended = _changed(task, status, now, by, {"task.reason": reason} if reason else {})
+    return replace(ended, reason=reason, ended_at=ended.events[-1].time)
 
 
 def cancel(book: Book, task: Task, *, reason: str | None, by: str | None, now: int) -> Task:
     """The task, given up: failed, with the reason."""
-    return _ended(book, task, FAILED, f"cancelled: {reason or 'no reason given'}", by=by, now=now)
-
-
-def block(book: Book, task: Task, *, reason: str, next_action: str | None, by: str | None, now: int) -> Task:
-    """The task, blocked; ``by`` is the id of the task that it waits for."""
-    _refuse_blocked(task, "is blocked already")
-    details = {"task.blocked_reason": reason}
-    action = f"Resolve this, then unblock {task.id}: {reason}"
-    if by is not None:
-        _check_id(by, "--by")
-        if by == task.id or book.find(task.project, by) is None:
-            observed = "itself" if by == task.id else f"project {task.project} has no task {by}"
-            expected = "--by with the id of another task"
-            raise TaskRefused(f"task {task.id} cannot be blocked by {by}", observed, expected, "contextcore task list")
-        details["task.blocked_on_span_id"] = by
-        action = f"Complete {by}, then unblock {task.id}."
-    details["task.next_action"] = action = next_action or action
-    blocked = replace(task, blocked_reason=reason, blocked_on=by, next_action=action)
-    return _changed(blocked, BLOCKED, now, None, details)
+    return update(book, task, status=FAILED, reason=f"cancelled: {reason or 'no reason given'}", by=by, now=now)
 
 
 def unblock(book: Book, task: Task, *, by: str | None, now: int) -> Task:
@@ -99,17 +91,14 @@ def comment(book: Book, task: Task, *, text: str, by: str | None, now: int) -> T
     return _with_event(task, "task.commented", now, {"task.comment": text}, by)
 
 
-def open_task(book: Book, project: str, task_id: str, option: str = "--id") -> Task:
-    """The task with this id, which must not have ended."""
+def open_task(book: Book, task_id: str, project: str | None = None, option: str = "--id") -> Task:
+    """The task with this id, which must not have ended; of this project, if one is named."""
     _check_id(task_id, option)
-    _check_id(project, "--project")
-    if (task := book.find(project, task_id)) is None:
-        others = [task.project for task in book if task.id == task_id]
-        observed = f"it is in project {', '.join(others)}" if others else f"{len(book.of(project))} others"
-        action = f"add --project {others[0]}" if others else f"contextcore task start --id {task_id} --title …"
-        raise TaskRefused(
-            f"there is no task {task_id} in project {project}", observed, "the id of a task that was started", action
-        )
+    task = book.get(task_id)
+    if task is None or project not in (None, task.project):
+        observed = f"it is in project {task.project}" if task else f"{len(book)} others"
+        action = f"add --project {task.project}" if task else f"contextcore task start --id {task_id} --title …"
+        raise TaskRefused(f"there is no task {task_id}", observed, "the id of a task that was started", action)
     if not task.is_open:
         observed, expected = f"it is {task.status}, and its span is finished", "a task that is in_progress or blocked"
         raise TaskRefused(f"task {task_id} has ended", observed, expected, "start a task with another id")
@@ -123,24 +112,20 @@ def _check_id(value: str, option: str = "--id") -> None:
         raise TaskRefused(f"{option} is no id", observed, expected, "give another id, such as PI-101-002-S1")
 
 
-def _refuse_blocked(task: Task, what: str) -> None:
-    if task.status == BLOCKED:
-        observed, action = f"blocked: {task.blocked_reason}", f"contextcore task unblock --id {task.id}"
-        raise TaskRefused(f"task {task.id} {what}", observed, "a task that is in_progress", action)
-
-
-def _ended(book: Book, task: Task, status: str, reason: str | None, *, by: str | None, now: int) -> Task:
-    children = [child for child in book.of(task.project) if child.parent_id == task.id]
-    if still_open := [child.id for child in children if child.is_open]:
-        raise TaskRefused(
-            f"task {task.id} cannot become {status} before its subtasks end",
-            f"open: {', '.join(still_open)}",
-            "every subtask completed or cancelled",
-            f"contextcore task complete --id {still_open[0]}",
-        )
-    now = max([now, *(child.ended_at or 0 for child in children)])
-    ended = _changed(task, status, now, by, {"task.reason": reason} if reason else {})
-    return replace(ended, reason=reason, ended_at=ended.events[-1].time)
+def _blocked(book: Book, task: Task, reason: str, next_action: str | None, *, on: str | None, now: int) -> Task:
+    details = {"task.blocked_reason": reason}
+    action = f"Resolve this, then unblock {task.id}: {reason}"
+    if on is not None:
+        _check_id(on, "--by")
+        if on == task.id or on not in book:
+            observed = "itself" if on == task.id else f"there is no task {on}"
+            expected = "--by with the id of another task"
+            raise TaskRefused(f"task {task.id} cannot be blocked by {on}", observed, expected, "contextcore task list")
+        details["task.blocked_on_span_id"] = on
+        action = f"Complete {on}, then unblock {task.id}."
+    details["task.next_action"] = action = next_action or action
+    blocked = replace(task, blocked_reason=reason, blocked_on=on, next_action=action)
+    return _changed(blocked, BLOCKED, now, None, details)
 
 
 def _changed(task: Task, status: str, now: int, by: str | None, details: dict[str, str] | None = None) -> Task:

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import TaskStateError
+from ..export.resource import resource
+from ..export.wire import frame, head
 from ..files import lock, write_atomic
+from .listing import task_span
 from .model import STATUSES, Book, Task, TaskEvent
 
 VERSION = "v1"
-LOCK_SECONDS = 30.0
-"""How long a command waits for others; each holds the lock for a few milliseconds."""
-
 _PAUSE = 0.005
-_HEX = {name: re.compile(f"[0-9a-f]{{{n}}}") for name, n in (("trace_id", 32), ("span_id", 16), ("parent_span_id", 16))}
+_IDS = re.compile("[0-9a-f]{32}(-[0-9a-f]{16}){2}")
 _OTHER_FOLDER = "give another folder with --state"
 
 Part = TypeVar("Part", Task, TaskEvent)
@@ -51,7 +51,7 @@ class Store:
         try:
             return _book(json.loads(self.path.read_bytes()))
         except FileNotFoundError:
-            return Book()
+            return {}
         except OSError as error:
             raise TaskStateError(f"{self.path}: cannot be read: {error.strerror}; next: {_OTHER_FOLDER}") from error
         except (ValueError, TypeError, LookupError, RecursionError) as error:
@@ -65,34 +65,40 @@ class Store:
         Raises:
             TaskStateError: it cannot be written; the old file stands.
         """
-        document = {"schema_version": VERSION, "tasks": [asdict(task) for task in book]}
-        with self.writing():
+        document = {"schema_version": VERSION, "tasks": [asdict(task) for task in book.values()]}
+        with self._writing():
             write_atomic(self.path, json.dumps(document, indent=1).encode() + b"\n", durable=True)
+
+    def keep(self, book: Book, task: Task) -> None:
+        """Write the span of a task that has ended.
+
+        Raises:
+            TaskStateError: it cannot be written.
+        """
+        with self._writing():
+            data = head(resource(os.environ)) + frame(task_span(book, task))
+            write_atomic(self.spool_path(task), data, durable=False)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Let no other command change anything meanwhile.
 
         Raises:
-            TaskStateError: another command holds the lock for too long, or the folder cannot be written to.
+            TaskStateError: the folder cannot be written to.
         """
-        with self.writing():
+        with self._writing():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(self.path.parent / "lock", flags, 0o666)
-        end = time.monotonic() + LOCK_SECONDS
         try:
             while not lock(descriptor, exclusive=True):
-                if time.monotonic() >= end:
-                    said = f"another command has held the lock for {LOCK_SECONDS:g} s"
-                    raise TaskStateError(f"{self.path.parent}: {said}; next: end that command, then try again")
-                time.sleep(_PAUSE)
+                time.sleep(_PAUSE)  # a command holds it for a few milliseconds
             yield
         finally:
             os.close(descriptor)  # and with it the lock
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[None]:
         """Have an error of writing below the folder told as a `TaskStateError`."""
         try:
             yield
@@ -106,25 +112,21 @@ def _book(document: Any) -> Book:
     """The tasks of a document; a ``ValueError``, ``TypeError`` or ``LookupError`` says what is damaged."""
     if document["schema_version"] != VERSION:
         raise ValueError(f"it is of version {ascii(document['schema_version'])[:40]}, not {VERSION}")
-    return Book(map(_task, document["tasks"]))
+    book: Book = {}
+    for entry in document["tasks"]:
+        task = _part(Task, {**entry, "events": tuple(_part(TaskEvent, event) for event in entry["events"])})
+        if not _IDS.fullmatch(f"{task.trace_id}-{task.span_id}-{task.parent_span_id or task.span_id}"):
+            raise ValueError(f"an id of OpenTelemetry is none, in task {task.id!a}")
+        if task.id in book or task.status not in STATUSES:
+            raise ValueError(f"the id is used twice, or the status is unknown, in task {task.id!a}")
+        book[task.id] = task
+    return book
 
 
-def _task(entry: Any) -> Task:
-    task = _part(Task, {**entry, "events": tuple(_part(TaskEvent, event) for event in entry["events"])})
-    for name, form in _HEX.items():
-        if (value := getattr(task, name)) is not None and not form.fullmatch(value):
-            raise ValueError(f"{name} of a task is no id of OpenTelemetry")
-    if task.status not in STATUSES:
-        raise ValueError("the status of a task is unknown")
-    return task
-
-
-def _part(kind: type[Part], entry: Any) -> Part:
+def _part(kind: type[Part], entry: dict[str, Any]) -> Part:
     """A task or an event whose fields have the declared types."""
-    values = {field.name: entry[field.name] for field in fields(kind)}
     for field in fields(kind):
-        value, types = values[field.name], str(field.type).partition("[")[0].split(" | ")
-        texts = value.values() if isinstance(value, dict) else ()
-        if ("None" if value is None else type(value).__name__) not in types or any(type(t) is not str for t in texts):
+        known = str(field.type).partition("[")[0].split(" | ")
+        if type(entry[field.name]).__name__.removesuffix("Type") not in known:
             raise ValueError(f"{field.name} of a task is of another type")
-    return kind(**values)
+    return kind(**entry)

@@ -7,8 +7,7 @@ from pathlib import Path
 from ..errors import EvidenceError
 from ..export.outbox import Outbox
 from ..plan.model import Plan
-from ..recovery.end import emitted
-from ..recovery.read import cut_off, program_spans
+from ..recovery.end import cut_off, emitted, program_spans
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence, SpanEvidence, Status
 from ..trace.file import EvidenceFile, evidence_path, load_evidence

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.export import otlp_json, wire
+from pytest_contextcore.export import wire
 from pytest_contextcore.export.spool import Spool
 from pytest_contextcore.span import INTERRUPTED
 
 from ..support.otlp_receiver import Receiver, parse_json, refused_endpoint
 from ..support.plans import Suite
-from ..support.spools import filled, spans
+from ..support.spools import filled, line, spans
 
 Captured = pytest.CaptureFixture[str]
 KILL = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
@@ -69,6 +69,28 @@ def test_a_replay_that_is_killed_goes_on_where_it_was(path: Path, receiver: Rece
     assert list(path.parent.iterdir()) == []
 
 
+@pytest.mark.skipif(os.environ.get("CONTEXTCORE_LONG") != "1", reason="runs with CONTEXTCORE_LONG=1")
+def test_300_mb_are_sent_in_less_than_100_mb_of_memory(path: Path, receiver: Receiver) -> None:
+    frame = wire.frame(spans(1, "x" * 900_000)[0])
+    spool = Spool(path, wire.head({}))
+    for _ in range(340):
+        assert spool.append(frame)
+    spool.close()
+    assert path.stat().st_size > 300_000_000
+    receiver.keep = False
+    program = (
+        "import resource, subprocess, sys\n"
+        "code = subprocess.call([sys.executable, '-m', 'pytest_contextcore', 'replay', *sys.argv[1:]])\n"
+        "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"
+    )
+    command = [sys.executable, "-c", program, str(path), "--endpoint", receiver.http_endpoint]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    code, megabytes = map(int, done.stdout.splitlines()[-1].split())
+    assert code == 0
+    assert sum(request.spans for request in receiver.requests) == 340
+    assert megabytes < 100
+
+
 def test_a_busy_collector_is_waited_for(path: Path, receiver: Receiver) -> None:
     filled(path, spans(1))
     receiver.script.extend(["unavailable"] * 4)
@@ -112,14 +134,14 @@ def test_a_plans_own_file_is_kept_and_sent_once_to_each_address(
     tmp_path: Path, receiver: Receiver, capsys: Captured
 ) -> None:
     own = tmp_path / "LOAD-7.otlp.jsonl"
-    own.write_text("".join(f"{otlp_json.line([span], {'a': 1})}\n" for span in spans(4)) + '{"torn":')
+    own.write_text("".join(f"{line([span], {'a': 1})}\n" for span in spans(4)) + '{"torn":')
     before = own.read_bytes()
     with Receiver() as other:
         for address, count in ((receiver, 4), (receiver, 0), (other, 4), (other, 0)):
             assert replayed(own, to=address.http_endpoint) == 0
             assert capsys.readouterr().out.startswith(f"{count} spans sent to {address.http_endpoint}/v1/traces")
     assert own.read_bytes() == before
-    own.write_text(f"{otlp_json.line(spans(2), {})}\n")
+    own.write_text(f"{line(spans(2), {})}\n")
     assert replayed(own, to=receiver.http_endpoint) == 0
     assert len(receiver.ids()) == len(receiver.spans) == 6
     notes = own.with_name("notes.jsonl")

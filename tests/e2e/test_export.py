@@ -23,8 +23,8 @@ from ..support.plans import PASSING, Suite
 from ..support.traces import names, one, otlp_lines, sent
 
 Read = Callable[..., dict[str, Any]]
-KILLS = int(os.environ.get("CONTEXTCORE_KILLS", "2"))
-"""How many random moments are tried; ``CONTEXTCORE_KILLS=60`` for the whole of them."""
+KILLS = 60 if os.environ.get("CONTEXTCORE_LONG") == "1" else 2
+"""How many random moments are tried; all of them with ``CONTEXTCORE_LONG=1``."""
 
 MANY = "import pytest\n@pytest.mark.parametrize('n', range({count}))\ndef test_many(n):\n    pass\n"
 LOGGING = """

@@ -194,7 +194,7 @@ class TestAnyProtocol:
 @pytest.mark.parametrize(
     ("mode", "said"),
     [
-        ("close", "the connection was closed before an answer"),
+        ("close", "Remote end closed connection"),
         ("short", "the connection was closed within an answer"),
         ("long", "the answer is longer than 64 KiB"),
         ("redirect", "redirect to http://elsewhere/, which is not followed"),

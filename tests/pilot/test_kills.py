@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.export.spool import Spool
-from pytest_contextcore.recovery import read
+from pytest_contextcore.recovery import end
 from pytest_contextcore.recovery.end import end_open_spans
 from pytest_contextcore.trace.evidence import Evidence, Status
 from pytest_contextcore.trace.file import evidence_path, load_evidence
@@ -92,7 +92,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 
 def links_in(path: Path) -> list[tuple[str, str]]:
     """The spans in a file, each with its parent's id."""
-    return [(span.span_id, span.parent_id) for span in read.spans_in(path)]
+    return [(span.span_id.hex(), span.parent_span_id.hex()) for span in end.spans_in(path)]
 
 
 def spans_in(path: Path) -> set[str]:

@@ -60,13 +60,15 @@ def test_bad_usage_is_exit_code_2(arguments: list[str], capsys: Captured) -> Non
 
 def test_a_project_is_named_by_option_or_environment(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     assert task("start", "--id", "A", "--project", "shop") == 0
+    monkeypatch.setenv("CONTEXTCORE_PROJECT", "other")
     assert task("complete", "--id", "A") == 1
     assert "next: add --project shop" in capsys.readouterr().err
+    assert task("start", "--id", "A") == 1
+    assert "was started before (observed: it is in_progress, in project shop" in capsys.readouterr().err
     monkeypatch.setenv("CONTEXTCORE_PROJECT", "shop")
     assert task("start", "--id", "A-1") == 0
-    assert task("start", "--id", "A", "--project", "other") == 0
-    assert [(t.project, t.id, t.parent_id) for t in Store(Path("out")).read()] == [
-        ("shop", "A", None), ("shop", "A-1", "A"), ("other", "A", None),
+    assert [(t.project, t.id, t.parent_id) for t in Store(Path("out")).read().values()] == [
+        ("shop", "A", None), ("shop", "A-1", "A"),
     ]  # fmt: skip
 
 
@@ -145,10 +147,10 @@ def test_damaged_state_is_refused_and_left_as_it_is(content: str, said: str, cap
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("trace_id", "0123", "trace_id of a task is no id of OpenTelemetry"),
-        ("parent_span_id", "0123", "parent_span_id of a task is no id of OpenTelemetry"),
+        ("trace_id", "0123", "an id of OpenTelemetry is none, in task 'A'"),
+        ("parent_span_id", "0123", "an id of OpenTelemetry is none, in task 'A'"),
         ("started_at", "now", "started_at of a task is of another type"),
-        ("status", "done", "the status of a task is unknown"),
+        ("status", "done", "the status is unknown, in task 'A'"),
     ],
 )
 def test_a_value_that_no_collector_takes_is_refused(name: str, value: str, said: str, capsys: Captured) -> None:
@@ -164,12 +166,3 @@ def test_a_folder_that_cannot_be_made_is_named(capsys: Captured) -> None:
     Path("out").write_text("a file")
     assert task("start", "--id", "A") == 1
     assert "out/tasks: cannot be written to: Not a directory; next: " in capsys.readouterr().err
-
-
-def test_a_lock_that_is_never_let_go_is_given_up_on(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    from pytest_contextcore.tasks import store
-
-    monkeypatch.setattr(store, "LOCK_SECONDS", 0.05)
-    with Store(Path("out")).locked():
-        assert task("start", "--id", "A") == 1
-    assert "another command has held the lock for 0.05 s" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -10,8 +11,8 @@ from pytest_contextcore.errors import TaskRefused
 from pytest_contextcore.ids import Remote
 from pytest_contextcore.spans.of_trace import parent_span, phase_spans
 from pytest_contextcore.tasks import rules
+from pytest_contextcore.tasks.listing import task_span
 from pytest_contextcore.tasks.model import Book, Task
-from pytest_contextcore.tasks.spans import task_span
 from pytest_contextcore.trace.evidence import Evidence, SpanEvidence, Status
 
 ROOT, CHILD = "PI-101-002", "PI-101-002-S1"
@@ -19,30 +20,34 @@ ORIGIN = Remote("a" * 32, "", sampled=True)
 
 
 def begun(book: Book, task_id: str, *, title: str = "A title", parent: str | None = None, project: str = "p") -> Book:
-    return book.put(
-        rules.start(
-            book, project, task_id, title=title, type="task", parent=parent, origin=ORIGIN,
-            span_id=f"{len(list(book)) + 1:016x}", now=10 * (len(list(book)) + 1),
-        )
+    task = rules.start(
+        book, task_id, project=project, title=title, type="task", parent=parent, origin=ORIGIN,
+        span_id=f"{len(book) + 1:016x}", now=10 * (len(book) + 1),
     )  # fmt: skip
+    return put(book, task)
+
+
+complete = partial(rules.update, status="completed")
+
+
+def put(book: Book, task: Task) -> Book:
+    return {**book, task.id: task}
 
 
 def task_of(book: Book, task_id: str) -> Task:
-    found = book.find("p", task_id)
-    assert found is not None
-    return found
+    return book[task_id]
 
 
 @pytest.fixture
 def book() -> Book:
     """A story and its first task, both open."""
-    return begun(begun(Book(), ROOT), CHILD, title="Init baseline")
+    return begun(begun({}, ROOT), CHILD, title="Init baseline")
 
 
 def test_the_parent_is_the_named_task_or_the_open_one_with_the_longest_prefix(book: Book) -> None:
     assert task_of(begun(book, f"{CHILD}-C1"), f"{CHILD}-C1").parent_id == CHILD
     assert task_of(begun(book, f"{CHILD}0"), f"{CHILD}0").parent_id == ROOT
-    ended = book.put(rules.complete(book, task_of(book, CHILD), by=None, now=30))
+    ended = put(book, complete(book, task_of(book, CHILD), by=None, now=30))
     assert task_of(begun(ended, f"{CHILD}-C1"), f"{CHILD}-C1").parent_id == ROOT
     other = begun(book, "OTHER")
     assert task_of(begun(other, f"{CHILD}-C1", parent="OTHER"), f"{CHILD}-C1").parent_id == "OTHER"
@@ -51,26 +56,26 @@ def test_the_parent_is_the_named_task_or_the_open_one_with_the_longest_prefix(bo
 Change = Callable[[Book, Task, Task], object]
 
 REFUSED: dict[str, tuple[Change, str]] = {
-    "a story with an open task": (lambda b, r, c: rules.complete(b, r, by=None, now=9), f"open: {CHILD}"),
+    "a story with an open task": (lambda b, r, c: complete(b, r, by=None, now=9), f"open: {CHILD}"),
     "a second start": (lambda b, r, c: begun(b, CHILD), "it is in_progress"),
-    "an unknown task": (lambda b, r, c: rules.open_task(b, "p", "X"), "there is no task X in project p"),
-    "a task of another project": (lambda b, r, c: rules.open_task(b, "q", CHILD), "add --project p"),
+    "an unknown task": (lambda b, r, c: rules.open_task(b, "X"), "there is no task X"),
+    "a task of another project": (lambda b, r, c: rules.open_task(b, CHILD, "q"), "add --project p"),
     "itself as parent": (lambda b, r, c: begun(b, "Y", parent="Y"), "there is no task Y"),
     "unblocking what is not blocked": (lambda b, r, c: rules.unblock(b, c, by=None, now=9), "is not blocked"),
     "a blocker that nobody knows": (
-        lambda b, r, c: rules.block(b, c, reason="why", next_action=None, by="X", now=9),
-        "project p has no task X",
+        lambda b, r, c: rules.update(b, c, status="blocked", reason="why", next_action=None, by="X", now=9),
+        "there is no task X",
     ),
     "an ended task": (
-        lambda b, r, c: rules.open_task(b.put(rules.complete(b, c, by=None, now=30)), "p", CHILD),
+        lambda b, r, c: rules.open_task(put(b, complete(b, c, by=None, now=30)), CHILD),
         "has ended",
     ),
     "a start of an ended one": (
-        lambda b, r, c: begun(b.put(rules.complete(b, c, by=None, now=30)), CHILD),
+        lambda b, r, c: begun(put(b, complete(b, c, by=None, now=30)), CHILD),
         "choose another id",
     ),
     "itself as blocker": (
-        lambda b, r, c: rules.block(b, c, reason="why", next_action=None, by=CHILD, now=9),
+        lambda b, r, c: rules.update(b, c, status="blocked", reason="why", next_action=None, by=CHILD, now=9),
         "observed: itself",
     ),
 }
@@ -93,7 +98,7 @@ def test_an_id_with_anything_but_letters_digits_and_three_marks_is_refused(task_
     changes: tuple[Callable[[], object], ...] = (
         lambda: begun(book, task_id),
         lambda: begun(book, "T", project=task_id),
-        lambda: rules.open_task(book, "p", task_id),
+        lambda: rules.open_task(book, task_id),
     )
     for change in changes:
         with pytest.raises(TaskRefused, match="is no id") as refused:
@@ -102,13 +107,15 @@ def test_an_id_with_anything_but_letters_digits_and_three_marks_is_refused(task_
 
 
 def test_a_blocked_task_only_goes_on_when_it_is_unblocked(book: Book) -> None:
-    blocked = rules.block(book, task_of(book, CHILD), reason="no schema", next_action=None, by=ROOT, now=30)
+    blocked = rules.update(
+        book, task_of(book, CHILD), status="blocked", reason="no schema", next_action=None, by=ROOT, now=30
+    )
     assert (blocked.blocked_reason, blocked.blocked_on) == ("no schema", ROOT)
     assert blocked.next_action == f"Complete {ROOT}, then unblock {CHILD}."
     changes: tuple[Callable[[], object], ...] = (
-        lambda: rules.complete(book, blocked, by=None, now=40),
+        lambda: complete(book, blocked, by=None, now=40),
         lambda: rules.update(book, blocked, status="in_progress", reason=None, next_action=None, by=None, now=40),
-        lambda: rules.block(book, blocked, reason="again", next_action=None, by=None, now=40),
+        lambda: rules.update(book, blocked, status="blocked", reason="again", next_action=None, by=None, now=40),
     )
     for change in changes:
         with pytest.raises(TaskRefused, match=f"next: contextcore task unblock --id {CHILD}"):
@@ -119,9 +126,9 @@ def test_a_blocked_task_only_goes_on_when_it_is_unblocked(book: Book) -> None:
 
 def test_time_never_runs_backwards_on_a_span(book: Book) -> None:
     child = rules.comment(book, task_of(book, CHILD), text="later", by=None, now=90)
-    ended = rules.complete(book.put(child), child, by=None, now=5)
+    ended = complete(put(book, child), child, by=None, now=5)
     assert (ended.started_at, ended.ended_at, [event.time for event in ended.events]) == (20, 90, [90, 90])
-    parent = rules.complete(book.put(ended), task_of(book, ROOT), by=None, now=1)
+    parent = complete(put(book, ended), task_of(book, ROOT), by=None, now=1)
     assert parent.ended_at == 90
 
 
@@ -129,8 +136,8 @@ def test_time_never_runs_backwards_on_a_span(book: Book) -> None:
 def test_a_tree_drawn_by_hand_has_the_names_and_attributes_of_a_pilots(book: Book) -> None:
     book = begun(book, f"{CHILD}-C1")
     for task_id in (f"{CHILD}-C1", CHILD, ROOT):
-        book = book.put(rules.complete(book, task_of(book, task_id), by=None, now=50))
-    root, child, gate = (task_span(book, task) for task in book)
+        book = put(book, complete(book, task_of(book, task_id), by=None, now=50))
+    root, child, gate = (task_span(book, task) for task in book.values())
     evidence = Evidence(
         trace_id=ROOT, otel_trace_id="a" * 32, otel_span_id="b" * 16, project_id="p", title="A title", type="task",
         status=Status.COMPLETED, started_at=10, ended_at=50, plan_digest="",
@@ -149,9 +156,11 @@ def test_a_tree_drawn_by_hand_has_the_names_and_attributes_of_a_pilots(book: Boo
 
 
 def test_a_cancelled_task_failed_and_says_what_it_waited_for(book: Book) -> None:
-    blocked = rules.block(book, task_of(book, CHILD), reason="no schema", next_action="Write it.", by=None, now=30)
-    ended = rules.cancel(book.put(blocked), blocked, reason="not needed", by="ines", now=40)
-    span = task_span(book.put(ended), ended)
+    blocked = rules.update(
+        book, task_of(book, CHILD), status="blocked", reason="no schema", next_action="Write it.", by=None, now=30
+    )
+    ended = rules.cancel(put(book, blocked), blocked, reason="not needed", by="ines", now=40)
+    span = task_span(put(book, ended), ended)
     assert (span.status.code, span.status.description) == ("error", "cancelled: not needed")
     assert span.attributes["task.status"] == "failed"
     assert span.attributes["task.blocked_reason"] == "no schema"

@@ -16,6 +16,7 @@ import pytest
 from pytest_contextcore.commands.cli import main
 from pytest_contextcore.export.messages import scope_of
 from pytest_contextcore.export.spool import Spool
+from pytest_contextcore.files import write_atomic
 from pytest_contextcore.tasks.store import Store
 
 from ..support.otlp_receiver import Receiver, refused_endpoint, silent_endpoint
@@ -94,7 +95,7 @@ def test_twenty_commands_at_once_lose_nothing(receiver: Receiver) -> None:
     assert done.returncode == 0, done.stderr
     names = [span.name for span in receiver.spans] + list(spooled())  # a command that came too late left it there
     assert sorted(names) == sorted(["T", *(f"T-{n} TASK_{n}" for n in range(20))])
-    story = next(t for t in Store(Path("out")).read() if t.id == "T")
+    story = Store(Path("out")).read()["T"]
     said = {event.attributes.get("task.comment") for event in story.events}
     assert {f"from {n}" for n in range(20)} <= said
 
@@ -155,18 +156,22 @@ def test_spans_that_waited_go_with_the_next_that_ends(monkeypatch: pytest.Monkey
     assert spooled() == {}
 
 
-@pytest.mark.parametrize("what", ["export", "store"])
+@pytest.mark.parametrize("which", [0, 1])
 def test_a_task_whose_end_cannot_be_written_goes_on(
-    what: str, monkeypatch: pytest.MonkeyPatch, receiver: Receiver, capsys: Captured
+    which: int, monkeypatch: pytest.MonkeyPatch, receiver: Receiver, capsys: Captured
 ) -> None:
     """Neither without its span, nor without its entry among the tasks."""
+    refusals = [False, False]
+    refusals[which] = True
 
     def full(*given: Any, **named: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        if refusals.pop(0):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_atomic(*given, **named)
 
     task("start", "--id", "A")
     with monkeypatch.context() as patch:
-        patch.setattr(f"pytest_contextcore.tasks.{what}.write_atomic", full)
+        patch.setattr("pytest_contextcore.tasks.store.write_atomic", full)
         assert task("complete", "--id", "A") == 1
     assert "cannot be written to: No space left" in capsys.readouterr().err
     assert spooled() == {}
