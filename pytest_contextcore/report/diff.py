@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from ..ids import short_id
@@ -88,7 +87,7 @@ def _flat(run: Evidence, *, definitions: bool) -> Iterator[tuple[Key, Any]]:
             items = [f"{item.type}: {item.ref}" for item in gate.evidence]
             yield from (((at, gate.gate_id, "evidence", item), item) for item in items)
         yield from (((at, None, "attribute", name), value) for name, value in span.attributes.items())
-        yield from (((at, None, "input", _inside(file.path, run.workspace)), file.sha256) for file in span.inputs)
+        yield from (((at, None, "input", file.path.removeprefix(f"{run.workspace}/")), file.sha256) for file in span.inputs)
         yield from (((at, None, "handoff", f"{each.direction} {each.name}"), each.digest) for each in span.handoffs)
 
 
@@ -101,79 +100,65 @@ def _state(phase: str | None, run: Evidence | SpanEvidence) -> Iterator[tuple[Ke
     yield from _values(phase, None, blocked_on=run.blocked_on_span_id, next_action=run.next_action)
 
 
-def _inside(path: str, workspace: str | None) -> str:
-    """A path inside the workspace without the workspace's own, which may differ between the runs.
-
-    Recorded paths are relative to the rootdir where they lie below it: ``out/workspace/a`` in ``/repo/out/workspace``.
-    """
-    parts, of_workspace = PurePath(path).parts, PurePath(workspace or "").parts
-    for count in range(min(len(parts), len(of_workspace)), 0, -1):
-        if parts[:count] == of_workspace[-count:]:
-            return "/".join(parts[count:]) or path
-    return path
-
-
 def _durations(a: Evidence, b: Evidence) -> Iterator[Duration]:
-    left, right = ({None: run, **{span.span_id: span for span in run.spans if not span.reused}} for run in (a, b))
-    for phase in right:
-        old, new = (_seconds(run.get(phase)) for run in (left, right))
-        if old is not None and new is not None and abs(new - old) > max(NOISE_SECONDS, NOISE_SHARE * max(old, new)):
+    left, right = (dict(_seconds(run)) for run in (a, b))
+    for phase, new in right.items():
+        old = left.get(phase, new)
+        if abs(new - old) > max(NOISE_SECONDS, NOISE_SHARE * max(old, new)):
             yield Duration(phase, round(old, 3), round(new, 3))
 
 
-def _seconds(run: Evidence | SpanEvidence | None) -> float | None:
-    if run is None or run.started_at is None or run.ended_at is None:
-        return None
-    return (run.ended_at - run.started_at) / 1e9
+def _seconds(run: Evidence) -> Iterator[tuple[str | None, float]]:
+    for phase, timed in [(None, run), *((span.span_id, span) for span in run.spans if not span.reused)]:
+        if timed.started_at is not None and timed.ended_at is not None:
+            yield phase, (timed.ended_at - timed.started_at) / 1e9
 
 
 # --- for people ------------------------------------------------------------------------------------------------------
 
+_REPEATED = ("attribute", "input", "handoff")  # by later phases
 _TOLD_OF_TRACE = ("plan", "option", "condition")
-_TOLD_OF_PHASE = ("status", "reason", "blocked_on", "reused", "test", "definition")
+_TOLD_OF_PHASE = ("status", "reason", "blocked_on", "reused", "test", "definition", *_REPEATED)
 _TOLD_OF_GATE = ("result", "kind", "reason", "waived", "evidence")
 
 
 def lines(found: Difference) -> Iterator[str]:
     """The difference, a line each, in the plan's order; without what only follows from something else."""
     trace_id, status = found.a.trace_id, [run.status.value for run in (found.a, found.b)]
-    yield f"{trace_id}: {_arrow(*status) if found.changes else f'nothing changed ({status[1]})'}"
+    both = " → ".join(dict.fromkeys(status))
+    yield f"{trace_id}: {both if found.changes else f'nothing changed ({both})'}"
     told = [*_told(found)]
     if found.changes and not told:
         yield "only values that follow from others changed; --format json lists them"
     for change in told:
         place = short_id(change.gate or change.phase or "", trace_id)
         label = " ".join(filter(None, (place, change.what.replace("_", " "), change.name)))
-        yield f"{label}: {_arrow(change.old, change.new)}"
+        yield f"{label}: {_shown(change.old)} → {_shown(change.new)}"
     for phase, old, new in found.durations:
         yield f"time: {short_id(phase, trace_id) if phase else 'in all'} {shown_seconds(old)} → {shown_seconds(new)}"
 
 
 def _told(found: Difference) -> Iterator[Change]:
     """The changes that do not follow from another one; what later phases repeat stands at the first."""
-    started = [{span.span_id for span in run.spans if span.status is not Status.NOT_STARTED} for run in found[:2]]
-    told_by_gate = {change.phase for change in found.changes if change.gate}
+    a, b = ({span.span_id for span in run.spans if span.status is not Status.NOT_STARTED} for run in found[:2])
+    told_by_gate = {(change.phase, "reason") for change in found.changes if change.gate}
     seen: set[str] = set()
     for change in found.changes:
         if change.phase is None:
-            is_told = change.what in _TOLD_OF_TRACE
-        elif change.phase not in started[0] & started[1]:
-            is_told = change.gate is None and change.what == "status"  # all else differs because of that
-        elif change.gate is not None:
-            is_told = change.what in _TOLD_OF_GATE
-        elif change.what in ("attribute", "input", "handoff"):
+            known = _TOLD_OF_TRACE
+        elif change.phase not in a & b:
+            known = ("status",)  # all else differs because of that
+        else:
+            known = _TOLD_OF_GATE if change.gate else _TOLD_OF_PHASE
+        if change.what not in known or (not change.gate and (change.phase, change.what) in told_by_gate):
+            continue
+        if change.phase is not None and change.what in _REPEATED:
             # a handoff's name without its direction: it is validated as it was emitted
             key = repr((change.what, (change.name or "").rpartition(" ")[2], change.old, change.new))
-            is_told = key not in seen
+            if key in seen:
+                continue
             seen.add(key)
-        else:
-            is_told = change.what in _TOLD_OF_PHASE and not (change.what == "reason" and change.phase in told_by_gate)
-        if is_told:
-            yield change
-
-
-def _arrow(old: object, new: object) -> str:
-    return _shown(new) if (type(old), old) == (type(new), new) else f"{_shown(old)} → {_shown(new)}"
+        yield change
 
 
 def _shown(value: object) -> str:

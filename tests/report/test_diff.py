@@ -100,9 +100,9 @@ def test_options_plan_and_definition_of_done_are_the_traces() -> None:
 
 
 def test_the_same_files_in_another_workspace_are_the_same() -> None:
-    old = span(fingerprint="x", inputs=[Input(path="out/workspace/a/b", sha256="1")])
+    old = span(fingerprint="x", inputs=[Input(path="/home/w/a/b", sha256="1")])
     new = span(fingerprint="y", inputs=[Input(path="/ci/w/a/b", sha256="1")])
-    assert diff.compare(run(old, workspace="/repo/out/workspace"), run(new, workspace="/ci/w")).changes == ()
+    assert diff.compare(run(old, workspace="/home/w"), run(new, workspace="/ci/w")).changes == ()
 
 
 @pytest.mark.parametrize(
