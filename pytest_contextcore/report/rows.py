@@ -16,12 +16,10 @@ class Row(NamedTuple):
 
 
 def rows(phase: Phase, most: int, *, kinds: bool = True) -> Iterator[Row]:
-    """What stopped a phase as rows: ``reason``, ``where``, ``evidence`` and ``next`` for each cause; then the test.
+    """What stopped a phase as rows: those of each cause, then the test.
 
-    Args:
-        phase: a phase that is blocked or failed.
-        most: of causes, findings of a file, and evidence of a type only so many are shown, and the others counted.
-        kinds: whether a gate's kind stands behind its name.
+    Of causes, findings of a file, and evidence of a type ``most`` are shown, and the others counted. ``kinds`` is
+    whether a gate's kind stands behind its name.
     """
     for cause in phase.causes[:most]:
         yield from cause_rows(cause, most, kinds=kinds)
