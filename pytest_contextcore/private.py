@@ -1,7 +1,6 @@
 """What is used of pytest, xdist and other plugins beyond their public API: each attribute, and why.
 
-No other module touches such. A section for each part, by its name. Where an attribute is not as known, the functions
-here say so or do nothing, as it is written there; they never guess.
+No other module touches such. Where an attribute is not as known, a function says so or does nothing, and never guesses.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import UnsupportedOperation
 from types import SimpleNamespace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from xml.etree.ElementTree import Element
 
 import pytest
@@ -22,11 +21,7 @@ import pytest
 
 
 def forbid_rerun(item: pytest.Item) -> None:
-    """Let pytest-rerunfailures not repeat a test.
-
-    It keeps a note of errors after which a test is not repeated, and offers no public way. Without that note the repeat
-    is refused when it comes (`session.phase_hooks`).
-    """
+    """Let pytest-rerunfailures not repeat a test; without this note of its own, the repeat is refused when it comes."""
     errors = getattr(item, "_terminal_errors", None)
     if isinstance(errors, dict):
         errors["contextcore"] = True
@@ -70,40 +65,24 @@ def leave_line_open(reporter: pytest.TerminalReporter) -> None:
 # the address of a node id.
 
 
-class Reporter(Protocol):
-    """Something that LogXML makes a test case of."""
-
-    def to_xml(self) -> Element:
-        """The case."""
-
-
 @dataclass(frozen=True, slots=True)
 class LogXml:
-    """pytest's JUnit plugin, how it escapes a text, and the parts of the address that it makes of a node id."""
+    """pytest's JUnit plugin, how it escapes a text, and the parts of the address that it makes of a node id.
+
+    ``reporters`` are what it makes cases of, in the file's order; ``prefix`` stands before every class name;
+    ``has_places`` is whether the schema has attributes for file and line.
+    """
 
     xml: Any
     escape: Callable[[object], str]
     mangle: Callable[[str], list[str]]
-
-    @property
-    def prefix(self) -> str:
-        """What stands before every class name."""
-        return str(self.xml.prefix or "")
-
-    @property
-    def has_places(self) -> bool:
-        """Whether the family of the schema has attributes for file and line."""
-        return bool(self.xml.family == "xunit1")
-
-    @property
-    def reporters(self) -> list[Reporter]:
-        """Cases in the order of the file."""
-        found: list[Reporter] = self.xml.node_reporters_ordered
-        return found
+    reporters: list[Any]
+    prefix: str
+    has_places: bool
 
     def replace(self, cases: list[Element], counts: dict[str, int]) -> None:
         """Have other cases and their counts written."""
-        self.xml.node_reporters_ordered[:] = [SimpleNamespace(to_xml=lambda case=case: case) for case in cases]
+        self.reporters[:] = [SimpleNamespace(to_xml=lambda case=case: case) for case in cases]
         self.xml.stats.update(counts)
         self.xml.cnt_double_fail_tests = 0
 
@@ -121,16 +100,14 @@ def log_xml(config: pytest.Config) -> LogXml | str:
     if set(getattr(xml, "stats", ())) != {"passed", "error", "failure", "skipped"}:
         return "LogXML.stats"
     missing = [name for name in ("cnt_double_fail_tests", "prefix", "family") if not hasattr(xml, name)]
-    return f"LogXML.{missing[0]}" if missing else LogXml(xml, bin_xml_escape, mangle_test_address)
+    if missing:
+        return f"LogXML.{missing[0]}"
+    return LogXml(xml, bin_xml_escape, mangle_test_address, reporters, xml.prefix or "", xml.family == "xunit1")
 
 
 # --- schedulers: _split_scope of xdist's ------------------------------------------------------------------------------
 
 
 def scopes_of(scheduler: object) -> Callable[[str], str] | None:
-    """How a scheduler of xdist's groups tests by their node ids; None for one that does not group them.
-
-    ``_split_scope`` is what ``loadscope``, ``loadfile`` and ``loadgroup`` differ in, and what a user's own subclass
-    overrides; there is no public name for it. A scheduler that has no such method is taken for one that does not group.
-    """
+    """How a scheduler of xdist's, or a user's subclass, groups tests by their node ids; None if it does not."""
     return getattr(scheduler, "_split_scope", None)

@@ -20,7 +20,7 @@ from .rows import Row, as_text, cause_rows
 from .terminal import stopped_message
 from .verdict import STOPPED, Phase, Verdict, joined, of_gate
 
-Properties = list[tuple[str, object]]
+Properties = Sequence[tuple[str, object]]
 Attributes = Mapping[str, str]
 
 _SHOWN = ("task.", "input.", "quality.", "routing.", "output.")
@@ -39,14 +39,20 @@ def phase_properties(evidence: Evidence, span: SpanEvidence) -> Properties:
 
 def gate_properties(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Properties:
     """Trace and span id (hex), whose gate it is, its kind and its result; a gate that did not start has no span."""
-    found: Properties = [("otel_trace_id", evidence.otel_trace_id)]
-    if gate.started_at is not None:
-        found.append(("otel_span_id", gate.otel_span_id))
-    found += [("task.id", gate.gate_id), ("task.parent_id", span.span_id), ("task.phase", span.phase)]
-    found += [("gate.kind", gate.kind.value), ("gate.result", gate.result.value)]
-    optional = {"gate.severity": gate.severity, "gate.reason": gate.reason, "gate.waived": gate.waived}
-    found += [(name, str(value)) for name, value in optional.items() if value]
-    return [*found, ("task.reused", True)] if span.reused else found
+    given = {
+        "otel_trace_id": evidence.otel_trace_id,
+        "otel_span_id": gate.otel_span_id if gate.started_at is not None else None,
+        "task.id": gate.gate_id,
+        "task.parent_id": span.span_id,
+        "task.phase": span.phase,
+        "gate.kind": gate.kind.value,
+        "gate.result": gate.result.value,
+        "gate.severity": gate.severity,
+        "gate.reason": gate.reason,
+        "gate.waived": gate.waived,
+        "task.reused": span.reused,
+    }
+    return [(name, value) for name, value in given.items() if value]
 
 
 def is_shown(span: SpanEvidence) -> bool:
@@ -57,10 +63,9 @@ def is_shown(span: SpanEvidence) -> bool:
 def trace_cases(
     verdict: Verdict, drafts: Mapping[str, Sequence[ET.Element]], addresses: Mapping[str, Attributes], prefix: str
 ) -> Iterator[ET.Element]:
-    """The cases of a trace in the plan's order, each phase's gates behind it.
+    """The cases of a trace in the plan's order, each phase's gates behind it; an unmet definition of done is one, too.
 
     ``drafts`` are the cases that pytest made, ``addresses`` the attributes that it would give them, both by node id.
-    An unmet definition of done fails the run although every phase completed, so it is a failing case of its own.
     """
     evidence = verdict.evidence
     for phase in verdict.phases:
@@ -86,8 +91,7 @@ def phase_case(verdict: Verdict, phase: Phase, drafts: Sequence[ET.Element], add
     """
     took = 0.0 if phase.span.reused else _seconds(phase.span)
     time = min(took, sum(float(draft.get("time", 0)) for draft in drafts)) if drafts else took
-    attributes = {**address, **(drafts[-1].attrib if drafts else {}), "time": f"{time:.3f}"}
-    case = ET.Element("testcase", attributes)
+    case = ET.Element("testcase", {**address, **(drafts[-1].attrib if drafts else {}), "time": f"{time:.3f}"})
     ours = _properties(phase_properties(verdict.evidence, phase.span))
     names = {found.get("name") for found in ours}
     theirs = (found for draft in drafts for found in draft.iter("property"))
@@ -118,18 +122,17 @@ def _phase_outcome(verdict: Verdict, phase: Phase, failed: Sequence[ET.Element])
 
 
 def gate_case(verdict: Verdict, phase: Phase, gate: GateEvidence, beside: ET.Element, *, prefix: str) -> ET.Element:
-    """The case of a gate: failed only where its failure blocks; skipped where it was not checked.
+    """The case of a gate: failed only where its failure blocks the phase, whose case is ``beside``.
 
-    A gate that passed with a remark (advisory and failed, waived, not applicable) passes, and says so in properties and
-    in its output: an advisory failure fails no run, so it must not fail a case either. ``beside`` is its phase's case.
+    A gate that has a remark only (advisory, waived, not applicable) says it in properties and output.
     """
-    attributes: dict[str, str] = {
+    took = 0.0 if phase.span.reused else _seconds(gate)
+    attributes = {
+        **{name: value for name, value in beside.attrib.items() if name in ("file", "line")},  # of xunit1
         "classname": _dotted(prefix, phase.span.span_id),
         "name": _legal(f"{gate.gate_id} {' '.join(gate.purpose.split())}".rstrip()),
+        "time": f"{min(took, float(beside.get('time', 0))):.3f}",  # lies inside its phase's
     }
-    attributes.update((name, value) for name, value in beside.attrib.items() if name in ("file", "line"))  # of xunit1
-    took = 0.0 if phase.span.reused else _seconds(gate)
-    attributes["time"] = f"{min(took, float(beside.get('time', 0))):.3f}"  # lies inside its phase's
     case = ET.Element("testcase", attributes)
     case.append(_properties(gate_properties(verdict.evidence, phase.span, gate)))
     if (said := _gate_says(phase, gate)) is not None:
@@ -148,18 +151,14 @@ def _gate_says(phase: Phase, gate: GateEvidence) -> ET.Element | None:
     cause = of_gate(phase.span, gate)
     test = [Row("test", (phase.place,))] if phase.place else []
     text = "\n".join(as_text([*cause_rows(cause, _MOST), *test]))
-    if gate.result is Result.WAIVED:
-        return _element("system-out", f"waived by {gate.waived}\n{text}")
-    if gate.kind is Kind.ADVISORY:
-        return _element("system-out", f"warning\n{text}")
+    if gate.result is Result.WAIVED or gate.kind is Kind.ADVISORY:
+        head = "warning" if gate.waived is None else f"waived by {gate.waived}"
+        return _element("system-out", f"{head}\n{text}")
     return _element("failure", text, message=joined(cause.name, cause.headline), type=gate.kind.value)
 
 
 def counts(cases: Iterable[ET.Element]) -> dict[str, int]:
-    """How many cases passed, failed, had an error, were skipped: every case counts once, under the first that applies.
-
-    pytest itself counts reports, so that a test with three subtests counts four times.
-    """
+    """How many cases passed, failed, had an error, were skipped; each counts once, under the first that applies."""
     found = dict.fromkeys(("passed", *_OUTCOMES), 0)
     for case in cases:
         tags = {child.tag for child in case}
@@ -200,24 +199,15 @@ def _legal(text: str) -> str:
 
 
 def complete(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
-    """Put phases and gates into the file; lines to print if that was not possible.
-
-    Runs once, at the session's end: an ordinary test costs one look at its finished case.
-    """
+    """Put phases and gates into the file, behind the cases of ordinary tests; lines to print if that cannot be."""
     if not verdicts or not config.getoption("xmlpath", None):
         return []
-    found = log_xml(config)
-    if isinstance(found, str):
+    xml = log_xml(config)
+    if isinstance(xml, str):
         return [
             f"JUnit: {config.getoption('xmlpath')} has no gates: pytest {pytest.__version__} keeps its report in a way "
-            f"that is not known ({found}); use an older pytest, or a newer pytest-contextcore"
+            f"that is not known ({xml}); use an older pytest, or a newer pytest-contextcore"
         ]
-    _put(found, verdicts)
-    return []
-
-
-def _put(xml: LogXml, verdicts: Sequence[Verdict]) -> None:
-    """Put each trace's cases behind those of ordinary tests; count anew."""
     spans = [phase.span for verdict in verdicts for phase in verdict.phases if is_shown(phase.span)]
     addresses = {span.nodeid or "": _address(xml, span) for span in spans}
     phase_of = {(each["classname"], each["name"]): nodeid for nodeid, each in addresses.items()}
@@ -233,6 +223,7 @@ def _put(xml: LogXml, verdicts: Sequence[Verdict]) -> None:
             cases.append(element)
     cases += (case for verdict in verdicts for case in trace_cases(verdict, drafts, addresses, xml.prefix))
     xml.replace(cases, counts(cases))
+    return []
 
 
 def _address(xml: LogXml, span: SpanEvidence) -> dict[str, str]:

@@ -43,8 +43,7 @@ class GateLine(NamedTuple):
 
 def gate_text(line: GateLine, width: int, *, ascii_only: bool = False) -> str:
     """A decided gate, with the reason of one that did not simply pass; wrapped to the width."""
-    marks = ASCII_MARKS if ascii_only else MARKS
-    mark = marks[STATUS_OF[line.result]]
+    mark = (ASCII_MARKS if ascii_only else MARKS)[STATUS_OF[line.result]]
     reason = f": {line.reason}" if line.reason else ""
     text = harmless(f"  {mark} {line.gate_id} {line.result.value}{reason}")
     return "\n".join(textwrap.wrap(text, max(width, 40), subsequent_indent="      ", break_on_hyphens=False))
@@ -80,7 +79,7 @@ class LongPhases:
     def __init__(self, write: Callable[[str], None], now: Callable[[], float] = time.monotonic) -> None:
         self._write, self._now = write, now
         self._name, self._since, self._due = "", 0.0, FIRST_LINE
-        self._closed = threading.Event()
+        self.closed = threading.Event()
         self._thread: threading.Thread | None = None
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
@@ -108,10 +107,6 @@ class LongPhases:
         """Somebody types now: nothing more is said of this phase."""
         self._name = ""
 
-    def close(self) -> None:
-        """The session is over."""
-        self._closed.set()
-
     def look(self) -> None:
         """Say how long the phase has been running, if it is time to."""
         age = self._now() - self._since
@@ -121,7 +116,7 @@ class LongPhases:
             self._write(f"\n{name} is still running after {took}\n")
 
     def _watch(self) -> None:
-        while not self._closed.wait(1.0):
+        while not self.closed.wait(1.0):
             self.look()
 
 
@@ -146,7 +141,7 @@ def open_progress(config: pytest.Config) -> Shown:
     if (terminal := terminal_descriptor(config.get_terminal_writer())) is not None:
         phases = LongPhases(lambda text: _write(terminal, text))
         config.pluginmanager.register(phases, "contextcore-progress")
-        config.add_cleanup(phases.close)
+        config.add_cleanup(phases.closed.set)
     return Shown(GateLines(config, reporter) if config.get_verbosity() > 0 else None, phases)
 
 
