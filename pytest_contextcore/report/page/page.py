@@ -28,7 +28,6 @@ NOT_WRITTEN = "ERROR: --contextcore-html: no page"
 
 _WORST = (Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED, Status.COMPLETED)
 _EARLY = "document.documentElement.classList.add('js')"
-_OWN_IDS = frozenset({"main"})
 _SHOWN = {
     Evidence: "schema_version trace_id otel_trace_id otel_span_id otel_parent_span_id project_id title type status "
     "started_at ended_at blocked_reason blocked_on_span_id next_action workspace options plan_digest attributes "
@@ -59,17 +58,11 @@ def write_page(path: Path, verdicts: Sequence[Verdict], *, here: Path, quiet: bo
 
 
 def render(verdicts: Sequence[Verdict]) -> str:
-    """The page of these traces, each in a section of its own, those that did not complete first; an HTML document.
+    """The page of these traces, at least one, those that did not complete first; an HTML document.
 
-    Its Content-Security-Policy allows its own style and scripts by their digests only. Invisible characters are
-    spelled out. Of very long texts and lists the page holds the beginning, and says so.
-
-    Raises:
-        ValueError: there is no trace.
+    Its Content-Security-Policy allows its own style and scripts by their digests only.
     """
-    if not verdicts:
-        raise ValueError("a page needs at least one trace")
-    taken = set(_OWN_IDS)
+    taken = {"main"}
     ordered = sorted(verdicts, key=lambda verdict: _WORST.index(verdict.evidence.status))
     style, script = ((files(__package__) / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     page = (
