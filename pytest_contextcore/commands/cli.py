@@ -7,7 +7,6 @@ import os
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,24 +16,11 @@ from ..version import __version__
 GROUP = "contextcore.commands"
 """The entry points: name of a command → a ``click.Command`` that gives its exit code, or None for 0."""
 
-_OUTPUT_LOST = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
 _INTERRUPTED = 130  # what a shell gives for Ctrl-C
 _MAX_LINE = 1000
 
 
-class Group(click.Group):
-    """A group of commands whose errors name the command, also where parsing its options failed."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the named command."""
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as error:
-            error.ctx = error.ctx or ctx
-            raise
-
-
-class _Program(Group):
+class _Program(click.Group):
     """The installed commands. The module of a command is imported when it is called, or to list what it does."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -90,12 +76,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{name}: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except OSError as error:
-        if error.filename is not None:
-            raise  # not about the output
-        lost = error.errno in _OUTPUT_LOST
-        if not isinstance(error, BrokenPipeError):  # which says that the reader went away, as with ``| head``
-            what = "its output cannot be written: " if lost else ""
-            print(f"{name}: {what}{error.strerror or error}", file=sys.stderr)
+        lost = error.errno in (errno.EPIPE, errno.ENOSPC)
+        if error.errno != errno.EPIPE:  # which says that the reader went away, as with ``| head``
+            print(
+                f"{name}: {'its output cannot be written: ' if lost else ''}{error.strerror or error}", file=sys.stderr
+            )
         if lost:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the rest when it ends
         return 1

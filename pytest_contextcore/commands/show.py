@@ -73,19 +73,16 @@ def _spans(path: Path) -> int:
     from ..export.messages import message_line  # noqa: PLC0415  (protobuf, only for a spool)
 
     spool = Spool(path)
-    shown = damaged = 0
     try:
-        head = spool.head()
-        for piece in spool.pieces():
-            if piece.whole:
-                print(message_line(head + piece.data))
-                shown += 1
-            else:
-                damaged += 1
+        head, pieces = spool.head(), list(spool.pieces())
     except OSError as error:
         return refuse(f"spool {path}: {error.strerror or error}")
-    if damaged and not shown:
+    whole = [piece for piece in pieces if piece.whole]
+    if pieces and not whole:
         return refuse(f"{path} is no spool, such as out/spool/<run>.otlp")
+    for piece in whole:
+        print(message_line(head + piece.data))
+    damaged = len(pieces) - len(whole)
     return refuse(f"spool {path}: {damaged} damaged pieces were left out", 1) if damaged else 0
 
 

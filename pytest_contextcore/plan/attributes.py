@@ -49,9 +49,7 @@ def registry() -> dict[str, Attribute]:
 
 
 def checked(declared: dict[str, Attribute], name: str, value: object) -> tuple[str, Value]:
-    """The full name and the value as its declared type.
-
-    ``name`` is a full name (``quality.gap_count``) or, for values a phase records, the part behind the dot.
+    """The full name and the value as its declared type; ``name`` may be the part behind the dot.
 
     Raises:
         AttributeRefused: not declared, ambiguous, or of another type.

@@ -1,7 +1,6 @@
 """The plan: a trace declared as data, read from a TOML file into frozen models.
 
-A plan with mistakes is a ``PlanError`` that names all of them, or the line where the TOML is wrong. The models say what
-each part is made of, and the schema is made of them; whether the parts fit together is in :mod:`.mistakes`.
+The schema is made of these models; whether the parts fit together is in :mod:`.mistakes`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from .attributes import Attribute, AttributeType, registry
 from .mistakes import NAMES, Misfit, misfits
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-
 
 Text = Annotated[str, Field(min_length=1)]
 Id = Annotated[str, Field(max_length=MAX_ID, pattern=f"^{ID.pattern}$")]
@@ -125,12 +123,9 @@ class Plan(_Frozen):
     @cached_property
     def upstream(self) -> dict[str, tuple[str, ...]]:
         """Phase id → ids of the phases that it depends on directly."""
-        found: dict[str, tuple[str, ...]] = {}
-        before: tuple[str, ...] = ()
-        for phase in self.phases:
-            found[phase.id] = before if phase.depends_on is None else phase.depends_on
-            before = (phase.id,)
-        return found
+        before: list[tuple[str, ...]] = [(), *((phase.id,) for phase in self.phases)]
+        pairs = zip(self.phases, before, strict=False)
+        return {phase.id: last if phase.depends_on is None else phase.depends_on for phase, last in pairs}
 
     @cached_property
     def by_id(self) -> dict[str, PhasePlan]:

@@ -1,7 +1,6 @@
 """Waivers: documented, expiring permissions to go on past one failed required gate.
 
-They stand in ``waivers.toml`` beside the plan. A waiver never covers an integrity gate, never holds after its expiry,
-and, where it names a finding, covers that finding and no other.
+They stand in ``waivers.toml`` beside the plan. A waiver never covers an integrity gate.
 """
 
 from __future__ import annotations
@@ -36,14 +35,9 @@ _Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"\S")]
 
 
 class Waiver(BaseModel):
-    """One permission.
+    """One permission: for a gate's short (``S8-G2``) or full id, through the day on which it expires.
 
-    Attributes:
-        gate: short id, such as ``S8-G2``, or full id.
-        reason: why going on is acceptable.
-        approver: who says so.
-        expires: the last day on which it holds.
-        evidence: the ref of the finding that it covers; without it, every failure of the gate.
+    ``evidence`` is the ref of the finding that it covers; without it, it covers every failure of the gate.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -78,8 +72,7 @@ class Waivers:
     def cover(self, gate: str, refs: Iterable[str]) -> str | None:
         """Who permits this failure of a gate (``S8-G2``), and why; None where it is not permitted.
 
-        ``refs`` are the findings of the failure. A waiver that names a finding covers that one only, so all of them
-        must be named, by this waiver or others; a failure without findings is covered by an unnamed waiver only.
+        ``refs`` are its findings: where waivers name findings, each of them must be named.
         """
         valid = [waiver for waiver in self.known if waiver.gate == gate and waiver.expires >= self.today]
         covering = [waiver for waiver in valid if waiver.evidence is None][:1]
@@ -104,11 +97,7 @@ class Waivers:
 
 
 def load_waivers(plan: Plan, today: date | None = None) -> Waivers:
-    """The waivers beside a plan; none where there is no such file.
-
-    Raises:
-        PlanError: see :func:`read_waivers`.
-    """
+    """The waivers beside a plan, as :func:`read_waivers` reads them; none where there is no such file."""
     path = plan.path.parent / WAIVER_FILE
     return Waivers(read_waivers(path, plan), path, today or date.today()) if path.exists() else Waivers()
 
@@ -117,8 +106,7 @@ def read_waivers(path: Path, plan: Plan | None) -> tuple[Waiver, ...]:
     """The waivers in a file, held against a plan, if there is one.
 
     Raises:
-        PlanError: the file is absent or malformed, or a waiver is for a gate that the plan lacks or that cannot be
-            waived; the message names every mistake.
+        PlanError: as :func:`.model.read_document`.
     """
     found = read_document("waivers", path, WaiverFile, lambda document: _misfits(document, plan))
     return tuple(waiver.model_copy(update={"gate": _short(plan, waiver.gate)}) for waiver in found.waivers)

@@ -87,7 +87,8 @@ def _flat(run: Evidence, *, definitions: bool) -> Iterator[tuple[Key, Any]]:
             items = [f"{item.type}: {item.ref}" for item in gate.evidence]
             yield from (((at, gate.gate_id, "evidence", item), item) for item in items)
         yield from (((at, None, "attribute", name), value) for name, value in span.attributes.items())
-        yield from (((at, None, "input", file.path.removeprefix(f"{run.workspace}/")), file.sha256) for file in span.inputs)
+        files = {file.path.removeprefix(f"{run.workspace}/"): file.sha256 for file in span.inputs}
+        yield from (((at, None, "input", path), digest) for path, digest in files.items())
         yield from (((at, None, "handoff", f"{each.direction} {each.name}"), each.digest) for each in span.handoffs)
 
 

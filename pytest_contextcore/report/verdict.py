@@ -106,7 +106,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to be said of a trace; ``cause`` is what stopped it where no phase did, as an unmet definition of done."""
+    """What is to be said of a trace; ``cause`` is what stopped it where no phase did, an unmet definition of done."""
 
     evidence: Evidence
     phases: tuple[Phase, ...]

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from ..commands.cli import Group, refuse
+from ..commands.cli import refuse
 from ..errors import TaskRefused, TaskStateError
 from ..export.provider import sampled
 from ..export.settings import Settings
@@ -32,7 +32,7 @@ DEFAULT_PROJECT = "contextcore"
 """The project of lines that name none, on the command line or in ``CONTEXTCORE_PROJECT``."""
 
 
-@click.group("task", cls=Group, no_args_is_help=False)
+@click.group("task", no_args_is_help=False)
 def command() -> None:
     """Draw a tree of tasks by hand, each an OpenTelemetry span."""
 

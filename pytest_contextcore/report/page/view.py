@@ -182,7 +182,7 @@ TICKS = 4
 
 
 class Axis:
-    """The axis of time of a trace: in four even parts, each as long as a person would choose; without what it reused."""
+    """The axis of time of a trace: in four even parts, as long as a person would choose; without what it reused."""
 
     def __init__(self, evidence: Evidence) -> None:
         spans = [span for span in evidence.spans if not span.reused]
