@@ -69,8 +69,7 @@ def leave_line_open(reporter: pytest.TerminalReporter) -> None:
 class LogXml:
     """pytest's JUnit plugin, how it escapes a text, and the parts of the address that it makes of a node id.
 
-    ``reporters`` are what it makes cases of, in the file's order; ``prefix`` stands before every class name;
-    ``has_places`` is whether the schema has attributes for file and line.
+    ``reporters`` are what it makes cases of, in the file's order; ``prefix`` stands before every class name.
     """
 
     xml: Any
@@ -78,7 +77,6 @@ class LogXml:
     mangle: Callable[[str], list[str]]
     reporters: list[Any]
     prefix: str
-    has_places: bool
 
     def replace(self, cases: list[Element], counts: dict[str, int]) -> None:
         """Have other cases and their counts written."""
@@ -99,10 +97,10 @@ def log_xml(config: pytest.Config) -> LogXml | str:
         return "LogXML.node_reporters_ordered"
     if set(getattr(xml, "stats", ())) != {"passed", "error", "failure", "skipped"}:
         return "LogXML.stats"
-    missing = [name for name in ("cnt_double_fail_tests", "prefix", "family") if not hasattr(xml, name)]
+    missing = [name for name in ("cnt_double_fail_tests", "prefix") if not hasattr(xml, name)]
     if missing:
         return f"LogXML.{missing[0]}"
-    return LogXml(xml, bin_xml_escape, mangle_test_address, reporters, xml.prefix or "", xml.family == "xunit1")
+    return LogXml(xml, bin_xml_escape, mangle_test_address, reporters, xml.prefix or "")
 
 
 # --- schedulers: _split_scope of xdist's ------------------------------------------------------------------------------

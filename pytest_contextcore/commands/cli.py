@@ -78,9 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         lost = error.errno in (errno.EPIPE, errno.ENOSPC)
         if error.errno != errno.EPIPE:  # which says that the reader went away, as with ``| head``
-            print(
-                f"{name}: {'its output cannot be written: ' if lost else ''}{error.strerror or error}", file=sys.stderr
-            )
+            what = "its output cannot be written: " if lost else ""
+            print(f"{name}: {what}{error.strerror or error}", file=sys.stderr)
         if lost:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the rest when it ends
         return 1

@@ -16,9 +16,8 @@ from ..trace.evidence import SpanEvidence, Status
 from .rows import Row, as_text, cause_rows, rows
 from .verdict import STOPPED, Phase, Verdict
 
-SUMMARY_LIMIT = 1024 * 1024
-"""Bytes of a step's summary; GitHub refuses a longer one whole."""
-
+_LIMIT = 1024 * 1024
+_CUT = b"\n\n*The summary is cut here: GitHub takes 1 MiB. The evidence has all of it.*\n"
 _TEXT_SHOWN = 1500
 _MOST = 10
 _MARKS = {
@@ -28,7 +27,6 @@ _MARKS = {
     Status.NOT_STARTED: "⚪",
     Status.IN_PROGRESS: "⏳",
 }
-_CUT = "\n\n*The summary is cut here: GitHub takes 1 MiB. The evidence has all of it.*\n"
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~](?<![-/,'()])")
 
 
@@ -41,9 +39,9 @@ def report(verdicts: Sequence[Verdict], root: Path, environ: Mapping[str, str]) 
     if target := environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(target).open("a", encoding="utf-8") as file:
-                file.write(step_summary(verdicts, SUMMARY_LIMIT - file.tell()))
-        except (OSError, ValueError) as error:
-            lines.insert(0, f"job summary not written to {target}: {getattr(error, 'strerror', None) or error}")
+                file.write(step_summary(verdicts))
+        except OSError as error:
+            lines.insert(0, f"job summary not written to {target}: {error.strerror or error}")
     return lines
 
 
@@ -89,20 +87,12 @@ def _encoded(text: str, *, in_property: bool = False) -> str:
     return text.replace(":", "%3A").replace(",", "%2C") if in_property else text
 
 
-def step_summary(verdicts: Iterable[Verdict], room: int = SUMMARY_LIMIT) -> str:
-    """The traces as Markdown of at most ``room`` bytes, stopped ones first.
-
-    Raises:
-        ValueError: not even a note would fit.
-    """
+def step_summary(verdicts: Iterable[Verdict]) -> str:
+    """The traces as Markdown, stopped ones first; cut at a line's end, since GitHub refuses more than 1 MiB whole."""
     ordered = sorted(verdicts, key=lambda verdict: verdict.evidence.status not in STOPPED)
     text = "".join(piece for verdict in ordered for piece in _markdown(verdict)).encode()
-    if len(text) <= room:
-        return text.decode()
-    room -= len(_CUT.encode())
-    if room < 0:
-        raise ValueError("what other programs wrote there leaves no room in its 1 MiB")
-    return text[:room].rpartition(b"\n")[0].decode() + _CUT
+    shown = text if len(text) <= _LIMIT else text[: _LIMIT - len(_CUT)].rpartition(b"\n")[0] + _CUT
+    return shown.decode()
 
 
 def _markdown(verdict: Verdict) -> Iterator[str]:

@@ -5,7 +5,6 @@ What pytest says of a phase's test stays in its case; outcome and message are th
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -14,6 +13,7 @@ import pytest
 from ..plan.model import Kind
 from ..private import LogXml, log_xml
 from ..spans.of_trace import phase_spans
+from ..text import escaped
 from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED
 from .rows import Row, as_text, cause_rows
@@ -26,7 +26,6 @@ Attributes = Mapping[str, str]
 _SHOWN = ("task.", "input.", "quality.", "routing.", "output.")
 _MOST = 50
 _OUTCOMES = ("error", "failure", "skipped")
-_NOT_IN_XML = "[^\t\n\r\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # XML 1.0, 2.2, and DEL
 
 
 def phase_properties(evidence: Evidence, span: SpanEvidence) -> Properties:
@@ -189,10 +188,8 @@ def _element(tag: str, text: str, **attributes: str) -> ET.Element:
 
 
 def _legal(text: str) -> str:
-    """The text with what XML cannot hold shown as an escape."""
-    if text.isascii() and text.isprintable():  # most of them; compiling the pattern takes milliseconds
-        return text
-    return re.sub(_NOT_IN_XML, lambda found: found.group().encode("unicode_escape").decode(), text)
+    """The text with what XML cannot hold, and what nobody can see, as escapes."""
+    return escaped(text, keep="\t\n\r")
 
 
 # --- pytest's file ---------------------------------------------------------------------------------------------------
@@ -229,9 +226,4 @@ def complete(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
 def _address(xml: LogXml, span: SpanEvidence) -> dict[str, str]:
     """The attributes that pytest gives the case of a test."""
     *classes, name = xml.mangle(span.nodeid or span.span_id)
-    address = {"classname": ".".join([xml.prefix, *classes] if xml.prefix else classes), "name": xml.escape(name)}
-    if xml.has_places:
-        address["file"] = (span.nodeid or "").partition("::")[0]
-        if isinstance(line := span.attributes.get("code.line.number"), int):
-            address["line"] = str(line - 1)  # pytest counts from 0 here
-    return address
+    return {"classname": ".".join([xml.prefix, *classes] if xml.prefix else classes), "name": xml.escape(name)}

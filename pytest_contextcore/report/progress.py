@@ -6,7 +6,6 @@ import contextlib
 import os
 import textwrap
 import threading
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -76,11 +75,10 @@ class GateLines:
 class LongPhases:
     """Says that a phase is still running, from a thread of its own: the phase has the main one."""
 
-    def __init__(self, write: Callable[[str], None], now: Callable[[], float] = time.monotonic) -> None:
-        self._write, self._now = write, now
-        self._name, self._since, self._due = "", 0.0, FIRST_LINE
-        self.closed = threading.Event()
-        self._thread: threading.Thread | None = None
+    def __init__(self, write: Callable[[str], None], timer: type[threading.Timer] = threading.Timer) -> None:
+        self._write, self._new_timer = write, timer
+        self._name = ""
+        self._timer: threading.Timer | None = None
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """A listener of the recorder."""
@@ -91,33 +89,33 @@ class LongPhases:
             self.end(label(span))
 
     def begin(self, name: str) -> None:
-        """A phase starts."""
-        self._since, self._due = self._now(), FIRST_LINE
-        self._name = name  # last: the thread may look at any moment
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._watch, name="contextcore-progress", daemon=True)
-            self._thread.start()
+        """A phase starts; where several run in xdist's workers, the last that began is told of."""
+        self.close()
+        self._name = name
+        self._wait(name, 0.0, FIRST_LINE)
 
     def end(self, name: str) -> None:
-        """A phase is over; where several run in xdist's workers, the last that began is told of."""
+        """A phase is over."""
         if self._name == name:
-            self._name = ""
+            self.close()
 
-    def pytest_enter_pdb(self) -> None:
-        """Somebody types now: nothing more is said of this phase."""
+    def close(self) -> None:
+        """Nothing more is said of this phase."""
         self._name = ""
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def look(self) -> None:
-        """Say how long the phase has been running, if it is time to."""
-        age = self._now() - self._since
-        if (name := self._name) and age >= self._due:
-            self._due = 2 * age
-            took = f"{int(age)} s" if age < 60 else shown_seconds(age)
-            self._write(f"\n{name} is still running after {took}\n")
+    pytest_enter_pdb = close  # somebody types now
 
-    def _watch(self) -> None:
-        while not self.closed.wait(1.0):
-            self.look()
+    def _wait(self, name: str, age: float, more: float) -> None:
+        self._timer = self._new_timer(more, self._say, (name, age + more))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _say(self, name: str, age: float) -> None:
+        if self._name == name:
+            self._write(f"\n{name} is still running after {f'{age:.0f} s' if age < 60 else shown_seconds(age)}\n")
+            self._wait(name, age, age)
 
 
 class Shown(NamedTuple):
@@ -141,7 +139,7 @@ def open_progress(config: pytest.Config) -> Shown:
     if (terminal := terminal_descriptor(config.get_terminal_writer())) is not None:
         phases = LongPhases(lambda text: _write(terminal, text))
         config.pluginmanager.register(phases, "contextcore-progress")
-        config.add_cleanup(phases.closed.set)
+        config.add_cleanup(phases.close)
     return Shown(GateLines(config, reporter) if config.get_verbosity() > 0 else None, phases)
 
 

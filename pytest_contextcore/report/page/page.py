@@ -14,11 +14,10 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from pydantic import BaseModel
 
 from ...files import write_output
 from ...text import pieces, relative, short
-from ...trace.evidence import Evidence, GateEvidence, SpanEvidence, Status, format_time
+from ...trace.evidence import Status, format_time
 from ..verdict import Verdict
 from .text import brief, clean, clipped, duration, moment, plural
 from .view import lasted, trace_view
@@ -28,16 +27,6 @@ NOT_WRITTEN = "ERROR: --contextcore-html: no page"
 
 _WORST = (Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED, Status.COMPLETED)
 _EARLY = "document.documentElement.classList.add('js')"
-_SHOWN = {
-    Evidence: "schema_version trace_id otel_trace_id otel_span_id otel_parent_span_id project_id title type status "
-    "started_at ended_at blocked_reason blocked_on_span_id next_action workspace options plan_digest attributes "
-    "summary definition_of_done spans runs seal",
-    SpanEvidence: "span_id otel_span_id parent_id phase status started_at ended_at nodeid attributes blocked_reason "
-    "blocked_on_span_id next_action reused inputs gates events handoffs fingerprint",
-    GateEvidence: "gate_id purpose otel_span_id kind result severity reason next_action waived evidence started_at "
-    "ended_at events",
-}
-"""Fields that have their place in the templates; others are listed as they are, rather than left out."""
 
 
 def write_page(path: Path, verdicts: Sequence[Verdict], *, here: Path, quiet: bool = False) -> list[str]:
@@ -91,16 +80,8 @@ def _templates() -> Environment:
     )
     filters = (brief, clipped, duration, format_time, lasted, moment, pieces, plural, short)
     found.filters |= {made.__name__: made for made in filters}
-    found.filters["others"] = _others
     return found
 
 
 def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _others(record: BaseModel) -> dict[str, object]:
-    """The fields that have no place of their own, and a value."""
-    shown = next(names for model, names in _SHOWN.items() if isinstance(record, model)).split()
-    fields = record.model_dump(mode="json", include=set(type(record).model_fields) - set(shown))
-    return {name: value for name, value in fields.items() if value not in (None, "", [], {})}
