@@ -1,7 +1,4 @@
-"""What is used of pytest, xdist and other plugins beyond their public API: each attribute, and why.
-
-No other module touches such. Where an attribute is not as known, a function says so or does nothing, and never guesses.
-"""
+"""What is used of pytest, xdist and other plugins beyond their public API; what is not as known is never guessed."""
 
 from __future__ import annotations
 
@@ -36,10 +33,7 @@ def terminal_encoding(writer: object) -> str | None:
 
 
 def terminal_descriptor(writer: object) -> int | None:
-    """A new file descriptor of the terminal; None where it is no file.
-
-    What is written there goes past the capturing of a test's own output, from any thread.
-    """
+    """A new file descriptor of the terminal, past the capturing of output, for any thread; None where it is no file."""
     try:
         return os.dup(cast(Any, writer)._file.fileno())
     except (AttributeError, OSError, UnsupportedOperation, ValueError):
@@ -67,10 +61,7 @@ def leave_line_open(reporter: pytest.TerminalReporter) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LogXml:
-    """pytest's JUnit plugin, how it escapes a text, and the parts of the address that it makes of a node id.
-
-    ``reporters`` are what it makes cases of, in the file's order; ``prefix`` stands before every class name.
-    """
+    """pytest's JUnit plugin: how it makes and escapes a case's address, and what it makes cases of, in order."""
 
     xml: Any
     escape: Callable[[object], str]
@@ -91,7 +82,7 @@ def log_xml(config: pytest.Config) -> LogXml | str:
         from _pytest.junitxml import bin_xml_escape, mangle_test_address, xml_key  # noqa: PLC0415  (if it is asked for)
     except ImportError as error:
         return str(error)
-    xml = config.stash.get(xml_key, None)
+    xml: Any = config.stash.get(xml_key, None)
     reporters = getattr(xml, "node_reporters_ordered", None)
     if not isinstance(reporters, list) or not all(hasattr(reporter, "to_xml") for reporter in reporters[:1]):
         return "LogXML.node_reporters_ordered"

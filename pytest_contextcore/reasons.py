@@ -104,10 +104,7 @@ def failure_in(report: pytest.TestReport) -> Failure:
 
 
 def end_at_caller(error: BaseException) -> None:
-    """End an exception's traceback at the line that called us: our own lines do not help its reader.
-
-    Otherwise pytest prints them with their arguments, such as the whole environment of a program that was not found.
-    """
+    """End a traceback at the line that called us; ours would be printed with arguments, such as the environment."""
     entry = error.__traceback__
     while entry is not None and _package(entry) in _RUNNERS:  # from the hook that called the test down to it
         entry = entry.tb_next

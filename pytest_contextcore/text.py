@@ -68,11 +68,7 @@ def on_github(environ: Mapping[str, str]) -> bool:
 
 
 def harmless(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The text as it may be printed in a log that GitHub Actions reads: no line of it is a workflow command.
-
-    The runner takes ``::name …::`` at a line's start, blanks before it or not, and ``##[name …]`` anywhere in a line.
-    Elsewhere the text stays as it is.
-    """
+    """The text as a log that GitHub Actions reads may have it: no ``::name`` at a line's start, no ``##[name``."""
     if not on_github(environ):
         return text
     return _COMMAND.sub(lambda found: "## " if found.group(1) is None else f"{found.group(1)}: ", text)

@@ -74,11 +74,7 @@ class _Collector:
 
 
 def _tests(plan: Plan) -> CollectedPlan:
-    """The plan with its tests, as ``python -m pytest FOLDER`` would collect them.
-
-    Raises:
-        CollectionError: pytest cannot collect the folder, or a test does not fit the plan.
-    """
+    """The plan with its tests, as ``python -m pytest FOLDER`` would collect them, or a ``CollectionError``."""
     collector, said = _Collector(), io.StringIO()
     sys.path.insert(0, str(Path.cwd()))
     arguments = ["--collect-only", "-p", "no:contextcore-listener", str(plan.path.parent)]

@@ -111,11 +111,7 @@ def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
 
 
 def newest(out: Path, count: int) -> list[Path]:
-    """The evidence files in a folder that were written last, the newest first.
-
-    Raises:
-        EvidenceError: there are fewer.
-    """
+    """The evidence files in a folder that were written last, newest first; an ``EvidenceError`` if there are fewer."""
     found = sorted(out.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     if len(found) < count:
         there = "no evidence" if not found else f"only {found[0].name}"

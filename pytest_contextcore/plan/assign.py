@@ -40,12 +40,7 @@ def find_plan(start: Path) -> Path | None:
 
 
 def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedPlan:
-    """Match phases with the tests that were collected, whether selected or not.
-
-    Raises:
-        CollectionError: a test for an unknown phase, two tests for one, a gate that its phase does not declare, or
-            a phase without a test, if the plan's folder was collected ``whole``.
-    """
+    """Match phases with all collected tests, or raise ``CollectionError``; if ``whole``, each phase needs one."""
     nodeids: dict[str, str] = {}
     for test in tests:
         phase_id = plan.short_phase_id(test.phase)
@@ -99,10 +94,7 @@ def gate_names(source: str) -> Iterator[str]:
 
 
 def in_plan_order(items: Sequence[T], rank: Callable[[T], tuple[str, int] | None]) -> list[T]:
-    """The items with each plan's phases together, in the plan's order, where the first of them stood.
-
-    ``rank`` gives the plan (its trace id) and the position in it; None for a test that is no phase, which stays.
-    """
+    """The items, each plan's phases where its first one stood; ``rank`` gives a plan's id and a place in it."""
     first: dict[str, int] = {}
     keyed = []
     for index, item in enumerate(items):

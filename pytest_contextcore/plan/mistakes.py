@@ -1,7 +1,4 @@
-"""Whether the parts of a plan fit together. Pure.
-
-It is checked on the document, so that a wrong value does not hide a misfit elsewhere. The schema names wrong types.
-"""
+"""Whether the parts of a plan's document fit together, whatever its schema says of each. Pure."""
 
 from __future__ import annotations
 

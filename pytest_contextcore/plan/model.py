@@ -1,7 +1,4 @@
-"""The plan: a trace declared as data, read from a TOML file into frozen models.
-
-The schema is made of these models; whether the parts fit together is in :mod:`.mistakes`.
-"""
+"""The plan: a trace declared as data, read from a TOML file into frozen models, of which its schema is made."""
 
 from __future__ import annotations
 
@@ -172,11 +169,7 @@ def fill(next_action: str, refs: dict[str, list[str]], limit: int = 3) -> str:
 
 
 def load_plan(path: Path) -> Plan:
-    """Read and check a plan.
-
-    Raises:
-        PlanError: see :func:`read_document`.
-    """
+    """Read and check a plan; raises as :func:`read_document` does."""
     plan = read_document("plan", path, Plan, lambda document: misfits(document, registry()))
     plan._path = path
     return plan
@@ -185,11 +178,7 @@ def load_plan(path: Path) -> Plan:
 def read_document(
     kind: str, path: Path, model: type[Model], between: Callable[[Mapping[str, Any]], Iterable[Misfit]]
 ) -> Model:
-    """A plan or a waivers file as its model. ``between`` gives what is wrong between the parts of the document.
-
-    Raises:
-        PlanError: the file is absent, not TOML, or has mistakes; the message names the file once, and all of them.
-    """
+    """A file as its model, or a ``PlanError`` that names all mistakes; ``between`` finds those between its parts."""
     found, document = _read_toml(kind, path)
     mistakes: list[Fault] = []
     try:

@@ -1,7 +1,4 @@
-"""Waivers: documented, expiring permissions to go on past one failed required gate.
-
-They stand in ``waivers.toml`` beside the plan. A waiver never covers an integrity gate.
-"""
+"""Waivers (``waivers.toml``): documented, expiring permissions to go on past one failed required gate."""
 
 from __future__ import annotations
 
@@ -70,10 +67,7 @@ class Waivers:
     used: set[Waiver] = field(default_factory=set)
 
     def cover(self, gate: str, refs: Iterable[str]) -> str | None:
-        """Who permits this failure of a gate (``S8-G2``), and why; None where it is not permitted.
-
-        ``refs`` are its findings: where waivers name findings, each of them must be named.
-        """
+        """Who permits a failure with these findings, and why, or None; if waivers name findings, all must be named."""
         valid = [waiver for waiver in self.known if waiver.gate == gate and waiver.expires >= self.today]
         covering = [waiver for waiver in valid if waiver.evidence is None][:1]
         if not covering:
@@ -103,11 +97,7 @@ def load_waivers(plan: Plan, today: date | None = None) -> Waivers:
 
 
 def read_waivers(path: Path, plan: Plan | None) -> tuple[Waiver, ...]:
-    """The waivers in a file, held against a plan, if there is one.
-
-    Raises:
-        PlanError: as :func:`.model.read_document`.
-    """
+    """The waivers in a file, held against a plan, if there is one; raises as :func:`.model.read_document` does."""
     found = read_document("waivers", path, WaiverFile, lambda document: _misfits(document, plan))
     return tuple(waiver.model_copy(update={"gate": _short(plan, waiver.gate)}) for waiver in found.waivers)
 

@@ -50,11 +50,7 @@ class Difference(NamedTuple):
 
 
 def compare(a: Evidence, b: Evidence) -> Difference:
-    """Compare two runs.
-
-    Raises:
-        ValueError: they are not runs of the same trace.
-    """
+    """Compare two runs; a ``ValueError`` if they are not runs of the same trace."""
     if a.trace_id != b.trace_id:
         raise ValueError(f"A is a run of trace {a.trace_id}, B of {b.trace_id}: only runs of one trace can be compared")
     comparable = (a.workspace, a.options) == (b.workspace, b.options)
@@ -110,7 +106,9 @@ def _durations(a: Evidence, b: Evidence) -> Iterator[Duration]:
 
 
 def _seconds(run: Evidence) -> Iterator[tuple[str | None, float]]:
-    for phase, timed in [(None, run), *((span.span_id, span) for span in run.spans if not span.reused)]:
+    spans = {span.span_id: span for span in run.spans if not span.reused}
+    everything: dict[str | None, Evidence | SpanEvidence] = {None: run, **spans}
+    for phase, timed in everything.items():
         if timed.started_at is not None and timed.ended_at is not None:
             yield phase, (timed.ended_at - timed.started_at) / 1e9
 
@@ -146,7 +144,7 @@ def _told(found: Difference) -> Iterator[Change]:
     seen: set[str] = set()
     for change in found.changes:
         if change.phase is None:
-            known = _TOLD_OF_TRACE
+            known: Sequence[str] = _TOLD_OF_TRACE
         elif change.phase not in a & b:
             known = ("status",)  # all else differs because of that
         else:

@@ -1,7 +1,4 @@
-"""JUnit: every phase and gate of the session's traces as a test case, in the file that pytest is about to write.
-
-What pytest says of a phase's test stays in its case; outcome and message are the evidence's.
-"""
+"""JUnit: every phase and gate of the session's traces as a test case, in the file that pytest is about to write."""
 
 from __future__ import annotations
 
@@ -62,10 +59,7 @@ def is_shown(span: SpanEvidence) -> bool:
 def trace_cases(
     verdict: Verdict, drafts: Mapping[str, Sequence[ET.Element]], addresses: Mapping[str, Attributes], prefix: str
 ) -> Iterator[ET.Element]:
-    """The cases of a trace in the plan's order, each phase's gates behind it; an unmet definition of done is one, too.
-
-    ``drafts`` are the cases that pytest made, ``addresses`` the attributes that it would give them, both by node id.
-    """
+    """A trace's cases in the plan's order; ``drafts`` are those that pytest made, both mappings are by node id."""
     evidence = verdict.evidence
     for phase in verdict.phases:
         if is_shown(phase.span):
@@ -121,10 +115,7 @@ def _phase_outcome(verdict: Verdict, phase: Phase, failed: Sequence[ET.Element])
 
 
 def gate_case(verdict: Verdict, phase: Phase, gate: GateEvidence, beside: ET.Element, *, prefix: str) -> ET.Element:
-    """The case of a gate: failed only where its failure blocks the phase, whose case is ``beside``.
-
-    A gate that has a remark only (advisory, waived, not applicable) says it in properties and output.
-    """
+    """The case of a gate, which fails only if its failure blocks the phase; ``beside`` is the phase's case."""
     took = 0.0 if phase.span.reused else _seconds(gate)
     attributes = {
         **{name: value for name, value in beside.attrib.items() if name in ("file", "line")},  # of xunit1

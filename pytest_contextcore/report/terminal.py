@@ -1,7 +1,4 @@
-"""What a person reads in the terminal when phases stop and when a run ends.
-
-Lines are built by pure functions; ``print_tables`` prints them.
-"""
+"""What a person reads in the terminal when phases stop and when a run ends."""
 
 from __future__ import annotations
 
@@ -36,10 +33,7 @@ Line = tuple[str, str | None]
 
 
 def stopped_message(phase: Phase, places: Mapping[str, str | None] | None = None) -> str:
-    """The failure that pytest shows for a phase that its gates, or a refused handoff, stopped.
-
-    ``places`` is where each gate failed. It stands beside the line of the test, at which every report points.
-    """
+    """The failure that pytest shows for a phase that was blocked; ``places`` is where each gate failed."""
     found = [*rows(phase, _ALL)]
     if len(phase.causes) == 1:
         (cause,) = phase.causes

@@ -1,7 +1,4 @@
-"""What a trace says to people, worked out once: what stopped it, where, why, on what evidence, and what to do next.
-
-Every report shows parts of it. Digests are shortened and backticks taken away; no text is parsed.
-"""
+"""What a trace says to people, worked out once for every report: what stopped it, where, why, what next."""
 
 from __future__ import annotations
 
@@ -37,10 +34,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One thing that stopped a phase or a trace, or a gate's remark; an exception has no gate and an empty name.
-
-    ``headline`` is the reason and the first finding in one line.
-    """
+    """What stopped a phase or trace, or a gate's remark; ``headline`` is the reason with its first finding."""
 
     gate: GateEvidence | None
     name: str

@@ -111,7 +111,7 @@ def _told(error: ValidationError) -> Iterator[tuple[Place, str, str, str]]:
         for each in meant:
             yield from _told(each)
         if not meant:  # no branch is of the value's type
-            types = dict.fromkeys(_TYPES.get(each.validator_value) for each in error.context or ())
+            types = dict.fromkeys(_TYPES.get(str(each.validator_value)) for each in error.context or ())
             yield place, shown(value), " or ".join(filter(None, types)), "correct its type"
     else:
         yield place, shown(value), _expected(str(keyword), rule, schema), "correct it"

@@ -1,7 +1,4 @@
-"""Traces as one self-contained page, which asks nothing of any network and is complete without its script.
-
-The templates beside this module make it of verdicts; every text of the evidence is escaped by them.
-"""
+"""Traces as one self-contained page, which asks nothing of any network and is complete without its script."""
 
 from __future__ import annotations
 
@@ -47,10 +44,7 @@ def write_page(path: Path, verdicts: Sequence[Verdict], *, here: Path, quiet: bo
 
 
 def render(verdicts: Sequence[Verdict]) -> str:
-    """The page of these traces, at least one, those that did not complete first; an HTML document.
-
-    Its Content-Security-Policy allows its own style and scripts by their digests only.
-    """
+    """The page of one trace or more, those that did not complete first; it allows its own style and script only."""
     taken = {"main"}
     ordered = sorted(verdicts, key=lambda verdict: _WORST.index(verdict.evidence.status))
     style, script = ((files(__package__) / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
