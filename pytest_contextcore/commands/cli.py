@@ -47,6 +47,10 @@ OUT = click.option(
     type=click.Path(path_type=Path), help="The folder for evidence.",
 )  # fmt: skip
 
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What is printed."
+)
+
 
 def refuse(message: str, exit_code: int = 2) -> int:
     """Say on stderr, in one line, why the running command cannot do it; gives the command's exit code."""

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import click
 
-from .cli import refuse
+from .cli import FORMAT, refuse
 
 _PANEL = {"w": 12, "h": 9}  # two beside each other in Grafana's grid of 24 columns
 
@@ -50,9 +50,7 @@ def dashboard(found: list[Query]) -> dict[str, Any]:
 
 @click.command("queries")
 @click.argument("name", required=False)
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the list."
-)
+@FORMAT
 @click.option("--dashboard", "as_dashboard", is_flag=True, help="Print a Grafana dashboard (JSON) for import.")
 def command(name: str | None, form: str, as_dashboard: bool) -> int:
     """Print TraceQL queries over plans, for Grafana Tempo.

@@ -21,18 +21,15 @@ from ..report.verdict import of_trace
 from ..text import escaped, harmless
 from ..trace.evidence import format_time
 from ..trace.file import dump, load_evidence
-from .cli import OUT, refuse
+from .cli import FORMAT, OUT, refuse
 
 _FILE = click.Path(path_type=Path)
-_FORMAT = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What is printed."
-)
 
 
 @click.command("show")
 @click.argument("file", required=False, type=_FILE)
 @OUT
-@_FORMAT
+@FORMAT
 @click.option("--spans", is_flag=True, help="FILE is a spool: print its spans as OTLP/JSON lines.")
 @click.option("--html", metavar="FILE", type=_FILE, help="Also write the trace as a self-contained page.")
 def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | None) -> int:
@@ -89,7 +86,7 @@ def _spans(path: Path) -> int:
 @click.command("diff")
 @click.argument("files", metavar="[A B]", nargs=-1, type=_FILE)
 @OUT
-@_FORMAT
+@FORMAT
 def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     """Say what changed between two runs of a trace.
 

@@ -98,21 +98,17 @@ def load_waivers(plan: Plan, today: date | None = None) -> Waivers:
 
 def read_waivers(path: Path, plan: Plan | None) -> tuple[Waiver, ...]:
     """The waivers in a file, held against a plan, if there is one; raises as :func:`.model.read_document` does."""
+    if plan is None:
+        return read_document("waivers", path, WaiverFile, lambda document: ()).waivers
     found = read_document("waivers", path, WaiverFile, lambda document: _misfits(document, plan))
-    return tuple(waiver.model_copy(update={"gate": _short(plan, waiver.gate)}) for waiver in found.waivers)
+    return tuple(waiver.model_copy(update={"gate": plan.short_phase_id(waiver.gate)}) for waiver in found.waivers)
 
 
-def _short(plan: Plan | None, gate: str) -> str:
-    return gate if plan is None else gate.removeprefix(f"{plan.trace.id}-")
-
-
-def _misfits(document: Mapping[str, Any], plan: Plan | None) -> Iterator[Misfit]:
+def _misfits(document: Mapping[str, Any], plan: Plan) -> Iterator[Misfit]:
     """Waivers for gates that the plan lacks, or that cannot be waived."""
     for place, entry in tables(document, (), "waivers"):
         name = text_of(entry, "gate").strip()
-        if plan is None or not name:
-            continue
-        phase_id, _, gate_id = _short(plan, name).rpartition("-")
+        phase_id, _, gate_id = plan.short_phase_id(name).rpartition("-")
         gate = plan.by_id[phase_id].gate(gate_id) if phase_id in plan.by_id else None
         if gate is None:
             observed, action = f"{shown(name)}, which {plan.path} lacks", "correct its id"

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ..ids import short_id
 from ..text import short, shown_seconds
 from ..trace.evidence import Evidence, SpanEvidence, Status, format_time
+from .verdict import lasted
 
 NOISE_SECONDS = 0.5
 NOISE_SHARE = 0.25
@@ -106,11 +107,8 @@ def _durations(a: Evidence, b: Evidence) -> Iterator[Duration]:
 
 
 def _seconds(run: Evidence) -> Iterator[tuple[str | None, float]]:
-    spans = {span.span_id: span for span in run.spans if not span.reused}
-    everything: dict[str | None, Evidence | SpanEvidence] = {None: run, **spans}
-    for phase, timed in everything.items():
-        if timed.started_at is not None and timed.ended_at is not None:
-            yield phase, (timed.ended_at - timed.started_at) / 1e9
+    spans = [(span.span_id, lasted(span)) for span in run.spans if not span.reused]
+    yield from ((phase, took / 1e9) for phase, took in [(None, lasted(run)), *spans] if took is not None)
 
 
 # --- for people ------------------------------------------------------------------------------------------------------

@@ -58,11 +58,13 @@ def _answers(verdict: Verdict) -> Iterator[tuple[str, Phase | None, list[Row]]]:
 
 def stop_annotations(verdicts: Iterable[Verdict], root: Path, workspace: Path | None) -> list[str]:
     """A workflow command for each phase that is blocked or failed; without a place where no phase blocks the trace."""
-    return [
-        error_command("\n".join(as_text(found)), **_place(phase.span, root, workspace) if phase else {}, title=title)
-        for verdict in verdicts
-        for title, phase, found in _answers(verdict)
-    ]
+    lines = []
+    for title, phase, found in (answer for verdict in verdicts for answer in _answers(verdict)):
+        properties = {**(_place(phase.span, root, workspace) if phase else {}), "title": title}
+        given = ",".join(f"{name}={_encoded(value, in_property=True)}" for name, value in properties.items())
+        message = "\n".join(as_text(found))
+        lines.append(f"::error {given}::{_encoded(message)}")
+    return lines
 
 
 def _place(span: SpanEvidence, root: Path, workspace: Path | None) -> dict[str, str]:
@@ -76,13 +78,8 @@ def _place(span: SpanEvidence, root: Path, workspace: Path | None) -> dict[str, 
     return {**place, "line": str(line)} if isinstance(line, int) else place
 
 
-def error_command(message: str, **properties: str) -> str:
-    """``::error name=value,…::message``, escaped as the runner unescapes it."""
-    given = ",".join(f"{name}={_encoded(value, in_property=True)}" for name, value in properties.items())
-    return f"::error {given}::{_encoded(message)}"
-
-
 def _encoded(text: str, *, in_property: bool = False) -> str:
+    """The text as the runner unescapes it."""
     text = escaped(text, keep="\r\n").replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return text.replace(":", "%3A").replace(",", "%2C") if in_property else text
 

@@ -15,7 +15,7 @@ from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Statu
 from ..trace.rules import DESELECTED
 from .rows import Row, as_text, cause_rows
 from .terminal import stopped_message
-from .verdict import STOPPED, Phase, Verdict, joined, of_gate
+from .verdict import STOPPED, Phase, Verdict, joined, lasted, of_gate
 
 Properties = Sequence[tuple[str, object]]
 Attributes = Mapping[str, str]
@@ -68,7 +68,11 @@ def trace_cases(
             for gate in phase.span.gates:
                 yield gate_case(verdict, phase, gate, case, prefix=prefix)
     if evidence.status is Status.BLOCKED and verdict.cause is not None:
-        attributes = {"classname": _dotted(prefix, evidence.trace_id), "name": "definition of done", "time": "0.000"}
+        attributes = {
+            "classname": ".".join(filter(None, (prefix, evidence.trace_id))),
+            "name": "definition of done",
+            "time": "0.000",
+        }
         case = ET.Element("testcase", attributes)
         case.append(_properties([("otel_trace_id", evidence.otel_trace_id), ("otel_span_id", evidence.otel_span_id)]))
         text = "\n".join(as_text(cause_rows(verdict.cause, _MOST)))
@@ -82,7 +86,7 @@ def phase_case(verdict: Verdict, phase: Phase, drafts: Sequence[ET.Element], add
     pytest made no draft after ``-x`` and for a reused phase, and two where call and teardown failed. The time is
     pytest's, bounded by the evidence's: pytest counts subtests and earlier attempts twice.
     """
-    took = 0.0 if phase.span.reused else _seconds(phase.span)
+    took = _seconds(phase.span, phase.span)
     time = min(took, sum(float(draft.get("time", 0)) for draft in drafts)) if drafts else took
     case = ET.Element("testcase", {**address, **(drafts[-1].attrib if drafts else {}), "time": f"{time:.3f}"})
     ours = _properties(phase_properties(verdict.evidence, phase.span))
@@ -116,12 +120,11 @@ def _phase_outcome(verdict: Verdict, phase: Phase, failed: Sequence[ET.Element])
 
 def gate_case(verdict: Verdict, phase: Phase, gate: GateEvidence, beside: ET.Element, *, prefix: str) -> ET.Element:
     """The case of a gate, which fails only if its failure blocks the phase; ``beside`` is the phase's case."""
-    took = 0.0 if phase.span.reused else _seconds(gate)
     attributes = {
         **{name: value for name, value in beside.attrib.items() if name in ("file", "line")},  # of xunit1
-        "classname": _dotted(prefix, phase.span.span_id),
+        "classname": ".".join(filter(None, (prefix, phase.span.span_id))),
         "name": _legal(f"{gate.gate_id} {' '.join(gate.purpose.split())}".rstrip()),
-        "time": f"{min(took, float(beside.get('time', 0))):.3f}",  # lies inside its phase's
+        "time": f"{min(_seconds(phase.span, gate), float(beside.get('time', 0))):.3f}",  # lies inside its phase's
     }
     case = ET.Element("testcase", attributes)
     case.append(_properties(gate_properties(verdict.evidence, phase.span, gate)))
@@ -156,13 +159,8 @@ def counts(cases: Iterable[ET.Element]) -> dict[str, int]:
     return found
 
 
-def _seconds(timed: SpanEvidence | GateEvidence) -> float:
-    start, end = timed.started_at, timed.ended_at
-    return (end - start) / 1e9 if start is not None and end is not None else 0.0
-
-
-def _dotted(prefix: str, name: str) -> str:
-    return f"{prefix}.{name}" if prefix else name
+def _seconds(span: SpanEvidence, timed: SpanEvidence | GateEvidence) -> float:
+    return 0.0 if span.reused else (lasted(timed) or 0) / 1e9
 
 
 def _properties(given: Properties) -> ET.Element:
@@ -217,4 +215,4 @@ def complete(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
 def _address(xml: LogXml, span: SpanEvidence) -> dict[str, str]:
     """The attributes that pytest gives the case of a test."""
     *classes, name = xml.mangle(span.nodeid or span.span_id)
-    return {"classname": ".".join([xml.prefix, *classes] if xml.prefix else classes), "name": xml.escape(name)}
+    return {"classname": ".".join(filter(None, (xml.prefix, *classes))), "name": xml.escape(name)}

@@ -15,9 +15,9 @@ from markupsafe import Markup
 from ...files import write_output
 from ...text import pieces, relative, short
 from ...trace.evidence import Status, format_time
-from ..verdict import Verdict
+from ..verdict import Verdict, lasted
 from .text import brief, clean, clipped, duration, moment, plural
-from .view import lasted, trace_view
+from .view import trace_view
 
 NOT_WRITTEN = "ERROR: --contextcore-html: no page"
 """How the line about a page that was asked for and is not there begins."""

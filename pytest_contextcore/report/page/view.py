@@ -9,8 +9,8 @@ from typing import NamedTuple
 from ...ids import short_id
 from ...plan.model import Kind
 from ...trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
-from ...trace.rules import CHECKED, DESELECTED
-from ..verdict import Cause, Phase, Verdict
+from ...trace.rules import DESELECTED
+from ..verdict import Cause, Phase, Verdict, lasted
 
 Timed = Evidence | SpanEvidence | GateEvidence
 
@@ -114,17 +114,6 @@ class TraceView:
                 groups.setdefault(phase.record.blocked_on_span_id or phase.record.blocked_reason, []).append(phase)
         return groups
 
-    @property
-    def not_checked(self) -> list[str]:
-        """Names of the gates that were not reached in a phase that did start and is not completed."""
-        return [
-            f"{phase.told.id}-{gate.name}"
-            for phase in self.phases
-            if phase.look.tone in ("bad", "active")
-            for gate in phase.gates
-            if gate.record.result not in CHECKED and gate.record.kind is not Kind.ADVISORY
-        ]
-
 
 def trace_view(verdict: Verdict, number: int, taken: set[str]) -> TraceView:
     """The view of a trace; ``taken`` holds the anchors that the page has already, and gets those of this trace."""
@@ -156,11 +145,6 @@ def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[st
     ]
     bar = None if span.reused else axis.bar(span)
     return PhaseView(phase, span, anchor, f"{phase.id} {span.phase}", number, look, bar, gates)
-
-
-def lasted(record: Timed) -> int | None:
-    """How long a span took in nanoseconds, if both its ends are known."""
-    return None if record.started_at is None or record.ended_at is None else record.ended_at - record.started_at
 
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,199}")
