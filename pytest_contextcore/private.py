@@ -55,8 +55,7 @@ def leave_line_open(reporter: pytest.TerminalReporter) -> None:
 
 
 # --- JUnit: pytest has no public way to add a test case to its file --------------------------------------------------
-# LogXML.node_reporters_ordered, .stats, .cnt_double_fail_tests, .prefix, .family; the two functions beside it that make
-# the address of a node id.
+# LogXML.node_reporters_ordered, .stats, .cnt_double_fail_tests, .prefix; two functions that make a node id's address.
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +82,10 @@ def log_xml(config: pytest.Config) -> LogXml | str:
     except ImportError as error:
         return str(error)
     xml: Any = config.stash.get(xml_key, None)
-    reporters = getattr(xml, "node_reporters_ordered", None)
-    if not isinstance(reporters, list) or not all(hasattr(reporter, "to_xml") for reporter in reporters[:1]):
-        return "LogXML.node_reporters_ordered"
-    if set(getattr(xml, "stats", ())) != {"passed", "error", "failure", "skipped"}:
-        return "LogXML.stats"
-    missing = [name for name in ("cnt_double_fail_tests", "prefix") if not hasattr(xml, name)]
-    if missing:
-        return f"LogXML.{missing[0]}"
-    return LogXml(xml, bin_xml_escape, mangle_test_address, reporters, xml.prefix or "")
+    for name in ("node_reporters_ordered", "stats", "cnt_double_fail_tests", "prefix"):
+        if not hasattr(xml, name):
+            return f"LogXML.{name}"
+    return LogXml(xml, bin_xml_escape, mangle_test_address, xml.node_reporters_ordered, xml.prefix or "")
 
 
 # --- schedulers: _split_scope of xdist's ------------------------------------------------------------------------------

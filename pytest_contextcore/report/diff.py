@@ -55,7 +55,7 @@ def compare(a: Evidence, b: Evidence) -> Difference:
     if a.trace_id != b.trace_id:
         raise ValueError(f"A is a run of trace {a.trace_id}, B of {b.trace_id}: only runs of one trace can be compared")
     comparable = (a.workspace, a.options) == (b.workspace, b.options)
-    left, right = (dict(_flat(run, definitions=comparable)) for run in (a, b))
+    left, right = (_flat(run, definitions=comparable) for run in (a, b))
     keys = dict.fromkeys([*right, *left])
     place = {phase: at for at, phase in enumerate(dict.fromkeys(key[0] for key in keys))}
     changes = []
@@ -67,35 +67,34 @@ def compare(a: Evidence, b: Evidence) -> Difference:
     return Difference(a, b, tuple(changes), tuple(_durations(a, b)))
 
 
-def _flat(run: Evidence, *, definitions: bool) -> Iterator[tuple[Key, Any]]:
+def _flat(run: Evidence, *, definitions: bool) -> dict[Key, Any]:
     """Every value of a run that is worth comparing, by phase, gate, what it is and its name."""
-    yield from _state(None, run)
-    yield from _values(None, None, plan=run.plan_digest)
-    yield from (((None, None, "option", name), value) for name, value in run.options.items())
-    yield from (((None, None, "condition", done.condition), done.met) for done in run.definition_of_done)
-    yield from (((None, None, "attribute", name), value) for name, value in run.attributes.items())
+    conditions = {done.condition: done.met for done in run.definition_of_done}
+    of_trace = {"plan": run.plan_digest, "option": run.options, "condition": conditions, "attribute": run.attributes}
+    places: list[tuple[str | None, str | None, dict[str, Any]]] = [(None, None, {**_state(run), **of_trace})]
     for span in run.spans:
-        at, definition = span.span_id, span.fingerprint if definitions else None
-        yield from _state(at, span)
-        yield from _values(at, None, phase=span.phase, reused=span.reused, test=span.nodeid, definition=definition)
+        same = {"definition": span.fingerprint} if definitions else {}
+        own = {"phase": span.phase, "reused": span.reused, "test": span.nodeid, **same}
+        places.append((span.span_id, None, {**_state(span), **own}))
         for gate in span.gates:
-            yield from _values(at, gate.gate_id, gate=gate.purpose, result=gate.result.value, kind=gate.kind.value)
-            yield from _values(at, gate.gate_id, reason=gate.reason, next_action=gate.next_action, waived=gate.waived)
-            items = [f"{item.type}: {item.ref}" for item in gate.evidence]
-            yield from (((at, gate.gate_id, "evidence", item), item) for item in items)
-        yield from (((at, None, "attribute", name), value) for name, value in span.attributes.items())
+            said = {"reason": gate.reason, "next_action": gate.next_action, "waived": gate.waived}
+            items = {item: item for item in (f"{each.type}: {each.ref}" for each in gate.evidence)}
+            result = {"gate": gate.purpose, "result": gate.result.value, "kind": gate.kind.value}
+            places.append((span.span_id, gate.gate_id, {**result, **said, "evidence": items}))
         files = {file.path.removeprefix(f"{run.workspace}/"): file.sha256 for file in span.inputs}
-        yield from (((at, None, "input", path), digest) for path, digest in files.items())
-        yield from (((at, None, "handoff", f"{each.direction} {each.name}"), each.digest) for each in span.handoffs)
+        handoffs = {f"{each.direction} {each.name}": each.digest for each in span.handoffs}
+        places.append((span.span_id, None, {"attribute": span.attributes, "input": files, "handoff": handoffs}))
+    return {
+        (phase, gate, what, name): value
+        for phase, gate, values in places
+        for what, found in values.items()
+        for name, value in (found.items() if isinstance(found, dict) else [(None, found)])
+    }
 
 
-def _values(phase: str | None, gate: str | None, /, **values: object) -> Iterator[tuple[Key, Any]]:
-    yield from (((phase, gate, what, None), value) for what, value in values.items())
-
-
-def _state(phase: str | None, run: Evidence | SpanEvidence) -> Iterator[tuple[Key, Any]]:
-    yield from _values(phase, None, status=run.status.value, reason=run.blocked_reason)
-    yield from _values(phase, None, blocked_on=run.blocked_on_span_id, next_action=run.next_action)
+def _state(run: Evidence | SpanEvidence) -> dict[str, str | None]:
+    blocked = {"blocked_on": run.blocked_on_span_id, "next_action": run.next_action}
+    return {"status": run.status.value, "reason": run.blocked_reason, **blocked}
 
 
 def _durations(a: Evidence, b: Evidence) -> Iterator[Duration]:

@@ -14,15 +14,20 @@ import pytest
 from ..private import leave_line_open, past_capture, terminal_descriptor, terminal_encoding
 from ..text import harmless, short, shown_seconds
 from ..trace.changes import Change, Listener
-from ..trace.evidence import GateEvidence, Result, SpanEvidence
+from ..trace.evidence import GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import headline
-from .marks import ASCII_MARKS, MARKS, STATUS_OF, can_encode, in_ascii
+from .marks import ASCII_MARKS, MARKS, can_encode, in_ascii
 from .verdict import purpose
 
 FIRST_LINE = 10.0
 """Seconds after which a line says that a phase is still running; the next comes whenever that time has doubled."""
 
-_RESULT_COLOURS = {Result.PASS: "green", Result.FAIL: "red"}
+_LOOKS = {
+    Result.PASS: (Status.COMPLETED, "green"),
+    Result.FAIL: (Status.BLOCKED, "red"),
+    Result.WAIVED: (Status.FAILED, "yellow"),
+}
+_OTHER = (Status.NOT_STARTED, "yellow")
 
 
 class GateLine(NamedTuple):
@@ -42,7 +47,7 @@ class GateLine(NamedTuple):
 
 def gate_text(line: GateLine, width: int, *, ascii_only: bool = False) -> str:
     """A decided gate, with the reason of one that did not simply pass; wrapped to the width."""
-    mark = (ASCII_MARKS if ascii_only else MARKS)[STATUS_OF[line.result]]
+    mark = (ASCII_MARKS if ascii_only else MARKS)[_LOOKS.get(line.result, _OTHER)[0]]
     reason = f": {line.reason}" if line.reason else ""
     text = harmless(f"  {mark} {line.gate_id} {line.result.value}{reason}")
     return "\n".join(textwrap.wrap(text, max(width, 40), subsequent_indent="      ", break_on_hyphens=False))
@@ -68,7 +73,7 @@ class GateLines:
         text = in_ascii(text) if self._ascii_only else text
         with past_capture(self._config):
             self._reporter.ensure_newline()
-            self._reporter.write(text, flush=True, **{_RESULT_COLOURS.get(line.result, "yellow"): True})
+            self._reporter.write(text, flush=True, **{_LOOKS.get(line.result, _OTHER)[1]: True})
             leave_line_open(self._reporter)
 
 

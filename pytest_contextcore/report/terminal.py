@@ -13,20 +13,14 @@ from ..text import cut, harmless
 from ..trace.evidence import Status
 from .marks import ASCII_MARKS, MARKS, can_encode, in_ascii
 from .rows import Row, as_text, cause_rows, rows
-from .verdict import Phase, Verdict
+from .verdict import STOPPED, Phase, Verdict
 
 WIDTH = 80
 _MOST = 3
 """Causes, findings of a file, and evidence of a type that the table shows."""
 _ALL = 50
 
-_COLOURS = {
-    Status.COMPLETED: "green",
-    Status.BLOCKED: "red",
-    Status.FAILED: "red",
-    Status.NOT_STARTED: "yellow",
-    Status.IN_PROGRESS: "yellow",
-}
+_COLOURS = dict.fromkeys(Status, "yellow") | {Status.COMPLETED: "green"} | dict.fromkeys(STOPPED, "red")
 
 Line = tuple[str, str | None]
 """A line without its end, and its colour."""
