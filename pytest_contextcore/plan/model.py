@@ -75,9 +75,7 @@ class PhasePlan(_Frozen):
 
 
 class DonePlan(_Frozen):
-    """A condition of the definition of done, and what proves it: gates (``S3-C1``) that must not have failed, and
-    values that attributes must have at the end.
-    """
+    """A condition of the definition of done: gates (``S3-C1``) that must not fail, and values at the end."""
 
     condition: Text
     gates: tuple[Text, ...] = ()
@@ -179,7 +177,15 @@ def read_document(
     kind: str, path: Path, model: type[Model], between: Callable[[Mapping[str, Any]], Iterable[Misfit]]
 ) -> Model:
     """A file as its model, or a ``PlanError`` that names all mistakes; ``between`` finds those between its parts."""
-    found, document = _read_toml(kind, path)
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(json.dumps(found, default=str), parse_constant=str)  # in JSON's types, for the schema
+    except OSError as error:
+        raise PlanError(f"{kind} {path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise PlanError(f"{kind} {path}: not UTF-8 at byte {error.start}") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PlanError(f"{kind} {path}: not valid TOML: {error}") from error
     mistakes: list[Fault] = []
     try:
         made = model.model_validate(found)
@@ -191,20 +197,6 @@ def read_document(
         said = lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} mistakes", *lines])
         raise PlanError(f"{kind} {path}: {said}", mistakes)
     return made
-
-
-def _read_toml(kind: str, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The document, and the same in JSON's types, as a schema sees it."""
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-        return found, json.loads(json.dumps(found, default=str), parse_constant=str)
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror or error}"
-    except UnicodeDecodeError as error:
-        problem = f"not UTF-8 at byte {error.start}"
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        problem = f"not valid TOML: {error}"
-    raise PlanError(f"{kind} {path}: {problem}")
 
 
 def _digest(value: dict[str, Any]) -> str:

@@ -32,10 +32,7 @@ _Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"\S")]
 
 
 class Waiver(BaseModel):
-    """One permission: for a gate's short (``S8-G2``) or full id, through the day on which it expires.
-
-    ``evidence`` is the ref of the finding that it covers; without it, it covers every failure of the gate.
-    """
+    """One permission, for a gate's short or full id; with ``evidence`` it covers the finding with this ref only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

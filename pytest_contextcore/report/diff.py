@@ -1,8 +1,4 @@
-"""What changed between two runs of a trace, for programs and as lines for people. Pure.
-
-Both runs are laid out flat, a value a key, and compared key by key. Ids, moments and the workspace's place differ from
-run to run and are left out. Times are no difference: the same files checked on a slower machine are the same.
-"""
+"""What changed between two runs of a trace: values laid out flat and compared. Times are no difference. Pure."""
 
 from __future__ import annotations
 
@@ -33,21 +29,13 @@ class Change(NamedTuple):
     new: Any
 
 
-class Duration(NamedTuple):
-    """A phase (or the trace: None) that took noticeably longer or shorter, in seconds."""
-
-    phase: str | None
-    old: float
-    new: float
-
-
 class Difference(NamedTuple):
-    """What changed from A to B, in the plan's order; the runs are the same if nothing but times differs."""
+    """What changed from A to B, in the plan's order; ``durations`` are seconds of a phase (or the trace: None)."""
 
     a: Evidence
     b: Evidence
     changes: tuple[Change, ...]
-    durations: tuple[Duration, ...]
+    durations: tuple[tuple[str | None, float, float], ...]
 
 
 def compare(a: Evidence, b: Evidence) -> Difference:
@@ -97,12 +85,12 @@ def _state(run: Evidence | SpanEvidence) -> dict[str, str | None]:
     return {"status": run.status.value, "reason": run.blocked_reason, **blocked}
 
 
-def _durations(a: Evidence, b: Evidence) -> Iterator[Duration]:
+def _durations(a: Evidence, b: Evidence) -> Iterator[tuple[str | None, float, float]]:
     left, right = (dict(_seconds(run)) for run in (a, b))
     for phase, new in right.items():
         old = left.get(phase, new)
         if abs(new - old) > max(NOISE_SECONDS, NOISE_SHARE * max(old, new)):
-            yield Duration(phase, round(old, 3), round(new, 3))
+            yield phase, round(old, 3), round(new, 3)
 
 
 def _seconds(run: Evidence) -> Iterator[tuple[str | None, float]]:
@@ -184,5 +172,5 @@ def document(found: Difference, files: Sequence[str]) -> dict[str, object]:
         **runs,
         "same": not found.changes,
         "changes": [change._asdict() for change in found.changes],
-        "durations": [duration._asdict() for duration in found.durations],
+        "durations": [dict(zip(("phase", "old", "new"), told, strict=True)) for told in found.durations],
     }

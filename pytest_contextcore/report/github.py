@@ -1,8 +1,4 @@
-"""On GitHub Actions: a job summary, and an annotation at the test of each phase that stopped a trace.
-
-Renderers are pure; ``report`` writes. Outside of GitHub Actions nothing is written. All text comes from files that
-somebody else may have written, so nothing in it may become a workflow command, Markdown or HTML.
-"""
+"""On GitHub Actions: a job summary and annotations, in which no text becomes a command, Markdown or HTML."""
 
 from __future__ import annotations
 

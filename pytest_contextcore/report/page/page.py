@@ -27,11 +27,7 @@ _EARLY = "document.documentElement.classList.add('js')"
 
 
 def write_page(path: Path, verdicts: Sequence[Verdict], *, here: Path, quiet: bool = False) -> list[str]:
-    """Write the page, and return the line to print: where it stands (relative to ``here``), or why there is none.
-
-    A page that cannot be written changes no outcome, and the file that stood there before stays. ``quiet`` leaves out
-    the line about the page of traces that all completed.
-    """
+    """Write the page; the line to print: where it stands, relative to ``here``, or why there is none."""
     if not verdicts:
         return [f"{NOT_WRITTEN} at {path}, since no phase of a plan ran; run tests that are phases"]
     try:
