@@ -42,11 +42,7 @@ def exception_reason(error: BaseException) -> str:
 
 
 def assertion_reason(error: AssertionError) -> str:
-    """The message that stands behind the assert; without one, the asserted expression.
-
-    pytest's assertion rewriting appends its explanation to the message, in lines that start with ``assert``, and then
-    indents further lines of the message itself by two blanks.
-    """
+    """The message that stands behind the assert, without what pytest adds to it; else the asserted expression."""
     text = exception_text(error)
     message, rewritten, _ = text.partition("\nassert ")
     if rewritten:

@@ -57,10 +57,9 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What is to be said of one phase: what stopped it, integrity gates first, and remarks that do not stop it.
+    """What is to be said of one phase; ``causes`` stopped it, integrity gates first, and it stopped ``held``.
 
-    ``id`` is its short id; ``place`` is ``file:line`` of its test; ``why`` names the phase that is to blame; ``held``
-    are the phases that did not start because of it.
+    ``id`` is its short id; ``place`` is ``file:line`` of its test; ``why`` names the phase that is to blame.
     """
 
     span: SpanEvidence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...text import escaped, shown_seconds
+from ...text import escaped
 from ...trace.evidence import format_time
 
 _KEPT = "\n\t\u00a0\u200c\u200d\u202f\u3000"  # blanks, and the joiners that scripts and emoji need
@@ -14,14 +14,19 @@ def clean(text: str) -> str:
 
 
 def duration(nanoseconds: int | None) -> str:
-    """A duration in the unit a person would choose: ``840 µs``, ``84 ms``, from a second on as everywhere."""
+    """A duration in the unit a person would choose: ``840 µs``, ``1.09 s``, ``2 min 05 s``, ``3 h 07 min``."""
     if nanoseconds is None:
         return ""
     if nanoseconds < 999_500:
         return f"{max(nanoseconds, 0) / 1e3:.0f} µs"
     if nanoseconds < 999_500_000:
         return f"{nanoseconds / 1e6:.{1 if nanoseconds < 9_950_000 else 0}f} ms"
-    return shown_seconds(nanoseconds / 1e9)
+    if nanoseconds < 59_995_000_000:
+        return f"{nanoseconds / 1e9:.{2 if nanoseconds < 9_995_000_000 else 1}f} s"
+    minutes, seconds = divmod(round(nanoseconds / 1e9), 60)
+    hours, rest = divmod(minutes, 60)
+    large, small = (f"{hours} h", f" {rest:02} min") if hours else (f"{minutes} min", f" {seconds:02} s")
+    return large + (small if (rest if hours else seconds) else "")
 
 
 def moment(nanoseconds: int) -> str:
