@@ -57,9 +57,8 @@ def escaped(text: str, keep: str = "") -> str:
     """The text with characters that cannot be printed as escapes, but for those in ``keep``."""
     if text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in text
-    )
+    odd = {char for char in set(text) if not char.isprintable() and char not in keep}
+    return text.translate({ord(char): char.encode("unicode_escape").decode() for char in odd})
 
 
 def on_github(environ: Mapping[str, str]) -> bool:
