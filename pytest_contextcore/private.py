@@ -1,8 +1,4 @@
-"""What is used of pytest, xdist and other plugins beyond their public API: each attribute, and why.
-
-No other module touches such. A section for each part, by its name. Where an attribute is not as known, the functions
-here say so or do nothing, as it is written there; they never guess.
-"""
+"""What is used of pytest, xdist and other plugins beyond their public API; what is not as known is never guessed."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import UnsupportedOperation
 from types import SimpleNamespace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from xml.etree.ElementTree import Element
 
 import pytest
@@ -22,11 +18,7 @@ import pytest
 
 
 def forbid_rerun(item: pytest.Item) -> None:
-    """Let pytest-rerunfailures not repeat a test.
-
-    It keeps a note of errors after which a test is not repeated, and offers no public way. Without that note the repeat
-    is refused when it comes (`session.phase_hooks`).
-    """
+    """Let pytest-rerunfailures not repeat a test; without this note of its own, the repeat is refused when it comes."""
     errors = getattr(item, "_terminal_errors", None)
     if isinstance(errors, dict):
         errors["contextcore"] = True
@@ -41,10 +33,7 @@ def terminal_encoding(writer: object) -> str | None:
 
 
 def terminal_descriptor(writer: object) -> int | None:
-    """A new file descriptor of the terminal; None where it is no file.
-
-    What is written there goes past the capturing of a test's own output, from any thread.
-    """
+    """A new file descriptor of the terminal, past the capturing of output, for any thread; None where it is no file."""
     try:
         return os.dup(cast(Any, writer)._file.fileno())
     except (AttributeError, OSError, UnsupportedOperation, ValueError):
@@ -66,44 +55,22 @@ def leave_line_open(reporter: pytest.TerminalReporter) -> None:
 
 
 # --- JUnit: pytest has no public way to add a test case to its file --------------------------------------------------
-# LogXML.node_reporters_ordered, .stats, .cnt_double_fail_tests, .prefix, .family; the two functions beside it that make
-# the address of a node id.
-
-
-class Reporter(Protocol):
-    """Something that LogXML makes a test case of."""
-
-    def to_xml(self) -> Element:
-        """The case."""
+# LogXML.node_reporters_ordered, .stats, .cnt_double_fail_tests, .prefix; two functions that make a node id's address.
 
 
 @dataclass(frozen=True, slots=True)
 class LogXml:
-    """pytest's JUnit plugin, how it escapes a text, and the parts of the address that it makes of a node id."""
+    """pytest's JUnit plugin: how it makes and escapes a case's address, and what it makes cases of, in order."""
 
     xml: Any
     escape: Callable[[object], str]
     mangle: Callable[[str], list[str]]
-
-    @property
-    def prefix(self) -> str:
-        """What stands before every class name."""
-        return str(self.xml.prefix or "")
-
-    @property
-    def has_places(self) -> bool:
-        """Whether the family of the schema has attributes for file and line."""
-        return bool(self.xml.family == "xunit1")
-
-    @property
-    def reporters(self) -> list[Reporter]:
-        """Cases in the order of the file."""
-        found: list[Reporter] = self.xml.node_reporters_ordered
-        return found
+    reporters: list[Any]
+    prefix: str
 
     def replace(self, cases: list[Element], counts: dict[str, int]) -> None:
         """Have other cases and their counts written."""
-        self.xml.node_reporters_ordered[:] = [SimpleNamespace(to_xml=lambda case=case: case) for case in cases]
+        self.reporters[:] = [SimpleNamespace(to_xml=lambda case=case: case) for case in cases]
         self.xml.stats.update(counts)
         self.xml.cnt_double_fail_tests = 0
 
@@ -114,23 +81,16 @@ def log_xml(config: pytest.Config) -> LogXml | str:
         from _pytest.junitxml import bin_xml_escape, mangle_test_address, xml_key  # noqa: PLC0415  (if it is asked for)
     except ImportError as error:
         return str(error)
-    xml = config.stash.get(xml_key, None)
-    reporters = getattr(xml, "node_reporters_ordered", None)
-    if not isinstance(reporters, list) or not all(hasattr(reporter, "to_xml") for reporter in reporters[:1]):
-        return "LogXML.node_reporters_ordered"
-    if set(getattr(xml, "stats", ())) != {"passed", "error", "failure", "skipped"}:
-        return "LogXML.stats"
-    missing = [name for name in ("cnt_double_fail_tests", "prefix", "family") if not hasattr(xml, name)]
-    return f"LogXML.{missing[0]}" if missing else LogXml(xml, bin_xml_escape, mangle_test_address)
+    xml: Any = config.stash.get(xml_key, None)
+    for name in ("node_reporters_ordered", "stats", "cnt_double_fail_tests", "prefix"):
+        if not hasattr(xml, name):
+            return f"LogXML.{name}"
+    return LogXml(xml, bin_xml_escape, mangle_test_address, xml.node_reporters_ordered, xml.prefix or "")
 
 
 # --- schedulers: _split_scope of xdist's ------------------------------------------------------------------------------
 
 
 def scopes_of(scheduler: object) -> Callable[[str], str] | None:
-    """How a scheduler of xdist's groups tests by their node ids; None for one that does not group them.
-
-    ``_split_scope`` is what ``loadscope``, ``loadfile`` and ``loadgroup`` differ in, and what a user's own subclass
-    overrides; there is no public name for it. A scheduler that has no such method is taken for one that does not group.
-    """
+    """How a scheduler of xdist's, or a user's subclass, groups tests by their node ids; None if it does not."""
     return getattr(scheduler, "_split_scope", None)

@@ -42,11 +42,7 @@ def exception_reason(error: BaseException) -> str:
 
 
 def assertion_reason(error: AssertionError) -> str:
-    """The message that stands behind the assert; without one, the asserted expression.
-
-    pytest's assertion rewriting appends its explanation to the message, in lines that start with ``assert``, and then
-    indents further lines of the message itself by two blanks.
-    """
+    """The message that stands behind the assert, without what pytest adds to it; else the asserted expression."""
     text = exception_text(error)
     message, rewritten, _ = text.partition("\nassert ")
     if rewritten:
@@ -104,10 +100,7 @@ def failure_in(report: pytest.TestReport) -> Failure:
 
 
 def end_at_caller(error: BaseException) -> None:
-    """End an exception's traceback at the line that called us: our own lines do not help its reader.
-
-    Otherwise pytest prints them with their arguments, such as the whole environment of a program that was not found.
-    """
+    """End a traceback at the line that called us; ours would be printed with arguments, such as the environment."""
     entry = error.__traceback__
     while entry is not None and _package(entry) in _RUNNERS:  # from the hook that called the test down to it
         entry = entry.tb_next

@@ -57,9 +57,8 @@ def escaped(text: str, keep: str = "") -> str:
     """The text with characters that cannot be printed as escapes, but for those in ``keep``."""
     if text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in text
-    )
+    odd = {char for char in set(text) if not char.isprintable() and char not in keep}
+    return text.translate({ord(char): char.encode("unicode_escape").decode() for char in odd})
 
 
 def on_github(environ: Mapping[str, str]) -> bool:
@@ -68,11 +67,7 @@ def on_github(environ: Mapping[str, str]) -> bool:
 
 
 def harmless(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The text as it may be printed in a log that GitHub Actions reads: no line of it is a workflow command.
-
-    The runner takes ``::name …::`` at a line's start, blanks before it or not, and ``##[name …]`` anywhere in a line.
-    Elsewhere the text stays as it is.
-    """
+    """The text as a log that GitHub Actions reads may have it: no ``::name`` at a line's start, no ``##[name``."""
     if not on_github(environ):
         return text
     return _COMMAND.sub(lambda found: "## " if found.group(1) is None else f"{found.group(1)}: ", text)

@@ -7,7 +7,6 @@ import os
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,24 +16,11 @@ from ..version import __version__
 GROUP = "contextcore.commands"
 """The entry points: name of a command → a ``click.Command`` that gives its exit code, or None for 0."""
 
-_OUTPUT_LOST = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
 _INTERRUPTED = 130  # what a shell gives for Ctrl-C
 _MAX_LINE = 1000
 
 
-class Group(click.Group):
-    """A group of commands whose errors name the command, also where parsing its options failed."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the named command."""
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as error:
-            error.ctx = error.ctx or ctx
-            raise
-
-
-class _Program(Group):
+class _Program(click.Group):
     """The installed commands. The module of a command is imported when it is called, or to list what it does."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -60,6 +46,10 @@ OUT = click.option(
     "--contextcore-out", "--out", "out", metavar="DIR", default="out", show_default=True,
     type=click.Path(path_type=Path), help="The folder for evidence.",
 )  # fmt: skip
+
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What is printed."
+)
 
 
 def refuse(message: str, exit_code: int = 2) -> int:
@@ -90,10 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{name}: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except OSError as error:
-        if error.filename is not None:
-            raise  # not about the output
-        lost = error.errno in _OUTPUT_LOST
-        if not isinstance(error, BrokenPipeError):  # which says that the reader went away, as with ``| head``
+        lost = error.errno in (errno.EPIPE, errno.ENOSPC)
+        if error.errno != errno.EPIPE:  # which says that the reader went away, as with ``| head``
             what = "its output cannot be written: " if lost else ""
             print(f"{name}: {what}{error.strerror or error}", file=sys.stderr)
         if lost:

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from ..text import escaped
-from .cli import OUT, Group
+from .cli import OUT
 from .installation import check_endpoint, check_installation
 
 
-@click.group("install", cls=Group, no_args_is_help=False)
+@click.group("install", no_args_is_help=False)
 def command() -> None:
     """Prepare and verify an environment."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 from ..options import asserts_are_disabled
 
@@ -16,8 +16,7 @@ _MIN_PYTEST = 9
 _AGAIN = "install pytest-contextcore again"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """One thing that a run relies on: what it is, what was found, and what to do if it is not right."""
 
     name: str
@@ -33,8 +32,9 @@ class Check:
 
 def check_installation(out: Path) -> list[Check]:
     """Make the folder for evidence and verify what a run relies on; doing it twice changes nothing."""
-    python = Check("python", platform.python_version())
-    return [python, *map(_package, _NEEDED), _plugin(), _asserts(), _folder(out)]
+    python, off = Check("python", platform.python_version()), asserts_are_disabled()
+    asserts = Check("asserts", "disabled" if off else "enabled", off or "", "run without PYTHONOPTIMIZE and -O")
+    return [python, *map(_package, _NEEDED), _plugin(), asserts, _folder(out)]
 
 
 def check_endpoint(endpoint: str | None = None) -> Check | None:
@@ -68,11 +68,6 @@ def _plugin() -> Check:
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         return Check("plugin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD is set; name it with -p pytest_contextcore.plugin")
     return Check("plugin", "registered")
-
-
-def _asserts() -> Check:
-    problem = asserts_are_disabled()
-    return Check("asserts", "disabled" if problem else "enabled", problem or "", "run without PYTHONOPTIMIZE and -O")
 
 
 def _folder(out: Path) -> Check:

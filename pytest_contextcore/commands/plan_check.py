@@ -18,10 +18,10 @@ from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan
 from ..plan.model import Plan, load_plan
 from ..session.sources import source_of
 from ..text import plain
-from .cli import Group, refuse
+from .cli import refuse
 
 
-@click.group("plan", cls=Group, no_args_is_help=False)
+@click.group("plan", no_args_is_help=False)
 def command() -> None:
     """Look at a plan without running it."""
 
@@ -34,7 +34,8 @@ def _check(file: Path | None) -> int:
     FILE is the plan or its folder; without it, plan.toml here, above, or in the only folder that has one. Exit code 1:
     tests do not fit the plan, or are missing. 2: the plan has mistakes.
     """
-    path = file or _default_plan(Path.cwd())
+    below = sorted(Path.cwd().glob(f"*/{PLAN_FILE}"))
+    path = file or find_plan(Path.cwd()) or (below[0] if len(below) == 1 else None)
     if path is None:
         return refuse(f"there is no {PLAN_FILE} in this folder, above, or one below")
     path = path / PLAN_FILE if os.path.isdir(path) else path  # noqa: PTH112  (a name too long is no folder, not an error)
@@ -50,11 +51,6 @@ def _check(file: Path | None) -> int:
         refuse(str(error))
     print("\n".join(describe(plan, found)))
     return 0 if len(found) == len(plan.phases) else 1
-
-
-def _default_plan(here: Path) -> Path | None:
-    below = sorted(here.glob(f"*/{PLAN_FILE}"))
-    return find_plan(here) or (below[0] if len(below) == 1 else None)
 
 
 class _Collector:
@@ -78,11 +74,7 @@ class _Collector:
 
 
 def _tests(plan: Plan) -> CollectedPlan:
-    """The plan with its tests, as ``python -m pytest FOLDER`` would collect them.
-
-    Raises:
-        CollectionError: pytest cannot collect the folder, or a test does not fit the plan.
-    """
+    """The plan with its tests, as ``python -m pytest FOLDER`` would collect them, or a ``CollectionError``."""
     collector, said = _Collector(), io.StringIO()
     sys.path.insert(0, str(Path.cwd()))
     arguments = ["--collect-only", "-p", "no:contextcore-listener", str(plan.path.parent)]
@@ -103,8 +95,7 @@ def describe(plan: Plan, found: Mapping[str, str]) -> list[str]:
         lines += [f"       {gate.id:<4} {gate.kind.value:<9} {plain(gate.purpose)}" for gate in phase.gates]
         test = found.get(phase.id) or f"MISSING: mark one with @pytest.mark.phase({phase.id!r})"
         lines.append(f"       test {test}")
-    missing = [phase.id for phase in plan.phases if phase.id not in found]
+    missing = ", ".join(phase_id for phase_id in plan.by_id if phase_id not in found)
     gates = sum(len(phase.gates) for phase in plan.phases)
-    state = f"tests missing for {', '.join(missing)}" if missing else "every phase has its test"
-    lines.append(f"{len(plan.phases)} phases, {gates} gates; {state}")
-    return lines
+    state = f"tests missing for {missing}" if missing else "every phase has its test"
+    return [*lines, f"{len(plan.phases)} phases, {gates} gates; {state}"]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import textwrap
 import tomllib
-from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
 import click
 
-from .cli import refuse
+from .cli import FORMAT, refuse
 
-_WIDTH = 80
 _PANEL = {"w": 12, "h": 9}  # two beside each other in Grafana's grid of 24 columns
 
 
@@ -50,19 +48,9 @@ def dashboard(found: list[Query]) -> dict[str, Any]:
     return {**parts["dashboard"], "panels": panels}
 
 
-def _listing(found: list[Query]) -> Iterator[str]:
-    for query in found:
-        yield f"{query.name}: {query.title}"
-        yield from textwrap.wrap(query.purpose, _WIDTH, initial_indent="  ", subsequent_indent="  ")
-        yield f"  {query.query}\n"
-    yield "contextcore queries NAME prints one query alone, --dashboard a Grafana dashboard."
-
-
 @click.command("queries")
 @click.argument("name", required=False)
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the list."
-)
+@FORMAT
 @click.option("--dashboard", "as_dashboard", is_flag=True, help="Print a Grafana dashboard (JSON) for import.")
 def command(name: str | None, form: str, as_dashboard: bool) -> int:
     """Print TraceQL queries over plans, for Grafana Tempo.
@@ -79,6 +67,11 @@ def command(name: str | None, form: str, as_dashboard: bool) -> int:
         print(json.dumps(dashboard(found), indent=2))
     elif form == "json":
         print(json.dumps([query._asdict() for query in found], indent=2))
+    elif name is not None:
+        print(found[0].query)
     else:
-        print(found[0].query if name is not None else "\n".join(_listing(found)))
+        for query in found:
+            print(f"{query.name}: {query.title}\n{textwrap.indent(textwrap.fill(query.purpose, 78), '  ')}")
+            print(f"  {query.query}\n")
+        print("contextcore queries NAME prints one query alone, --dashboard a Grafana dashboard.")
     return 0

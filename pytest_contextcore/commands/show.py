@@ -21,18 +21,15 @@ from ..report.verdict import of_trace
 from ..text import escaped, harmless
 from ..trace.evidence import format_time
 from ..trace.file import dump, load_evidence
-from .cli import OUT, refuse
+from .cli import FORMAT, OUT, refuse
 
 _FILE = click.Path(path_type=Path)
-_FORMAT = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What is printed."
-)
 
 
 @click.command("show")
 @click.argument("file", required=False, type=_FILE)
 @OUT
-@_FORMAT
+@FORMAT
 @click.option("--spans", is_flag=True, help="FILE is a spool: print its spans as OTLP/JSON lines.")
 @click.option("--html", metavar="FILE", type=_FILE, help="Also write the trace as a self-contained page.")
 def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | None) -> int:
@@ -73,26 +70,23 @@ def _spans(path: Path) -> int:
     from ..export.messages import message_line  # noqa: PLC0415  (protobuf, only for a spool)
 
     spool = Spool(path)
-    shown = damaged = 0
     try:
-        head = spool.head()
-        for piece in spool.pieces():
-            if piece.whole:
-                print(message_line(head + piece.data))
-                shown += 1
-            else:
-                damaged += 1
+        head, pieces = spool.head(), list(spool.pieces())
     except OSError as error:
         return refuse(f"spool {path}: {error.strerror or error}")
-    if damaged and not shown:
+    whole = [piece for piece in pieces if piece.whole]
+    if pieces and not whole:
         return refuse(f"{path} is no spool, such as out/spool/<run>.otlp")
+    for piece in whole:
+        print(message_line(head + piece.data))
+    damaged = len(pieces) - len(whole)
     return refuse(f"spool {path}: {damaged} damaged pieces were left out", 1) if damaged else 0
 
 
 @click.command("diff")
 @click.argument("files", metavar="[A B]", nargs=-1, type=_FILE)
 @OUT
-@_FORMAT
+@FORMAT
 def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     """Say what changed between two runs of a trace.
 
@@ -114,11 +108,7 @@ def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
 
 
 def newest(out: Path, count: int) -> list[Path]:
-    """The evidence files in a folder that were written last, the newest first.
-
-    Raises:
-        EvidenceError: there are fewer.
-    """
+    """The evidence files in a folder that were written last, newest first; an ``EvidenceError`` if there are fewer."""
     found = sorted(out.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     if len(found) < count:
         there = "no evidence" if not found else f"only {found[0].name}"

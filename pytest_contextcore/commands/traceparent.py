@@ -29,11 +29,7 @@ def command(evidence: Path, value: bool) -> int:
     except EvidenceError as error:
         return refuse(str(error), 1)
     if not is_open(found):
-        return refuse(
-            f"{evidence}: the trace has ended ({found.status}), so there is nothing to go on with; "
-            "the next run is a trace of its own",
-            1,
-        )
+        return refuse(f"{evidence}: the trace has ended ({found.status}); the next run is a trace of its own", 1)
     taken = sampled(Settings.from_environ(os.environ), remote_parent(os.environ), found.otel_trace_id)
     shown = header(found, sampled=taken)
     print(shown if value else f"TRACEPARENT={shown}")

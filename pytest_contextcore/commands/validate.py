@@ -20,11 +20,7 @@ SCHEMAS = {kind: file_name(kind) for kind in KINDS}
 
 
 def check_document(kind: str, document: Any, path: Path) -> list[Fault]:
-    """Every fault of a document.
-
-    Evidence is held against its schema, then against the rules that a schema cannot say. A plan and waivers are read
-    again from ``path``, as a run reads them; waivers are held against the plan beside them, if there is one.
-    """
+    """Every fault of a document; plan and waivers are read again from ``path``, as a run reads them."""
     if kind == "evidence":
         return faults(schema(kind), document) or _broken_rules(document)
     try:

@@ -40,17 +40,7 @@ def find_plan(start: Path) -> Path | None:
 
 
 def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedPlan:
-    """Match tests and phases.
-
-    Args:
-        plan: the plan.
-        tests: every test that was collected for it, whether selected or not.
-        whole: the plan's folder was collected whole, so that a phase without a test is a mistake.
-
-    Raises:
-        CollectionError: a test for an unknown phase, two tests for one, a gate that its phase does not declare, or
-            (where ``whole``) a phase without a test.
-    """
+    """Match phases with all collected tests, or raise ``CollectionError``; if ``whole``, each phase needs one."""
     nodeids: dict[str, str] = {}
     for test in tests:
         phase_id = plan.short_phase_id(test.phase)
@@ -104,22 +94,13 @@ def gate_names(source: str) -> Iterator[str]:
 
 
 def in_plan_order(items: Sequence[T], rank: Callable[[T], tuple[str, int] | None]) -> list[T]:
-    """The items with each plan's phases together, in the plan's order, where the first of them stood.
-
-    ``rank`` gives the plan (its trace id) and the position in it, or None for a test that is no phase; those keep their
-    order.
-    """
+    """The items, each plan's phases where its first one stood; ``rank`` gives a plan's id and a place in it."""
     first: dict[str, int] = {}
-
-    def key(entry: tuple[int, T]) -> tuple[int, int]:
-        index, item = entry
-        if (ranked := rank(item)) is None:
-            return index, 0
-        plan, position = ranked
-        return first.setdefault(plan, index), position
-
-    keyed = [(key(entry), entry[1]) for entry in enumerate(items)]
-    return [item for _, item in sorted(keyed, key=lambda pair: pair[0])]
+    keyed = []
+    for index, item in enumerate(items):
+        plan, position = rank(item) or ("", 0)
+        keyed.append((first.setdefault(plan, index) if plan else index, position, item))
+    return [item for *_, item in sorted(keyed, key=lambda entry: entry[:2])]
 
 
 def unproven_upstreams(plan: Plan, selected: Iterable[str], proven: Iterable[str]) -> dict[str, str]:
@@ -127,8 +108,7 @@ def unproven_upstreams(plan: Plan, selected: Iterable[str], proven: Iterable[str
     chosen = set(selected)
     known = chosen | set(proven)
     found: dict[str, str] = {}
-    for phase in plan.phases:
-        for upstream in plan.upstream[phase.id]:
-            if phase.id in chosen and upstream not in known:
-                found.setdefault(upstream, phase.id)
+    for phase_id in (phase.id for phase in plan.phases if phase.id in chosen):
+        for upstream in (name for name in plan.upstream[phase_id] if name not in known):
+            found.setdefault(upstream, phase_id)
     return found

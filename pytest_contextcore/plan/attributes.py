@@ -1,7 +1,4 @@
-"""The registry of attributes: what a span may carry.
-
-The registry is data, ``attributes.toml``; nothing is emitted that it, or the plan in use, does not declare.
-"""
+"""The registry of attributes, ``attributes.toml``: nothing is emitted that it, or the plan in use, does not declare."""
 
 from __future__ import annotations
 
@@ -49,13 +46,7 @@ def registry() -> dict[str, Attribute]:
 
 
 def checked(declared: dict[str, Attribute], name: str, value: object) -> tuple[str, Value]:
-    """The full name and the value as its declared type.
-
-    ``name`` is a full name (``quality.gap_count``) or, for values a phase records, the part behind the dot.
-
-    Raises:
-        AttributeRefused: not declared, ambiguous, or of another type.
-    """
+    """Full name and value as declared, or ``AttributeRefused``; ``name`` may be the part behind the dot."""
     recordable = [full for full in declared if full.startswith(RECORDABLE)]
     found = [full for full in recordable if name in (full, full.partition(".")[2])]
     if not found:

@@ -1,13 +1,8 @@
-"""Whether the parts of a plan fit together. Pure.
-
-It is checked on the document itself, so that a wrong value somewhere does not hide a misfit elsewhere. Parts of a wrong
-type are passed over here: the schema names those.
-"""
+"""Whether the parts of a plan's document fit together, whatever its schema says of each. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from ..errors import shown
@@ -76,31 +71,14 @@ def _gate_misfits(place: Place, phase: Mapping[str, Any]) -> Iterator[Misfit]:
 
 
 def _dependency_misfits(phases: Tables) -> Iterator[Misfit]:
-    upstream: dict[str, list[str]] = {}
-    before: list[str] = []
-    for _, phase in phases:
-        phase_id = text_of(phase, "id")
-        upstream[phase_id] = _texts(phase, "depends_on") if "depends_on" in phase else before
-        before = [phase_id]
-    rank = {phase_id: position for position, phase_id in enumerate(upstream)}
-    circle = _circle(upstream)
+    rank = {text_of(phase, "id"): position for position, (_, phase) in enumerate(phases)}
     for place, phase in phases:
-        phase_id, at = text_of(phase, "id"), (*place, "depends_on")
+        at = (*place, "depends_on")
         for name in _texts(phase, "depends_on"):
             if name not in rank:
                 yield at, shown(name), "ids of phases", f"use some of {', '.join(rank)}"
-            elif rank[name] >= rank[phase_id]:
-                way = f" (circular: {' → '.join(map(shown, circle))})" if {name, phase_id} <= set(circle) else ""
-                yield at, f"{shown(name)}{way}", "phases that stand before it", f"move {shown(name)} before it"
-
-
-def _circle(upstream: Mapping[str, list[str]]) -> list[str]:
-    """Phases of which each depends on the next, and the last is the first; empty where there is no such circle."""
-    try:
-        TopologicalSorter(upstream).prepare()
-    except CycleError as error:
-        return list(reversed(error.args[1]))
-    return []
+            elif rank[name] >= rank[text_of(phase, "id")]:
+                yield at, shown(name), "phases that stand before it", f"move {shown(name)} before it"
 
 
 def _repeated(tables: Tables, key: str) -> Iterator[Misfit]:

@@ -1,8 +1,4 @@
-"""The plan: a trace declared as data, read from a TOML file into frozen models.
-
-A plan with mistakes is a ``PlanError`` that names all of them, or the line where the TOML is wrong. The models say what
-each part is made of, and the schema is made of them; whether the parts fit together is in :mod:`.mistakes`.
-"""
+"""The plan: a trace declared as data, read from a TOML file into frozen models, of which its schema is made."""
 
 from __future__ import annotations
 
@@ -26,7 +22,6 @@ from .attributes import Attribute, AttributeType, registry
 from .mistakes import NAMES, Misfit, misfits
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-
 
 Text = Annotated[str, Field(min_length=1)]
 Id = Annotated[str, Field(max_length=MAX_ID, pattern=f"^{ID.pattern}$")]
@@ -80,9 +75,7 @@ class PhasePlan(_Frozen):
 
 
 class DonePlan(_Frozen):
-    """A condition of the definition of done, and what proves it: gates (``S3-C1``) that must not have failed, and
-    values that attributes must have at the end.
-    """
+    """A condition of the definition of done: gates (``S3-C1``) that must not fail, and values at the end."""
 
     condition: Text
     gates: tuple[Text, ...] = ()
@@ -125,12 +118,9 @@ class Plan(_Frozen):
     @cached_property
     def upstream(self) -> dict[str, tuple[str, ...]]:
         """Phase id → ids of the phases that it depends on directly."""
-        found: dict[str, tuple[str, ...]] = {}
-        before: tuple[str, ...] = ()
-        for phase in self.phases:
-            found[phase.id] = before if phase.depends_on is None else phase.depends_on
-            before = (phase.id,)
-        return found
+        before: list[tuple[str, ...]] = [(), *((phase.id,) for phase in self.phases)]
+        pairs = zip(self.phases, before, strict=False)
+        return {phase.id: last if phase.depends_on is None else phase.depends_on for phase, last in pairs}
 
     @cached_property
     def by_id(self) -> dict[str, PhasePlan]:
@@ -177,11 +167,7 @@ def fill(next_action: str, refs: dict[str, list[str]], limit: int = 3) -> str:
 
 
 def load_plan(path: Path) -> Plan:
-    """Read and check a plan.
-
-    Raises:
-        PlanError: see :func:`read_document`.
-    """
+    """Read and check a plan; raises as :func:`read_document` does."""
     plan = read_document("plan", path, Plan, lambda document: misfits(document, registry()))
     plan._path = path
     return plan
@@ -190,12 +176,16 @@ def load_plan(path: Path) -> Plan:
 def read_document(
     kind: str, path: Path, model: type[Model], between: Callable[[Mapping[str, Any]], Iterable[Misfit]]
 ) -> Model:
-    """A plan or a waivers file as its model. ``between`` gives what is wrong between the parts of the document.
-
-    Raises:
-        PlanError: the file is absent, not TOML, or has mistakes; the message names the file once, and all of them.
-    """
-    found, document = _read_toml(kind, path)
+    """A file as its model, or a ``PlanError`` that names all mistakes; ``between`` finds those between its parts."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(json.dumps(found, default=str), parse_constant=str)  # in JSON's types, for the schema
+    except OSError as error:
+        raise PlanError(f"{kind} {path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise PlanError(f"{kind} {path}: not UTF-8 at byte {error.start}") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PlanError(f"{kind} {path}: not valid TOML: {error}") from error
     mistakes: list[Fault] = []
     try:
         made = model.model_validate(found)
@@ -207,20 +197,6 @@ def read_document(
         said = lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} mistakes", *lines])
         raise PlanError(f"{kind} {path}: {said}", mistakes)
     return made
-
-
-def _read_toml(kind: str, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The document, and the same in JSON's types, as a schema sees it."""
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-        return found, json.loads(json.dumps(found, default=str), parse_constant=str)
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror or error}"
-    except UnicodeDecodeError as error:
-        problem = f"not UTF-8 at byte {error.start}"
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        problem = f"not valid TOML: {error}"
-    raise PlanError(f"{kind} {path}: {problem}")
 
 
 def _digest(value: dict[str, Any]) -> str:

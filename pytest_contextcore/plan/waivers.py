@@ -1,8 +1,4 @@
-"""Waivers: documented, expiring permissions to go on past one failed required gate.
-
-They stand in ``waivers.toml`` beside the plan. A waiver never covers an integrity gate, never holds after its expiry,
-and, where it names a finding, covers that finding and no other.
-"""
+"""Waivers (``waivers.toml``): documented, expiring permissions to go on past one failed required gate."""
 
 from __future__ import annotations
 
@@ -36,15 +32,7 @@ _Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"\S")]
 
 
 class Waiver(BaseModel):
-    """One permission.
-
-    Attributes:
-        gate: short id, such as ``S8-G2``, or full id.
-        reason: why going on is acceptable.
-        approver: who says so.
-        expires: the last day on which it holds.
-        evidence: the ref of the finding that it covers; without it, every failure of the gate.
-    """
+    """One permission, for a gate's short or full id; with ``evidence`` it covers the finding with this ref only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -76,11 +64,7 @@ class Waivers:
     used: set[Waiver] = field(default_factory=set)
 
     def cover(self, gate: str, refs: Iterable[str]) -> str | None:
-        """Who permits this failure of a gate (``S8-G2``), and why; None where it is not permitted.
-
-        ``refs`` are the findings of the failure. A waiver that names a finding covers that one only, so all of them
-        must be named, by this waiver or others; a failure without findings is covered by an unnamed waiver only.
-        """
+        """Who permits a failure with these findings, and why, or None; if waivers name findings, all must be named."""
         valid = [waiver for waiver in self.known if waiver.gate == gate and waiver.expires >= self.today]
         covering = [waiver for waiver in valid if waiver.evidence is None][:1]
         if not covering:
@@ -104,37 +88,24 @@ class Waivers:
 
 
 def load_waivers(plan: Plan, today: date | None = None) -> Waivers:
-    """The waivers beside a plan; none where there is no such file.
-
-    Raises:
-        PlanError: see :func:`read_waivers`.
-    """
+    """The waivers beside a plan, as :func:`read_waivers` reads them; none where there is no such file."""
     path = plan.path.parent / WAIVER_FILE
     return Waivers(read_waivers(path, plan), path, today or date.today()) if path.exists() else Waivers()
 
 
 def read_waivers(path: Path, plan: Plan | None) -> tuple[Waiver, ...]:
-    """The waivers in a file, held against a plan, if there is one.
-
-    Raises:
-        PlanError: the file is absent or malformed, or a waiver is for a gate that the plan lacks or that cannot be
-            waived; the message names every mistake.
-    """
+    """The waivers in a file, held against a plan, if there is one; raises as :func:`.model.read_document` does."""
+    if plan is None:
+        return read_document("waivers", path, WaiverFile, lambda document: ()).waivers
     found = read_document("waivers", path, WaiverFile, lambda document: _misfits(document, plan))
-    return tuple(waiver.model_copy(update={"gate": _short(plan, waiver.gate)}) for waiver in found.waivers)
+    return tuple(waiver.model_copy(update={"gate": plan.short_phase_id(waiver.gate)}) for waiver in found.waivers)
 
 
-def _short(plan: Plan | None, gate: str) -> str:
-    return gate if plan is None else gate.removeprefix(f"{plan.trace.id}-")
-
-
-def _misfits(document: Mapping[str, Any], plan: Plan | None) -> Iterator[Misfit]:
+def _misfits(document: Mapping[str, Any], plan: Plan) -> Iterator[Misfit]:
     """Waivers for gates that the plan lacks, or that cannot be waived."""
     for place, entry in tables(document, (), "waivers"):
         name = text_of(entry, "gate").strip()
-        if plan is None or not name:
-            continue
-        phase_id, _, gate_id = _short(plan, name).rpartition("-")
+        phase_id, _, gate_id = plan.short_phase_id(name).rpartition("-")
         gate = plan.by_id[phase_id].gate(gate_id) if phase_id in plan.by_id else None
         if gate is None:
             observed, action = f"{shown(name)}, which {plan.path} lacks", "correct its id"

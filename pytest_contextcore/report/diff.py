@@ -1,19 +1,15 @@
-"""What changed between two runs of a trace, for programs and as lines for people. Pure.
-
-Both runs are laid out flat, a value a key, and compared key by key. Ids, moments and the workspace's place differ from
-run to run and are left out. Times are no difference: the same files checked on a slower machine are the same.
-"""
+"""What changed between two runs of a trace: values laid out flat and compared. Times are no difference. Pure."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from ..ids import short_id
 from ..text import short, shown_seconds
 from ..trace.evidence import Evidence, SpanEvidence, Status, format_time
+from .verdict import lasted
 
 NOISE_SECONDS = 0.5
 NOISE_SHARE = 0.25
@@ -33,33 +29,21 @@ class Change(NamedTuple):
     new: Any
 
 
-class Duration(NamedTuple):
-    """A phase (or the trace: None) that took noticeably longer or shorter, in seconds."""
-
-    phase: str | None
-    old: float
-    new: float
-
-
 class Difference(NamedTuple):
-    """What changed from A to B, in the plan's order; the runs are the same if nothing but times differs."""
+    """What changed from A to B, in the plan's order; ``durations`` are seconds of a phase (or the trace: None)."""
 
     a: Evidence
     b: Evidence
     changes: tuple[Change, ...]
-    durations: tuple[Duration, ...]
+    durations: tuple[tuple[str | None, float, float], ...]
 
 
 def compare(a: Evidence, b: Evidence) -> Difference:
-    """Compare two runs.
-
-    Raises:
-        ValueError: they are not runs of the same trace.
-    """
+    """Compare two runs; a ``ValueError`` if they are not runs of the same trace."""
     if a.trace_id != b.trace_id:
         raise ValueError(f"A is a run of trace {a.trace_id}, B of {b.trace_id}: only runs of one trace can be compared")
     comparable = (a.workspace, a.options) == (b.workspace, b.options)
-    left, right = (dict(_flat(run, definitions=comparable)) for run in (a, b))
+    left, right = (_flat(run, definitions=comparable) for run in (a, b))
     keys = dict.fromkeys([*right, *left])
     place = {phase: at for at, phase in enumerate(dict.fromkeys(key[0] for key in keys))}
     changes = []
@@ -71,109 +55,94 @@ def compare(a: Evidence, b: Evidence) -> Difference:
     return Difference(a, b, tuple(changes), tuple(_durations(a, b)))
 
 
-def _flat(run: Evidence, *, definitions: bool) -> Iterator[tuple[Key, Any]]:
+def _flat(run: Evidence, *, definitions: bool) -> dict[Key, Any]:
     """Every value of a run that is worth comparing, by phase, gate, what it is and its name."""
-    yield from _state(None, run)
-    yield from _values(None, None, plan=run.plan_digest)
-    yield from (((None, None, "option", name), value) for name, value in run.options.items())
-    yield from (((None, None, "condition", done.condition), done.met) for done in run.definition_of_done)
-    yield from (((None, None, "attribute", name), value) for name, value in run.attributes.items())
+    conditions = {done.condition: done.met for done in run.definition_of_done}
+    of_trace = {"plan": run.plan_digest, "option": run.options, "condition": conditions, "attribute": run.attributes}
+    places: list[tuple[str | None, str | None, dict[str, Any]]] = [(None, None, {**_state(run), **of_trace})]
     for span in run.spans:
-        at, definition = span.span_id, span.fingerprint if definitions else None
-        yield from _state(at, span)
-        yield from _values(at, None, phase=span.phase, reused=span.reused, test=span.nodeid, definition=definition)
+        same = {"definition": span.fingerprint} if definitions else {}
+        own = {"phase": span.phase, "reused": span.reused, "test": span.nodeid, **same}
+        places.append((span.span_id, None, {**_state(span), **own}))
         for gate in span.gates:
-            yield from _values(at, gate.gate_id, gate=gate.purpose, result=gate.result.value, kind=gate.kind.value)
-            yield from _values(at, gate.gate_id, reason=gate.reason, next_action=gate.next_action, waived=gate.waived)
-            items = [f"{item.type}: {item.ref}" for item in gate.evidence]
-            yield from (((at, gate.gate_id, "evidence", item), item) for item in items)
-        yield from (((at, None, "attribute", name), value) for name, value in span.attributes.items())
-        yield from (((at, None, "input", _inside(file.path, run.workspace)), file.sha256) for file in span.inputs)
-        yield from (((at, None, "handoff", f"{each.direction} {each.name}"), each.digest) for each in span.handoffs)
+            said = {"reason": gate.reason, "next_action": gate.next_action, "waived": gate.waived}
+            items = {item: item for item in (f"{each.type}: {each.ref}" for each in gate.evidence)}
+            result = {"gate": gate.purpose, "result": gate.result.value, "kind": gate.kind.value}
+            places.append((span.span_id, gate.gate_id, {**result, **said, "evidence": items}))
+        files = {file.path.removeprefix(f"{run.workspace}/"): file.sha256 for file in span.inputs}
+        handoffs = {f"{each.direction} {each.name}": each.digest for each in span.handoffs}
+        places.append((span.span_id, None, {"attribute": span.attributes, "input": files, "handoff": handoffs}))
+    return {
+        (phase, gate, what, name): value
+        for phase, gate, values in places
+        for what, found in values.items()
+        for name, value in (found.items() if isinstance(found, dict) else [(None, found)])
+    }
 
 
-def _values(phase: str | None, gate: str | None, /, **values: object) -> Iterator[tuple[Key, Any]]:
-    yield from (((phase, gate, what, None), value) for what, value in values.items())
+def _state(run: Evidence | SpanEvidence) -> dict[str, str | None]:
+    blocked = {"blocked_on": run.blocked_on_span_id, "next_action": run.next_action}
+    return {"status": run.status.value, "reason": run.blocked_reason, **blocked}
 
 
-def _state(phase: str | None, run: Evidence | SpanEvidence) -> Iterator[tuple[Key, Any]]:
-    yield from _values(phase, None, status=run.status.value, reason=run.blocked_reason)
-    yield from _values(phase, None, blocked_on=run.blocked_on_span_id, next_action=run.next_action)
+def _durations(a: Evidence, b: Evidence) -> Iterator[tuple[str | None, float, float]]:
+    left, right = (dict(_seconds(run)) for run in (a, b))
+    for phase, new in right.items():
+        old = left.get(phase, new)
+        if abs(new - old) > max(NOISE_SECONDS, NOISE_SHARE * max(old, new)):
+            yield phase, round(old, 3), round(new, 3)
 
 
-def _inside(path: str, workspace: str | None) -> str:
-    """A path inside the workspace without the workspace's own, which may differ between the runs.
-
-    Recorded paths are relative to the rootdir where they lie below it: ``out/workspace/a`` in ``/repo/out/workspace``.
-    """
-    parts, of_workspace = PurePath(path).parts, PurePath(workspace or "").parts
-    for count in range(min(len(parts), len(of_workspace)), 0, -1):
-        if parts[:count] == of_workspace[-count:]:
-            return "/".join(parts[count:]) or path
-    return path
-
-
-def _durations(a: Evidence, b: Evidence) -> Iterator[Duration]:
-    left, right = ({None: run, **{span.span_id: span for span in run.spans if not span.reused}} for run in (a, b))
-    for phase in right:
-        old, new = (_seconds(run.get(phase)) for run in (left, right))
-        if old is not None and new is not None and abs(new - old) > max(NOISE_SECONDS, NOISE_SHARE * max(old, new)):
-            yield Duration(phase, round(old, 3), round(new, 3))
-
-
-def _seconds(run: Evidence | SpanEvidence | None) -> float | None:
-    if run is None or run.started_at is None or run.ended_at is None:
-        return None
-    return (run.ended_at - run.started_at) / 1e9
+def _seconds(run: Evidence) -> Iterator[tuple[str | None, float]]:
+    spans = [(span.span_id, lasted(span)) for span in run.spans if not span.reused]
+    yield from ((phase, took / 1e9) for phase, took in [(None, lasted(run)), *spans] if took is not None)
 
 
 # --- for people ------------------------------------------------------------------------------------------------------
 
+_REPEATED = ("attribute", "input", "handoff")  # by later phases
 _TOLD_OF_TRACE = ("plan", "option", "condition")
-_TOLD_OF_PHASE = ("status", "reason", "blocked_on", "reused", "test", "definition")
+_TOLD_OF_PHASE = ("status", "reason", "blocked_on", "reused", "test", "definition", *_REPEATED)
 _TOLD_OF_GATE = ("result", "kind", "reason", "waived", "evidence")
 
 
 def lines(found: Difference) -> Iterator[str]:
     """The difference, a line each, in the plan's order; without what only follows from something else."""
     trace_id, status = found.a.trace_id, [run.status.value for run in (found.a, found.b)]
-    yield f"{trace_id}: {_arrow(*status) if found.changes else f'nothing changed ({status[1]})'}"
+    both = " → ".join(dict.fromkeys(status))
+    yield f"{trace_id}: {both if found.changes else f'nothing changed ({both})'}"
     told = [*_told(found)]
     if found.changes and not told:
         yield "only values that follow from others changed; --format json lists them"
     for change in told:
         place = short_id(change.gate or change.phase or "", trace_id)
         label = " ".join(filter(None, (place, change.what.replace("_", " "), change.name)))
-        yield f"{label}: {_arrow(change.old, change.new)}"
+        yield f"{label}: {_shown(change.old)} → {_shown(change.new)}"
     for phase, old, new in found.durations:
         yield f"time: {short_id(phase, trace_id) if phase else 'in all'} {shown_seconds(old)} → {shown_seconds(new)}"
 
 
 def _told(found: Difference) -> Iterator[Change]:
     """The changes that do not follow from another one; what later phases repeat stands at the first."""
-    started = [{span.span_id for span in run.spans if span.status is not Status.NOT_STARTED} for run in found[:2]]
-    told_by_gate = {change.phase for change in found.changes if change.gate}
+    a, b = ({span.span_id for span in run.spans if span.status is not Status.NOT_STARTED} for run in found[:2])
+    told_by_gate = {(change.phase, "reason") for change in found.changes if change.gate}
     seen: set[str] = set()
     for change in found.changes:
         if change.phase is None:
-            is_told = change.what in _TOLD_OF_TRACE
-        elif change.phase not in started[0] & started[1]:
-            is_told = change.gate is None and change.what == "status"  # all else differs because of that
-        elif change.gate is not None:
-            is_told = change.what in _TOLD_OF_GATE
-        elif change.what in ("attribute", "input", "handoff"):
+            known: Sequence[str] = _TOLD_OF_TRACE
+        elif change.phase not in a & b:
+            known = ("status",)  # all else differs because of that
+        else:
+            known = _TOLD_OF_GATE if change.gate else _TOLD_OF_PHASE
+        if change.what not in known or (not change.gate and (change.phase, change.what) in told_by_gate):
+            continue
+        if change.phase is not None and change.what in _REPEATED:
             # a handoff's name without its direction: it is validated as it was emitted
             key = repr((change.what, (change.name or "").rpartition(" ")[2], change.old, change.new))
-            is_told = key not in seen
+            if key in seen:
+                continue
             seen.add(key)
-        else:
-            is_told = change.what in _TOLD_OF_PHASE and not (change.what == "reason" and change.phase in told_by_gate)
-        if is_told:
-            yield change
-
-
-def _arrow(old: object, new: object) -> str:
-    return _shown(new) if (type(old), old) == (type(new), new) else f"{_shown(old)} → {_shown(new)}"
+        yield change
 
 
 def _shown(value: object) -> str:
@@ -203,5 +172,5 @@ def document(found: Difference, files: Sequence[str]) -> dict[str, object]:
         **runs,
         "same": not found.changes,
         "changes": [change._asdict() for change in found.changes],
-        "durations": [duration._asdict() for duration in found.durations],
+        "durations": [dict(zip(("phase", "old", "new"), told, strict=True)) for told in found.durations],
     }

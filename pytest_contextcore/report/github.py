@@ -1,8 +1,4 @@
-"""On GitHub Actions: a job summary, and an annotation at the test of each phase that stopped a trace.
-
-Renderers are pure; ``report`` writes. Outside of GitHub Actions nothing is written. All text comes from files that
-somebody else may have written, so nothing in it may become a workflow command, Markdown or HTML.
-"""
+"""On GitHub Actions: a job summary and annotations, in which no text becomes a command, Markdown or HTML."""
 
 from __future__ import annotations
 
@@ -11,14 +7,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..text import escaped, on_github
+from ..text import cut, escaped, on_github
 from ..trace.evidence import SpanEvidence, Status
 from .rows import Row, as_text, cause_rows, rows
-from .verdict import Phase, Verdict
+from .verdict import STOPPED, Phase, Verdict
 
-SUMMARY_LIMIT = 1024 * 1024
-"""Bytes of a step's summary; GitHub refuses a longer one whole."""
-
+_LIMIT = 1024 * 1024
+_CUT = b"\n\n*The summary is cut here: GitHub takes 1 MiB. The evidence has all of it.*\n"
 _TEXT_SHOWN = 1500
 _MOST = 10
 _MARKS = {
@@ -28,35 +23,22 @@ _MARKS = {
     Status.NOT_STARTED: "⚪",
     Status.IN_PROGRESS: "⏳",
 }
-_CUT = "\n\n*The summary is cut here: GitHub takes 1 MiB. The evidence has all of it.*\n"
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~](?<![-/,'()])")
 
 
 def report(verdicts: Sequence[Verdict], root: Path, environ: Mapping[str, str]) -> list[str]:
-    """Write the job summary; the annotations to print, each at a line's start, and what went wrong.
-
-    ``root`` is what the evidence's paths are relative to.
-    """
+    """Write the job summary; lines to print: annotations, and what went wrong. Paths are relative to ``root``."""
     if not on_github(environ) or not verdicts:
         return []
     workspace = environ.get("GITHUB_WORKSPACE")
     lines = stop_annotations(verdicts, root.resolve(), Path(workspace).resolve() if workspace else None)
-    target = environ.get("GITHUB_STEP_SUMMARY")
-    problem = _append(Path(target), verdicts) if target else None
-    return [problem, *lines] if problem else lines
-
-
-def _append(target: Path, verdicts: Sequence[Verdict]) -> str | None:
-    """Append the summary; why that was not possible, or None."""
-    try:
-        text = step_summary(verdicts, SUMMARY_LIMIT - (target.stat().st_size if target.exists() else 0))
-        if text is None:
-            return f"job summary not written to {target}: what other programs wrote there leaves no room in its 1 MiB"
-        with target.open("a", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        return f"job summary not written to {target}: {error.strerror or error}"
-    return None
+    if target := environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(target).open("a", encoding="utf-8") as file:
+                file.write(step_summary(verdicts))
+        except OSError as error:
+            lines.insert(0, f"job summary not written to {target}: {error.strerror or error}")
+    return lines
 
 
 def _answers(verdict: Verdict) -> Iterator[tuple[str, Phase | None, list[Row]]]:
@@ -65,22 +47,25 @@ def _answers(verdict: Verdict) -> Iterator[tuple[str, Phase | None, list[Row]]]:
         if phase.causes:
             held = [Row("did not start", (", ".join(phase.held),))] if phase.held else []
             yield phase.title, phase, [*rows(phase, _MOST), *held]
-    if verdict.is_stopped and verdict.cause is not None:
-        yield verdict.title, None, [*cause_rows(verdict.cause, _MOST)]
+    if verdict.cause is not None and verdict.evidence.status in STOPPED:
+        title = f"{verdict.evidence.trace_id} is {verdict.evidence.status.value}"
+        yield title, None, [*cause_rows(verdict.cause, _MOST)]
 
 
 def stop_annotations(verdicts: Iterable[Verdict], root: Path, workspace: Path | None) -> list[str]:
     """A workflow command for each phase that is blocked or failed; without a place where no phase blocks the trace."""
-    return [
-        error_command("\n".join(as_text(found)), **_place(phase.span, root, workspace) if phase else {}, title=title)
-        for verdict in verdicts
-        for title, phase, found in _answers(verdict)
-    ]
+    lines = []
+    for title, phase, found in (answer for verdict in verdicts for answer in _answers(verdict)):
+        properties = {**(_place(phase.span, root, workspace) if phase else {}), "title": title}
+        given = ",".join(f"{name}={_encoded(value, in_property=True)}" for name, value in properties.items())
+        message = "\n".join(as_text(found))
+        lines.append(f"::error {given}::{_encoded(message)}")
+    return lines
 
 
 def _place(span: SpanEvidence, root: Path, workspace: Path | None) -> dict[str, str]:
     """File and line of a phase's test as GitHub wants them; nothing for a file outside the repository."""
-    path = span.attributes.get("code.file.path") or (span.nodeid or "").partition("::")[0]
+    path = span.attributes.get("code.file.path")
     line = span.attributes.get("code.line.number")
     file = Path(os.path.normpath(root / str(path)))
     if not path or workspace is None or not file.is_relative_to(workspace):
@@ -89,25 +74,18 @@ def _place(span: SpanEvidence, root: Path, workspace: Path | None) -> dict[str, 
     return {**place, "line": str(line)} if isinstance(line, int) else place
 
 
-def error_command(message: str, **properties: str) -> str:
-    """``::error name=value,…::message``, escaped as the runner unescapes it."""
-    given = ",".join(f"{name}={_encoded(value, in_property=True)}" for name, value in properties.items())
-    return f"::error {given}::{_encoded(message)}"
-
-
 def _encoded(text: str, *, in_property: bool = False) -> str:
+    """The text as the runner unescapes it."""
     text = escaped(text, keep="\r\n").replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return text.replace(":", "%3A").replace(",", "%2C") if in_property else text
 
 
-def step_summary(verdicts: Iterable[Verdict], room: int = SUMMARY_LIMIT) -> str | None:
-    """The traces as Markdown of at most ``room`` bytes, stopped ones first; None where not even a note would fit."""
-    ordered = sorted(verdicts, key=lambda verdict: not verdict.is_stopped)
+def step_summary(verdicts: Iterable[Verdict]) -> str:
+    """The traces as Markdown, stopped ones first; cut at a line's end, since GitHub refuses more than 1 MiB whole."""
+    ordered = sorted(verdicts, key=lambda verdict: verdict.evidence.status not in STOPPED)
     text = "".join(piece for verdict in ordered for piece in _markdown(verdict)).encode()
-    if len(text) <= room:
-        return text.decode()
-    room -= len(_CUT.encode())
-    return text[:room].rpartition(b"\n")[0].decode() + _CUT if room >= 0 else None
+    shown = text if len(text) <= _LIMIT else text[: _LIMIT - len(_CUT)].rpartition(b"\n")[0] + _CUT
+    return shown.decode()
 
 
 def _markdown(verdict: Verdict) -> Iterator[str]:
@@ -134,8 +112,7 @@ def _markdown(verdict: Verdict) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """The text on one line, bounded; punctuation that Markdown could take for more than itself stands as entities."""
-    text = escaped(" ".join(text.split()))
-    text = text if len(text) <= _TEXT_SHOWN else f"{text[:_TEXT_SHOWN]}…"
+    text = cut(escaped(" ".join(text.split())), _TEXT_SHOWN)
     return _PUNCTUATION.sub(lambda found: f"&#{ord(found.group())};", text)
 
 

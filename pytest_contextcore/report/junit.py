@@ -1,11 +1,7 @@
-"""JUnit: every phase and gate of the session's traces as a test case, in the file that pytest is about to write.
-
-What pytest says of a phase's test stays in its case; outcome and message are the evidence's.
-"""
+"""JUnit: every phase and gate of the session's traces as a test case, in the file that pytest is about to write."""
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -14,19 +10,19 @@ import pytest
 from ..plan.model import Kind
 from ..private import LogXml, log_xml
 from ..spans.of_trace import phase_spans
+from ..text import escaped
 from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED
 from .rows import Row, as_text, cause_rows
 from .terminal import stopped_message
-from .verdict import STOPPED, Phase, Verdict, joined, of_gate
+from .verdict import STOPPED, Phase, Verdict, joined, lasted, of_gate
 
-Properties = list[tuple[str, object]]
+Properties = Sequence[tuple[str, object]]
 Attributes = Mapping[str, str]
 
 _SHOWN = ("task.", "input.", "quality.", "routing.", "output.")
 _MOST = 50
 _OUTCOMES = ("error", "failure", "skipped")
-_NOT_IN_XML = "[^\t\n\r\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # XML 1.0, 2.2, and DEL
 
 
 def phase_properties(evidence: Evidence, span: SpanEvidence) -> Properties:
@@ -39,14 +35,20 @@ def phase_properties(evidence: Evidence, span: SpanEvidence) -> Properties:
 
 def gate_properties(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Properties:
     """Trace and span id (hex), whose gate it is, its kind and its result; a gate that did not start has no span."""
-    found: Properties = [("otel_trace_id", evidence.otel_trace_id)]
-    if gate.started_at is not None:
-        found.append(("otel_span_id", gate.otel_span_id))
-    found += [("task.id", gate.gate_id), ("task.parent_id", span.span_id), ("task.phase", span.phase)]
-    found += [("gate.kind", gate.kind.value), ("gate.result", gate.result.value)]
-    optional = {"gate.severity": gate.severity, "gate.reason": gate.reason, "gate.waived": gate.waived}
-    found += [(name, str(value)) for name, value in optional.items() if value]
-    return [*found, ("task.reused", True)] if span.reused else found
+    given = {
+        "otel_trace_id": evidence.otel_trace_id,
+        "otel_span_id": gate.otel_span_id if gate.started_at is not None else None,
+        "task.id": gate.gate_id,
+        "task.parent_id": span.span_id,
+        "task.phase": span.phase,
+        "gate.kind": gate.kind.value,
+        "gate.result": gate.result.value,
+        "gate.severity": gate.severity,
+        "gate.reason": gate.reason,
+        "gate.waived": gate.waived,
+        "task.reused": span.reused,
+    }
+    return [(name, value) for name, value in given.items() if value]
 
 
 def is_shown(span: SpanEvidence) -> bool:
@@ -57,11 +59,7 @@ def is_shown(span: SpanEvidence) -> bool:
 def trace_cases(
     verdict: Verdict, drafts: Mapping[str, Sequence[ET.Element]], addresses: Mapping[str, Attributes], prefix: str
 ) -> Iterator[ET.Element]:
-    """The cases of a trace in the plan's order, each phase's gates behind it.
-
-    ``drafts`` are the cases that pytest made, ``addresses`` the attributes that it would give them, both by node id.
-    An unmet definition of done fails the run although every phase completed, so it is a failing case of its own.
-    """
+    """A trace's cases in the plan's order; ``drafts`` are those that pytest made, both mappings are by node id."""
     evidence = verdict.evidence
     for phase in verdict.phases:
         if is_shown(phase.span):
@@ -70,7 +68,11 @@ def trace_cases(
             for gate in phase.span.gates:
                 yield gate_case(verdict, phase, gate, case, prefix=prefix)
     if evidence.status is Status.BLOCKED and verdict.cause is not None:
-        attributes = {"classname": _dotted(prefix, evidence.trace_id), "name": "definition of done", "time": "0.000"}
+        attributes = {
+            "classname": ".".join(filter(None, (prefix, evidence.trace_id))),
+            "name": "definition of done",
+            "time": "0.000",
+        }
         case = ET.Element("testcase", attributes)
         case.append(_properties([("otel_trace_id", evidence.otel_trace_id), ("otel_span_id", evidence.otel_span_id)]))
         text = "\n".join(as_text(cause_rows(verdict.cause, _MOST)))
@@ -79,15 +81,10 @@ def trace_cases(
 
 
 def phase_case(verdict: Verdict, phase: Phase, drafts: Sequence[ET.Element], address: Attributes) -> ET.Element:
-    """One case for a phase, with one outcome at most.
-
-    pytest made no draft after ``-x`` and for a reused phase, and two where call and teardown failed. The time is
-    pytest's, bounded by the evidence's: pytest counts subtests and earlier attempts twice.
-    """
-    took = 0.0 if phase.span.reused else _seconds(phase.span)
+    """One case for a phase, with one outcome; pytest made none after ``-x``, two where call and teardown failed."""
+    took = _seconds(phase.span, phase.span)  # bounds pytest's time, which has subtests and earlier attempts twice
     time = min(took, sum(float(draft.get("time", 0)) for draft in drafts)) if drafts else took
-    attributes = {**address, **(drafts[-1].attrib if drafts else {}), "time": f"{time:.3f}"}
-    case = ET.Element("testcase", attributes)
+    case = ET.Element("testcase", {**address, **(drafts[-1].attrib if drafts else {}), "time": f"{time:.3f}"})
     ours = _properties(phase_properties(verdict.evidence, phase.span))
     names = {found.get("name") for found in ours}
     theirs = (found for draft in drafts for found in draft.iter("property"))
@@ -118,18 +115,13 @@ def _phase_outcome(verdict: Verdict, phase: Phase, failed: Sequence[ET.Element])
 
 
 def gate_case(verdict: Verdict, phase: Phase, gate: GateEvidence, beside: ET.Element, *, prefix: str) -> ET.Element:
-    """The case of a gate: failed only where its failure blocks; skipped where it was not checked.
-
-    A gate that passed with a remark (advisory and failed, waived, not applicable) passes, and says so in properties and
-    in its output: an advisory failure fails no run, so it must not fail a case either. ``beside`` is its phase's case.
-    """
-    attributes: dict[str, str] = {
-        "classname": _dotted(prefix, phase.span.span_id),
+    """The case of a gate, which fails only if its failure blocks the phase; ``beside`` is the phase's case."""
+    attributes = {
+        **{name: value for name, value in beside.attrib.items() if name in ("file", "line")},  # of xunit1
+        "classname": ".".join(filter(None, (prefix, phase.span.span_id))),
         "name": _legal(f"{gate.gate_id} {' '.join(gate.purpose.split())}".rstrip()),
+        "time": f"{min(_seconds(phase.span, gate), float(beside.get('time', 0))):.3f}",  # lies inside its phase's
     }
-    attributes.update((name, value) for name, value in beside.attrib.items() if name in ("file", "line"))  # of xunit1
-    took = 0.0 if phase.span.reused else _seconds(gate)
-    attributes["time"] = f"{min(took, float(beside.get('time', 0))):.3f}"  # lies inside its phase's
     case = ET.Element("testcase", attributes)
     case.append(_properties(gate_properties(verdict.evidence, phase.span, gate)))
     if (said := _gate_says(phase, gate)) is not None:
@@ -148,18 +140,14 @@ def _gate_says(phase: Phase, gate: GateEvidence) -> ET.Element | None:
     cause = of_gate(phase.span, gate)
     test = [Row("test", (phase.place,))] if phase.place else []
     text = "\n".join(as_text([*cause_rows(cause, _MOST), *test]))
-    if gate.result is Result.WAIVED:
-        return _element("system-out", f"waived by {gate.waived}\n{text}")
-    if gate.kind is Kind.ADVISORY:
-        return _element("system-out", f"warning\n{text}")
+    if gate.result is Result.WAIVED or gate.kind is Kind.ADVISORY:
+        head = "warning" if gate.waived is None else f"waived by {gate.waived}"
+        return _element("system-out", f"{head}\n{text}")
     return _element("failure", text, message=joined(cause.name, cause.headline), type=gate.kind.value)
 
 
 def counts(cases: Iterable[ET.Element]) -> dict[str, int]:
-    """How many cases passed, failed, had an error, were skipped: every case counts once, under the first that applies.
-
-    pytest itself counts reports, so that a test with three subtests counts four times.
-    """
+    """How many cases passed, failed, had an error, were skipped; each counts once, under the first that applies."""
     found = dict.fromkeys(("passed", *_OUTCOMES), 0)
     for case in cases:
         tags = {child.tag for child in case}
@@ -167,13 +155,8 @@ def counts(cases: Iterable[ET.Element]) -> dict[str, int]:
     return found
 
 
-def _seconds(timed: SpanEvidence | GateEvidence) -> float:
-    start, end = timed.started_at, timed.ended_at
-    return (end - start) / 1e9 if start is not None and end is not None else 0.0
-
-
-def _dotted(prefix: str, name: str) -> str:
-    return f"{prefix}.{name}" if prefix else name
+def _seconds(span: SpanEvidence, timed: SpanEvidence | GateEvidence) -> float:
+    return 0.0 if span.reused else (lasted(timed) or 0) / 1e9
 
 
 def _properties(given: Properties) -> ET.Element:
@@ -190,34 +173,23 @@ def _element(tag: str, text: str, **attributes: str) -> ET.Element:
 
 
 def _legal(text: str) -> str:
-    """The text with what XML cannot hold shown as an escape."""
-    if text.isascii() and text.isprintable():  # most of them; compiling the pattern takes milliseconds
-        return text
-    return re.sub(_NOT_IN_XML, lambda found: found.group().encode("unicode_escape").decode(), text)
+    """The text with what XML cannot hold, and what nobody can see, as escapes."""
+    return escaped(text, keep="\t\n\r")
 
 
 # --- pytest's file ---------------------------------------------------------------------------------------------------
 
 
 def complete(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
-    """Put phases and gates into the file; lines to print if that was not possible.
-
-    Runs once, at the session's end: an ordinary test costs one look at its finished case.
-    """
+    """Put phases and gates into the file, behind the cases of ordinary tests; lines to print if that cannot be."""
     if not verdicts or not config.getoption("xmlpath", None):
         return []
-    found = log_xml(config)
-    if isinstance(found, str):
+    xml = log_xml(config)
+    if isinstance(xml, str):
         return [
             f"JUnit: {config.getoption('xmlpath')} has no gates: pytest {pytest.__version__} keeps its report in a way "
-            f"that is not known ({found}); use an older pytest, or a newer pytest-contextcore"
+            f"that is not known ({xml}); use an older pytest, or a newer pytest-contextcore"
         ]
-    _put(found, verdicts)
-    return []
-
-
-def _put(xml: LogXml, verdicts: Sequence[Verdict]) -> None:
-    """Put each trace's cases behind those of ordinary tests; count anew."""
     spans = [phase.span for verdict in verdicts for phase in verdict.phases if is_shown(phase.span)]
     addresses = {span.nodeid or "": _address(xml, span) for span in spans}
     phase_of = {(each["classname"], each["name"]): nodeid for nodeid, each in addresses.items()}
@@ -233,14 +205,10 @@ def _put(xml: LogXml, verdicts: Sequence[Verdict]) -> None:
             cases.append(element)
     cases += (case for verdict in verdicts for case in trace_cases(verdict, drafts, addresses, xml.prefix))
     xml.replace(cases, counts(cases))
+    return []
 
 
 def _address(xml: LogXml, span: SpanEvidence) -> dict[str, str]:
     """The attributes that pytest gives the case of a test."""
     *classes, name = xml.mangle(span.nodeid or span.span_id)
-    address = {"classname": ".".join([xml.prefix, *classes] if xml.prefix else classes), "name": xml.escape(name)}
-    if xml.has_places:
-        address["file"] = (span.nodeid or "").partition("::")[0]
-        if isinstance(line := span.attributes.get("code.line.number"), int):
-            address["line"] = str(line - 1)  # pytest counts from 0 here
-    return address
+    return {"classname": ".".join(filter(None, (xml.prefix, *classes))), "name": xml.escape(name)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..trace.evidence import Result, Status
+from ..trace.evidence import Status
 
 MARKS = {
     Status.COMPLETED: "✓",
@@ -19,15 +19,6 @@ ASCII_MARKS = {
     Status.IN_PROGRESS: "~",
 }
 """For terminals and code pages that cannot show the others."""
-
-STATUS_OF = {
-    Result.PASS: Status.COMPLETED,
-    Result.FAIL: Status.BLOCKED,
-    Result.WAIVED: Status.FAILED,
-    Result.NOT_APPLICABLE: Status.NOT_STARTED,
-    Result.NOT_CHECKED: Status.NOT_STARTED,
-}
-"""The status whose mark a gate's result gets."""
 
 
 def can_encode(encoding: str | None) -> bool:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import textwrap
 import threading
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,16 +13,21 @@ import pytest
 
 from ..private import leave_line_open, past_capture, terminal_descriptor, terminal_encoding
 from ..text import harmless, short, shown_seconds
-from ..trace.evidence import GateEvidence, Result, SpanEvidence
+from ..trace.evidence import GateEvidence, Result, SpanEvidence, Status
 from ..trace.recorder import Change, Listener
 from ..trace.rules import headline
-from .marks import ASCII_MARKS, MARKS, STATUS_OF, can_encode, in_ascii
+from .marks import ASCII_MARKS, MARKS, can_encode, in_ascii
 from .verdict import purpose
 
 FIRST_LINE = 10.0
 """Seconds after which a line says that a phase is still running; the next comes whenever that time has doubled."""
 
-_RESULT_COLOURS = {Result.PASS: "green", Result.FAIL: "red"}
+_LOOKS = {
+    Result.PASS: (Status.COMPLETED, "green"),
+    Result.FAIL: (Status.BLOCKED, "red"),
+    Result.WAIVED: (Status.FAILED, "yellow"),
+}
+_OTHER = (Status.NOT_STARTED, "yellow")
 
 
 class GateLine(NamedTuple):
@@ -43,8 +47,7 @@ class GateLine(NamedTuple):
 
 def gate_text(line: GateLine, width: int, *, ascii_only: bool = False) -> str:
     """A decided gate, with the reason of one that did not simply pass; wrapped to the width."""
-    marks = ASCII_MARKS if ascii_only else MARKS
-    mark = marks[STATUS_OF[line.result]]
+    mark = (ASCII_MARKS if ascii_only else MARKS)[_LOOKS.get(line.result, _OTHER)[0]]
     reason = f": {line.reason}" if line.reason else ""
     text = harmless(f"  {mark} {line.gate_id} {line.result.value}{reason}")
     return "\n".join(textwrap.wrap(text, max(width, 40), subsequent_indent="      ", break_on_hyphens=False))
@@ -70,18 +73,17 @@ class GateLines:
         text = in_ascii(text) if self._ascii_only else text
         with past_capture(self._config):
             self._reporter.ensure_newline()
-            self._reporter.write(text, flush=True, **{_RESULT_COLOURS.get(line.result, "yellow"): True})
+            self._reporter.write(text, flush=True, **{_LOOKS.get(line.result, _OTHER)[1]: True})
             leave_line_open(self._reporter)
 
 
 class LongPhases:
     """Says that a phase is still running, from a thread of its own: the phase has the main one."""
 
-    def __init__(self, write: Callable[[str], None], now: Callable[[], float] = time.monotonic) -> None:
-        self._write, self._now = write, now
-        self._name, self._since, self._due = "", 0.0, FIRST_LINE
-        self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
+    def __init__(self, write: Callable[[str], None], timer: type[threading.Timer] = threading.Timer) -> None:
+        self._write, self._new_timer = write, timer
+        self._name = ""
+        self._timer: threading.Timer | None = None
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """A listener of the recorder."""
@@ -92,37 +94,33 @@ class LongPhases:
             self.end(label(span))
 
     def begin(self, name: str) -> None:
-        """A phase starts."""
-        self._since, self._due = self._now(), FIRST_LINE
-        self._name = name  # last: the thread may look at any moment
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._watch, name="contextcore-progress", daemon=True)
-            self._thread.start()
+        """A phase starts; where several run in xdist's workers, the last that began is told of."""
+        self.close()
+        self._name = name
+        self._wait(name, 0.0, FIRST_LINE)
 
     def end(self, name: str) -> None:
-        """A phase is over; where several run in xdist's workers, the last that began is told of."""
+        """A phase is over."""
         if self._name == name:
-            self._name = ""
-
-    def pytest_enter_pdb(self) -> None:
-        """Somebody types now: nothing more is said of this phase."""
-        self._name = ""
+            self.close()
 
     def close(self) -> None:
-        """The session is over."""
-        self._closed.set()
+        """Nothing more is said of this phase."""
+        self._name = ""
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def look(self) -> None:
-        """Say how long the phase has been running, if it is time to."""
-        age = self._now() - self._since
-        if (name := self._name) and age >= self._due:
-            self._due = 2 * age
-            took = f"{int(age)} s" if age < 60 else shown_seconds(age)
-            self._write(f"\n{name} is still running after {took}\n")
+    pytest_enter_pdb = close  # somebody types now
 
-    def _watch(self) -> None:
-        while not self._closed.wait(1.0):
-            self.look()
+    def _wait(self, name: str, age: float, more: float) -> None:
+        self._timer = self._new_timer(more, self._say, (name, age + more))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _say(self, name: str, age: float) -> None:
+        if self._name == name:
+            self._write(f"\n{name} is still running after {f'{age:.0f} s' if age < 60 else shown_seconds(age)}\n")
+            self._wait(name, age, age)
 
 
 class Shown(NamedTuple):

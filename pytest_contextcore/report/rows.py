@@ -16,13 +16,7 @@ class Row(NamedTuple):
 
 
 def rows(phase: Phase, most: int, *, kinds: bool = True) -> Iterator[Row]:
-    """What stopped a phase as rows: ``reason``, ``where``, ``evidence`` and ``next`` for each cause; then the test.
-
-    Args:
-        phase: a phase that is blocked or failed.
-        most: of causes, findings of a file, and evidence of a type only so many are shown, and the others counted.
-        kinds: whether a gate's kind stands behind its name.
-    """
+    """What stopped a phase as rows, ``most`` of each sort; ``kinds`` is whether a gate's kind stands behind it."""
     for cause in phase.causes[:most]:
         yield from cause_rows(cause, most, kinds=kinds)
     if len(phase.causes) > most:

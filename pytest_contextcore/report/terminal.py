@@ -1,7 +1,4 @@
-"""What a person reads in the terminal when phases stop and when a run ends.
-
-Lines are built by pure functions; ``print_tables`` prints them.
-"""
+"""What a person reads in the terminal when phases stop and when a run ends."""
 
 from __future__ import annotations
 
@@ -16,30 +13,21 @@ from ..text import cut, harmless
 from ..trace.evidence import Status
 from .marks import ASCII_MARKS, MARKS, can_encode, in_ascii
 from .rows import Row, as_text, cause_rows, rows
-from .verdict import Phase, Verdict
+from .verdict import STOPPED, Phase, Verdict
 
 WIDTH = 80
 _MOST = 3
 """Causes, findings of a file, and evidence of a type that the table shows."""
 _ALL = 50
 
-_COLOURS = {
-    Status.COMPLETED: "green",
-    Status.BLOCKED: "red",
-    Status.FAILED: "red",
-    Status.NOT_STARTED: "yellow",
-    Status.IN_PROGRESS: "yellow",
-}
+_COLOURS = dict.fromkeys(Status, "yellow") | {Status.COMPLETED: "green"} | dict.fromkeys(STOPPED, "red")
 
 Line = tuple[str, str | None]
 """A line without its end, and its colour."""
 
 
 def stopped_message(phase: Phase, places: Mapping[str, str | None] | None = None) -> str:
-    """The failure that pytest shows for a phase that its gates, or a refused handoff, stopped.
-
-    ``places`` is where each gate failed. It stands beside the line of the test, at which every report points.
-    """
+    """The failure that pytest shows for a phase that was blocked; ``places`` is where each gate failed."""
     found = [*rows(phase, _ALL)]
     if len(phase.causes) == 1:
         (cause,) = phase.causes

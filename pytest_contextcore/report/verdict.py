@@ -1,8 +1,4 @@
-"""What a trace says to people, worked out once: what stopped it, where, why, on what evidence, and what to do next.
-
-``of_trace`` makes a frozen ``Verdict`` out of evidence, and every report shows parts of it. Digests are shortened and
-backticks taken away; no text is parsed: a reason of several lines is shown as these lines.
-"""
+"""What a trace says to people, worked out once for every report: what stopped it, where, why, what next."""
 
 from __future__ import annotations
 
@@ -38,11 +34,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One thing that stopped a phase or a trace, or that a gate has to say about a phase that went on.
-
-    What is no gate's verdict, such as an exception or a refused handoff, has no gate and an empty name.
-    ``headline`` is the reason and the first finding in one line.
-    """
+    """What stopped a phase or trace, or a gate's remark; ``headline`` is the reason with its first finding."""
 
     gate: GateEvidence | None
     name: str
@@ -65,10 +57,9 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What is to be said of one phase: what stopped it, integrity gates first, and remarks that do not stop it.
+    """What is to be said of one phase; ``causes`` stopped it, integrity gates first, and it stopped ``held``.
 
-    ``id`` is its short id; ``place`` is ``file:line`` of its test, or the node id where the line is not known; ``why``
-    names the phase that is to blame; ``held`` are the phases that did not start because of it.
+    ``id`` is its short id; ``place`` is ``file:line`` of its test; ``why`` names the phase that is to blame.
     """
 
     span: SpanEvidence
@@ -108,26 +99,13 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to be said of a trace.
-
-    ``cause`` is what stopped it where no phase did, such as a definition of done that is not met.
-    """
+    """What is to be said of a trace; ``cause`` is what stopped it where no phase did, an unmet definition of done."""
 
     evidence: Evidence
     phases: tuple[Phase, ...]
     counts: str
     took: str
     cause: Cause | None
-
-    @property
-    def title(self) -> str:
-        """``PI-101-002 is blocked``."""
-        return f"{self.evidence.trace_id} is {self.evidence.status.value}"
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether the trace is blocked or failed."""
-        return self.evidence.status in STOPPED
 
 
 def of_trace(evidence: Evidence) -> Verdict:
@@ -154,20 +132,19 @@ def of_trace(evidence: Evidence) -> Verdict:
 
 
 def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequence[str] = ()) -> Phase:
-    """Work out what is to be said of one phase.
-
-    ``root`` is the phase that keeps it from starting; ``held`` are those that did not start because of it.
-    """
+    """Work out what is to be said of one phase; ``root`` keeps it from starting, and it keeps ``held``."""
+    path, line = span.attributes.get("code.file.path"), span.attributes.get("code.line.number")
+    state = "deselected" if span.blocked_reason == DESELECTED else span.status.value
     blocking = [of_gate(span, gate) for gate in blocking_gates(span)]
     stopped = span.status in STOPPED
     return Phase(
         span=span,
         id=short_id(span.span_id, span.parent_id),
         name=_name(span),
-        state=_state(span),
+        state=f"{span.status.value} (reused)" if span.reused else state,
         took=duration(span.started_at, span.ended_at),
         good=good_gates(span),
-        place=_place(span),
+        place=f"{path}:{line}" if path and isinstance(line, int) else span.nodeid or "",
         causes=tuple(blocking or [_raised(span.blocked_reason, span.next_action)]) if stopped else (),
         remarks=tuple(of_gate(span, gate) for gate in span.gates if _is_remark(gate)),
         why=not_started(span.blocked_reason, root) if span.status is Status.NOT_STARTED else stopped_by(span),
@@ -207,17 +184,15 @@ def purpose(gate: GateEvidence) -> str:
 
 def not_started(reason: str | None, root: SpanEvidence | None) -> str:
     """Why a phase did not start, in one short line; ``root`` is the phase that is to blame, where there is one."""
-    blocks = root is not None and root.status in STOPPED
-    return f"not started: {stopped_by(root) if root is not None and blocks else cut(_first_line(reason), _SENTENCE)}"
+    known = root is not None and root.status in STOPPED
+    return f"not started: {stopped_by(root) if root and known else cut(_first_line(reason), _SENTENCE)}"
 
 
 def stopped_by(span: SpanEvidence) -> str:
     """What stopped a phase, in one short line: ``PI-101-002-S3 CONTRACT_INTEGRITY is blocked: C2 Checksum chain``."""
     failed = blocking_gates(span)
-    if failed:
-        why = f"{_gate_name(span, failed[0])}{also_failed(span)}"
-    else:
-        why = cut(_first_line(span.blocked_reason), _SENTENCE)
+    raised = cut(_first_line(span.blocked_reason), _SENTENCE)
+    why = f"{_gate_name(span, failed[0])}{also_failed(span)}" if failed else raised
     return joined(f"{_name(span)} is {span.status.value}", why)
 
 
@@ -239,19 +214,13 @@ def _name(span: SpanEvidence) -> str:
     return f"{span.span_id} {span.phase}"
 
 
-def _state(span: SpanEvidence) -> str:
-    if span.reused:
-        return f"{span.status.value} (reused)"
-    return "deselected" if span.blocked_reason == DESELECTED else span.status.value
-
-
-def _place(span: SpanEvidence) -> str:
-    path, line = span.attributes.get("code.file.path"), span.attributes.get("code.line.number")
-    return f"{path}:{line}" if path and isinstance(line, int) else span.nodeid or ""
-
-
 def _first_line(text: str | None) -> str:
     return short((text or "").partition("\n")[0])
+
+
+def lasted(record: Evidence | SpanEvidence | GateEvidence) -> int | None:
+    """How long a span took in nanoseconds, if both its ends are known."""
+    return None if record.started_at is None or record.ended_at is None else record.ended_at - record.started_at
 
 
 def joined(*parts: str) -> str:

@@ -107,7 +107,12 @@ def _told(error: ValidationError) -> Iterator[tuple[Place, str, str, str]]:
         known = list(schema.get("properties", {}))
         yield from (_unknown((*place, name), known) for name in value if name not in known)
     elif keyword == "anyOf":
-        yield from _none_of(error, place)
+        meant = [each for each in error.context or () if each.validator != "type" or each.path]
+        for each in meant:
+            yield from _told(each)
+        if not meant:  # no branch is of the value's type
+            types = dict.fromkeys(_TYPES.get(str(each.validator_value)) for each in error.context or ())
+            yield place, shown(value), " or ".join(filter(None, types)), "correct its type"
     else:
         yield place, shown(value), _expected(str(keyword), rule, schema), "correct it"
 
@@ -115,21 +120,6 @@ def _told(error: ValidationError) -> Iterator[tuple[Place, str, str, str]]:
 def _unknown(place: Place, known: list[str]) -> tuple[Place, str, str, str]:
     near = difflib.get_close_matches(str(place[-1]), known, 1)
     return place, UNKNOWN_KEY, f"one of {', '.join(known)}", f"rename it to {near[0]}" if near else "remove it"
-
-
-def _none_of(error: ValidationError, place: Place) -> Iterator[tuple[Place, str, str, str]]:
-    """What is wrong with the branch that was meant: the one of the value's type. Without one: the types there are."""
-    branches: dict[object, list[ValidationError]] = {}
-    for each in error.context or ():
-        branches.setdefault(each.schema_path[0], []).append(each)
-    for found in branches.values():
-        if not any(each.validator == "type" and not each.path for each in found):
-            for each in found:
-                yield from _told(each)
-            return
-    types = [each.validator_value for found in branches.values() for each in found if each.validator == "type"]
-    expected = " or ".join(dict.fromkeys(_TYPES[name] for name in types if name in _TYPES))
-    yield place, shown(error.instance), expected, "correct its type"
 
 
 def _expected(keyword: str, rule: Any, schema: Mapping[str, Any]) -> str:

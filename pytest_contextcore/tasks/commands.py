@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from ..commands.cli import Group, refuse
+from ..commands.cli import refuse
 from ..errors import TaskRefused, TaskStateError
 from ..export.provider import sampled
 from ..export.settings import Settings
@@ -41,7 +41,7 @@ _MOST = 200
 """Spools that one command sends."""
 
 
-@click.group("task", cls=Group, no_args_is_help=False)
+@click.group("task", no_args_is_help=False)
 def command() -> None:
     """Draw a tree of tasks by hand, each an OpenTelemetry span."""
 

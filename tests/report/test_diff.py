@@ -100,9 +100,9 @@ def test_options_plan_and_definition_of_done_are_the_traces() -> None:
 
 
 def test_the_same_files_in_another_workspace_are_the_same() -> None:
-    old = span(fingerprint="x", inputs=[Input(path="out/workspace/a/b", sha256="1")])
+    old = span(fingerprint="x", inputs=[Input(path="/home/w/a/b", sha256="1")])
     new = span(fingerprint="y", inputs=[Input(path="/ci/w/a/b", sha256="1")])
-    assert diff.compare(run(old, workspace="/repo/out/workspace"), run(new, workspace="/ci/w")).changes == ()
+    assert diff.compare(run(old, workspace="/home/w"), run(new, workspace="/ci/w")).changes == ()
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_durations_count_beyond_noise_and_are_no_difference_by_themselves(
     )
     found = diff.compare(a, b)
     assert not found.changes
-    assert [(time.phase, time.old, time.new) for time in found.durations] == ([("T-S1", old, new)] if seen else [])
+    assert list(found.durations) == ([("T-S1", old, new)] if seen else [])
     assert ("time: S1" in "\n".join(diff.lines(found))) == seen
 
 
@@ -161,7 +161,7 @@ def keys(value: object, at: str = "") -> set[str]:
 
 def test_the_document_has_the_keys_that_are_documented(pytestconfig: pytest.Config) -> None:
     found = diff.compare(samples.stopped(), samples.completed())
-    slow = diff.Duration("LOAD-7-S1", 1.0, 9.0)
+    slow = ("LOAD-7-S1", 1.0, 9.0)
     shown = diff.document(diff.Difference(found.a, found.b, found.changes, (slow,)), ["a.json", "b.json"])
     assert json.loads(json.dumps(shown)) == shown
     page = Path(pytestconfig.rootpath / "docs/commands.md").read_text(encoding="utf-8")

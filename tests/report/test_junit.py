@@ -133,7 +133,7 @@ def test_hostile_text_keeps_the_file_valid(suite: Suite) -> None:
 @pytest.mark.parametrize("family", ["xunit1", "legacy"])
 def test_the_older_family_has_file_and_line_on_gates_too(suite: Suite, evidence: Read, family: str) -> None:
     suite.write(BLOCKED)
-    run(suite, "-x", family=family).agrees_with(evidence())
+    run(suite, family=family).agrees_with(evidence())
     cases = ET.parse(suite.pytester.path / "junit.xml").getroot().iter("testcase")
     assert {case.attrib["file"] for case in cases} == {"test_load.py"}
 
@@ -155,7 +155,7 @@ def test_pytests_options_and_what_a_test_recorded_are_respected(suite: Suite) ->
     assert file.case("LOAD-7-T-C1").classname == "ci.LOAD-7-T"
 
 
-@pytest.mark.parametrize("gone", ["xml.family", "junitxml.mangle_test_address"])
+@pytest.mark.parametrize("gone", ["xml.prefix", "junitxml.mangle_test_address"])
 def test_a_pytest_that_keeps_its_cases_in_another_way_is_named_and_the_file_is_pytests_own(
     suite: Suite, gone: str
 ) -> None:

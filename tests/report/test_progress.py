@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -18,42 +19,50 @@ def written() -> list[str]:
     return []
 
 
-@pytest.fixture
-def time() -> list[float]:
-    return [100.0]
+class Timer:
+    """Rings when it is told to."""
+
+    last: Timer
+
+    def __init__(self, seconds: float, call: Callable[..., None], arguments: tuple[object, ...]) -> None:
+        self.seconds, self.call, self.arguments = seconds, call, arguments
+        self.cancelled, Timer.last = False, self
+
+    def start(self) -> None:
+        pass
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def ring(self) -> None:
+        self.call(*self.arguments)
 
 
 @pytest.fixture
-def phases(written: list[str], time: list[float]) -> LongPhases:
-    """Looks only when it is told to, at the time that it is told."""
-    made = LongPhases(written.append, lambda: time[0])
-    made._thread = object()  # type: ignore[assignment]  # the tests are the thread
-    return made
+def phases(written: list[str]) -> LongPhases:
+    return LongPhases(written.append, Timer)  # type: ignore[arg-type]
 
 
-def test_a_line_says_that_a_phase_still_runs_ever_more_rarely(
-    phases: LongPhases, written: list[str], time: list[float]
-) -> None:
+def test_a_line_says_that_a_phase_still_runs_ever_more_rarely(phases: LongPhases, written: list[str]) -> None:
     phases.begin("P-1 LOAD")
-    for _ in range(100):
-        time[0] += 1
-        phases.look()
+    waited = []
+    for _ in range(4):
+        waited.append(Timer.last.seconds)
+        Timer.last.ring()
+    assert waited == [10, 10, 20, 40]
     assert written == [f"\nP-1 LOAD is still running after {age}\n" for age in ("10 s", "20 s", "40 s", "1:20 min")]
 
 
-def test_nothing_is_said_of_a_phase_that_is_over_or_in_a_debugger(
-    phases: LongPhases, written: list[str], time: list[float]
-) -> None:
+def test_nothing_is_said_of_a_phase_that_is_over_or_in_a_debugger(phases: LongPhases, written: list[str]) -> None:
     phases.begin("P-1 LOAD")
     phases.end("P-1 LOAD")
-    time[0] += 50
-    phases.look()
+    Timer.last.ring()  # it was about to
     phases.begin("P-2 LOAD")
     phases.end("P-1 LOAD")  # of another worker
+    assert not Timer.last.cancelled
+    before = Timer.last
     phases.pytest_enter_pdb()
-    time[0] += 50
-    phases.look()
-    assert written == []
+    assert (before.cancelled, written) == (True, [])
 
 
 def test_a_gate_line_is_wrapped_and_has_a_plain_mark_where_the_terminal_needs_one() -> None:

@@ -1,7 +1,4 @@
-"""Traces as one self-contained page, which asks nothing of any network and is complete without its script.
-
-The templates beside this module make it of verdicts; every text of the evidence is escaped by them.
-"""
+"""Traces as one self-contained page, which asks nothing of any network and is complete without its script."""
 
 from __future__ import annotations
 
@@ -14,39 +11,23 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from pydantic import BaseModel
 
 from ...files import write_output
 from ...text import pieces, relative, short
-from ...trace.evidence import Evidence, GateEvidence, SpanEvidence, Status, format_time
-from ..verdict import Verdict
+from ...trace.evidence import Status, format_time
+from ..verdict import Verdict, lasted
 from .text import brief, clean, clipped, duration, moment, plural
-from .view import lasted, trace_view
+from .view import trace_view
 
 NOT_WRITTEN = "ERROR: --contextcore-html: no page"
 """How the line about a page that was asked for and is not there begins."""
 
 _WORST = (Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED, Status.COMPLETED)
 _EARLY = "document.documentElement.classList.add('js')"
-_OWN_IDS = frozenset({"main"})
-_SHOWN = {
-    Evidence: "schema_version trace_id otel_trace_id otel_span_id otel_parent_span_id project_id title type status "
-    "started_at ended_at blocked_reason blocked_on_span_id next_action workspace options plan_digest attributes "
-    "summary definition_of_done spans runs seal",
-    SpanEvidence: "span_id otel_span_id parent_id phase status started_at ended_at nodeid attributes blocked_reason "
-    "blocked_on_span_id next_action reused inputs gates events handoffs fingerprint",
-    GateEvidence: "gate_id purpose otel_span_id kind result severity reason next_action waived evidence started_at "
-    "ended_at events",
-}
-"""Fields that have their place in the templates; others are listed as they are, rather than left out."""
 
 
 def write_page(path: Path, verdicts: Sequence[Verdict], *, here: Path, quiet: bool = False) -> list[str]:
-    """Write the page, and return the line to print: where it stands (relative to ``here``), or why there is none.
-
-    A page that cannot be written changes no outcome, and the file that stood there before stays. ``quiet`` leaves out
-    the line about the page of traces that all completed.
-    """
+    """Write the page; the line to print: where it stands, relative to ``here``, or why there is none."""
     if not verdicts:
         return [f"{NOT_WRITTEN} at {path}, since no phase of a plan ran; run tests that are phases"]
     try:
@@ -59,17 +40,8 @@ def write_page(path: Path, verdicts: Sequence[Verdict], *, here: Path, quiet: bo
 
 
 def render(verdicts: Sequence[Verdict]) -> str:
-    """The page of these traces, each in a section of its own, those that did not complete first; an HTML document.
-
-    Its Content-Security-Policy allows its own style and scripts by their digests only. Invisible characters are
-    spelled out. Of very long texts and lists the page holds the beginning, and says so.
-
-    Raises:
-        ValueError: there is no trace.
-    """
-    if not verdicts:
-        raise ValueError("a page needs at least one trace")
-    taken = set(_OWN_IDS)
+    """The page of one trace or more, those that did not complete first; it allows its own style and script only."""
+    taken = {"main"}
     ordered = sorted(verdicts, key=lambda verdict: _WORST.index(verdict.evidence.status))
     style, script = ((files(__package__) / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     page = (
@@ -98,16 +70,8 @@ def _templates() -> Environment:
     )
     filters = (brief, clipped, duration, format_time, lasted, moment, pieces, plural, short)
     found.filters |= {made.__name__: made for made in filters}
-    found.filters["others"] = _others
     return found
 
 
 def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _others(record: BaseModel) -> dict[str, object]:
-    """The fields that have no place of their own, and a value."""
-    shown = next(names for model, names in _SHOWN.items() if isinstance(record, model)).split()
-    fields = record.model_dump(mode="json", include=set(type(record).model_fields) - set(shown))
-    return {name: value for name, value in fields.items() if value not in (None, "", [], {})}

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
+from ...text import escaped
 from ...trace.evidence import format_time
 
-# Characters that a browser drops, shows as nothing, or takes as an order to turn the text around them (bidirectional
-# overrides). Tab and newline stay, so do the joiners that scripts and emoji need.
-_ODD = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
-)
+_KEPT = "\n\t\u00a0\u200c\u200d\u202f\u3000"  # blanks, and the joiners that scripts and emoji need
 
 
 def clean(text: str) -> str:
-    """The text with every invisible or reordering character spelled out (``\\u202e``), and line ends as newlines."""
-    return _ODD.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
+    """The text with every other character that a browser drops or that turns text around spelled out (``\\u202e``)."""
+    return escaped(text.replace("\r\n", "\n"), keep=_KEPT)
 
 
 def duration(nanoseconds: int | None) -> str:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from ...ids import short_id
 from ...plan.model import Kind
 from ...trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
-from ...trace.rules import CHECKED, DESELECTED, GOOD
-from ..verdict import Cause, Phase, Verdict
+from ...trace.rules import DESELECTED
+from ..verdict import Cause, Phase, Verdict, lasted
 
 Timed = Evidence | SpanEvidence | GateEvidence
 
@@ -61,48 +61,24 @@ class GateView:
     bar: Bar | None
     cause: Cause | None
 
-    @property
-    def plain(self) -> bool:
-        """Whether there is nothing to look into: its line in the table says enough on paper."""
-        return self.look.tone in ("good", "muted")
-
 
 @dataclass(frozen=True, slots=True)
 class PhaseView:
     """A phase as the page shows it; ``told`` is what the verdict says of it."""
 
     told: Phase
+    record: SpanEvidence
     anchor: str
+    name: str
     number: int
     look: Look
     bar: Bar | None
     gates: list[GateView]
 
     @property
-    def record(self) -> SpanEvidence:
-        """The phase's evidence."""
-        return self.told.span
-
-    @property
-    def name(self) -> str:
-        """``S3 CONTRACT_INTEGRITY``."""
-        return f"{self.told.id} {self.record.phase}"
-
-    @property
-    def plain(self) -> bool:
-        """Whether there is nothing to look into in any of its gates."""
-        return all(gate.plain for gate in self.gates)
-
-    @property
     def failed(self) -> list[GateView]:
         """The gates that stopped it, integrity gates first."""
         return [gate for cause in self.told.causes for gate in self.gates if gate.cause is cause]
-
-    @property
-    def dots(self) -> list[GateView]:
-        """The gates drawn as marks beside it: all where there are few, else those that are not as they should be."""
-        few = len(self.gates) <= 6
-        return [gate for gate in self.gates if few or gate.record.result not in GOOD][:6]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +86,13 @@ class TraceView:
     """A trace as the page shows it; ``told`` is what the verdict says of it."""
 
     told: Verdict
+    record: Evidence
     anchor: str
     look: Look
     bar: Bar | None
     ticks: list[int]
     phases: list[PhaseView]
     by_id: dict[str | None, PhaseView]
-
-    @property
-    def record(self) -> Evidence:
-        """The trace's evidence."""
-        return self.told.evidence
 
     @property
     def stopped(self) -> list[PhaseView]:
@@ -142,17 +114,6 @@ class TraceView:
                 groups.setdefault(phase.record.blocked_on_span_id or phase.record.blocked_reason, []).append(phase)
         return groups
 
-    @property
-    def not_checked(self) -> list[str]:
-        """Names of the gates that were not reached in a phase that did start and is not completed."""
-        return [
-            f"{phase.told.id}-{gate.name}"
-            for phase in self.phases
-            if phase.look.tone in ("bad", "active")
-            for gate in phase.gates
-            if gate.record.result not in CHECKED and gate.record.kind is not Kind.ADVISORY
-        ]
-
 
 def trace_view(verdict: Verdict, number: int, taken: set[str]) -> TraceView:
     """The view of a trace; ``taken`` holds the anchors that the page has already, and gets those of this trace."""
@@ -161,7 +122,8 @@ def trace_view(verdict: Verdict, number: int, taken: set[str]) -> TraceView:
     anchor = _anchor(evidence.trace_id, f"t{number}", taken)
     phases = [_phase_view(phase, f"t{number}p{at}", at, axis, taken) for at, phase in enumerate(verdict.phases, 1)]
     by_id: dict[str | None, PhaseView] = {phase.record.span_id: phase for phase in reversed(phases)}
-    return TraceView(verdict, anchor, _STATUSES[evidence.status], axis.bar(evidence), axis.ticks, phases, by_id)
+    look, bar = _STATUSES[evidence.status], axis.bar(evidence)
+    return TraceView(verdict, evidence, anchor, look, bar, axis.ticks, phases, by_id)
 
 
 def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[str]) -> PhaseView:
@@ -181,22 +143,15 @@ def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[st
         )
         for nth, gate in enumerate(span.gates)
     ]
-    return PhaseView(phase, anchor, number, look, None if span.reused else axis.bar(span), gates)
-
-
-def lasted(record: Timed) -> int | None:
-    """How long a span took in nanoseconds, if both its ends are known."""
-    return None if record.started_at is None or record.ended_at is None else record.ended_at - record.started_at
+    bar = None if span.reused else axis.bar(span)
+    return PhaseView(phase, span, anchor, f"{phase.id} {span.phase}", number, look, bar, gates)
 
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,199}")
 
 
 def _anchor(wanted: str, otherwise: str, taken: set[str]) -> str:
-    """The id itself, so that a link can be written by hand, unless it is no plain word or was given already.
-
-    Other ids of the page hold a colon, or begin with a dash: no plain word can be one of them.
-    """
+    """The id itself, unless it is no plain word or was given already; the page's own ids are no plain words."""
     found = wanted if _WORD.fullmatch(wanted) and wanted not in taken else f"-{otherwise}"
     taken.add(found)
     return found
@@ -211,10 +166,7 @@ TICKS = 4
 
 
 class Axis:
-    """The axis of time that all bars of a trace share: in four even parts, each as long as a person would choose.
-
-    It holds everything that this run did; what it reused is older and has no place on it.
-    """
+    """The axis of time of a trace: in four even parts, as long as a person would choose; without what it reused."""
 
     def __init__(self, evidence: Evidence) -> None:
         spans = [span for span in evidence.spans if not span.reused]
