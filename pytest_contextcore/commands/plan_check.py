@@ -14,9 +14,8 @@ import pytest
 
 from ..errors import CollectionError, PlanError
 from ..ids import PLAN_FILE
-from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan
+from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan, source_of
 from ..plan.model import Plan, load_plan
-from ..session.sources import source_of
 from ..text import plain
 from .cli import refuse
 

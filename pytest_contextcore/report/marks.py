@@ -4,20 +4,8 @@ from __future__ import annotations
 
 from ..trace.evidence import Status
 
-MARKS = {
-    Status.COMPLETED: "✓",
-    Status.BLOCKED: "✗",
-    Status.FAILED: "!",
-    Status.NOT_STARTED: "·",
-    Status.IN_PROGRESS: "…",
-}
-ASCII_MARKS = {
-    Status.COMPLETED: "+",
-    Status.BLOCKED: "x",
-    Status.FAILED: "!",
-    Status.NOT_STARTED: ".",
-    Status.IN_PROGRESS: "~",
-}
+MARKS = dict(zip(Status, "·…✗✓!", strict=True))
+ASCII_MARKS = dict(zip(Status, ".~x+!", strict=True))
 """For terminals and code pages that cannot show the others."""
 
 

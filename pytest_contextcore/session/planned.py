@@ -10,7 +10,7 @@ import pytest
 
 from ..errors import CollectionError, PlanError
 from ..options import KEY, asserts_are_disabled
-from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order
+from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order, source_of
 from ..plan.model import Plan, load_plan
 from ..plan.waivers import Waivers, load_waivers
 from ..report.progress import open_progress
@@ -25,7 +25,6 @@ from .phase_hooks import PhaseHooks
 from .run import PlanRun
 from .selection import fingerprints_of, select
 from .shared import Services, services
-from .sources import source_of
 from .traced import Link, start
 
 

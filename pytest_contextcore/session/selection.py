@@ -12,12 +12,11 @@ import pytest
 from ..errors import EvidenceError, JoinRefused
 from ..files import digest_file
 from ..phase.handoff import portable
-from ..plan.assign import unproven_upstreams
+from ..plan.assign import source_of, unproven_upstreams
 from ..plan.model import Plan
 from ..trace.file import evidence_path, load_evidence
 from ..trace.resume import Proof, fingerprint, is_open, joins, not_reusable
 from .run import PlanRun
-from .sources import source_of
 
 
 def fingerprints_of(

@@ -54,11 +54,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-SEVERITY_OF = {
-    Kind.INTEGRITY: Severity.CRITICAL,
-    Kind.REQUIRED: Severity.ERROR,
-    Kind.ADVISORY: Severity.WARNING,
-}
+SEVERITY_OF = {Kind.INTEGRITY: Severity.CRITICAL, Kind.REQUIRED: Severity.ERROR, Kind.ADVISORY: Severity.WARNING}
 
 
 def _parse_time(value: object) -> object:
