@@ -15,8 +15,7 @@ from ..errors import EvidenceError
 from ..export.spool import Spool
 from ..files import write_atomic
 from ..report.diff import compare, document, lines
-from ..report.marks import can_encode
-from ..report.terminal import table
+from ..report.terminal import can_encode, table
 from ..report.verdict import of_trace
 from ..text import escaped, harmless
 from ..trace.evidence import format_time

@@ -16,7 +16,7 @@ from ..text import harmless, short, shown_seconds
 from ..trace.evidence import GateEvidence, Result, SpanEvidence, Status
 from ..trace.recorder import Change, Listener
 from ..trace.rules import headline
-from .marks import ASCII_MARKS, MARKS, can_encode, in_ascii
+from .terminal import ASCII_MARKS, MARKS, can_encode, in_ascii
 from .verdict import purpose
 
 FIRST_LINE = 10.0

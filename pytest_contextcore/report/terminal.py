@@ -11,9 +11,12 @@ import pytest
 from ..private import terminal_encoding
 from ..text import cut, harmless
 from ..trace.evidence import Status
-from .marks import ASCII_MARKS, MARKS, can_encode, in_ascii
 from .rows import Row, as_text, cause_rows, rows
 from .verdict import STOPPED, Phase, Verdict
+
+MARKS = dict(zip(Status, "·…✗✓!", strict=True))
+ASCII_MARKS = dict(zip(Status, ".~x+!", strict=True))
+"""For terminals and code pages that cannot show the others."""
 
 WIDTH = 80
 _MOST = 3
@@ -24,6 +27,20 @@ _COLOURS = dict.fromkeys(Status, "yellow") | {Status.COMPLETED: "green"} | dict.
 
 Line = tuple[str, str | None]
 """A line without its end, and its colour."""
+
+
+def can_encode(encoding: str | None) -> bool:
+    """Whether an encoding, UTF-8 if it is not known, has the marks."""
+    try:
+        "".join(MARKS.values()).encode(encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def in_ascii(text: str) -> str:
+    """The text for a terminal that can show ASCII only."""
+    return text.replace("…", "...").encode("ascii", "replace").decode()
 
 
 def stopped_message(phase: Phase, places: Mapping[str, str | None] | None = None) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_contextcore.report.marks import ASCII_MARKS, can_encode, in_ascii
-from pytest_contextcore.report.terminal import stopped_message, table
+from pytest_contextcore.report.terminal import ASCII_MARKS, can_encode, in_ascii, stopped_message, table
 from pytest_contextcore.report.verdict import of_phase, of_trace
 from pytest_contextcore.trace.evidence import Condition, Evidence, EvidenceItem, Result, Status
 
