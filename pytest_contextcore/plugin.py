@@ -141,15 +141,9 @@ def phase(request: pytest.FixtureRequest) -> Phase | None:
     """
     item: pytest.Item = request.node
     known = phase_of(item)
-    if known is not None and known.running is not None:
-        return known.running
-    if request.config.getoption("setuponly", False):
-        return None
-    if known is None:
-        raise pytest.UsageError(
-            f"{item.nodeid} uses the fixture 'phase' but is no phase: mark it with @pytest.mark.phase(\"<id>\")"
-        )
-    raise pytest.UsageError(
-        f"{item.nodeid} is a phase, but another plugin runs it without pytest_runtest_protocol, so that its gates "
-        "would not count; run it without that plugin"
-    )
+    if (known is not None and known.running is not None) or request.config.getoption("setuponly", False):
+        return known.running if known is not None else None
+    why = "uses the fixture 'phase' but is no phase: mark it with @pytest.mark.phase(\"<id>\")"
+    if known is not None:
+        why = "is a phase, but another plugin runs it without pytest_runtest_protocol: its gates would not count"
+    raise pytest.UsageError(f"{item.nodeid} {why}")

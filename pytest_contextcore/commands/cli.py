@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a terminal need not know every character
     try:
         code = program.main(given, prog_name="contextcore", standalone_mode=False)
-        sys.stdout.flush()
+        print(end="", flush=True)  # nothing where standard output is closed
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)
         return error.exit_code

@@ -77,8 +77,11 @@ def _tests(plan: Plan) -> CollectedPlan:
     collector, said = _Collector(), io.StringIO()
     sys.path.insert(0, str(Path.cwd()))
     arguments = ["--collect-only", "-p", "no:contextcore-listener", str(plan.path.parent)]
-    with redirect_stdout(said), redirect_stderr(said):
-        code = pytest.main(arguments, plugins=[collector])
+    try:
+        with redirect_stdout(said), redirect_stderr(said):
+            code = pytest.main(arguments, plugins=[collector])
+    except SystemExit as error:
+        raise CollectionError(f"pytest cannot collect {plan.path.parent}: exit code {error.code}") from None
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         why = "; ".join(collector.errors) or (said.getvalue().strip().splitlines() or ["no message"])[-1]
         raise CollectionError(f"pytest cannot collect {plan.path.parent} (exit code {int(code)}): {why}")

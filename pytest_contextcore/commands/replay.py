@@ -72,7 +72,7 @@ def _replay(held: Sequence[Spool], settings: Settings, patience: float, folder: 
         if spool.path.suffix == _LINES:
             try:
                 spools.append(_converted(spool.path, settings, folder))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 return [f"{spool.path}: {error}"]
             ended += end_open_spans_of_plan(spool.path, spools[-1])
         else:

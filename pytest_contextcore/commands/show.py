@@ -108,11 +108,11 @@ def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
 
 def newest(out: Path, count: int) -> list[Path]:
     """The evidence files in a folder that were written last, newest first; an ``EvidenceError`` if there are fewer."""
-    found = sorted(out.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    files = [path for path in out.glob("*.json") if path.is_file() and not path.name.endswith(".handoffs.json")]
+    found = sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True)
     if len(found) < count:
         there = "no evidence" if not found else f"only {found[0].name}"
-        needed = "a file" if count == 1 else f"{count} files"
-        raise EvidenceError(f"there is {there} in {out}: run a plan with pytest first, or name {needed}")
+        raise EvidenceError(f"there is {there} in {out}: run a plan with pytest first, or name what to read")
     return found[:count]
 
 

@@ -95,7 +95,9 @@ def _toml(data: bytes) -> Any:
     """A TOML document in JSON's types."""
     try:
         return _plain(tomllib.loads(decode(data)), 0)
-    except tomllib.TOMLDecodeError as error:
+    except Malformed:
+        raise
+    except ValueError as error:  # TOML's own error is one, as is a number of 5,000 digits
         raise Malformed("is not valid TOML", str(error), "a TOML document") from None
     except RecursionError:
         raise Malformed("is nested too deeply", "the parser's limit", f"at most {MAX_DEPTH} levels") from None

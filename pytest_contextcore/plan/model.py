@@ -21,6 +21,7 @@ from ..schemas.check import faults, of_model, place_of
 from .attributes import Attribute, AttributeType, registry
 from .mistakes import NAMES, Misfit, misfits
 
+MAX_BYTES = 4 * 1024 * 1024
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 Text = Annotated[str, Field(min_length=1)]
@@ -178,13 +179,17 @@ def read_document(
 ) -> Model:
     """A file as its model, or a ``PlanError`` that names all mistakes; ``between`` finds those between its parts."""
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise PlanError(f"{kind} {path}: larger than {MAX_BYTES} bytes")
+        found = tomllib.loads(data.decode())
         document = json.loads(json.dumps(found, default=str), parse_constant=str)  # in JSON's types, for the schema
     except OSError as error:
         raise PlanError(f"{kind} {path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise PlanError(f"{kind} {path}: not UTF-8 at byte {error.start}") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # the former TOML's own, too
         raise PlanError(f"{kind} {path}: not valid TOML: {error}") from error
     mistakes: list[Fault] = []
     try:

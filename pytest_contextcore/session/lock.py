@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,10 @@ def take(out: Path, trace_id: str) -> int | None:
         holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
         os.close(descriptor)
         raise RunInUse(f"process {holder}" if holder.isdecimal() else "another process")
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    for left in out.iterdir():
-        if left.name.startswith((f".{trace_id}.json.", f".{trace_id}.handoffs.json.")):
-            left.unlink(missing_ok=True)
+    with suppress(OSError):  # a full disk keeps nobody from holding it
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        for left in out.iterdir():
+            if left.name.startswith((f".{trace_id}.json.", f".{trace_id}.handoffs.json.")):
+                left.unlink(missing_ok=True)
     return descriptor

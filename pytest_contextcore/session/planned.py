@@ -153,6 +153,8 @@ def arrange(config: pytest.Config, items: list[pytest.Item], runs: list[PlanRun]
             if phase.phase_id in reused and isinstance(item, pytest.Function):
                 phase.kept = True
                 item.fixturenames = []
+            elif isinstance(item, pytest.Function) and "phase" not in item.fixturenames:
+                item.fixturenames.append("phase")  # which refuses to be run past pytest_runtest_protocol
 
 
 _SELECTING = ("-k", "-m", "--deselect", "--lf", "--last-failed", "--ff", "--failed-first", "--sw", "--stepwise")

@@ -58,6 +58,8 @@ class Deadline:
     def start(self) -> None:
         """The phase begins, or begins anew."""
         self.stop()
+        if threading.current_thread() is not threading.main_thread():
+            return  # a program that calls pytest in a thread: no signal interrupts that
         self._over = threading.Event()
         self._before = signal.signal(_SIGNAL, self._on_signal)
         arguments = self._over, threading.get_ident()

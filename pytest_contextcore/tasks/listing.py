@@ -32,7 +32,7 @@ def tree(book: Book, now: int) -> Iterator[str]:
     for project in dict.fromkeys(task.project for task in book.values()):
         yield f"project {shown(project)}"
         entries = list(_below(book, project))
-        width = max(len(task.id) + 2 * depth for task, depth in entries)
+        width = max((len(task.id) + 2 * depth for task, depth in entries), default=0)
         margin = " " * (width + 4)
         for task, depth in entries:
             took = duration(task.started_at, task.ended_at or max(now, task.started_at))

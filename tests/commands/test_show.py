@@ -45,11 +45,14 @@ def test_without_files_they_take_the_newest_evidence(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for command, needed in (("show", "a file"), ("diff", "2 files")):
+    for command in ("show", "diff"):
         assert main([command]) == 2
-        said = f"contextcore {command}: there is no evidence in out: run a plan with pytest first, or name {needed}\n"
+        said = (
+            f"contextcore {command}: there is no evidence in out: run a plan with pytest first, or name what to read\n"
+        )
         assert capsys.readouterr().err == said
     (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "LOAD-9.handoffs.json").write_text("{}")
     for age, (name, evidence) in enumerate([("later", "LOAD-9"), ("earlier", "LOAD-9"), ("oldest", "LOAD-7")]):
         copy = shutil.copy(finished / "out" / f"{evidence}.json", tmp_path / "out" / f"{name}.json")
         os.utime(copy, (1_000_000 - age, 1_000_000 - age))

@@ -158,6 +158,15 @@ def test_a_phase_that_is_run_past_the_protocol_hook_is_no_silent_pass(suite: Sui
     )
 
 
+def test_nor_is_one_that_does_not_use_the_fixture(suite: Suite) -> None:
+    (suite.pytester.path / "conftest.py").write_text(OTHER_LOOP)
+    bare = [f"@pytest.mark.phase('{phase}')\ndef test_{phase}(): pass\n" for phase in "ETP"]
+    suite.write("\n".join(["import pytest", *bare]))
+    result = suite.here()
+    assert result.ret == 1
+    result.assert_outcomes(errors=1, skipped=2)
+
+
 def test_in_ci_pytests_summary_has_a_blocked_phase_in_one_line(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")  # pytest then prints messages uncut
     suite.write(BLOCKED)

@@ -120,6 +120,9 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
         (b"\xff\xfe", "not UTF-8 at byte 0"),
         (b"\n[trace]\nid = \n", "line 3"),
         (b"x = " + b"[" * 100_000, "not valid TOML"),
+        (b"x = " + b"1" * 6_000, "not valid TOML"),
+        (b"x = 0x" + b"f" * 6_000, "not valid TOML"),
+        (b"#" * (4 * 1024 * 1024 + 1), "larger than 4194304 bytes"),
         (b"x" + b".x" * 3_000 + b" = 1", "plan.toml: "),  # Python 3.13 reads that, and x is an unknown key
         (b"", "2 mistakes\n  trace is missing\n  phases is missing"),
         (
