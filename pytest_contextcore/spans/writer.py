@@ -90,8 +90,9 @@ class PlanSpans:
             self._emit([span])
 
     def _emit(self, spans: list[SpanData]) -> None:
+        ended = {span.span_id: self._in_trace(span) for span in spans}
         for target in self._targets:
-            target.waiting.update((span.span_id, self._in_trace(span)) for span in spans)
+            target.waiting.update(ended)
         for write, there, waiting in self._targets:
             if missing := [span for span in waiting.values() if span.span_id not in there]:
                 write(missing)
