@@ -47,6 +47,11 @@ class Outbox:
         """Who emits the spans."""
         return resource(os.environ)
 
+    @property
+    def in_ci(self) -> bool:
+        """Whether a CI system runs this: the resource says which pipeline."""
+        return any(name.startswith("cicd.") for name in self.resource)
+
     def sampled(self, otel_trace_id: str) -> bool:
         """Whether the sampler that the environment names takes this trace."""
         return sampled(self.settings, self._remote, otel_trace_id)

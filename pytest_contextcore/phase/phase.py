@@ -13,9 +13,9 @@ from ..errors import FileRefused, HandoffRefused, UnknownGate
 from ..files import digest_file
 from ..plan.assign import short_gate_id
 from ..plan.attributes import checked
-from ..reasons import assertion_reason, exception_reason, location
+from ..reasons import assertion_reason, exception_reason, exception_type, location
 from ..redact import redact
-from ..span import SpanData
+from ..span import ErrorType, SpanData
 from ..spans.current import SpanContexts
 from ..trace.evidence import EvidenceItem, GateEvidence, HandoffRecord, Input, Result
 from ..trace.recorder import TraceRecorder
@@ -80,11 +80,13 @@ class Gate:
         if kind is GeneratorExit and self._recorder.span(self._phase_id).ended_at is not None:
             return False  # a generator held the gate open beyond its phase, perhaps until the interpreter exits
         self._spans.leave(self._entered)
+        if error is not None and not isinstance(error, AssertionError):
+            why = f"no verdict: {exception_reason(error)}"
+            self._recorder.leave_gate(self._phase_id, self._gate_id, why, exception_type(error))
+            return False
         result, reason, place = Result.PASS, None, None
-        if isinstance(error, AssertionError):
+        if error is not None:
             result, reason, place = Result.FAIL, assertion_reason(error), location(error)
-        elif error is not None:
-            result, reason = Result.NOT_CHECKED, f"no verdict: {exception_reason(error)}"
         elif self._not_applicable is not None:
             result, reason = Result.NOT_APPLICABLE, self._not_applicable
         self._recorder.end_gate(self._phase_id, self._gate_id, result, reason, place=place)
@@ -199,7 +201,9 @@ class Phase:
         except HandoffRefused as refused:
             reason = redact(refused.reason)
             self._record_handoff(name, "rejected", refused.digest, reason)
-            self._recorder.add_trouble(self._phase_id, Trouble(reason, refused.next_action, blocks=True))
+            self._recorder.add_trouble(
+                self._phase_id, Trouble(reason, refused.next_action, ErrorType.HANDOFF_REFUSED, blocks=True)
+            )
             raise
         self._record_handoff(name, "validated", emitted.digest if emitted else "")
         return handoff

@@ -12,8 +12,9 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from ..ids import new_span_id
+from ..reasons import exception_type
 from ..redact import redact
-from ..span import SpanData
+from ..span import ErrorType, SpanData
 from ..spans.current import SpanContexts
 from ..spans.of_trace import program_span
 from ..trace.evidence import ProgramEvidence
@@ -54,27 +55,31 @@ def run_command(
         started_at=recorder.now(),
     )
     recorder.begin_program(phase_id, record)
-    output, exit_code, end = ("", ""), None, record.end
+    output, exit_code, end, error_type = ("", ""), None, record.end, None
     try:
         env = {**command.env, "TRACEPARENT": spans.traceparent()}
         env.pop("TRACESTATE", None)
         if state := spans.tracestate():
             env["TRACESTATE"] = state
-        done = _run(command, env)
+        done = _run(command, env, lambda pid: recorder.note_program(phase_id, record, pid=pid))
         output = done.stdout, done.stderr
         exit_code, end = done.returncode, f"exit code {done.returncode}"
+        error_type = ErrorType.EXIT_CODE if exit_code else None
         return done
     except subprocess.TimeoutExpired as error:
         output = str(error.output or ""), str(error.stderr or "")
-        end = f"killed after {error.timeout} s"
+        end, error_type = f"killed after {error.timeout} s", ErrorType.TIMEOUT
         raise
-    except OSError as error:
-        end = error.strerror or type(error).__name__
+    except BaseException as error:
+        error_type = exception_type(error)
+        if isinstance(error, OSError):
+            end = error.strerror or type(error).__name__
         raise
     finally:
         spans.leave(entered)
         stdout, stderr = map(_recorded, output)
-        recorder.end_program(phase_id, record, exit_code=exit_code, end=end, stdout=stdout, stderr=stderr)
+        known = {"ended_at": recorder.now(), "exit_code": exit_code, "end": end, "error_type": error_type}
+        recorder.note_program(phase_id, record, **known, stdout=stdout, stderr=stderr)
         child(program_span(recorder.evidence, record, parent))
 
 
@@ -84,8 +89,11 @@ def _recorded(text: str) -> str:
     return clean if len(clean) <= MAX_RECORDED else f"({len(clean) - MAX_RECORDED} characters) …{clean[-MAX_RECORDED:]}"
 
 
-def _run(command: Command, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run it with files as its streams: no reader is needed, and what it leaves behind holds nobody up."""
+def _run(command: Command, env: dict[str, str], started: Callable[[int], None]) -> subprocess.CompletedProcess[str]:
+    """Run it with files as its streams: no reader is needed, and what it leaves behind holds nobody up.
+
+    ``started`` hears the id of its process.
+    """
     with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
         given.write((command.stdin or "").encode())
         given.seek(0)
@@ -99,6 +107,7 @@ def _run(command: Command, env: dict[str, str]) -> subprocess.CompletedProcess[s
             start_new_session=True,
         )
         try:
+            started(process.pid)
             process.wait(command.timeout)
         except BaseException as error:
             _kill_group(process)

@@ -18,7 +18,7 @@ from ..export import wire
 from ..export.outbox import SUFFIX as SPOOL
 from ..export.spool import Spool
 from ..ids import ID
-from ..span import INTERRUPTED, SpanData
+from ..span import INTERRUPTED, ErrorType, SpanData
 from ..spans.of_trace import interrupted_parent, phase_spans, program_span
 from ..spans.writer import SUFFIX, Emitted
 from ..trace.evidence import Evidence, GateEvidence, ProgramEvidence, SpanEvidence, Status
@@ -80,8 +80,9 @@ def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = 
     last, marked = max(seen.last, _last_moment(evidence)), set[str]()
     for phase in evidence.spans:
         if phase.status is Status.IN_PROGRESS:
-            marked |= {phase.otel_span_id, *cut_off(phase, INTERRUPTED, last)}
+            marked |= {phase.otel_span_id, *cut_off(phase, INTERRUPTED, ErrorType.INTERRUPTED, last)}
             phase.status, phase.blocked_reason, phase.ended_at = Status.FAILED, INTERRUPTED, last
+            phase.error_type, phase.next_action = ErrorType.INTERRUPTED, "run the phase again"
     parent = [] if joined else [interrupted_parent(evidence, last)]
     evidence.ended_at = last
     spans = [
@@ -203,16 +204,16 @@ def catch_up(evidence: Evidence, seen: Seen) -> None:
                 gate.started_at = max(start, phase.started_at or 0)
 
 
-def cut_off(phase: SpanEvidence, why: str, moment: int) -> set[str]:
+def cut_off(phase: SpanEvidence, why: str, error_type: str, moment: int) -> set[str]:
     """End the gates and programs that were open when the process died; the ids of their spans."""
     ended: set[str] = set()
     for gate in phase.gates:
         if gate.started_at is not None and gate.ended_at is None:
-            gate.reason, gate.ended_at = why, moment
+            gate.reason, gate.error_type, gate.ended_at = why, error_type, moment
             ended.add(gate.otel_span_id)
     for program in phase.programs:
         if program.started_at is not None and program.ended_at is None:
-            program.end, program.ended_at = why, moment
+            program.end, program.error_type, program.ended_at = why, error_type, moment
             ended.add(program.otel_span_id)
     return ended
 

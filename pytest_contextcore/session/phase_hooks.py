@@ -8,10 +8,10 @@ import pytest
 
 from .. import private
 from ..errors import HandoffRefused
-from ..reasons import end_at_caller, exception_reason
+from ..reasons import end_at_caller, exception_reason, exception_type
 from ..redact import redact
 from ..report import junit, terminal, verdict
-from ..span import code_attributes
+from ..span import ErrorType, code_attributes
 from ..spans.of_subtests import subtest_span
 from ..trace import rules
 from ..trace.evidence import Result, Status
@@ -47,7 +47,7 @@ class PhaseHooks:
         """It ended without a result: Ctrl-C, ``pytest.exit``, or a plugin that broke."""
         phase = _of(item)
         if _is_running(phase):
-            trouble = Trouble(f"interrupted: {exception_reason(error)}", "run the phase again")
+            trouble = Trouble(f"interrupted: {exception_reason(error)}", "run the phase again", exception_type(error))
             phase.run.recorder.add_trouble(phase.phase_id, trouble, error)
 
     def end(self, item: pytest.Item) -> None:
@@ -146,7 +146,8 @@ class PhaseHooks:
         run.plan_spans.child(subtest_span(report, trace_id, run.spans.current, span.started_at or 0))
         if report.failed:
             name = report.head_line.removeprefix(report.location[2]).strip()
-            run.recorder.add_trouble(phase.phase_id, Trouble(redact(f"subtest {name} failed"), _again(report.nodeid)))
+            trouble = Trouble(redact(f"subtest {name} failed"), _again(report.nodeid), ErrorType.TEST_FAILED)
+            run.recorder.add_trouble(phase.phase_id, trouble)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -196,14 +197,16 @@ def _record_failure(phase: PhaseItem, report: pytest.TestReport, call: pytest.Ca
         return
     recorder = phase.run.recorder
     if call.excinfo is None:
-        recorder.add_trouble(phase.phase_id, Trouble(redact(report.longreprtext), _again(report.nodeid)))
+        trouble = Trouble(redact(report.longreprtext), _again(report.nodeid), ErrorType.TEST_FAILED)
+        recorder.add_trouble(phase.phase_id, trouble)
     elif call.when != "call":
         error = call.excinfo.value
         recorder.add_trouble(phase.phase_id, _trouble(phase, error, f"{call.when}: "), error)
 
 
 def _trouble(phase: PhaseItem, error: BaseException, where: str = "") -> Trouble:
-    return Trouble(where + exception_reason(error), _again(phase.run.collected.nodeids[phase.phase_id]))
+    again = _again(phase.run.collected.nodeids[phase.phase_id])
+    return Trouble(where + exception_reason(error), again, exception_type(error))
 
 
 def _again(nodeid: str) -> str:
@@ -249,7 +252,7 @@ def _refuse_excuse(phase: PhaseItem, report: pytest.TestReport) -> bool:
     else:
         return False
     recorder = phase.run.recorder
-    recorder.add_trouble(phase.phase_id, Trouble(why, _again(report.nodeid)), first=True)
+    recorder.add_trouble(phase.phase_id, Trouble(why, _again(report.nodeid), ErrorType.EXCUSED), first=True)
     outcome = recorder.outcome(phase.phase_id)
     report.outcome = "failed"
     report.longrepr = str(_stopped(phase, outcome)) if outcome.status is Status.BLOCKED else why

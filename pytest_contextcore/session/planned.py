@@ -104,6 +104,7 @@ def _build_run(config: pytest.Config, collected: CollectedPlan, shared: Services
         workspace=workspace,
         options=options,
         run_id=context.run_id,
+        in_ci=shared.outbox.in_ci,
         nodeids=collected.nodeids,
         fingerprints=fingerprints_of(plan, collected.nodeids, context.root, options, workspace),
     )

@@ -12,7 +12,7 @@ from ..export.outbox import SUFFIX, Outbox
 from ..export.settings import Settings as ExportSettings
 from ..ids import new_trace_id, remote_parent
 from ..options import KEY
-from ..span import INTERRUPTED
+from ..span import INTERRUPTED, ErrorType, error_status
 from ..spans.of_tests import OrdinaryTests
 from .context import RunContext
 
@@ -65,7 +65,8 @@ def _make(config: pytest.Config) -> Services:
         remote=context.remote,
     )
     if sampled and not given:
-        outbox.expect_root(ordinary.root_span("aborted", INTERRUPTED))  # what replay sends after a kill
+        killed = error_status(INTERRUPTED, ErrorType.INTERRUPTED)
+        outbox.expect_root(ordinary.root_span("aborted", killed))  # what replay sends after a kill
     return Services(context, outbox, ordinary)
 
 

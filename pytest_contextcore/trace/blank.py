@@ -21,6 +21,7 @@ def fresh_evidence(
     workspace: str | None = None,
     options: Mapping[str, OptionValue] | None = None,
     run_id: str = "",
+    in_ci: bool = False,
     nodeids: Mapping[str, str] | None = None,
     fingerprints: Mapping[str, str] | None = None,
 ) -> Evidence:
@@ -36,6 +37,7 @@ def fresh_evidence(
         project_id=plan.trace.project_id,
         title=plan.trace.title,
         type=plan.trace.type,
+        in_ci=in_ci,
         workspace=workspace,
         options=dict(options or {}),
         plan_digest=plan.digest,

@@ -78,9 +78,8 @@ class TraceRecorder:
         self.evidence = evidence or fresh_evidence(plan)
         spans = self.evidence.spans
         self._clock = clock
-        self._last_time = max(
-            (moment for span in spans for moment in (span.started_at, span.ended_at) if moment), default=0
-        )
+        moments = (moment for span in spans for moment in (span.started_at, span.ended_at) if moment)
+        self._last_time = max(moments, default=0)
         self._partial = any(span.blocked_reason == rules.DESELECTED for span in spans)
         self._last_raised: BaseException | None = None
         self._listeners: list[Listener] = []
@@ -161,12 +160,12 @@ class TraceRecorder:
         """The session is over: what has not ended did not start, or was interrupted."""
         for phase in self.plan.phases:
             if self.span(phase.id).status is Status.IN_PROGRESS:
-                self.add_trouble(phase.id, Trouble("interrupted before its end", "run the phase again"))
+                self.add_trouble(phase.id, rules.CUT_OFF)
                 self.end_phase(phase.id)
         for phase in self.plan.phases:
             span = self.span(phase.id)
             if span.status is Status.NOT_STARTED and span.blocked_reason is None:
-                self._settle(phase.id, rules.upstream_block(self.plan, self.evidence, phase.id) or _NEVER_REACHED)
+                self._settle(phase.id, rules.upstream_block(self.plan, self.evidence, phase.id) or rules.NEVER_REACHED)
         self._follow(finished=not self._partial)
         left = any(span.status is Status.NOT_STARTED for span in self.evidence.spans)
         if self.evidence.status is not Status.IN_PROGRESS or not (self._partial and left):
@@ -211,7 +210,7 @@ class TraceRecorder:
         self._sealed.add(phase_id)
         outcome = self.outcome(phase_id)
         if outcome.status is Status.FAILED and not self._troubles.get(phase_id):
-            self.add_trouble(phase_id, Trouble(outcome.reason or "", outcome.next_action or ""))
+            self.add_trouble(phase_id, outcome.as_trouble())
         return outcome
 
     def end_phase(self, phase_id: str) -> None:
@@ -301,14 +300,18 @@ class TraceRecorder:
         self._totals.count(self._position[phase_id])
         self._tell(Change.GATE_ENDED, self.span(phase_id), gate)
 
+    def leave_gate(self, phase_id: str, gate_id: str, reason: str, error_type: str) -> None:
+        """An error left a gate without a verdict."""
+        self.gate(phase_id, gate_id).error_type = error_type
+        self.end_gate(phase_id, gate_id, Result.NOT_CHECKED, reason)
+
     def begin_program(self, phase_id: str, program: ProgramEvidence) -> None:
-        """A program was started; ``program`` is the value that `end_program` completes."""
+        """A program is about to start; ``program`` is the value that `note_program` completes."""
         self.span(phase_id).programs.append(program)
         self._tell(Change.NOTED, self.span(phase_id))
 
-    def end_program(self, phase_id: str, program: ProgramEvidence, **fields: str | int | None) -> None:
-        """A program ended: the fields of its record that are known now."""
-        program.ended_at = self.now()
+    def note_program(self, phase_id: str, program: ProgramEvidence, **fields: str | int | None) -> None:
+        """A program started or ended: the fields of its record that are known now."""
         for name, value in fields.items():
             setattr(program, name, value)
         self._tell(Change.NOTED, self.span(phase_id))
@@ -340,8 +343,5 @@ class TraceRecorder:
 
 
 def _apply(outcome: Outcome, record: SpanEvidence | Evidence) -> None:
-    record.status, record.blocked_reason = outcome.status, outcome.reason
+    record.status, record.blocked_reason, record.error_type = outcome.status, outcome.reason, outcome.error_type
     record.blocked_on_span_id, record.next_action = outcome.blocked_on, outcome.next_action
-
-
-_NEVER_REACHED = Outcome(Status.NOT_STARTED, "the session ended before this phase", "run the suite again")

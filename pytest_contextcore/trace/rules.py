@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..ids import short_id
 from ..plan.model import Kind, Plan, fill
+from ..span import ErrorType
 from .evidence import Attributes, Condition, Evidence, EvidenceItem, GateEvidence, Result, SpanEvidence, Status
 
 DESELECTED = "deselected in this run"
@@ -25,26 +26,41 @@ GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 class Trouble(NamedTuple):
     """Something that stops a phase and is no gate's verdict: an exception, a refused handoff, a skip.
 
-    ``blocks`` is true for a refused handoff, which blocks the phase; everything else makes it failed.
+    ``error_type`` is the full name of an exception's class or an `ErrorType`. ``blocks`` is true for a refused handoff,
+    which blocks the phase; everything else makes it failed.
     """
 
     reason: str
     next_action: str
+    error_type: str
     blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a phase ended, and why if it is not completed."""
+    """How a phase or a trace ended, and why if it is not completed."""
 
     status: Status
     reason: str | None = None
     next_action: str | None = None
     blocked_on: str | None = None
+    error_type: str | None = None
 
     def __post_init__(self) -> None:
+        if self.status in (Status.BLOCKED, Status.FAILED) and not self.error_type:
+            raise ValueError("a blocked or failed span needs the type of its error")
         if self.status is Status.BLOCKED and not (self.reason and self.next_action):
             raise ValueError("a blocked span needs a reason and a next action")
+
+    def as_trouble(self) -> Trouble:
+        """What stops a phase, if this is no gate's verdict."""
+        return Trouble(self.reason or "", self.next_action or "", self.error_type or ErrorType.OTHER)
+
+
+CUT_OFF = Trouble("interrupted before its end", "run the phase again", ErrorType.INTERRUPTED)
+"""Why a phase failed that runs when the session ends."""
+
+NEVER_REACHED = Outcome(Status.NOT_STARTED, "the session ended before this phase", "run the suite again")
 
 
 def good_gates(span: SpanEvidence) -> int:
@@ -86,12 +102,12 @@ def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
     failed = blocking_gates(span)
     if failed:
         gate = failed[0]
-        return Outcome(Status.BLOCKED, f"{_short(span, gate)}: {headline(gate)}{also_failed(span)}", gate.next_action)
-    for trouble in troubles:
-        if trouble.blocks:
-            return Outcome(Status.BLOCKED, trouble.reason, trouble.next_action)
-    if troubles:
-        return Outcome(Status.FAILED, troubles[0].reason, troubles[0].next_action)
+        reason = f"{_short(span, gate)}: {headline(gate)}{also_failed(span)}"
+        return Outcome(Status.BLOCKED, reason, gate.next_action, error_type=ErrorType.GATE_FAILED)
+    trouble = next((trouble for trouble in troubles if trouble.blocks), next(iter(troubles), None))
+    if trouble is not None:
+        status = Status.BLOCKED if trouble.blocks else Status.FAILED
+        return Outcome(status, trouble.reason, trouble.next_action, error_type=trouble.error_type)
     unchecked = [_short(span, gate) for gate in span.gates if gate.result not in CHECKED]
     if unchecked:
         one = len(unchecked) == 1
@@ -100,6 +116,7 @@ def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
             f"declared {'gate' if one else 'gates'} {', '.join(unchecked)} {'was' if one else 'were'} never checked",
             f"check {'it' if one else 'them'} in {span.nodeid} with phase.gate(…), "
             f"or remove {'it' if one else 'them'} from the plan",
+            error_type=ErrorType.NOT_CHECKED,
         )
     return Outcome(Status.COMPLETED)
 
@@ -152,7 +169,8 @@ def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome
     counted = evidence.summary.phases
     if counted[Status.BLOCKED] or counted[Status.FAILED]:
         span = next(span for span in evidence.spans if span.status in (Status.BLOCKED, Status.FAILED))
-        return Outcome(span.status, span.blocked_reason, span.next_action, span.span_id)
+        error_type = span.error_type or ErrorType.OTHER  # evidence of another version may have none
+        return Outcome(span.status, span.blocked_reason, span.next_action, span.span_id, error_type)
     if not finished or counted[Status.COMPLETED] < len(evidence.spans):
         return Outcome(Status.IN_PROGRESS)
     states = zip(plan.trace.definition_of_done, evidence.definition_of_done, strict=True)
@@ -160,7 +178,8 @@ def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome
     if not unmet:
         return Outcome(Status.COMPLETED)
     said = "; ".join(f"{state.condition} ({', '.join(state.missing)})" for _, state in unmet)
-    return Outcome(Status.BLOCKED, f"definition of done not met: {said}", unmet[0][0].next_action)
+    reason, error_type = f"definition of done not met: {said}", ErrorType.NOT_DONE
+    return Outcome(Status.BLOCKED, reason, unmet[0][0].next_action, error_type=error_type)
 
 
 def conditions(plan: Plan, gates: Mapping[str, GateEvidence], values: Attributes) -> list[Condition]:

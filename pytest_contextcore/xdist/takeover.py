@@ -8,6 +8,7 @@ from ..errors import EvidenceError
 from ..export.outbox import Outbox
 from ..plan.model import Plan
 from ..recovery.end import cut_off, emitted, program_spans
+from ..span import ErrorType
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence, SpanEvidence, Status
 from ..trace.file import EvidenceFile, evidence_path, load_evidence
@@ -43,7 +44,7 @@ def take_over(
         recorder.start()
     for span in recorder.evidence.spans:
         if span.status is Status.IN_PROGRESS:
-            cut_off(span, "its worker ended before it did", recorder.now())
+            cut_off(span, "its worker ended before it did", ErrorType.CRASHED, recorder.now())
             for program in program_spans(recorder.evidence, span):
                 spans.child(program)
     if crashed is not None:
@@ -62,5 +63,6 @@ def _fail(recorder: TraceRecorder, phase_id: str, nodeid: str) -> None:
         case Status.BLOCKED | Status.FAILED:
             return
     reason = f"its worker crashed while it ran {nodeid}"
-    recorder.add_trouble(phase_id, Trouble(reason, f"find out why {nodeid} ends its process, then run again"))
+    advice = f"find out why {nodeid} ends its process, then run again"
+    recorder.add_trouble(phase_id, Trouble(reason, advice, ErrorType.CRASHED))
     recorder.end_phase(phase_id)

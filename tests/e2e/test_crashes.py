@@ -88,7 +88,7 @@ def test_a_phase_that_kills_its_worker_has_failed_and_is_run_once_even_if_reruns
     assert sum(count for name, count in counted.items() if name.startswith("test_many.py::")) == 20
     assert [counted[name] for name in (T, "LOAD-7-P PUBLISH", "LOAD-7-E EXTRACT", "LOAD-7", "pytest")] == [1] * 5
     assert counted["test_load.py::test_transform [a]"] == 1
-    assert len([name for name in counted if name.startswith("run python")]) == 1
+    assert len([name for name in counted if name.startswith("python")]) == 1
     assert one(spans, T).status == "error"
     assert one(spans, "LOAD-7-P PUBLISH").status == "unset"
     assert one(spans, "LOAD-7").status == "error"

@@ -40,7 +40,8 @@ def complete(recorder: TraceRecorder, phase: str, row_count: int | None = None) 
 
 
 PASS, FAIL, NONE = Result.PASS, Result.FAIL, Result.NOT_APPLICABLE
-RAISED, REFUSED = Trouble("KeyError: 'x'", "mend it"), Trouble("Rows was not emitted", "emit it", blocks=True)
+RAISED = Trouble("KeyError: 'x'", "mend it", "KeyError")
+REFUSED = Trouble("Rows was not emitted", "emit it", "handoff_refused", blocks=True)
 
 
 @pytest.mark.parametrize(
@@ -112,10 +113,12 @@ def test_the_summary_lists_every_status_and_result(recorder: TraceRecorder) -> N
     }
 
 
-@pytest.mark.parametrize("missing", [{"reason": "x"}, {"next_action": "x"}, {}])
-def test_a_blocked_outcome_without_reason_and_next_action_cannot_be_built(missing: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="needs a reason and a next action"):
-        Outcome(Status.BLOCKED, **missing)
+@pytest.mark.parametrize("missing", ["reason", "next_action", "error_type"])
+def test_a_blocked_outcome_without_reason_next_action_and_type_of_error_cannot_be_built(missing: str) -> None:
+    whole = {"reason": "x", "next_action": "x", "error_type": "x"}
+    Outcome(Status.BLOCKED, **whole)
+    with pytest.raises(ValueError, match="needs a reason and a next action|needs the type of its error"):
+        Outcome(Status.BLOCKED, **(whole | {missing: ""}))
 
 
 def test_an_input_counts_once_with_the_digest_seen_last(recorder: TraceRecorder) -> None:
