@@ -99,7 +99,7 @@ def _provider(attributes: Attributes, sink: Sink, refused: Callable[[str], None]
             sink(head, messages.fitting(wire.frame_of(scope.SerializeToString())))
 
     ours = {name: value for name, value in attributes.items() if not name.startswith("telemetry.sdk.")}
-    provider = TracerProvider(resource=Resource.create(ours), shutdown_on_exit=False)
+    provider = TracerProvider(resource=Resource.create(ours, wire.SCHEMA_URL), shutdown_on_exit=False)
     provider.add_span_processor(ToSink())
     return provider
 

@@ -23,7 +23,7 @@ from ..spans.of_trace import interrupted_parent, phase_spans, program_span
 from ..spans.writer import SUFFIX, Emitted
 from ..trace.evidence import Evidence, GateEvidence, ProgramEvidence, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
-from ..trace.rules import DESELECTED
+from ..trace.rules import DESELECTED, NEVER_REACHED
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -83,6 +83,8 @@ def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = 
             marked |= {phase.otel_span_id, *cut_off(phase, INTERRUPTED, ErrorType.INTERRUPTED, last)}
             phase.status, phase.blocked_reason, phase.ended_at = Status.FAILED, INTERRUPTED, last
             phase.error_type, phase.next_action = ErrorType.INTERRUPTED, "run the phase again"
+        elif phase.status is Status.NOT_STARTED and phase.blocked_reason is None:
+            phase.blocked_reason, phase.next_action = NEVER_REACHED.reason, NEVER_REACHED.next_action
     parent = [] if joined else [interrupted_parent(evidence, last)]
     evidence.ended_at = last
     spans = [

@@ -55,6 +55,7 @@ def test_of_a_worker_that_dies_in_an_ordinary_test_no_span_is_lost_or_doubled(
         "test.case.name": "test_it.py::test_dies",
         "test.case.result.status": "fail",
         "code.file.path": "test_it.py",
+        "error.type": "worker_crashed",
     }
     assert died.parent == root.id
     assert root.start <= died.start <= died.end <= root.end
