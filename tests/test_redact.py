@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from pytest_contextcore.redact import redact
+from pytest_contextcore.redact import redact, shown_id
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,18 @@ def test_short_values_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_long_texts_are_cut() -> None:
     assert redact("x" * 5000, limit=10) == "x" * 10 + "… (4990 more characters)"
+
+
+def test_ids_of_tests_that_differ_only_in_a_secret_stay_distinct(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_TOKEN", "s3cr3t-value")
+    ids = [f"t.py::test_x[{text}]" for text in ("https://a:s3cr3t@host", "https://b:s3cr3t@host", "s3cr3t-value")]
+    shown = [shown_id(nodeid) for nodeid in ids]
+    assert [re.sub("[0-9a-f]{8}", "…", text) for text in shown] == [
+        "t.py::test_x[https://[hidden:…]@host]", "t.py::test_x[https://[hidden:…]@host]", "t.py::test_x[[hidden:…]]",
+    ]  # fmt: skip
+    assert len(set(shown)) == 3
+
+
+@pytest.mark.parametrize("name", ["t.py::test_x", "t.py::test_x[a***b]", "t.py::test_x[" + "long" * 2_000 + "]"])
+def test_ids_without_a_secret_are_shown_as_they_are(name: str) -> None:
+    assert shown_id(name) == name

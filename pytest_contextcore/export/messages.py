@@ -31,7 +31,10 @@ def scope_of(frame: bytes) -> ScopeSpans:
 
 
 def fitting(frame: bytes) -> bytes:
-    """A frame that is no longer than `wire.MAX_FRAME`: texts are cut; else attributes, events and links are dropped."""
+    """A frame that is no longer than `wire.MAX_FRAME`: texts are cut; else attributes, events and links are dropped.
+
+    The type of an error stays.
+    """
     if len(frame) <= wire.MAX_FRAME:
         return frame
     message = scope_of(frame)
@@ -39,9 +42,12 @@ def fitting(frame: bytes) -> bytes:
     if len(found := wire.frame_of(message.SerializeToString())) <= wire.MAX_FRAME:
         return found
     for span in message.spans:
+        kept = [pair for pair in span.attributes if pair.key == "error.type"]
         for name in ("attributes", "events", "links"):
             setattr(span, f"dropped_{name}_count", len(getattr(span, name)))
             span.ClearField(name)
+        span.attributes.extend(kept)
+        span.dropped_attributes_count -= len(kept)
     return wire.frame_of(message.SerializeToString())
 
 

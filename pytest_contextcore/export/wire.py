@@ -28,7 +28,7 @@ MAX_FRAME = 1 << 20
 FRAME, CRC = 0x12, 0x7D
 """Tags: ``scope_spans`` (2, of a length), and 15 (four bytes)."""
 
-_KIND = {"internal": b"\x30\x01", "client": b"\x30\x03"}
+_KIND_INTERNAL, _KIND_CLIENT = b"\x30\x01", b"\x30\x03"
 _FLAGS = b"\x85\x01"  # tag 16 takes two bytes
 _LOCAL, _REMOTE = (_FLAGS + flags.to_bytes(4, "little") for flags in (0x100, 0x300))  # opentelemetry-proto, SpanFlags
 _INT64 = 1 << 63
@@ -82,7 +82,8 @@ def _span(span: SpanData) -> bytes:
         parts.append(_text(b"\x1a", span.trace_state))
     if span.parent_id:
         parts += b"\x22\x08", bytes.fromhex(span.parent_id)
-    parts += _text(b"\x2a", span.name), _KIND[span.kind], _times(0x39, span.start, 0x41, span.end)
+    kind = _KIND_CLIENT if span.kind == "client" else _KIND_INTERNAL
+    parts += _text(b"\x2a", span.name), kind, _times(0x39, span.start, 0x41, span.end)
     if span.attributes:
         parts.append(_attributes(b"\x4a", span.attributes))
     if span.events:

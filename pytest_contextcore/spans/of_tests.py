@@ -189,9 +189,9 @@ class OrdinaryTests:
 
     def _shown(self, nodeid: str) -> str:
         """The node id; a parameter in it may be an address or a token. Looking is cheap, `shown_id` is not."""
-        if "://" in nodeid or "=" in nodeid or " " in nodeid:
+        if "://" in nodeid or "=" in nodeid or " " in nodeid or (self._secrets and self._has_secret(nodeid)):
             return shown_id(nodeid)
-        for secret in self._secrets:
-            if secret in nodeid:
-                return shown_id(nodeid)
         return nodeid
+
+    def _has_secret(self, nodeid: str) -> bool:
+        return any(secret in nodeid for secret in self._secrets)

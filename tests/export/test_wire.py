@@ -139,19 +139,26 @@ def test_texts_of_every_length_are_whole(size: int) -> None:
 @pytest.mark.parametrize(
     ("attributes", "left"),
     [
-        ({"text": "x" * 5_000_000, "short": "kept"}, 2),
-        ({f"name {n}": "z" * 300 for n in range(10_000)}, 0),
+        ({"text": "x" * 5_000_000, "short": "kept"}, 3),
+        ({f"name {n}": "z" * 300 for n in range(10_000)}, 1),
     ],
 )
 def test_a_span_that_is_too_long_for_a_frame_is_cut_and_says_so(attributes: dict[str, Any], left: int) -> None:
     event = SpanEvent("e", 1, attributes)
-    whole = wire.frame(SpanData("n" * 2_000_000, "ab" * 16, "cd" * 8, None, 1, 2, attributes, (event,)))
+    failed = error_status("no", "KeyError")
+    whole = wire.frame(SpanData("n" * 2_000_000, "ab" * 16, "cd" * 8, None, 1, 2, attributes, (event,), status=failed))
     found = messages.fitting(whole)
     assert len(found) <= wire.MAX_FRAME
     (span,) = messages.scope_of(found).spans
     assert span.span_id.hex() == "cd" * 8
     assert "more characters" in span.name
-    assert (len(span.attributes), span.dropped_attributes_count) == (left, 0 if left else 10_000)
+    assert (len(span.attributes), span.dropped_attributes_count) == (left, 0 if left > 1 else 10_000)
+    assert span.attributes[-1].value.string_value == "KeyError"
+
+
+def test_an_error_without_a_type_cannot_be_built() -> None:
+    with pytest.raises(ValueError, match="needs the type"):
+        error_status("it failed", "")
 
 
 def test_damaged_lines_are_refused_without_a_traceback_of_another_kind() -> None:
