@@ -345,6 +345,7 @@ CHANNELS = {
     "handoff": f"{CHECK}phase.handoff(Token(value={SHOWN}))",
     "subtest": f"{CHECK}with subtests.test({SHOWN}):\n    assert False",
     "program": f'{CHECK}phase.run(["no-such-program", {SHOWN}])',
+    "standard error": f'{CHECK}phase.run(["sh", "-c", "echo $DEPLOY_TOKEN >&2; exit 1"])',
 }
 HANDOFFS = f"""
 class Stale(Handoff):
