@@ -22,6 +22,7 @@ from pytest_contextcore.span import INTERRUPTED
 from ..support.otlp_receiver import Receiver, parse_json, refused_endpoint
 from ..support.plans import Suite
 from ..support.spools import filled, line, spans
+from ..support.traces import values
 
 Captured = pytest.CaptureFixture[str]
 KILL = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
@@ -185,7 +186,7 @@ def test_the_session_of_ordinary_tests_is_ended_after_a_kill(
     found = {span.name: span for span in receiver.spans}
     assert set(found) == {"pytest", "test_z.py::test_a", "test_z.py::test_b"}
     root, last = found["pytest"], found["test_z.py::test_b"]
-    assert root.status.message == INTERRUPTED
+    assert (root.status.message, values(root)["error.type"]) == (INTERRUPTED, "interrupted")
     assert (last.parent_span_id, root.end_time_unix_nano) == (root.span_id, last.end_time_unix_nano)
 
 
