@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     Transport = HttpTransport | GrpcTransport
 
-SECONDS = 1.75
-"""What sending may add to a run in all. It may be 2 s: the rest is for noticing, and for a busy machine."""
+SECONDS = 1.5
+"""What sending may add to a run in all. It may be 2 s: the rest is for noticing, for gRPC to end, and for a busy machine."""
 
 FREE = 0.1
 """A request that is accepted within so many seconds costs nothing, so a good collector gets a session of any size."""
