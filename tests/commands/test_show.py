@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import os
 import shutil
 import subprocess
 import sys
@@ -87,6 +88,13 @@ def test_what_is_no_evidence_is_refused_in_a_line(
     assert captured.err.count("\n") == 1
     assert captured.err.startswith(f"contextcore {command[0]}: evidence {path}: ")
     assert said in captured.err
+
+
+@pytest.mark.parametrize("options", [[], ["--spans"]], ids=["evidence", "spool"])
+def test_a_pipe_that_nobody_may_ever_write_to_is_refused(tmp_path: Path, capsys: Captured, options: list[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert main(["show", str(tmp_path / "pipe"), *options]) == 2
+    assert "no regular file" in capsys.readouterr().err
 
 
 def test_text_of_foreign_evidence_does_nothing_to_the_terminal(
