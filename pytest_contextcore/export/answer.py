@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-
 MAX_ANSWER = 1 << 16
 """Bytes of an answer that are read."""
 

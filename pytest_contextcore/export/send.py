@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Transport = HttpTransport | GrpcTransport
 
 SECONDS = 1.5
-"""What sending may add to a run in all. It may be 2 s: the rest is for noticing, for gRPC to end, and for a busy machine."""
+"""What sending may take of a run's time in all. It may add 2 s: the rest is for a busy machine, and for gRPC to end."""
 
 FREE = 0.1
 """A request that is accepted within so many seconds costs nothing, so a good collector gets a session of any size."""

@@ -149,7 +149,7 @@ def _evidence(out: Path, trace_id: str) -> Evidence | None:
 
 
 class Seen(NamedTuple):
-    """What files have: ids of spans that ended, when the first one below each began, gates that passed, the last moment."""
+    """What files have: spans that ended, when the first one below each began, gates that passed, the last moment."""
 
     ended: set[str]
     below: dict[str, int]

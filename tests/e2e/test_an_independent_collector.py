@@ -1,6 +1,6 @@
 """What a collector that others wrote passes on is, field by field, what ``contextcore show --spans`` says of a spool.
 
-That is rotel, a pre-release on the package index, which this repository does not need: ``nox -s collector`` installs it.
+That is rotel, a pre-release on the package index. Nothing else here needs it; ``nox -s collector`` installs it.
 A few runs are tried; with ``CONTEXTCORE_LONG=1`` each of them over each protocol.
 """
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="rotel is not installed:
 
 ROOT = Path(__file__).parents[2]
 LONG = os.environ.get("CONTEXTCORE_LONG") == "1"
-PILOT = "PI-101-002"
+Environ = dict[str, str]
 STATE = {"TRACEPARENT": f"00-{'ab' * 16}-{'cd' * 8}-01", "TRACESTATE": "vendor=value,other=1"}
 TRACING = """
 from opentelemetry import trace
@@ -40,8 +40,9 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
 def test_orders():
     here = trace.get_current_span().get_span_context()
-    values = {"text": "gr\\u00fc\\u00df", "none": "", "yes": True, "whole": -7, "part": 85.0, "list": ["a", ""], "empty": []}
-    tracer = trace.get_tracer("shop", "1.2", schema_url="https://opentelemetry.io/schemas/1.30.0", attributes={"of": "scope"})
+    values = {"text": "gr\\u00fc\\u00df", "none": "", "yes": True, "n": -7, "x": 85.0, "list": ["a"], "empty": []}
+    schema = "https://opentelemetry.io/schemas/1.30.0"
+    tracer = trace.get_tracer("shop", "1.2", schema_url=schema, attributes={"of": "scope"})
     with tracer.start_as_current_span("order", kind=SpanKind.PRODUCER, links=[Link(here, {"why": "test"})]) as span:
         span.set_attributes(values)
         span.add_event("packed", {"boxes": 2})
@@ -61,18 +62,18 @@ class Runs:
             "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
         }  # fmt: skip
 
-    def pytest(self, *arguments: str, at: Path, out: Path, code: int = 0, **variables: str) -> None:
+    def pytest(self, *arguments: str, at: Path, out: Path, code: int = 0, more: Environ | None = None) -> None:
         options = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
         options += ["-o", "contextcore_keep_spool=true", f"--contextcore-out={out}"]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *options, *arguments],
-            cwd=at, env=self._environ | variables, capture_output=True, text=True, check=False,
+            cwd=at, env=self._environ | (more or {}), capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr
         assert "not sent" not in done.stdout
 
-    def pilot(self, *arguments: str, code: int = 0, **variables: str) -> None:
-        self.pytest("pilot_tests/", *arguments, at=ROOT, out=self.folder / "out", code=code, **variables)
+    def pilot(self, *arguments: str, code: int = 0, more: Environ | None = None) -> None:
+        self.pytest("pilot_tests/", *arguments, at=ROOT, out=self.folder / "out", code=code, more=more)
 
     def checkout(self, name: str) -> Path:
         """A folder with the warehouse's plan and its tests."""
@@ -85,7 +86,7 @@ class Runs:
 
 
 def completed(runs: Runs) -> None:
-    runs.pilot(**STATE)
+    runs.pilot(more=STATE)
 
 
 def resumed(runs: Runs) -> None:
@@ -97,7 +98,7 @@ def workers(runs: Runs) -> None:
     """A plan, and ordinary tests whose code makes spans of every kind."""
     folder = runs.checkout("workers")
     (folder / "test_orders.py").write_text(TRACING, encoding="utf-8")
-    runs.pytest("-n", "2", at=folder, out=folder / "out", **STATE)
+    runs.pytest("-n", "2", at=folder, out=folder / "out", more=STATE)
 
 
 def joined(runs: Runs) -> None:
@@ -109,7 +110,7 @@ def joined(runs: Runs) -> None:
         if before is not None:
             shutil.copytree(before / "out", folder / "out", ignore=shutil.ignore_patterns("spool"))
             given = {"TRACEPARENT": header(load_evidence(before / "out" / "LOAD-7.json"), sampled=True)}
-        runs.pytest("-k", name, at=folder, out=folder / "out", **given)
+        runs.pytest("-k", name, at=folder, out=folder / "out", more=given)
         before = folder
 
 

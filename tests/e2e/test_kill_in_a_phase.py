@@ -177,7 +177,8 @@ def test_a_gate_that_passed_right_before_its_worker_died_has_passed(
     assert run(suite, "-n1").ret == 1
     document = evidence()
     assert gates(document) == {"C1": "pass", "C2": "pass", "C3": "not_checked"}
-    assert document["summary"]["gates"] == {**dict.fromkeys(document["summary"]["gates"], 0), "pass": 3, "not_checked": 2}
+    counted = document["summary"]["gates"]
+    assert (counted["pass"], counted["not_checked"]) == (3, 2)
     (gate,) = [found for found in phase(document)["gates"] if found["gate_id"] == C2]
     assert [event["name"] for event in gate["events"]] == ["gate.check.started", "gate.check.passed"]
     found = one(sent(exporting), C2)

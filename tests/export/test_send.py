@@ -165,10 +165,11 @@ class TestAnyProtocol:
         self, path: Path, receiver: Receiver, protocol: str
     ) -> None:
         made = filled(path, spans(20, "x" * 150_000))
+        there = receiver.environ(protocol)
         answers = [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf"]
         for content in answers:
             with blunt_endpoint(content) as endpoint:
-                settings = Settings.from_environ({**receiver.environ(protocol), "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+                settings = Settings.from_environ(there | {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
                 done = send(settings, [made], seconds=1.0)
             assert (done.sent, done.left) == (0, 20)
             assert len(done.lines) == 1
