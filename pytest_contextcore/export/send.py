@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import threading
 import time
 from collections import Counter
@@ -76,7 +77,7 @@ def send(
     lines = [f"{count} {what}" for what, count in job.remarks.items()]
     lines += [line for spool in spools for line in spool.trouble]
     if count := sum(left.values()):
-        files = later or " ".join(str(spool.path) for spool in left)
+        files = later or shlex.join(str(spool.path) for spool in left)
         spans = "1 span" if count == 1 else f"{count} spans"
         lines.append(f"{spans} not sent to {settings.describe()}: {job.problem}; later: contextcore replay {files}")
     return Outcome(job.sent, count, job.problem, lines)

@@ -38,11 +38,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 Mode = Literal[
     "ok", "stall", "unavailable", "bad", "garbage", "partial", "overcount", "negative", "leak", "busy", "exhausted",
     "escape", "long",
-    "close", "trickle", "short", "redirect", "502", "504",
+    "close", "trickle", "drip", "short", "redirect", "502", "504",
 ]  # fmt: skip
 """``partial`` rejects one span, ``overcount`` more than there were, ``negative`` fewer than none; ``leak`` repeats the
 headers; ``busy`` asks to wait for ``retry_after``, ``exhausted`` is that without the asking; ``escape`` says what
-would clear a terminal. The last line is of HTTP only: ``short`` breaks off, ``trickle`` never ends."""
+would clear a terminal. The last line is of HTTP only: ``short`` breaks off, ``trickle`` has a head without end, and
+``drip`` such a body."""
 
 NASTY = "\x1b[2J\x1b]0;mine\x07gone\x9b31m\u202e"
 """A text of a collector that would do something to a terminal."""
@@ -243,9 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
         match reply.mode:
             case "close" | "stall":
                 self.close_connection = True
-            case "trickle":  # a byte now and then, so that no single read times out
+            case "trickle" | "drip":  # a byte now and then, so that no single read times out
                 self.close_connection = True
-                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n" + (b"X-Slow: " if reply.mode == "trickle" else b"\r\n"))
                 while not receiver._released.wait(0.02):
                     self.wfile.write(b"x")
             case "long":
