@@ -75,7 +75,8 @@ def message_line(resource_spans: bytes) -> str:
     request: dict[str, Any] = {"resourceSpans": [MessageToDict(message, use_integers_for_enums=True)]}
     for holder in _holders_of_ids(request):  # protobuf's JSON has them in base64
         holder |= {name: b64decode(holder[name]).hex() for name in _IDS & holder.keys()}
-    return json.dumps(request, separators=(",", ":"))
+    text = json.dumps(request, separators=(",", ":"))
+    return text.replace('"arrayValue":{}', '"arrayValue":{"values":[]}')  # some collectors want the empty list itself
 
 
 def from_json(request: Any) -> tuple[bytes, list[bytes]]:

@@ -21,7 +21,7 @@ from ..ids import ID
 from ..span import INTERRUPTED, ErrorType, SpanData
 from ..spans.of_trace import interrupted_parent, phase_spans, program_span
 from ..spans.writer import SUFFIX, Emitted
-from ..trace.evidence import Evidence, GateEvidence, ProgramEvidence, SpanEvidence, Status
+from ..trace.evidence import Event, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
 from ..trace.rules import DESELECTED, NEVER_REACHED
 
@@ -61,7 +61,7 @@ def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> None:
 def emitted(out: Path, evidence: Evidence) -> Emitted:
     """What the files of a worker that died have of its last run, and so must not be emitted there again.
 
-    Gates below which a span stands have begun in the evidence afterwards.
+    The evidence has caught up with them afterwards.
     """
     kept, sent = look([out / f"{evidence.trace_id}{SUFFIX}"]), look(_spools(out, evidence.runs[-1]))
     for seen in (kept, sent):
@@ -152,10 +152,11 @@ def _evidence(out: Path, trace_id: str) -> Evidence | None:
 
 
 class Seen(NamedTuple):
-    """What files have: ids of spans that ended, when the first one below each began, the last moment known of."""
+    """What files have: spans that ended, when the first one below each began, gates that passed, the last moment."""
 
     ended: set[str]
     below: dict[str, int]
+    passed: dict[str, Span]
     last: int
 
 
@@ -163,13 +164,16 @@ def look(files: Iterable[Path]) -> Seen:
     """What stands in files of spans."""
     ended: set[str] = set()
     below: dict[str, int] = {}
+    passed: dict[str, Span] = {}
     last = 0
     for span in (span for path in files for span in spans_in(path)):
         parent, start = span.parent_span_id.hex(), span.start_time_unix_nano
         ended.add(span.span_id.hex())
         below[parent] = min(below.get(parent, start), start)
         last = max(last, span.end_time_unix_nano)
-    return Seen(ended, below, last)
+        if any(pair.key == "gate.result" and pair.value.string_value == Result.PASS for pair in span.attributes):
+            passed[span.span_id.hex()] = span
+    return Seen(ended, below, passed, last)
 
 
 def spans_in(path: Path) -> Iterator[Span]:
@@ -199,10 +203,17 @@ def _frames_in(path: Path) -> Iterator[bytes]:
 
 
 def catch_up(evidence: Evidence, seen: Seen) -> None:
-    """Gates below which a span stands have begun, though the evidence, a moment behind, does not say so yet."""
+    """What the evidence, a moment behind, does not say yet: gates with a span have passed, with one below have begun.
+
+    One that failed is in the evidence at once.
+    """
     for phase in evidence.spans:
         for gate in phase.gates if phase.status is Status.IN_PROGRESS else ():
-            if gate.started_at is None and (start := seen.below.get(gate.otel_span_id)) is not None:
+            if gate.ended_at is None and (span := seen.passed.get(gate.otel_span_id)) is not None:
+                gate.result, gate.started_at = Result.PASS, span.start_time_unix_nano
+                gate.ended_at = span.end_time_unix_nano
+                gate.events = [Event(name=event.name, time=event.time_unix_nano) for event in span.events]
+            elif gate.started_at is None and (start := seen.below.get(gate.otel_span_id)) is not None:
                 gate.started_at = max(start, phase.started_at or 0)
 
 

@@ -34,8 +34,8 @@ def take_over(
     downstream does not start; None where the session was stopped before the worker had said how it went.
     """
     evidence = left_behind(out, fresh)
-    recorder = TraceRecorder(plan, evidence or fresh)
     there = emitted(out, evidence) if evidence is not None else None
+    recorder = TraceRecorder(plan, evidence or fresh)
     spans = PlanSpans(recorder, out, outbox, sampled=outbox.sampled(fresh.otel_trace_id), emitted=there)
     file = EvidenceFile(recorder, out)
     recorder.subscribe(spans)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +119,31 @@ def test_patience_ends_without_progress(path: Path, receiver: Receiver) -> None:
     began = time.monotonic()
     assert replayed(path, to=receiver.http_endpoint, more=("--timeout", "0.5")) == 1
     assert time.monotonic() - began < 2
+
+
+def test_two_replays_at_once_send_each_span_once_and_a_later_one_finds_nothing(
+    path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    made = filled(path, spans(500))
+    arrived, released, take = threading.Event(), threading.Event(), receiver._take
+
+    def slowly(*arguments: Any) -> Any:
+        arrived.set()
+        released.wait(30)
+        return take(*arguments)
+
+    monkeypatch.setattr(receiver, "_take", slowly)
+    first = process(path, to=receiver.http_endpoint)
+    assert arrived.wait(30)
+    assert replayed(path, to=receiver.http_endpoint) == 1
+    assert capsys.readouterr().err.endswith(f"{path}: its run, or another replay of it, is not over\n")
+    released.set()
+    said, _ = first.communicate(timeout=30)
+    assert (first.returncode, said) == (0, f"500 spans sent to {receiver.http_endpoint}/v1/traces\n")
+    assert replayed(path, to=receiver.http_endpoint) == 2
+    assert capsys.readouterr().err == f"contextcore replay: there is no file {path}\n"
+    assert list(receiver.ids().values()) == [1] * 500
+    assert not made.path.exists()
 
 
 def test_a_file_whose_run_goes_on_is_refused(path: Path, receiver: Receiver, capsys: Captured) -> None:

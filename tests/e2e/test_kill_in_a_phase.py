@@ -169,6 +169,22 @@ def test_a_gate_that_failed_right_before_its_worker_died_blocks_its_phase(
     assert one(sent(exporting), C2).description == "colour is unknown"
 
 
+def test_a_gate_that_passed_right_before_its_worker_died_has_passed(
+    suite: Suite, evidence: Read, exporting: Receiver
+) -> None:
+    """Its span says so, though the evidence had no time to."""
+    write(suite, 'check(phase, "C1", "C2")\ndie()')
+    assert run(suite, "-n1").ret == 1
+    document = evidence()
+    assert gates(document) == {"C1": "pass", "C2": "pass", "C3": "not_checked"}
+    counted = document["summary"]["gates"]
+    assert (counted["pass"], counted["not_checked"]) == (3, 2)
+    (gate,) = [found for found in phase(document)["gates"] if found["gate_id"] == C2]
+    assert [event["name"] for event in gate["events"]] == ["gate.check.started", "gate.check.passed"]
+    found = one(sent(exporting), C2)
+    assert (found.status, [name for name, _ in found.events]) == ("ok", [event["name"] for event in gate["events"]])
+
+
 @pytest.mark.usefixtures("away")
 def test_a_killed_session_of_workers_is_completed_once_file_by_file(suite: Suite) -> None:
     programs = '    phase.run(["true"])\n    phase.run(["false"])\n'
