@@ -20,6 +20,9 @@ from .spool import Spool
 SUFFIX = ".otlp"
 """Of the files that hold spans to be sent."""
 
+CHILD = "-child-"
+"""In the names of those that hold spans of programs, which say nothing true of our own."""
+
 
 class Outbox:
     """The spans of this process that are to be sent. Without an endpoint there is no spool and nothing is kept.
@@ -99,7 +102,9 @@ class Outbox:
             return nullcontext(environ)
         from .children import received  # noqa: PLC0415  (protobuf, where a program is run)
 
-        return received(environ, parent, redact(name), self._spool_of, self._remark)
+        return received(
+            environ, parent, redact(name), lambda what, head: self._spool_of(f"{CHILD}{what}", head), self._remark
+        )
 
     def finish(self) -> list[str]:
         """Send what the processes of this run wrote, once none of them goes on; the lines to print about it."""
@@ -121,11 +126,11 @@ class Outbox:
 
     def _spool_of(self, what: str, head: bytes) -> Spool:
         """A file for spans of another resource."""
-        return Spool(self._path.with_name(f"{self._path.stem}-{what}{SUFFIX}"), head, keep=self._keep)
+        return Spool(self._path.with_name(f"{self._path.stem}{what}{SUFFIX}"), head, keep=self._keep)
 
     def _put_of_code(self, head: bytes, frame: bytes) -> None:
         if self._of_code is None:
-            self._of_code = self._spool_of("code", head)
+            self._of_code = self._spool_of("-code", head)
         self._of_code.append(frame)
 
     def _remark(self, line: str) -> None:
