@@ -52,7 +52,7 @@ def _on_demand(make: Callable[[], TracerProvider], refused: Callable[[str], None
         try:
             return make()
         except ValueError as error:
-            refused(str(error))
+            refused(f"no spans of code under test: {error}")
             return trace.NoOpTracerProvider()
 
     class OnDemand(trace.TracerProvider):
@@ -91,7 +91,7 @@ def _provider(attributes: Attributes, sink: Sink, refused: Callable[[str], None]
             try:
                 (found,) = encode_spans([span]).resource_spans
             except (ValueError, TypeError) as error:  # such as a name with lone surrogates
-                refused(f"a span of code under test cannot be encoded: {error}")
+                refused(f"a span of code under test is lost, it cannot be encoded: {error}")
                 return
             (scope,) = found.scope_spans
             messages.change_texts(scope, lambda text: redact(text, _NO_LIMIT))

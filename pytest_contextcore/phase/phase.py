@@ -22,7 +22,7 @@ from ..trace.recorder import TraceRecorder
 from ..trace.rules import Trouble, blocking_gates
 from .handoff import H, Handoff, accept, emit
 from .handoff_store import HandoffStore
-from .program import Command, run_command
+from .program import Command, Receive, run_command
 
 
 class Gate:
@@ -104,10 +104,12 @@ class Phase:
         handoffs: HandoffStore,
         spans: SpanContexts,
         child: Callable[[SpanData], None],
+        receive: Receive,
         root: Path,
     ) -> None:
         self._recorder, self._phase_id = recorder, phase_id
-        self._handoffs, self._spans, self._child, self._root = handoffs, spans, child, root
+        self._handoffs, self._spans, self._root = handoffs, spans, root
+        self._child, self._receive = child, receive
         self._plan = recorder.plan.by_id[phase_id]
         self._prefix = os.path.join(root, "")  # noqa: PTH118  (with a slash at its end)
 
@@ -226,7 +228,7 @@ class Phase:
         """Run a program in a child span, with ``TRACEPARENT`` (and ``TRACESTATE``) in its environment.
 
         The end of its output, without secrets, stands in the evidence (``spans[].programs``). What it leaves running is
-        not waited for.
+        not waited for. While spans are exported over HTTP, those that it sends by OTLP become part of the trace.
 
         Args:
             args: program and arguments; no shell.
@@ -248,4 +250,6 @@ class Phase:
         command = Command(
             tuple(str(arg) for arg in args), timeout, cwd, dict(os.environ if env is None else env), input
         )
-        return run_command(command, self._recorder, self._phase_id, self._spans, self._child)
+        return run_command(
+            command, self._recorder, self._phase_id, self._spans, child=self._child, receive=self._receive
+        )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -27,6 +28,10 @@ MAX_RECORDED = 4096
 """Characters of each stream that stand in the evidence, from its end."""
 
 
+Receive = Callable[[Mapping[str, str], str], AbstractContextManager[Mapping[str, str]]]
+"""From an environment and a program's name, the environment in which the program sends us its spans."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A program to run: arguments, deadline in seconds, working directory, environment, standard input."""
@@ -43,7 +48,9 @@ def run_command(
     recorder: TraceRecorder,
     phase_id: str,
     spans: SpanContexts,
+    *,
     child: Callable[[SpanData], None],
+    receive: Receive,
 ) -> subprocess.CompletedProcess[str]:
     """Run it; see :meth:`pytest_contextcore.phase.phase.Phase.run`. ``child`` takes the program's span."""
     parent, span_id = spans.current, new_span_id()
@@ -61,7 +68,8 @@ def run_command(
         env.pop("TRACESTATE", None)
         if state := spans.tracestate():
             env["TRACESTATE"] = state
-        done = _run(command, env, lambda pid: recorder.note_program(phase_id, record, pid=pid))
+        with receive(env, Path(command.args[0]).name) as receiving:
+            done = _run(command, receiving, lambda pid: recorder.note_program(phase_id, record, pid=pid))
         output = done.stdout, done.stderr
         exit_code, end = done.returncode, f"exit code {done.returncode}"
         error_type = ErrorType.EXIT_CODE if exit_code else None
@@ -89,7 +97,7 @@ def _recorded(text: str) -> str:
     return clean if len(clean) <= MAX_RECORDED else f"({len(clean) - MAX_RECORDED} characters) …{clean[-MAX_RECORDED:]}"
 
 
-def _run(command: Command, env: dict[str, str], started: Callable[[int], None]) -> subprocess.CompletedProcess[str]:
+def _run(command: Command, env: Mapping[str, str], started: Callable[[int], None]) -> subprocess.CompletedProcess[str]:
     """Run it with files as its streams: no reader is needed, and what it leaves behind holds nobody up.
 
     ``started`` hears the id of its process.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from ..errors import EvidenceError
 from ..export import wire
+from ..export.outbox import CHILD
 from ..export.outbox import SUFFIX as SPOOL
 from ..export.spool import Spool
 from ..ids import ID
@@ -133,8 +134,9 @@ def _was_cut_off(evidence: Evidence | None) -> TypeGuard[Evidence]:
 
 
 def _spools(out: Path, run_id: str) -> list[Path]:
-    """The spools of a run."""
-    return sorted((out / "spool").glob(f"{run_id}*{SPOOL}")) if _RUN.fullmatch(run_id) else []  # may be edited
+    """The spools of a run, without what programs sent: they are not believed that a span of ours has ended."""
+    found = (out / "spool").glob(f"{run_id}*{SPOOL}") if _RUN.fullmatch(run_id) else []  # may be edited
+    return sorted(path for path in found if CHILD not in path.name)
 
 
 def _last_moment(evidence: Evidence) -> int:

@@ -28,6 +28,7 @@ class PlanRun:
         self.remarks: list[str] = []
         sampled = outbox.sampled(evidence.otel_trace_id)
         self.handoffs = HandoffStore(context.out, trace_id)
+        self.receive = outbox.receive
         self.spans = SpanContexts(evidence.otel_trace_id, sampled=sampled, state=remote.state if remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
         self.file = EvidenceFile(self.recorder, context.out)
@@ -52,6 +53,7 @@ class PlanRun:
             handoffs=self.handoffs,
             spans=self.spans,
             child=self.plan_spans.child,
+            receive=self.receive,
             root=self.context.root,
         )
 

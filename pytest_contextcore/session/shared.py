@@ -53,7 +53,9 @@ def _make(config: pytest.Config) -> Services:
     name = f"{context.run_id}-{given['worker_id']}" if given else context.run_id
     spool = settings.out / "spool" / f"{name}{SUFFIX}"
     exporting = ExportSettings.from_environ(os.environ)
-    outbox = Outbox(exporting, spool, context.remote, sends=not given, keep=settings.keep_spool)
+    outbox = Outbox(
+        exporting, spool, context.remote, sends=not given, keep=settings.keep_spool, children=settings.children
+    )
     if config.get_verbosity() < 0 and not given:  # else the header says it
         outbox.remarks += exporting.problems
     sampled = outbox.sampled(context.otel_trace_id("pytest"))
