@@ -47,6 +47,14 @@ class Outcome:
             raise ValueError("a blocked span needs a reason and a next action")
 
 
+NEVER_REACHED = Outcome(Status.NOT_STARTED, "the session ended before this phase", "run the suite again")
+NEVER_RUN = Outcome(
+    Status.NOT_STARTED,
+    "its test was selected but never run: a plugin or conftest.py dropped it, or ran it elsewhere",
+    "look for the plugin or conftest.py that changes which tests run, then run the suite again",
+)
+
+
 def good_gates(span: SpanEvidence) -> int:
     """How many gates of a phase are as they should be."""
     return sum(gate.result in GOOD for gate in span.gates)

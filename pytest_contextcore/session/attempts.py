@@ -1,0 +1,153 @@
+"""Attempts at a phase's test: one begins where pytest sets the test up, or where its function is called again.
+
+Plugins repeat a test in many ways: they run its protocol again, or only its setup and call, or just its function. So
+the function itself is watched: who calls it once more begins another attempt, unless an integrity gate has failed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import pytest
+
+from ..reasons import end_at_caller
+from ..span import code_attributes
+from ..trace import rules
+from ..trace.evidence import Status
+from ..trace.rules import Trouble
+from .failing import not_started, record_raised, seal, stopped, trouble_of
+from .items import PhaseItem, phase_of
+from .logged import unproven
+
+
+def is_running(phase: PhaseItem) -> bool:
+    """Whether an attempt has begun and not ended."""
+    return phase.run.recorder.span(phase.phase_id).status is Status.IN_PROGRESS
+
+
+def is_final(phase: PhaseItem) -> bool:
+    """Whether an integrity gate has failed in this session, so that the test must not be run again."""
+    span = phase.run.recorder.span(phase.phase_id)
+    return span.status is not Status.NOT_STARTED and rules.is_final(span)
+
+
+def begin(phase: PhaseItem, item: pytest.Item) -> None:
+    """An attempt begins; one that is still open has ended."""
+    if is_running(phase):
+        phase.run.end(phase.phase_id)
+    phase.running = phase.run.begin(phase.phase_id, item.nodeid, code_attributes(item))
+    phase.called = phase.returned = False
+    phase.raised = phase.told = phase.over = None
+
+
+def end(phase: PhaseItem) -> None:
+    """The attempt is over; it has failed unless its function's call and its reports prove that it passed."""
+    if is_running(phase):
+        require_call(phase)
+        if (trouble := unproven(phase.run.logged[phase.phase_id])) is not None:
+            phase.run.recorder.add_trouble(phase.phase_id, trouble)
+        phase.run.end(phase.phase_id, phase.over)
+    phase.running = None
+
+
+def require_call(phase: PhaseItem) -> None:
+    """Fail an attempt in which the test's function was not called."""
+    if phase.returned or phase.raised is not None:
+        return
+    how = "not called to its end" if phase.called else "never called"
+    trouble = Trouble(
+        f"its test function was {how}: a plugin or conftest.py runs it otherwise, or not at all",
+        "look for hooks around the call of tests, then run again",
+    )
+    phase.run.recorder.add_trouble(phase.phase_id, trouble)
+
+
+def in_another_process(phase: PhaseItem) -> str | None:
+    """Why a phase cannot run here; None in the process that runs its plan."""
+    if phase.run.process == os.getpid():
+        return None
+    return (
+        "a phase runs in the process that runs its plan, but this one runs in a child of it: what it finds would be "
+        "lost; run the plan without the plugin that forks (pytest-forked: without --forked)"
+    )
+
+
+class Calls:
+    """A pytest plugin object that is registered while a phase runs."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Outermost: what a setup raises counts, though a plugin that repeats tests may make no report of it."""
+        try:
+            return (yield)
+        except Exception as error:
+            phase = phase_of(item)
+            if phase is not None and is_running(phase):
+                phase.run.recorder.add_trouble(phase.phase_id, trouble_of(phase, error, "setup: "), error)
+            raise
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        """Innermost: whoever calls the function calls it through us."""
+        phase, function = phase_of(pyfuncitem), pyfuncitem.obj
+        if phase is None or phase.kept or inspect.isasyncgenfunction(function):
+            return (yield)
+        pyfuncitem.obj = _watched(function, phase, pyfuncitem)
+        try:
+            return (yield)
+        finally:
+            pyfuncitem.obj = function
+
+
+def _watched(function: Callable[..., Any], phase: PhaseItem, item: pytest.Item) -> Callable[..., Any]:
+    """The function, with its calls watched."""
+    if inspect.iscoroutinefunction(function):
+
+        @wraps(function)
+        async def call(*args: Any, **arguments: Any) -> Any:
+            with _watch(phase, item):
+                return await function(*args, **arguments)
+
+        return call
+
+    @wraps(function)
+    def call_now(*args: Any, **arguments: Any) -> Any:
+        with _watch(phase, item):
+            return function(*args, **arguments)
+
+    return call_now
+
+
+@contextmanager
+def _watch(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
+    """Around a call of the function: the first one of the attempt, or another attempt.
+
+    Raises:
+        pytest.fail.Exception: it must not be called here, or not again.
+        pytest.skip.Exception: the phase is not to start.
+    """
+    if (why := in_another_process(phase)) is not None:
+        raise pytest.fail.Exception(why, pytrace=False)
+    if phase.held is not None:
+        pytest.skip(not_started(phase, phase.held))
+    phase.refused = phase.refused or (phase.called and is_final(phase))
+    if phase.refused:
+        raise stopped(phase, phase.run.recorder.outcome(phase.phase_id))
+    if phase.called or not is_running(phase):
+        begin(phase, item)
+    phase.called = True
+    try:
+        yield
+    except BaseException as error:
+        record_raised(phase, error)
+        if not item.config.getoption("fulltrace"):
+            end_at_caller(error)
+        raise
+    phase.returned = True
+    if not phase.in_call:  # called outside of pytest_runtest_call, where failed gates become the test's failure
+        seal(phase)
