@@ -89,9 +89,10 @@ def _run_plans(
     session: pytest.Session, items: list[pytest.Item], found: list[Found], deselected: list[pytest.Item]
 ) -> None:
     """The door to a session that has a plan."""
+    from .session.phase_hooks import PhaseHooks  # noqa: PLC0415
     from .session.planned import begin  # noqa: PLC0415
 
-    begin(session, items, found, deselected, _link(session.config))
+    begin(session, items, found, deselected, link=_link(session.config), hooks=PhaseHooks)
 
 
 def _link(config: pytest.Config) -> Link | None:

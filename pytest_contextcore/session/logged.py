@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ..reasons import failure_in
+from ..redact import redact
 from ..trace.evidence import SpanEvidence, Status
 from ..trace.recorder import TraceRecorder
 from ..trace.rules import Trouble
 
 _PARTS = ("setup", "call", "teardown")
+_LONGEST = 500
 
 
 @dataclass(slots=True)
@@ -56,7 +57,9 @@ def failed_in(logged: Logged) -> Trouble | None:
 
 
 def _reported(report: pytest.TestReport) -> Trouble:
-    said = failure_in(report).line if report.longrepr else "it gives no reason"
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(crash.message if crash is not None else report.longrepr or "it gives no reason")
+    said = redact(text.strip().partition("\n")[0], _LONGEST)
     what = "a subtest" if _is_subtest(report) else f"its {report.when}"
     outcome = "expected to fail" if hasattr(report, "wasxfail") else report.outcome
     return Trouble(

@@ -14,10 +14,11 @@ from ..spans.of_subtests import subtest_span
 from ..trace.evidence import Status
 from ..trace.rules import Trouble
 from . import attempts
-from .attempts import Calls, is_final, is_running
-from .dependency import evaluate_user_markers, tell_dependents
-from .failing import (
+from .attempts import (
+    Calls,
     again,
+    is_final,
+    is_running,
     not_started,
     record_failure,
     record_raised,
@@ -27,6 +28,7 @@ from .failing import (
     show_held,
     stopped,
 )
+from .dependency import evaluate_user_markers, tell_dependents
 from .items import PhaseItem, mark_reused, phase_of
 from .logged import LoggedReports
 from .timeout import Deadline

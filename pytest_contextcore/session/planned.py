@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import unittest
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order, sourc
 from ..plan.model import Plan, load_plan
 from ..plan.waivers import Waivers, load_waivers
 from ..report.progress import open_progress
-from ..trace.blank import fresh_evidence
+from ..trace.blank import fresh_evidence, keep_failures
 from ..trace.evidence import OptionValue
 from .close import close_plans
 from .dependency import mark_phase
@@ -23,11 +23,10 @@ from .discovery import Found, collected_whole
 from .items import PhaseItem, ReusedWords, make_phase, phase_of
 from .lock import hold
 from .logged import LoggedReports
-from .phase_hooks import PhaseHooks
 from .run import PlanRun
-from .selection import fingerprints_of, select
+from .selection import failed_before, fingerprints_of, select
 from .shared import Services, services
-from .traced import Link, start
+from .traced import Link, Runner, start
 
 
 def begin(
@@ -35,9 +34,13 @@ def begin(
     items: list[pytest.Item],
     found: list[Found],
     deselected: Collection[pytest.Item],
+    *,
     link: Link | None,
+    hooks: Callable[[pytest.PytestPluginManager, LoggedReports], Runner],
 ) -> None:
     """Tests were collected and a plan is among them. ``deselected``: those of which pytest was told so.
+
+    ``hooks`` makes the runner of phases.
 
     Raises:
         pytest.UsageError: a bad plan, or tests that do not fit it.
@@ -65,7 +68,7 @@ def begin(
         {nodeid: run.logged[phase_id] for run in shared.runs for phase_id, nodeid in run.collected.nodeids.items()}
     )
     config.pluginmanager.register(reports, "contextcore-reports")
-    traced.around.phases = PhaseHooks(config.pluginmanager, reports)
+    traced.around.phases = hooks(config.pluginmanager, reports)
     traced.close = close_plans
     for run in shared.runs:
         run.awaited = frozenset(selected[run.plan.trace.id])
@@ -121,6 +124,8 @@ def _build_run(config: pytest.Config, collected: CollectedPlan, shared: Services
         nodeids=collected.nodeids,
         fingerprints=fingerprints_of(plan, collected.nodeids, context.root, options, workspace),
     )
+    if not context.replacement and (last := failed_before(context.out, plan)) is not None:
+        keep_failures(evidence, last)
     return PlanRun(collected, context, shared.outbox, evidence, waivers)
 
 

@@ -5,14 +5,24 @@ Pure functions of the plan and the evidence; nothing here reads a clock, a file 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
 from ..ids import short_id
 from ..plan.model import Kind, Plan, fill
-from .evidence import Attributes, Condition, Evidence, EvidenceItem, GateEvidence, Result, SpanEvidence, Status
+from .evidence import (
+    Attributes,
+    Condition,
+    Evidence,
+    EvidenceItem,
+    GateEvidence,
+    Result,
+    SpanEvidence,
+    Status,
+    is_integrity_failure,
+)
 
 DESELECTED = "deselected in this run"
 """The reason of a phase that was not selected and that nothing proves."""
@@ -86,7 +96,21 @@ def also_failed(span: SpanEvidence) -> str:
 
 def is_final(span: SpanEvidence) -> bool:
     """Whether an integrity gate of the phase has failed: no plugin may run it again."""
-    return any(gate.kind is Kind.INTEGRITY and gate.result is Result.FAIL for gate in span.gates)
+    return any(map(is_integrity_failure, span.gates))
+
+
+def standing_failure(plan: Plan, evidence: Evidence, selected: Collection[str]) -> tuple[str, str] | None:
+    """A phase that is not ``selected`` and whose integrity gate failed in an earlier run, and a selected one after it.
+
+    None if there are none: then nothing stands in the way of this selection. Both are short ids.
+    """
+    failed: str | None = None
+    for phase, span in zip(plan.phases, evidence.spans, strict=True):
+        if failed is not None and phase.id in selected:
+            return failed, phase.id
+        if failed is None and phase.id not in selected and is_final(span):
+            failed = phase.id
+    return None
 
 
 def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
@@ -125,6 +149,8 @@ def upstream_block(plan: Plan, evidence: Evidence, phase_id: str) -> Outcome | N
     name = f"{root.span_id} {root.phase}"
     if root.status in (Status.BLOCKED, Status.FAILED):
         reason = f"{name} is {root.status}: {root.blocked_reason}"
+    elif root.status is Status.NOT_STARTED and root.blocked_reason is None:
+        reason = f"{name} had not run before it: a plugin or conftest.py changes the order of tests"
     else:
         reason = f"{name} is not completed ({root.status})"
     return Outcome(Status.NOT_STARTED, reason, root.next_action or f"run {name} first", root.span_id)
