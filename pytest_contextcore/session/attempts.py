@@ -184,15 +184,15 @@ def seal(phase: PhaseItem) -> None:
 
 
 def record_failure(phase: PhaseItem, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
-    """A failed setup or teardown, or a failure that another plugin decided on without anything being raised."""
+    """A failed setup or teardown, or another plugin's failure: raised around the call, or not raised at all."""
     if not report.failed:
         return
     recorder = phase.run.recorder
     if call.excinfo is None:
         recorder.add_trouble(phase.phase_id, Trouble(redact(report.longreprtext), again(report.nodeid)))
-    elif call.when != "call":
-        error = call.excinfo.value
-        recorder.add_trouble(phase.phase_id, trouble_of(phase, error, f"{call.when}: "), error)
+    elif call.when != "call" or recorder.outcome(phase.phase_id).status is Status.COMPLETED:
+        error, where = call.excinfo.value, "" if call.when == "call" else f"{call.when}: "
+        recorder.add_trouble(phase.phase_id, trouble_of(phase, error, where), error)
 
 
 def trouble_of(phase: PhaseItem, error: BaseException, where: str = "") -> Trouble:

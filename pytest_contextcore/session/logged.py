@@ -58,9 +58,9 @@ def failed_in(logged: Logged) -> Trouble | None:
 
 def _reported(report: pytest.TestReport) -> Trouble:
     crash = getattr(report.longrepr, "reprcrash", None)
-    text = str(crash.message if crash is not None else report.longrepr or "it gives no reason")
-    said = redact(text.strip().partition("\n")[0], _LONGEST)
-    what = "a subtest" if _is_subtest(report) else f"its {report.when}"
+    text = str(crash.message if crash is not None else report.longrepr or "").strip()
+    said = redact(text.partition("\n")[0], _LONGEST) or "it gives no reason"
+    what = "a subtest" if _is_subtest(report) else f"its {report.when}" if report.when in _PARTS else "its test"
     outcome = "expected to fail" if hasattr(report, "wasxfail") else report.outcome
     return Trouble(
         f"{what} was reported as {outcome}: {said}",

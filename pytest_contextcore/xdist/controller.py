@@ -96,9 +96,8 @@ class Controller:
         plan, shared = load_plan(Path(found.path)), self._shared
         if found.awaited:
             hold(self._config, shared.context.out, plan.trace.id, joined=fresh.joined)
-        self._plans[fresh.trace_id] = RemotePlan(
-            plan, fresh, shared.context.out, shared.outbox, partial=found.partial, awaited=found.awaited
-        )
+        remote = RemotePlan(plan, fresh, shared, partial=found.partial, awaited=found.awaited)
+        self._plans[fresh.trace_id] = remote
         self._phases.update((span.nodeid, span) for span in fresh.spans if span.nodeid is not None)
         self._logged.update((span.nodeid, Logged()) for span in fresh.spans if span.nodeid is not None)
         self._plan_of.update(dict.fromkeys(found.nodeids, fresh.trace_id))

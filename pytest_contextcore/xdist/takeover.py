@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from ..errors import EvidenceError
-from ..export.outbox import Outbox
 from ..plan.model import Plan
 from ..recovery.end import cut_off, emitted, program_spans
 from ..session.logged import Logged, fail, failed_in
+from ..session.shared import Services
 from ..spans.writer import Emitted, PlanSpans
 from ..trace.evidence import Evidence, SpanEvidence, Status
 from ..trace.file import EvidenceFile, evidence_path, load_evidence
@@ -26,11 +25,10 @@ class RemotePlan:
         awaited: some are to run.
     """
 
-    def __init__(
-        self, plan: Plan, fresh: Evidence, out: Path, outbox: Outbox, *, partial: bool = False, awaited: bool = True
-    ) -> None:
+    def __init__(self, plan: Plan, fresh: Evidence, shared: Services, *, partial: bool, awaited: bool) -> None:
         self.plan, self.fresh, self.awaited = plan, fresh, awaited
-        self._out, self._outbox, self._partial = out, outbox, partial
+        self._out, self._outbox, self._remote = shared.context.out, shared.outbox, shared.context.remote
+        self._partial = partial
         self._recorder: TraceRecorder | None = None
         self._left: Outcome | None = None
         self._problems: list[str] = []
@@ -100,7 +98,7 @@ class RemotePlan:
         return recorder
 
     def _take_over(self, evidence: Evidence, there: Emitted) -> TraceRecorder:
-        recorder = TraceRecorder(self.plan, evidence, partial=self._partial)
+        recorder = TraceRecorder(self.plan, evidence, remote=self._remote, partial=self._partial)
         sampled = self._outbox.sampled(self.fresh.otel_trace_id)
         self._spans = PlanSpans(recorder, self._out, self._outbox, sampled=sampled, emitted=there)
         file = EvidenceFile(recorder, self._out)
