@@ -86,16 +86,15 @@ def remember_attempt(span: SpanEvidence, before: SpanEvidence, moment: int) -> N
 def keep_failures(evidence: Evidence, last: Evidence) -> None:
     """Let integrity gates that failed in the last run stand in a blank record, until their phase runs again.
 
-    They have no times, since no span of this run stands for them.
+    Their times are those of the earlier run: no span of this one stands for them.
     """
     known = {span.span_id: span for span in evidence.spans}
     for before in last.spans:
         span = known.get(before.span_id)
         failed = {gate.gate_id: gate for gate in before.gates if is_integrity_failure(gate)}
         if span is not None and failed:
-            times: dict[str, object] = {"started_at": None, "ended_at": None, "events": []}
             span.gates = [
-                failed[gate.gate_id].model_copy(update={"otel_span_id": gate.otel_span_id, **times})
+                failed[gate.gate_id].model_copy(update={"otel_span_id": gate.otel_span_id, "events": []})
                 if gate.gate_id in failed
                 else gate
                 for gate in span.gates
