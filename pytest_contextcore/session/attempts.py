@@ -89,7 +89,9 @@ class Calls:
         """Outermost: what a setup raises counts, though a plugin that repeats tests may make no report of it."""
         try:
             return (yield)
-        except Exception as error:
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            raise
+        except BaseException as error:
             phase = phase_of(item)
             if phase is not None and is_running(phase):
                 phase.run.recorder.add_trouble(phase.phase_id, trouble_of(phase, error, "setup: "), error)
@@ -149,7 +151,7 @@ def _watch(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
         yield
     except BaseException as error:
         record_raised(phase, error)
-        if not item.config.getoption("fulltrace"):
+        if not item.config.getoption("fulltrace", False):
             end_at_caller(error)
         raise
     phase.returned = True
