@@ -168,9 +168,9 @@ def record_raised(phase: PhaseItem, error: BaseException) -> BaseException:
         return phase.told or error
     phase.raised = error
     phase.told = _skip_is_failure(error) if isinstance(error, pytest.skip.Exception) else error
-    interrupts = (KeyboardInterrupt, pytest.exit.Exception)  # recorded when the session ends by them
-    if not isinstance(error, (HandoffRefused, *interrupts)):  # that one is recorded by phase.receive
-        phase.run.recorder.add_trouble(phase.phase_id, trouble_of(phase, phase.told), phase.told)
+    if not isinstance(error, HandoffRefused):  # recorded by phase.receive
+        trouble = interruption(error) or trouble_of(phase, phase.told)
+        phase.run.recorder.add_trouble(phase.phase_id, trouble, phase.told)
     return phase.told
 
 
@@ -195,6 +195,13 @@ def record_failure(phase: PhaseItem, report: pytest.TestReport, call: pytest.Cal
     elif call.when != "call" or recorder.outcome(phase.phase_id).status is Status.COMPLETED:
         error, where = call.excinfo.value, "" if call.when == "call" else f"{call.when}: "
         recorder.add_trouble(phase.phase_id, trouble_of(phase, error, where), error)
+
+
+def interruption(error: BaseException) -> Trouble | None:
+    """What Ctrl-C or ``pytest.exit`` means for the phase that runs; None for another exception."""
+    if not isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
+        return None
+    return Trouble(f"interrupted: {exception_reason(error)}", "run the phase again")
 
 
 def trouble_of(phase: PhaseItem, error: BaseException, where: str = "") -> Trouble:

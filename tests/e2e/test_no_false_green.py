@@ -146,13 +146,18 @@ def test_whoever_fails_a_phases_test_fails_the_phase_and_what_depends_on_it_does
 
 
 @pytest.mark.parametrize("hook", [("runtest_call", "item"), ("pyfunc_call", "pyfuncitem")], ids=["around", "within"])
+@pytest.mark.parametrize(
+    "raised",
+    [("raise OSError('disk')", "OSError: disk"), ("pytest.exit('bye', 0)", "interrupted: Exit: bye")],
+    ids=["exception", "exit"],
+)
 def test_whoever_swallows_what_a_test_raises_does_not_make_it_green(
-    suite: Suite, evidence: Read, hook: tuple[str, str]
+    suite: Suite, evidence: Read, hook: tuple[str, str], raised: tuple[str, str]
 ) -> None:
-    suite.write(transform(f"{GOOD}\nraise OSError('disk')"))
+    suite.write(transform(f"{GOOD}\n{raised[0]}"))
     assert run(suite, SWALLOWS.format(hook=hook[0], argument=hook[1])).ret == 1
     assert statuses(evidence()) == FAILED
-    assert phase(evidence())["blocked_reason"] == "OSError: disk"
+    assert phase(evidence())["blocked_reason"] == raised[1]
 
 
 WORKER_OR_NOT = "import os\nif ('PYTEST_XDIST_WORKER' in os.environ) is {there}:\n"
