@@ -7,7 +7,7 @@ import the rest once spans are to be exported, or a plan was found.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,11 +85,14 @@ def _trace(config: pytest.Config) -> None:
         start(config, _link(config))
 
 
-def _run_plans(session: pytest.Session, items: list[pytest.Item], found: list[Found]) -> None:
+def _run_plans(
+    session: pytest.Session, items: list[pytest.Item], found: list[Found], deselected: list[pytest.Item]
+) -> None:
     """The door to a session that has a plan."""
+    from .session.phase_hooks import PhaseHooks  # noqa: PLC0415
     from .session.planned import begin  # noqa: PLC0415
 
-    begin(session, items, found, _link(session.config))
+    begin(session, items, found, deselected, link=_link(session.config), hooks=PhaseHooks)
 
 
 def _link(config: pytest.Config) -> Link | None:
@@ -107,6 +110,11 @@ class _Listener:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._found: list[Found] = []
+        self._deselected: list[pytest.Item] = []
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Somebody deselects tests and says so: what merely vanishes was not deselected."""
+        self._deselected += items
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -117,7 +125,7 @@ class _Listener:
             self._found = look(session, items)
             yield
             if self._found:
-                _run_plans(session, items, self._found)
+                _run_plans(session, items, self._found, self._deselected)
         except pytest.UsageError as error:
             if (link := _link(self._config)) is None:
                 raise

@@ -101,7 +101,7 @@ class Deadline:
 _STACK = 16_384
 """Characters of a stack that are recorded, from its end: the innermost frames count."""
 
-_RUNNERS = ("pluggy", "_pytest")
+_RUNNERS = ("pluggy", "_pytest", "pytest_contextcore.session")
 
 
 def _test_frames(frame: FrameType | None) -> Sequence[traceback.FrameSummary]:

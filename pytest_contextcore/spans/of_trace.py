@@ -54,7 +54,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
     """The spans of one phase that has ended or will not start: its gates, its programs, itself."""
     moment = span.ended_at or evidence.ended_at or evidence.started_at or 0
     written = max((attempt.ended_at or 0 for attempt in span.attempts), default=0)  # with an earlier attempt
-    for gate in span.gates:
+    for gate in span.gates if span.started_at is not None else ():  # else a gate of an earlier run may stand there
         if gate.started_at is not None and gate.started_at >= written:
             yield gate_span(evidence, span, gate)
     yield from children

@@ -187,6 +187,11 @@ class GateEvidence(_Record):
     events: list[Event] = Field(default_factory=list)
 
 
+def is_integrity_failure(gate: GateEvidence) -> bool:
+    """Whether nothing may go on after this gate."""
+    return gate.kind is Kind.INTEGRITY and gate.result is Result.FAIL
+
+
 B = TypeVar("B", "SpanEvidence", "Evidence")
 
 

@@ -62,6 +62,7 @@ class TraceRecorder:
         evidence: the record to go on from, such as that of a worker that died; a blank one by default.
         remote: the parent that the environment names.
         waivers: what may be passed by although its gate failed.
+        partial: phases were deselected, so that this run does not complete the trace.
         clock: nanoseconds since the epoch.
     """
 
@@ -72,6 +73,7 @@ class TraceRecorder:
         *,
         remote: Remote | None = None,
         waivers: Waivers | None = None,
+        partial: bool = False,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.plan, self.remote, self.waivers = plan, remote, waivers or Waivers()
@@ -80,7 +82,7 @@ class TraceRecorder:
         self._clock = clock
         moments = (moment for span in spans for moment in (span.started_at, span.ended_at) if moment)
         self._last_time = max(moments, default=0)
-        self._partial = any(span.blocked_reason == rules.DESELECTED for span in spans)
+        self.partial = partial or any(span.blocked_reason == rules.DESELECTED for span in spans)
         self._last_raised: BaseException | None = None
         self._listeners: list[Listener] = []
         self._troubles: dict[str, list[Trouble]] = {}
@@ -140,13 +142,13 @@ class TraceRecorder:
             span.otel_span_id = new_span_id()
             for gate in span.gates:
                 gate.otel_span_id = new_span_id()
-        self._partial = self._partial or (deselected and not joined)
+        self.partial = self.partial or (deselected and not joined)
         self.evidence.spans[self._position[phase_id]] = span
         self._totals.count(self._position[phase_id])
 
     def leave_out(self, phase_id: str) -> None:
         """A phase was deselected and nothing proves it: this run does not complete the trace, another may."""
-        self._partial = True
+        self.partial = True
         self.span(phase_id).blocked_reason = rules.DESELECTED
 
     def start(self) -> None:
@@ -156,8 +158,11 @@ class TraceRecorder:
         self._follow()
         self._tell(Change.TRACE_STARTED)
 
-    def finish(self) -> None:
-        """The session is over: what has not ended did not start, or was interrupted."""
+    def finish(self, left: Outcome = rules.NEVER_REACHED) -> None:
+        """The session is over: what has not ended did not start, or was interrupted.
+
+        ``left`` is why a phase did not start that no other phase kept from it. The trace ends with its last phase.
+        """
         for phase in self.plan.phases:
             if self.span(phase.id).status is Status.IN_PROGRESS:
                 self.add_trouble(phase.id, rules.CUT_OFF)
@@ -165,12 +170,12 @@ class TraceRecorder:
         for phase in self.plan.phases:
             span = self.span(phase.id)
             if span.status is Status.NOT_STARTED and span.blocked_reason is None:
-                self._settle(phase.id, rules.upstream_block(self.plan, self.evidence, phase.id) or rules.NEVER_REACHED)
-        self._follow(finished=not self._partial)
-        left = any(span.status is Status.NOT_STARTED for span in self.evidence.spans)
-        if self.evidence.status is not Status.IN_PROGRESS or not (self._partial and left):
-            ends = (span.ended_at for span in self.evidence.spans if span.ended_at)  # other machines have other clocks
-            self.evidence.ended_at = max(self.now(), *ends, 0)
+                self._settle(phase.id, rules.upstream_block(self.plan, self.evidence, phase.id) or left)
+        self._follow(finished=not self.partial)
+        waiting = any(span.status is Status.NOT_STARTED for span in self.evidence.spans)
+        if self.evidence.status is not Status.IN_PROGRESS or not (self.partial and waiting):
+            ends = [span.ended_at for span in self.evidence.spans if span.ended_at]
+            self.evidence.ended_at = max([self.evidence.started_at or self.now(), *ends])
         self._tell(Change.TRACE_ENDED)
 
     # A phase
@@ -198,7 +203,7 @@ class TraceRecorder:
         """A phase that had ended is not over: its span was written, so that what comes is said by another one."""
         span = self.span(phase_id)
         remember_attempt(span, span, self.now())
-        span.otel_span_id, span.status = new_span_id(), Status.IN_PROGRESS
+        span.otel_span_id, span.status, span.reused = new_span_id(), Status.IN_PROGRESS, False
 
     def hold_phase(self, phase_id: str, outcome: Outcome) -> None:
         """A phase does not start."""
@@ -213,9 +218,9 @@ class TraceRecorder:
             self.add_trouble(phase_id, outcome.as_trouble())
         return outcome
 
-    def end_phase(self, phase_id: str) -> None:
-        """A phase's test is over, teardown included."""
-        self._settle(phase_id, self.outcome(phase_id))
+    def end_phase(self, phase_id: str, moment: int | None = None) -> None:
+        """A phase's test is over, teardown included, since a ``moment`` or now."""
+        self._settle(phase_id, self.outcome(phase_id), moment)
         self._announce(Change.PHASE_ENDED, phase_id)
 
     def add_event(self, phase_id: str, name: str, attributes: Attributes | None = None) -> None:
@@ -316,11 +321,11 @@ class TraceRecorder:
             setattr(program, name, value)
         self._tell(Change.NOTED, self.span(phase_id))
 
-    def _settle(self, phase_id: str, outcome: Outcome) -> None:
+    def _settle(self, phase_id: str, outcome: Outcome, moment: int | None = None) -> None:
         span = self.span(phase_id)
         _apply(outcome, span)
         if span.started_at is not None:
-            span.ended_at = self.now()
+            span.ended_at = moment or self.now()
         self._totals.count(self._position[phase_id])
 
     def _follow(self, *, finished: bool = False) -> None:

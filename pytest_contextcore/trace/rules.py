@@ -5,7 +5,7 @@ Pure functions of the plan and the evidence; nothing here reads a clock, a file 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
@@ -13,7 +13,17 @@ from typing import NamedTuple
 from ..ids import short_id
 from ..plan.model import Kind, Plan, fill
 from ..span import ErrorType
-from .evidence import Attributes, Condition, Evidence, EvidenceItem, GateEvidence, Result, SpanEvidence, Status
+from .evidence import (
+    Attributes,
+    Condition,
+    Evidence,
+    EvidenceItem,
+    GateEvidence,
+    Result,
+    SpanEvidence,
+    Status,
+    is_integrity_failure,
+)
 
 DESELECTED = "deselected in this run"
 """The reason of a phase that was not selected and that nothing proves."""
@@ -61,6 +71,11 @@ CUT_OFF = Trouble("interrupted before its end", "run the phase again", ErrorType
 """Why a phase failed that runs when the session ends."""
 
 NEVER_REACHED = Outcome(Status.NOT_STARTED, "the session ended before this phase", "run the suite again")
+NEVER_RUN = Outcome(
+    Status.NOT_STARTED,
+    "its test was selected but never run: a plugin or conftest.py dropped it, or ran it elsewhere",
+    "look for the plugin or conftest.py that changes which tests run, then run the suite again",
+)
 
 
 def good_gates(span: SpanEvidence) -> int:
@@ -94,7 +109,21 @@ def also_failed(span: SpanEvidence) -> str:
 
 def is_final(span: SpanEvidence) -> bool:
     """Whether an integrity gate of the phase has failed: no plugin may run it again."""
-    return any(gate.kind is Kind.INTEGRITY and gate.result is Result.FAIL for gate in span.gates)
+    return any(map(is_integrity_failure, span.gates))
+
+
+def standing_failure(plan: Plan, evidence: Evidence, selected: Collection[str]) -> tuple[str, str] | None:
+    """A phase that is not ``selected`` and whose integrity gate failed in an earlier run, and a selected one after it.
+
+    None if there are none: then nothing stands in the way of this selection. Both are short ids.
+    """
+    failed: str | None = None
+    for phase, span in zip(plan.phases, evidence.spans, strict=True):
+        if failed is not None and phase.id in selected:
+            return failed, phase.id
+        if failed is None and phase.id not in selected and is_final(span):
+            failed = phase.id
+    return None
 
 
 def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
@@ -134,6 +163,8 @@ def upstream_block(plan: Plan, evidence: Evidence, phase_id: str) -> Outcome | N
     name = f"{root.span_id} {root.phase}"
     if root.status in (Status.BLOCKED, Status.FAILED):
         reason = f"{name} is {root.status}: {root.blocked_reason}"
+    elif root.status is Status.NOT_STARTED and root.blocked_reason is None:
+        reason = f"{name} had not run before it: a plugin or conftest.py changes the order of tests"
     else:
         reason = f"{name} is not completed ({root.status})"
     return Outcome(Status.NOT_STARTED, reason, root.next_action or f"run {name} first", root.span_id)

@@ -9,7 +9,7 @@ import pytest
 
 from ..support.junit_file import JUnitFile
 from ..support.otlp_receiver import Receiver
-from ..support.plans import Suite
+from ..support.plans import WAREHOUSE, Suite
 from ..support.traces import FAILED, GOOD, HELD, gates, names, one, phase, run, sent, statuses, transform
 
 pytest.importorskip("xdist")
@@ -97,11 +97,16 @@ def test_a_phase_that_kills_its_worker_has_failed_and_is_run_once_even_if_reruns
 
 
 def test_a_crash_of_the_first_phase_leaves_the_truth_without_another_worker_too(suite: Suite, evidence: Read) -> None:
+    suite.plan(WAREHOUSE.replace('id = "P"\n', 'id = "P"\ndepends_on = []\n'))
     suite.replace("assert True", "__import__('os')._exit(9)")
     result = run(suite, "-n2", "--max-worker-restart=0")
     assert result.ret == 1
     assert statuses(evidence()) == {"E": "failed", "T": "not_started", "P": "not_started"}
     assert sum(" trace LOAD-7: " in line for line in result.outlines) == 1
+    assert "not_started" in result.stdout.str()
+    independent = phase(evidence(), "P")  # of the phase that crashed, but not of its worker
+    assert independent["blocked_reason"] == "the worker that ran this plan crashed in LOAD-7-E EXTRACT"
+    assert (independent["blocked_on_span_id"], independent["next_action"] is None) == ("LOAD-7-E", False)
 
 
 def test_a_crash_after_a_failed_gate_leaves_the_gate_failed(suite: Suite, evidence: Read) -> None:
