@@ -6,13 +6,14 @@ together, and when a finding only warns.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .findings import Finding, reason
+from .findings import Finding, clean, reason
 from .gates import (
     design,
     export,
@@ -47,6 +48,23 @@ class Threshold:
 
     percent: float = 80.0
     asked: bool = False
+
+    @classmethod
+    def read(cls, value: str | None) -> Threshold:
+        """Give the threshold that `--min-coverage` asks for, or the default.
+
+        Raises:
+            ValueError: it is no percentage. Coverage may exceed 100, but nobody can be asked for more.
+        """
+        if value is None:
+            return cls()
+        try:
+            percent = float(value)
+        except ValueError:
+            percent = math.nan
+        if not 0 <= percent <= 100:
+            raise ValueError(f"--min-coverage: {clean(repr(value))} is not a percentage from 0 to 100")
+        return cls(percent, asked=True)
 
 
 @dataclass(frozen=True, slots=True)

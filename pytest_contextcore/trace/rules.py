@@ -5,7 +5,7 @@ Pure functions of the plan and the evidence; nothing here reads a clock, a file 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
@@ -163,8 +163,14 @@ def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome
     return Outcome(Status.BLOCKED, f"definition of done not met: {said}", unmet[0][0].next_action)
 
 
-def conditions(plan: Plan, gates: Mapping[str, GateEvidence], values: Attributes) -> list[Condition]:
-    """The definition of done, condition by condition, with what is missing; gates by their full ids."""
+def conditions(
+    plan: Plan, spans: Sequence[SpanEvidence], gates: Mapping[str, GateEvidence], values: Attributes
+) -> list[Condition]:
+    """The definition of done, condition by condition, with what is missing; gates by their full ids.
+
+    Gates that passed prove nothing where their phase was stopped after them.
+    """
+    stopped = {span.span_id: span.status for span in spans if span.status in (Status.BLOCKED, Status.FAILED)}
     found = []
     for done in plan.trace.definition_of_done:
         results = {name: gates[f"{plan.trace.id}-{name}"].result for name in done.gates}
@@ -172,7 +178,10 @@ def conditions(plan: Plan, gates: Mapping[str, GateEvidence], values: Attributes
         unchecked = [f"gate {name}: {result}" for name, result in results.items() if result is Result.NOT_CHECKED]
         expected = done.attributes.items()
         wrong = [(name, value) for name, value in expected if name in values and values[name] != value]
+        phases = dict.fromkeys(name.rpartition("-")[0] for name in done.gates if not (failed or unchecked))
+        halted = [(id_, stopped[span]) for id_ in phases if (span := plan.span_id(id_)) in stopped]
         broken = [*failed, *(f"{name}: observed {values[name]!r}, expected {value!r}" for name, value in wrong)]
+        broken += [f"phase {id_}: {status}" for id_, status in halted]
         unknown = [(name, value) for name, value in expected if name not in values]
         open_ = [*unchecked, *(f"{name}: observed nothing, expected {value!r}" for name, value in unknown)]
         found.append(
@@ -194,6 +203,20 @@ def next_action(plan: Plan, phase_id: str, gate_id: str, evidence: Iterable[Evid
     for item in evidence:
         refs.setdefault(item.type, []).append(item.ref)
     return fill(planned.next_action, refs)
+
+
+def drift(plan: Plan, evidence: Evidence, phase_id: str, values: Attributes) -> Iterator[Attributes]:
+    """The attributes of an event for each ``input.…`` value of a phase that its closest upstream observed otherwise.
+
+    What a trace was given is the same in all of its phases; what came of it (``quality.…``, ``output.…``) need not be.
+    """
+    given = {name: value for name, value in values.items() if name.startswith("input.")}
+    upstreams = _all_upstreams(plan, phase_id) if given else set()
+    spans = {phase.id: span for phase, span in zip(plan.phases, evidence.spans, strict=True)} if given else {}
+    for name, after in given.items():
+        known = [span.attributes[name] for id_, span in spans.items() if id_ in upstreams and name in span.attributes]
+        if known and after not in (known[-1], spans[phase_id].attributes.get(name)):
+            yield {"drift.attribute": name, "drift.before": str(known[-1]), "drift.after": str(after)}
 
 
 def last_values(evidence: Evidence) -> Attributes:

@@ -395,6 +395,7 @@ def test_a_report_that_cannot_be_written_is_said_and_the_old_one_stands(
         ([".", "--min-coverage", ""], "'' is not a percentage"),
         ([".", "--min-coverage", "nan"], "'nan' is not a percentage"),
         ([".", "--min-coverage=-5"], "'-5' is not a percentage"),
+        ([".", "--min-coverage=100.1"], "'100.1' is not a percentage from 0 to 100"),
         ([".", "--format", "xml"], "'xml' is not one of 'text', 'json'"),
         ([".", "--report", ""], "--report: the value is empty"),
         ([".", "--source", "/nowhere/at/all"], "--source: there is no file or folder /nowhere/at/all"),
