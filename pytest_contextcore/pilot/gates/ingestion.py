@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 
 from ..documents import json_object
 from ..exported import Export
 from ..findings import Finding, Unreadable, shown
 from ..ingested import Feature, Ingestion, Mapping, Task
-from ..names import DIAGNOSTIC, INGESTION_STATE, REVIEW_CONFIG, SOURCE, TRACEABILITY
+from ..names import DIAGNOSTIC, FORENSICS, INGESTION_STATE, REVIEW_CONFIG, SOURCE, TRACEABILITY
 from ..nodes import Node
 from ..recorded import inside, project_path
 from ..workspace import Workspace
 from . import compare_checksum, differs, gate, repeated
 
 THRESHOLD = 40  # above it the route is artisan, and `route_margin` is the distance to it
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
 _ROUNDING = 0.05  # scores are stated with up to one decimal
 
 
@@ -198,8 +202,9 @@ def _read(
 # -- S4-G2 -----------------------------------------------------------------------------------------------------------
 @gate
 def source(ws: Workspace) -> Iterator[Finding]:
-    """S4-G2: the seeds were made from this source manifest and this export."""
+    """S4-G2: the seeds were made from this source manifest and this export, by the last ingestion that was run."""
     export, ingestion = Export.load(ws), Ingestion.load(ws)
+    yield from _outdated(ws, ingestion)
     digest = ws.digest(SOURCE)
     for seed in (ingestion.seed, ingestion.enriched):
         stated = seed.get("source_checksum")
@@ -216,6 +221,35 @@ def source(ws: Workspace) -> Iterator[Finding]:
     verified = evidence.get("source_checksum_verified")
     if verified.given and not verified.flag():
         yield differs(verified, "ingestion could not verify the source checksum", True, "checksum_mismatch")
+
+
+def _outdated(ws: Workspace, ingestion: Ingestion) -> Iterator[Finding]:
+    """Find a failure report: the last ingestion failed, and the seed is an older one unless it states a later time."""
+    if not ws.occupied(FORENSICS):
+        return
+    failed = max(_times(json_object(ws, FORENSICS).value), default=None)
+    made = max((time for value in ingestion.seed.object().values() for time in _time(value)), default=None)
+    if failed is None or made is None or made <= failed:
+        message = f"plan ingestion failed, and {ingestion.seed_path} is not from a later run"
+        told = f"failed {failed or 'at no stated time'}, seed {made or 'of no stated time'}"
+        yield Finding(FORENSICS, message, told, "a later seed, or no failure", "failed_ingestion", ingestion.seed_path)
+
+
+def _times(value: object) -> Iterator[datetime]:
+    """Walk all times in a document."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _times(item)
+    else:
+        yield from _time(value)
+
+
+def _time(value: object) -> Iterator[datetime]:
+    """Give a value's time, if it is one; without a zone it is UTC."""
+    if isinstance(value, str) and _TIME.match(value):
+        with suppress(ValueError):
+            time = datetime.fromisoformat(value)
+            yield time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def context_files(ws: Workspace, section: Node) -> Iterator[Finding]:
