@@ -57,6 +57,8 @@ def test_export_contract(phase: Phase, workspace: Workspace, turn: Turn, pytestc
         report.require(gate, export.coverage(workspace, min_coverage(pytestconfig), scan))
     with phase.gate("G2") as gate:
         report.require(gate, export.onboarding(workspace))
+    with phase.gate("G3") as gate:
+        report.require(gate, export.own_provenance(workspace))
     turn.hand_on(handoffs.ExportHandoff)
 
 
@@ -72,6 +74,8 @@ def test_contract_integrity(phase: Phase, workspace: Workspace, turn: Turn) -> N
         report.require(gate, integrity.schema(workspace))
     with phase.gate("G2") as gate:
         report.require(gate, integrity.ingestion_provenance(workspace))
+    with phase.gate("G3") as gate:
+        report.require(gate, integrity.unexported(workspace))
     turn.hand_on(handoffs.IntegrityHandoff)
 
 
@@ -97,6 +101,7 @@ def test_routing_decision(phase: Phase, workspace: Workspace, turn: Turn) -> Non
     turn.take_over(handoffs.IngestionHandoff)
     with phase.gate("G1") as gate:
         turn.step("route")
+        gate.evidence("route_reasoning", ref=routing.reasoning(workspace) or "none")
         report.require(gate, routing.route(workspace))
     with phase.gate("G2") as gate:
         override = routing.override(workspace)
@@ -159,6 +164,10 @@ def test_review_calibrate(phase: Phase, workspace: Workspace, turn: Turn) -> Non
         turn.step("review")
         for severity, count in review.counts(workspace).items():
             gate.evidence("review_findings", ref=f"{count} {severity.lower()}")
+        reviewed, reviewers = review.reviewers(workspace)
+        gate.evidence("reviewed", ref=reviewed)
+        for name in reviewers:
+            gate.evidence("reviewer", ref=name)
         report.require(gate, review.blocking(workspace))
     with phase.gate("G2") as gate:
         report.require(gate, review.triaged(workspace))
@@ -177,4 +186,6 @@ def test_finalize_verify(phase: Phase, workspace: Workspace, turn: Turn) -> None
     with phase.gate("G2") as gate:
         report.rollup(gate, workspace)
         report.require(gate, finalize.checksums(workspace))
+    with phase.gate("G3") as gate:
+        report.require(gate, finalize.existing(workspace))
     turn.hand_on(None)

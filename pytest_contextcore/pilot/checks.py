@@ -110,10 +110,12 @@ CHECKS: dict[str, Check] = {
     "S2-G1": Check(export.files),
     "S2-C1": Check(export.coverage, takes_threshold=True),
     "S2-G2": Check(export.onboarding),
+    "S2-G3": Check(export.own_provenance),
     "S3-C1": Check(integrity.mapping),
     "S3-C2": Check(integrity.checksums),
     "S3-G1": Check(integrity.schema),
     "S3-G2": Check(integrity.ingestion_provenance, _no_ingestion),
+    "S3-G3": Check(integrity.unexported),
     "S4-C1": Check(ingestion.parity),
     "S4-G1": Check(ingestion.score),
     "S4-G2": Check(ingestion.source),
@@ -134,6 +136,7 @@ CHECKS: dict[str, Check] = {
     "S10-C1": Check(finalize.reconciliation),
     "S10-G1": Check(finalize.report),
     "S10-G2": Check(finalize.checksums),
+    "S10-G3": Check(finalize.existing),
 }
 
 

@@ -118,7 +118,8 @@ def test_each_fault_is_caught_first_by_the_gate_that_is_responsible(
 def test_each_good_variant_is_clean_also_to_the_advisory_gates(variant: str, base: Base, memo: Memo) -> None:
     root = base(variant)
     assert phases.stopped(root, memo) == ("", [])
-    assert [finding for gate in phases.ADVISORY.values() for finding in gate(Workspace(root, memo=memo)) or []] == []
+    advisory = [gate for name, gate in phases.ADVISORY.items() if name != "S10-G3"]  # they hold nothing that existed
+    assert [finding for gate in advisory for finding in gate(Workspace(root, memo=memo)) or []] == []
     assert finalize.rollup(Workspace(root, memo=memo)).missing == ()
     assert observe(Workspace(root, memo=memo), 10)["finalize_status"] == "complete"
 
@@ -178,11 +179,11 @@ def test_what_tests_and_reviews_reject_is_the_artifact_of_the_task(base: Base, t
 def test_review_findings_are_counted_by_severity_as_far_as_they_can_be_read(base: Base, tmp_path: Path) -> None:
     root = tmp_path / "w"
     shutil.copytree(base("with_harmless_marks"), root)
-    assert review.counts(Workspace(root)) == {"blocking": 0, "major": 1, "minor": 1, "other": 2}
+    assert review.counts(Workspace(root)) == {"blocking": 0, "major": 3, "minor": 1}
     edit(Files(root), "review:tasks.PI-002.issues", ["[BLOCKING] x", "[blocking] y", 4])
-    assert review.counts(Workspace(root)) == {"blocking": 2, "major": 1, "minor": 1, "other": 2}
+    assert review.counts(Workspace(root)) == {"blocking": 2, "major": 3, "minor": 1}
     shutil.rmtree(root)
-    assert review.counts(Workspace(root)) == dict.fromkeys(("blocking", "major", "minor", "other"), 0)
+    assert review.counts(Workspace(root)) == dict.fromkeys(("blocking", "major", "minor"), 0)
 
 
 def test_a_rollup_names_what_is_missing_in_its_chain_and_holds_the_rest(base: Base, tmp_path: Path) -> None:

@@ -162,13 +162,15 @@ def unmapped_features(ws: Workspace) -> Iterator[Finding]:
 # -- S4-G1 -----------------------------------------------------------------------------------------------------------
 @gate
 def score(ws: Workspace) -> Iterator[Finding]:
-    """S4-G1: the complexity is finite, between 0 and 100, and the same wherever it is stated."""
+    """S4-G1: the complexity is finite, in range, a mean of its dimensions, and the same wherever it is stated."""
     ingestion = Ingestion.load(ws)
     complexity = ingestion.seed.get("complexity")
     composite = complexity.get("composite").number()
     yield from _in_range(complexity.get("composite"))
     for _, dimension in complexity.get("dimensions").entries():
         yield from _in_range(dimension)
+    if ingestion.named_route == by_score(composite):  # else S5 says more: that the route contradicts the score
+        yield from implausible(ingestion)
     for seed in (lambda: ingestion.seed, lambda: ingestion.enriched):
         yield from _read(seed, ("complexity", "composite"), composite)
         yield from _read(seed, ("_ingestion_quality", "route_margin"), abs(composite - THRESHOLD), optional=True)
@@ -178,6 +180,24 @@ def score(ws: Workspace) -> Iterator[Finding]:
     yield from _read(diagnostic, (*signals, "route_margin"), abs(composite - THRESHOLD), optional=True)
     yield from _read(state, ("complexity_composite",), composite)
     yield from _read(config, ("_ingestion_metadata", "complexity_score"), composite)
+
+
+def by_score(composite: float) -> str:
+    """Give the route that follows from a score."""
+    return "artisan" if composite > THRESHOLD else "prime"
+
+
+def implausible(ingestion: Ingestion) -> Iterator[Finding]:
+    """Find a composite score that is no weighted mean of its dimensions: it lies outside of them."""
+    complexity = ingestion.seed.get("complexity")
+    composite, section = complexity.get("composite"), complexity.get("dimensions")
+    dimensions = [dimension.number() for _, dimension in section.entries()]
+    if not dimensions:
+        raise section.wrong("a score for each dimension")
+    low, high = min(dimensions), max(dimensions)
+    if not low - _ROUNDING <= composite.number() <= high + _ROUNDING:
+        message = f"{composite.at} is no mean of its dimensions"
+        yield differs(composite, message, f"from {shown(low)} to {shown(high)}", "score_implausible")
 
 
 def _in_range(node: Node) -> Iterator[Finding]:
