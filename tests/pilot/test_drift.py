@@ -149,6 +149,16 @@ def test_drift_is_two_values_in_the_trace_and_an_event_that_the_drift_query_is_a
     assert query.startswith('{ event:name = "drift.detected" }')
 
 
+def test_a_file_that_is_gone_is_a_change(pilot: Pilot, tmp_path: Path) -> None:
+    class Remover(Meddler):
+        def _meddle(self, when: str, here: bool) -> None:
+            if when == self._when and here:
+                self._path.unlink()
+
+    span = blocked_at(pilot("-q", plugins=[Remover("end", 6, tmp_path / "out" / "workspace" / SEED)]), 6)
+    assert f"{SEED} changed between S5 and S6 (observed: unreadable, the file is missing" in str(span["blocked_reason"])
+
+
 def test_at_the_very_end_a_change_is_no_kept_promise_either(pilot: Pilot, tmp_path: Path) -> None:
     """All gates of the condition have passed by then."""
     run = pilot("-q", plugins=[Meddler("end", 10, tmp_path / "out" / "workspace" / MANIFEST)])

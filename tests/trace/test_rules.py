@@ -138,3 +138,30 @@ def test_a_new_attempt_forgets_the_values_of_the_last_one(recorder: TraceRecorde
     assert recorder.evidence.attributes == {}
     complete(recorder, "T", row_count=3)
     assert recorder.evidence.attributes == {"quality.row_count": 3}
+
+
+def test_an_input_that_a_phase_observes_otherwise_than_its_upstream_is_drift(tmp_path: Path) -> None:
+    """Not what another branch observed, not what came of it, and not the same thing twice."""
+    graph = warehouse(tmp_path, WAREHOUSE.replace('id = "P"', 'id = "P"\ndepends_on = ["E"]'))
+    recorder = TraceRecorder(graph)
+    name, seen = "input.source_checksum", {"E": ["1"], "T": ["1", "2", "2"], "P": ["1"]}
+    for phase, values in seen.items():
+        recorder.begin_phase(phase, phase)
+        for value in values:
+            recorder.add_values(phase, {name: value, "quality.gap_count": int(value)})
+    found = {phase: [event.attributes for event in recorder.span(phase).events] for phase in seen}
+    drifted = {"drift.attribute": name, "drift.before": "1", "drift.after": "2"}
+    assert found == {"E": [], "T": [drifted], "P": []}
+
+
+def test_gates_that_passed_meet_no_condition_where_their_phase_was_stopped_after_them(recorder: TraceRecorder) -> None:
+    for phase in ("E", "T"):
+        complete(recorder, phase)
+    recorder.begin_phase("P", "P")
+    for gate in recorder.plan.by_id["P"].gates:
+        check(recorder, "P", gate.id)
+    recorder.add_trouble("P", REFUSED)
+    recorder.end_phase("P")
+    recorder.finish()
+    assert [done.missing for done in recorder.evidence.definition_of_done if not done.met] != []
+    assert any("phase P: blocked" in done.broken for done in recorder.evidence.definition_of_done)
