@@ -84,12 +84,13 @@ def is_final(span: SpanEvidence) -> bool:
 def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
     """How a phase ended. A failed integrity or required gate wins over whatever was raised after it."""
     failed = blocking_gates(span)
+    refused = next((trouble for trouble in troubles if trouble.blocks), None)
     if failed:
-        gate = failed[0]
-        return Outcome(Status.BLOCKED, f"{_short(span, gate)}: {headline(gate)}{also_failed(span)}", gate.next_action)
-    for trouble in troubles:
-        if trouble.blocks:
-            return Outcome(Status.BLOCKED, trouble.reason, trouble.next_action)
+        gate, besides = failed[0], f"; {refused.reason}" if refused else ""
+        reason = f"{_short(span, gate)}: {headline(gate)}{also_failed(span)}{besides}"
+        return Outcome(Status.BLOCKED, reason, gate.next_action)
+    if refused:
+        return Outcome(Status.BLOCKED, refused.reason, refused.next_action)
     if troubles:
         return Outcome(Status.FAILED, troubles[0].reason, troubles[0].next_action)
     unchecked = [_short(span, gate) for gate in span.gates if gate.result not in CHECKED]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_contextcore.commands.cli import main
 from pytest_contextcore.commands.queries import queries
+from pytest_contextcore.pilot import report
 from pytest_contextcore.pilot.embedded import Pipeline
+from pytest_contextcore.pilot.handoffs import WorkspaceHandoff
 from pytest_contextcore.pilot.steps import Steps
 from pytest_contextcore.pilot.turn import Turn
 
@@ -35,7 +38,7 @@ STEPS = dict(enumerate(Pipeline.STEPS[2:], 4))
 
 
 class Meddler:
-    """A plugin that adds a byte to a file: before a phase begins, in its step, or when its gates have been checked."""
+    """A plugin that adds a byte to a file: before a phase, in its step, behind its first gate, or behind the last."""
 
     def __init__(self, when: str, position: int, path: Path) -> None:
         self._when, self._position, self._path = when, position, path
@@ -53,12 +56,24 @@ class Meddler:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         patch = pytest.MonkeyPatch()
         session.config.add_cleanup(patch.undo)
-        run, hand_on = Steps.run, Turn.hand_on
+        run, hand_on, take_over, require = Steps.run, Turn.hand_on, Turn.take_over, report.require
+        here: list[int] = []
 
         def step(steps: Steps, name: str) -> bool:
             done = run(steps, name)
             self._meddle("step", name == STEPS.get(self._position))
             return done
+
+        def begin(turn: Turn, kind: type[WorkspaceHandoff]) -> None:
+            take_over(turn, kind)
+            here.append(turn._position)
+
+        def gate(*arguments: object) -> None:
+            first, here[:] = self._position in here, []
+            try:
+                require(*arguments)  # type: ignore[arg-type]
+            finally:
+                self._meddle("gates", first)
 
         def end(turn: Turn, kind: object) -> None:
             self._meddle("end", turn._position == self._position)
@@ -66,9 +81,11 @@ class Meddler:
 
         patch.setattr(Steps, "run", step)
         patch.setattr(Turn, "hand_on", end)
+        patch.setattr(Turn, "take_over", begin)
+        patch.setattr(report, "require", gate)
 
 
-def blocked_at(run: PilotRun, position: int) -> dict[str, object]:
+def blocked_at(run: PilotRun, position: int) -> dict[str, Any]:
     assert run.code == 1
     assert run.statuses == ["completed"] * (position - 1) + ["blocked"] + ["not_started"] * (10 - position)
     assert (run.evidence["status"], run.evidence["blocked_on_span_id"]) == ("blocked", f"PI-101-002-S{position}")
@@ -78,7 +95,7 @@ def blocked_at(run: PilotRun, position: int) -> dict[str, object]:
 HELD = [
     (when, position, file)
     for file, first in ((SOURCE, 4), (MANIFEST, 4), (CONTEXT, 4), (ONBOARDING, 4), (SEED, 5))
-    for position, when in itertools.product(range(first, 11), ("before", "step", "end"))
+    for position, when in itertools.product(range(first, 11), ("before", "step", "gates", "end"))
 ]
 OTHERS = [  # what later phases do not write to, either
     ("before", 2, SOURCE),
@@ -92,7 +109,9 @@ OTHERS = [  # what later phases do not write to, either
 ]
 
 
-@pytest.mark.parametrize(("when", "position", "file"), [*HELD, *OTHERS] if LONG else [*HELD[::10], *OTHERS[::3]])
+@pytest.mark.parametrize(
+    ("when", "position", "file"), [*HELD, *OTHERS] if LONG else [*HELD[::15], ("gates", 7, SOURCE), *OTHERS[::3]]
+)
 def test_a_change_blocks_where_it_is_first_seen_with_the_file_both_digests_and_the_phases(
     pilot: Pilot, tmp_path: Path, when: str, position: int, file: str
 ) -> None:
@@ -100,8 +119,9 @@ def test_a_change_blocks_where_it_is_first_seen_with_the_file_both_digests_and_t
     span = blocked_at(pilot("-q", plugins=[meddler]), position)
     between = f"{file} changed between S{position - 1} and S{position}"
     said = f"{between} (observed: {meddler.after}, expected: {meddler.before})"
-    assert said in str(span["blocked_reason"])
-    assert str(span["next_action"]).startswith(f"run PI-101-002-S{position - 1} again")
+    assert said in span["blocked_reason"]
+    failed = [gate for gate in span["gates"] if gate["result"] == "fail"]  # by its own reason, which comes first
+    assert failed or span["next_action"].startswith(f"run PI-101-002-S{position - 1} again")
 
 
 def test_a_later_step_that_rewrites_the_artifact_manifest_does_not_go_unseen(
@@ -114,7 +134,7 @@ def test_a_later_step_that_rewrites_the_artifact_manifest_does_not_go_unseen(
     span = blocked_at(run, 7)
     conditions = {done["condition"]: done["met"] for done in run.evidence["definition_of_done"]}
     assert conditions["no checksum/provenance breaks"] is False
-    assert [handoff["direction"] for handoff in span["handoffs"]] == ["validated", "rejected"]  # type: ignore[attr-defined]
+    assert [handoff["direction"] for handoff in span["handoffs"]] == ["validated", "rejected"]
     capsys.readouterr()
     assert main(["contract", "a2a-check-pipeline", str(root / "export"), "--format", "json"]) == 1
     assert json.loads(capsys.readouterr().out)["start_at"]["gate_id"] == "S3-C2"
@@ -156,7 +176,7 @@ def test_a_file_that_is_gone_is_a_change(pilot: Pilot, tmp_path: Path) -> None:
                 self._path.unlink()
 
     span = blocked_at(pilot("-q", plugins=[Remover("end", 6, tmp_path / "out" / "workspace" / SEED)]), 6)
-    assert f"{SEED} changed between S5 and S6 (observed: unreadable, the file is missing" in str(span["blocked_reason"])
+    assert f"{SEED} changed between S5 and S6 (observed: unreadable, the file is missing" in span["blocked_reason"]
 
 
 def test_at_the_very_end_a_change_is_no_kept_promise_either(pilot: Pilot, tmp_path: Path) -> None:

@@ -54,8 +54,19 @@ RAISED, REFUSED = Trouble("KeyError: 'x'", "mend it"), Trouble("Rows was not emi
         ((PASS, FAIL), RAISED, Status.BLOCKED, "C2: no"),
         ((FAIL, FAIL, FAIL), None, Status.BLOCKED, "C1: no (also failed: C2)"),
         ((), REFUSED, Status.BLOCKED, "Rows was not emitted"),
+        ((PASS, FAIL), REFUSED, Status.BLOCKED, "C2: no; Rows was not emitted"),
     ],
-    ids=["all", "not applicable", "advisory", "unchecked", "raised", "gate and raised", "integrity first", "handoff"],
+    ids=[
+        "all",
+        "not applicable",
+        "advisory",
+        "unchecked",
+        "raised",
+        "gate and raised",
+        "integrity first",
+        "handoff",
+        "both",
+    ],
 )
 def test_gates_and_what_was_raised_decide_a_phase(
     recorder: TraceRecorder, results: tuple[Result, ...], trouble: Trouble | None, status: Status, reason: str | None
