@@ -101,8 +101,8 @@ def test_routing_decision(phase: Phase, workspace: Workspace, turn: Turn) -> Non
     turn.take_over(handoffs.IngestionHandoff)
     with phase.gate("G1") as gate:
         turn.step("route")
-        gate.evidence("route_reasoning", ref=routing.reasoning(workspace) or "none")
         report.require(gate, routing.route(workspace))
+        gate.evidence("route_reasoning", ref=routing.reasoning(workspace) or "none")
     with phase.gate("G2") as gate:
         override = routing.override(workspace)
         if override is None:
@@ -181,6 +181,8 @@ def test_finalize_verify(phase: Phase, workspace: Workspace, turn: Turn) -> None
     with phase.gate("C1") as gate:
         turn.step("finalize")
         report.require(gate, finalize.reconciliation(workspace))
+        for artifact in finalize.assumed(workspace):
+            gate.evidence("assumed", ref=artifact, description="the artifact manifest says that it exists")
     with phase.gate("G1") as gate:
         report.require(gate, finalize.report(workspace))
     with phase.gate("G2") as gate:

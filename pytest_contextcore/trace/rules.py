@@ -17,6 +17,7 @@ from .evidence import Attributes, Condition, Evidence, EvidenceItem, GateEvidenc
 DESELECTED = "deselected in this run"
 """The reason of a phase that was not selected and that nothing proves."""
 
+_SHOWN = 20  # assumptions that stand in a condition's text
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
 GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 """Results of a gate that is as it should be: these are counted in reports."""
@@ -169,7 +170,8 @@ def conditions(
 ) -> list[Condition]:
     """The definition of done, condition by condition, with what is missing; gates by their full ids.
 
-    Gates that passed prove nothing where their phase was stopped after them.
+    Gates that passed prove nothing where their phase was stopped after them. What a gate took for granted, its evidence
+    of the type ``assumed``, stands in the condition's text.
     """
     stopped = {span.span_id: span.status for span in spans if span.status in (Status.BLOCKED, Status.FAILED)}
     found = []
@@ -185,9 +187,11 @@ def conditions(
         broken += [f"phase {id_}: {status}" for id_, status in halted]
         unknown = [(name, value) for name, value in expected if name not in values]
         open_ = [*unchecked, *(f"{name}: observed nothing, expected {value!r}" for name, value in unknown)]
-        found.append(
-            Condition(condition=done.condition, met=not (broken or open_), missing=[*broken, *open_], broken=broken)
-        )
+        items = [item for name in done.gates for item in gates[f"{plan.trace.id}-{name}"].evidence]
+        assumed = [item.ref for item in items if item.type == "assumed"]
+        more = f", and {len(assumed) - _SHOWN} more" if len(assumed) > _SHOWN else ""
+        text = f"{done.condition} (assumed: {', '.join(assumed[:_SHOWN])}{more})" if assumed else done.condition
+        found.append(Condition(condition=text, met=not (broken or open_), missing=[*broken, *open_], broken=broken))
     return found
 
 

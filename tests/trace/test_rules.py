@@ -6,7 +6,7 @@ import pytest
 
 from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.trace import rules
-from pytest_contextcore.trace.evidence import Input, Result, Status
+from pytest_contextcore.trace.evidence import EvidenceItem, Input, Result, Status
 from pytest_contextcore.trace.recorder import TraceRecorder
 from pytest_contextcore.trace.rules import Outcome, Trouble
 
@@ -163,6 +163,16 @@ def test_an_input_that_a_phase_observes_otherwise_than_its_upstream_is_drift(tmp
     found = {phase: [event.attributes for event in recorder.span(phase).events] for phase in seen}
     drifted = {"drift.attribute": name, "drift.before": "1", "drift.after": "2"}
     assert found == {"E": [], "T": [drifted], "P": []}
+
+
+def test_what_a_gate_took_for_granted_stands_in_the_text_of_its_condition(recorder: TraceRecorder) -> None:
+    recorder.begin_phase("P", "P")
+    for number in range(22):
+        recorder.add_finding("P", "C1", EvidenceItem(type="assumed", ref=f"a{number}"))
+    recorder.finish()
+    (done,) = recorder.evidence.definition_of_done
+    assert done.condition.startswith("every row arrived (assumed: a0, a1, ")
+    assert done.condition.endswith("a19, and 2 more)")
 
 
 def test_gates_that_passed_meet_no_condition_where_their_phase_was_stopped_after_them(recorder: TraceRecorder) -> None:

@@ -156,6 +156,16 @@ def _measures(ws: Workspace, node: Node, path: str) -> Iterator[Finding]:
             yield differs(lines, f"{lines.at} is not the number of lines of {path}", now, "size_mismatch", path)
 
 
+def assumed(ws: Workspace) -> list[str]:
+    """List the required artifacts that exist on the manifest's word only; none if it cannot be read."""
+    unseen = {finding.ref for finding in existing(ws)}
+    try:
+        artifacts = [artifact for artifact in Export.load(ws).artifacts if artifact.status == "exists"]
+        return [artifact.id for artifact in artifacts if artifact.priority == "required" and artifact.id in unseen]
+    except Unreadable:
+        return []
+
+
 @gate
 def existing(ws: Workspace) -> Iterator[Finding]:
     """S10-G3 (advisory): artifacts that the manifest says exist, at a path where the workspace has none."""
