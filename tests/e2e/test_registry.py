@@ -116,7 +116,9 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Found:
             (folder / name).mkdir()
             (folder / name / "plan.toml").write_text(timed.replace('"LOAD-7"', f'"{name}"'))
             received = "    rows = phase.receive(Rows)\n"
-            hangs = PASSING.replace(received, f"{received}    {hang}\n")
+            drifts = "    phase.record(source_checksum='2')\n"
+            hangs = PASSING.replace(received, f"{received}{drifts}    {hang}\n")
+            hangs = hangs.replace("    phase.handoff(", "    phase.record(source_checksum='1')\n    phase.handoff(")
             (folder / name / f"test_{name}.py").write_text(f"import os, threading\n{hangs}")
         assert _pytest("--reruns=1", "test_load.py", "test_other.py", "hanging") == 1
         assert _pytest("-k", "test_transform", "test_load.py") == 0  # the first phase is reused
