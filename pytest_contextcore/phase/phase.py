@@ -192,6 +192,8 @@ class Phase:
     def receive(self, kind: type[H]) -> H:
         """Take over what an earlier phase handed on: event ``handoff.validated``.
 
+        Receive it again to validate it once more; only a refusal is recorded then.
+
         Raises:
             HandoffRefused: it was not emitted, is malformed, or no longer holds (event ``handoff.rejected``); the phase
                 is blocked.
@@ -207,7 +209,12 @@ class Phase:
                 self._phase_id, Trouble(reason, refused.next_action, ErrorType.HANDOFF_REFUSED, blocks=True)
             )
             raise
-        self._record_handoff(name, "validated", emitted.digest if emitted else "")
+        digest = emitted.digest if emitted else ""
+        if (
+            HandoffRecord(name=name, direction="validated", digest=digest)
+            not in self._recorder.span(self._phase_id).handoffs
+        ):
+            self._record_handoff(name, "validated", digest)
         return handoff
 
     def _record_handoff(

@@ -94,7 +94,7 @@ def _errors(kind: str, data: bytes, path: Path) -> list[Fault]:
 def _toml(data: bytes) -> Any:
     """A TOML document in JSON's types."""
     try:
-        return _plain(tomllib.loads(decode(data)), 0)
+        return _plain(tomllib.loads(decode(data).removeprefix("\ufeff")), 0)
     except Malformed:
         raise
     except ValueError as error:  # TOML's own error is one, as is a number of 5,000 digits

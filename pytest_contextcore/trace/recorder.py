@@ -229,6 +229,8 @@ class TraceRecorder:
 
     def add_values(self, phase_id: str, values: Attributes) -> None:
         """A phase observed values of declared attributes."""
+        for attributes in rules.drift(self.plan, self.evidence, phase_id, values):
+            self.add_event(phase_id, "drift.detected", attributes)
         self.span(phase_id).attributes.update(values)
 
     def add_handoff(self, phase_id: str, record: HandoffRecord, reason: str | None = None) -> None:
@@ -331,7 +333,7 @@ class TraceRecorder:
     def _follow(self, *, finished: bool = False) -> None:
         """Bring definition of done, values and status of the trace up to date."""
         evidence, values = self.evidence, self._totals.values()
-        evidence.definition_of_done = rules.conditions(self.plan, self._totals.gates, values)
+        evidence.definition_of_done = rules.conditions(self.plan, evidence.spans, self._totals.gates, values)
         if evidence.started_at is not None:
             evidence.attributes = {name: value for name, value in values.items() if name.startswith(RECORDABLE)}
             _apply(rules.parent_outcome(self.plan, evidence, finished=finished), evidence)

@@ -5,7 +5,7 @@ Pure functions of the plan and the evidence; nothing here reads a clock, a file 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from .evidence import (
 DESELECTED = "deselected in this run"
 """The reason of a phase that was not selected and that nothing proves."""
 
+_SHOWN = 20  # assumptions that stand in a condition's text
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
 GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 """Results of a gate that is as it should be: these are counted in reports."""
@@ -129,11 +130,12 @@ def standing_failure(plan: Plan, evidence: Evidence, selected: Collection[str]) 
 def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
     """How a phase ended. A failed integrity or required gate wins over whatever was raised after it."""
     failed = blocking_gates(span)
+    refused = next((trouble for trouble in troubles if trouble.blocks), None)
     if failed:
-        gate = failed[0]
-        reason = f"{_short(span, gate)}: {headline(gate)}{also_failed(span)}"
+        gate, besides = failed[0], f"; {refused.reason}" if refused else ""
+        reason = f"{_short(span, gate)}: {headline(gate)}{also_failed(span)}{besides}"
         return Outcome(Status.BLOCKED, reason, gate.next_action, error_type=ErrorType.GATE_FAILED)
-    trouble = next((trouble for trouble in troubles if trouble.blocks), next(iter(troubles), None))
+    trouble = refused or next(iter(troubles), None)
     if trouble is not None:
         status = Status.BLOCKED if trouble.blocks else Status.FAILED
         return Outcome(status, trouble.reason, trouble.next_action, error_type=trouble.error_type)
@@ -213,8 +215,15 @@ def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome
     return Outcome(Status.BLOCKED, reason, unmet[0][0].next_action, error_type=error_type)
 
 
-def conditions(plan: Plan, gates: Mapping[str, GateEvidence], values: Attributes) -> list[Condition]:
-    """The definition of done, condition by condition, with what is missing; gates by their full ids."""
+def conditions(
+    plan: Plan, spans: Sequence[SpanEvidence], gates: Mapping[str, GateEvidence], values: Attributes
+) -> list[Condition]:
+    """The definition of done, condition by condition, with what is missing; gates by their full ids.
+
+    Gates that passed prove nothing where their phase was stopped after them. What a gate took for granted, its evidence
+    of the type ``assumed``, stands in the condition's text.
+    """
+    stopped = {span.span_id: span.status for span in spans if span.status in (Status.BLOCKED, Status.FAILED)}
     found = []
     for done in plan.trace.definition_of_done:
         results = {name: gates[f"{plan.trace.id}-{name}"].result for name in done.gates}
@@ -222,12 +231,17 @@ def conditions(plan: Plan, gates: Mapping[str, GateEvidence], values: Attributes
         unchecked = [f"gate {name}: {result}" for name, result in results.items() if result is Result.NOT_CHECKED]
         expected = done.attributes.items()
         wrong = [(name, value) for name, value in expected if name in values and values[name] != value]
+        phases = dict.fromkeys(name.rpartition("-")[0] for name in done.gates if not (failed or unchecked))
+        halted = [(id_, stopped[span]) for id_ in phases if (span := plan.span_id(id_)) in stopped]
         broken = [*failed, *(f"{name}: observed {values[name]!r}, expected {value!r}" for name, value in wrong)]
+        broken += [f"phase {id_}: {status}" for id_, status in halted]
         unknown = [(name, value) for name, value in expected if name not in values]
         open_ = [*unchecked, *(f"{name}: observed nothing, expected {value!r}" for name, value in unknown)]
-        found.append(
-            Condition(condition=done.condition, met=not (broken or open_), missing=[*broken, *open_], broken=broken)
-        )
+        items = [item for name in done.gates for item in gates[f"{plan.trace.id}-{name}"].evidence]
+        assumed = [item.ref for item in items if item.type == "assumed"]
+        more = f", and {len(assumed) - _SHOWN} more" if len(assumed) > _SHOWN else ""
+        text = f"{done.condition} (assumed: {', '.join(assumed[:_SHOWN])}{more})" if assumed else done.condition
+        found.append(Condition(condition=text, met=not (broken or open_), missing=[*broken, *open_], broken=broken))
     return found
 
 
@@ -244,6 +258,20 @@ def next_action(plan: Plan, phase_id: str, gate_id: str, evidence: Iterable[Evid
     for item in evidence:
         refs.setdefault(item.type, []).append(item.ref)
     return fill(planned.next_action, refs)
+
+
+def drift(plan: Plan, evidence: Evidence, phase_id: str, values: Attributes) -> Iterator[Attributes]:
+    """The attributes of an event for each ``input.…`` value of a phase that its closest upstream observed otherwise.
+
+    What a trace was given is the same in all of its phases; what came of it (``quality.…``, ``output.…``) need not be.
+    """
+    given = {name: value for name, value in values.items() if name.startswith("input.")}
+    upstreams = _all_upstreams(plan, phase_id) if given else set()
+    spans = {phase.id: span for phase, span in zip(plan.phases, evidence.spans, strict=True)} if given else {}
+    for name, after in given.items():
+        known = [span.attributes[name] for id_, span in spans.items() if id_ in upstreams and name in span.attributes]
+        if known and after not in (known[-1], spans[phase_id].attributes.get(name)):
+            yield {"drift.attribute": name, "drift.before": str(known[-1]), "drift.after": str(after)}
 
 
 def last_values(evidence: Evidence) -> Attributes:

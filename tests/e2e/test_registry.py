@@ -139,7 +139,9 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> list[ResourceSpans]:
             (folder / name).mkdir()
             (folder / name / "plan.toml").write_text(timed.replace('"LOAD-7"', f'"{name}"'))
             received = "    rows = phase.receive(Rows)\n"
-            stops = PASSING.replace(received, f"{received}    {stop}\n    return\n")
+            drifts = "    phase.record(source_checksum='2')\n"
+            stops = PASSING.replace(received, f"{received}{drifts}    {stop}\n    return\n")
+            stops = stops.replace("    phase.handoff(", "    phase.record(source_checksum='1')\n    phase.handoff(")
             (folder / name / f"test_{name}.py").write_text(f"import os, threading\n{stops}")
         assert _pytest("--reruns=1", "test_load.py", "hanging", "failing", "raising") == 1
         assert _pytest("-n1", "test_other.py") == 1
