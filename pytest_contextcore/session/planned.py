@@ -23,6 +23,7 @@ from .items import PhaseItem, ReusedWords, make_phase, phase_of
 from .lock import hold
 from .phase_hooks import PhaseHooks
 from .run import PlanRun
+from .secrets import SecretsInReports
 from .selection import fingerprints_of, select
 from .shared import Services, services
 from .traced import Link, start
@@ -52,6 +53,7 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found],
     for run in shared.runs:
         for listener in listeners:
             run.recorder.subscribe(listener)
+    config.pluginmanager.register(SecretsInReports(), "contextcore-secrets")
     traced = start(config, link)
     traced.around.phases = PhaseHooks(config.pluginmanager)
     traced.close = close_plans
