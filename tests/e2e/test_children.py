@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -86,6 +87,7 @@ def test_spans_of_programs_stand_below_the_programs_in_the_one_trace(
 ) -> None:
     monkeypatch.setenv("DEPLOY_TOKEN", "s3cr3t-of-the-shop")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "argument=s3cr3t-of-the-shop")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
     suite = programs(
         'assert app(phase, "ignores").returncode == 0',
         'assert app(phase, "honours", "2").stderr == ""',
@@ -138,6 +140,37 @@ def test_without_a_collector_they_wait_in_spools_and_a_killed_program_loses_only
         assert len({span.trace_id for span in receiver.spans}) == 1
     assert {"killed 0", "killed 1", "killed 2", "ignores", "ignores 0"} < set(found)
     assert len(found) == OURS + 2 + 5
+
+
+FORGES = """
+import json, os, signal, urllib.request
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+evidence = json.load(open("out/LOAD-7.json"))
+request = TracesData()
+request.resource_spans.add().scope_spans.add().spans.add(
+    name="forged",
+    trace_id=bytes.fromhex(evidence["otel_trace_id"]),
+    span_id=bytes.fromhex(evidence["spans"][0]["otel_span_id"]),
+)
+urllib.request.urlopen(os.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], request.SerializeToString())
+os.kill(os.getppid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_program_says_of_our_spans_is_not_believed_after_a_kill(
+    programs: Callable[..., Suite], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
+    suite = programs('phase.run([sys.executable, "forges.py"])')
+    (suite.pytester.path / "forges.py").write_text(FORGES, encoding="utf-8")
+    assert suite.run().ret == -signal.SIGKILL
+    files = map(str, (suite.pytester.path / "out" / "spool").glob("*.otlp"))
+    with Receiver() as receiver:
+        replay = [sys.executable, "-m", "pytest_contextcore", "replay", *files, "--endpoint", receiver.http_endpoint]
+        assert suite.pytester.run(*replay).ret == 0
+        found = {span.name: span.status.message for span in receiver.spans}
+    assert found["forged"] == ""
+    assert found["LOAD-7-E EXTRACT"].startswith("interrupted")
 
 
 def test_a_program_that_floods_is_cut_off_and_told_so_and_one_line_says_how_much(
