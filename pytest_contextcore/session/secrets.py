@@ -21,7 +21,7 @@ class SecretsInReports:
 
 
 def without_secrets(report: pytest.TestReport) -> None:
-    """Hide secrets in a report: captured output, properties, traceback.
+    """Hide secrets in a report: captured output, properties, reasons, traceback.
 
     A traceback that shows one becomes plain text; it then has no colours.
     """
@@ -29,6 +29,8 @@ def without_secrets(report: pytest.TestReport) -> None:
     report.user_properties = [
         (name, hide(value) if isinstance(value, str) else value) for name, value in report.user_properties
     ]
+    if hasattr(report, "wasxfail"):
+        report.wasxfail = hide(str(report.wasxfail))
     if isinstance(report.longrepr, tuple):
         path, line, why = report.longrepr
         report.longrepr = (path, line, hide(why))
