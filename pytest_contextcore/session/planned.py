@@ -49,11 +49,11 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found],
             hold(config, shared.context.out, trace_id, joined=phase.run.recorder.evidence.joined)
         if config.stash[KEY].resume:
             config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
+    config.pluginmanager.register(SecretsInReports(), "contextcore-secrets")
     listeners = open_progress(config).listeners if link is None else [link.tell_of_gate]
     for run in shared.runs:
         for listener in listeners:
             run.recorder.subscribe(listener)
-    config.pluginmanager.register(SecretsInReports(), "contextcore-secrets")
     traced = start(config, link)
     traced.around.phases = PhaseHooks(config.pluginmanager)
     traced.close = close_plans
