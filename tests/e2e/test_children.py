@@ -177,8 +177,12 @@ def test_a_program_that_floods_is_cut_off_and_told_so_and_one_line_says_how_much
     programs: Callable[..., Suite], exporting: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(children, "MAX_SPANS", 100)
+    for name, setting in exporting.environ("grpc").items():  # ours go on by gRPC; what programs send is asked for
+        monkeypatch.setenv(name, setting)
     body = 'done = app(phase, "floods", "2000")\n        assert done.returncode == 0, done.stderr'
-    result = programs(body).here()
+    suite = programs(body)
+    suite.pytester.makeini("[pytest]\ncontextcore_children = on\n")
+    result = suite.here()
     assert result.ret == 0
     assert len(exporting.spans) == OURS + 1 + 100
     (said,) = [line for line in result.outlines if "refused" in line]
