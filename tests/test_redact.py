@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
-from pytest_contextcore.redact import redact, shown_id
+from pytest_contextcore import redact as module
+from pytest_contextcore.redact import keep_secret, keep_secrets_of, redact, shown_id
+
+
+@pytest.fixture(autouse=True)
+def _told_nothing_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_told", set())
 
 
 @pytest.mark.parametrize(
@@ -49,3 +58,24 @@ def test_ids_of_tests_that_differ_only_in_a_secret_stay_distinct(monkeypatch: py
 @pytest.mark.parametrize("name", ["t.py::test_x", "t.py::test_x[a***b]", "t.py::test_x[" + "long" * 2_000 + "]"])
 def test_ids_without_a_secret_are_shown_as_they_are(name: str) -> None:
     assert shown_id(name) == name
+
+
+def test_what_is_told_is_hidden_from_then_on() -> None:
+    keep_secrets_of({"DEPLOY_TOKEN": "swordfish", "USER": "somebody", "SHORT_TOKEN": "on"})
+    assert redact("swordfish, somebody, on") == "***, somebody, on"
+    keep_secret("1234")
+    assert redact("pin 1234") == "pin ***"
+
+
+@pytest.mark.parametrize("value", ["", "123"])
+def test_what_would_blank_ordinary_words_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="cannot be hidden; it needs at least 4"):
+        keep_secret(value)
+
+
+@pytest.mark.parametrize("shown", [str, repr, json.dumps, quote, lambda text: text.replace("\n", "\n    ")])
+def test_a_secret_is_hidden_however_a_text_shows_it(shown: Callable[[str], str]) -> None:
+    secret = 'one "quoted" line\nother lïne \\ slash'
+    keep_secret(secret)
+    found = redact(f"<{shown(secret)}>")
+    assert not any(word in found for word in ("one", "quoted", "other", "slash"))

@@ -14,7 +14,7 @@ from ..files import digest_file
 from ..plan.assign import short_gate_id
 from ..plan.attributes import checked
 from ..reasons import assertion_reason, exception_reason, exception_type, location
-from ..redact import redact
+from ..redact import keep_secret, keep_secrets_of, redact
 from ..span import ErrorType, SpanData
 from ..spans.current import SpanContexts
 from ..trace.evidence import EvidenceItem, GateEvidence, HandoffRecord, Input, Result
@@ -70,8 +70,8 @@ class Gate:
             raise UnknownGate(f"gate {self.id} is checked twice; a gate is one check, so check it once")
         if self._recorder.is_sealed(self._phase_id):
             raise UnknownGate(f"gate {self.id} is checked after its phase's test; check it in the test")
-        record = self._recorder.begin_gate(self._phase_id, self._gate_id)
-        self._entered = self._spans.enter(record.otel_span_id)
+        self._entered_record = self._recorder.begin_gate(self._phase_id, self._gate_id)
+        self._entered = self._spans.enter(self._entered_record.otel_span_id)
         return self
 
     def __exit__(
@@ -80,6 +80,8 @@ class Gate:
         if kind is GeneratorExit and self._recorder.span(self._phase_id).ended_at is not None:
             return False  # a generator held the gate open beyond its phase, perhaps until the interpreter exits
         self._spans.leave(self._entered)
+        if self._record is not self._entered_record or self._recorder.is_sealed(self._phase_id):
+            return False  # a thread held it open beyond its test, whose outcome is that the gate was not checked
         if error is not None and not isinstance(error, AssertionError):
             why = f"no verdict: {exception_reason(error)}"
             self._recorder.leave_gate(self._phase_id, self._gate_id, why, exception_type(error))
@@ -223,6 +225,16 @@ class Phase:
         record = HandoffRecord(name=name, direction=direction, digest=digest)
         self._recorder.add_handoff(self._phase_id, record, reason)
 
+    def secret(self, value: str) -> None:
+        """Hide a value from now on, in everything that is written or shown.
+
+        Values of environment variables whose names look secret need not be told, also those of ``phase.run(env=…)``.
+
+        Raises:
+            ValueError: it has fewer than 4 characters, which would blank ordinary words.
+        """
+        keep_secret(value)
+
     def run(
         self,
         args: Sequence[str | Path],
@@ -251,9 +263,15 @@ class Phase:
             subprocess.TimeoutExpired: the deadline passed; the process group was killed. It holds the output so far.
             OSError: the program could not be started.
             ValueError: ``args`` is empty.
+            TypeError: ``args`` is one text.
         """
+        if isinstance(args, str | bytes | os.PathLike):
+            words = args.split() if isinstance(args, str) else [str(args)]
+            raise TypeError(f"phase.run takes a list of words, not {type(args).__name__}; write phase.run({words})")
         if not args:
             raise ValueError("phase.run needs a program to run, but its args are empty")
+        if env is not None:
+            keep_secrets_of(env)
         command = Command(
             tuple(str(arg) for arg in args), timeout, cwd, dict(os.environ if env is None else env), input
         )

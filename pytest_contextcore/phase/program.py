@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -102,7 +102,7 @@ def _run(command: Command, env: Mapping[str, str], started: Callable[[int], None
 
     ``started`` hears the id of its process.
     """
-    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err, _guard() as guarded:
         given.write((command.stdin or "").encode())
         given.seek(0)
         process = subprocess.Popen(
@@ -116,6 +116,7 @@ def _run(command: Command, env: Mapping[str, str], started: Callable[[int], None
         )
         try:
             started(process.pid)
+            guarded(process.pid)
             process.wait(command.timeout)
         except BaseException as error:
             _kill_group(process)
@@ -124,6 +125,31 @@ def _run(command: Command, env: Mapping[str, str], started: Callable[[int], None
                 raise subprocess.TimeoutExpired(command.args, timeout, _end_of(out), _end_of(err)) from None
             raise
         return subprocess.CompletedProcess(command.args, process.returncode, _end_of(out), _end_of(err))
+
+
+_UNTIL_DISMISSED = 'read -r group && { read -r dismissed || kill -s KILL -- "-$group"; }'
+
+
+@contextmanager
+def _guard() -> Iterator[Callable[[int], None]]:
+    """Kills a process group, once it is told one, if this process dies before the block ends, however it dies.
+
+    That needs a process that outlives this one: a shell that reads a pipe, which the system closes when we are gone. So
+    no signal is handled here, and it does not matter which thread runs the program.
+    """
+    with subprocess.Popen(
+        ["/bin/sh", "-c", _UNTIL_DISMISSED],
+        env={},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+    ) as shell:
+        try:
+            yield lambda group: print(group, file=shell.stdin, flush=True)
+        finally:
+            shell.kill()
 
 
 def _end_of(stream: IO[bytes]) -> str:

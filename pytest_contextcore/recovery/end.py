@@ -44,19 +44,21 @@ def end_open_spans_of_plan(own: Path, spool: Spool) -> int:
     return _append(spool, _missing_spans(evidence, [spool.path])) if _was_cut_off(evidence) else 0
 
 
-def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> None:
-    """End what a killed run of this plan left open, while its evidence still says what that was.
+def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> str | None:
+    """End what a killed run of this plan left open, while its evidence still says what that was; a line about it.
 
     The caller holds the plan's lock. ``joined``: the run that begins goes on with the trace, and so ends its parent.
     """
     evidence = _evidence(out, trace_id)
     if not _was_cut_off(evidence):
-        return
+        return None
     spools = _spools(out, evidence.runs[-1] if evidence.runs else "")
     for spool in map(Spool, spools):
         if any(span.span_id.hex() == evidence.otel_span_id for span in spans_in(spool.opened)) and spool.claim():
             _append(spool, _missing_spans(evidence, spools, joined=joined))
         spool.close()
+    running = [f" in {span.span_id}" for span in evidence.spans if span.status is Status.IN_PROGRESS]
+    return f"the last run of {trace_id} had no end: it was killed, or os._exit was called{''.join(running)}"
 
 
 def emitted(out: Path, evidence: Evidence) -> Emitted:

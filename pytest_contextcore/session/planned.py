@@ -24,6 +24,7 @@ from .items import PhaseItem, ReusedWords, make_phase, phase_of
 from .lock import hold
 from .logged import LoggedReports
 from .run import PlanRun
+from .secrets import SecretsInReports
 from .selection import failed_before, fingerprints_of, select
 from .shared import Services, services
 from .traced import Link, Runner, start
@@ -59,6 +60,7 @@ def begin(
             hold(config, shared.context.out, trace_id, joined=phase.run.recorder.evidence.joined)
         if config.stash[KEY].resume:
             config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
+    config.pluginmanager.register(SecretsInReports(), "contextcore-secrets")
     listeners = open_progress(config).listeners if link is None else [link.tell_of_gate]
     for run in shared.runs:
         for listener in listeners:

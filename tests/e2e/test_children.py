@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -86,6 +87,7 @@ def test_spans_of_programs_stand_below_the_programs_in_the_one_trace(
 ) -> None:
     monkeypatch.setenv("DEPLOY_TOKEN", "s3cr3t-of-the-shop")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "argument=s3cr3t-of-the-shop")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
     suite = programs(
         'assert app(phase, "ignores").returncode == 0',
         'assert app(phase, "honours", "2").stderr == ""',
@@ -140,12 +142,47 @@ def test_without_a_collector_they_wait_in_spools_and_a_killed_program_loses_only
     assert len(found) == OURS + 2 + 5
 
 
+FORGES = """
+import json, os, signal, urllib.request
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+evidence = json.load(open("out/LOAD-7.json"))
+request = TracesData()
+request.resource_spans.add().scope_spans.add().spans.add(
+    name="forged",
+    trace_id=bytes.fromhex(evidence["otel_trace_id"]),
+    span_id=bytes.fromhex(evidence["spans"][0]["otel_span_id"]),
+)
+urllib.request.urlopen(os.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], request.SerializeToString())
+os.kill(os.getppid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_program_says_of_our_spans_is_not_believed_after_a_kill(
+    programs: Callable[..., Suite], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
+    suite = programs('phase.run([sys.executable, "forges.py"])')
+    (suite.pytester.path / "forges.py").write_text(FORGES, encoding="utf-8")
+    assert suite.run().ret == -signal.SIGKILL
+    files = map(str, (suite.pytester.path / "out" / "spool").glob("*.otlp"))
+    with Receiver() as receiver:
+        replay = [sys.executable, "-m", "pytest_contextcore", "replay", *files, "--endpoint", receiver.http_endpoint]
+        assert suite.pytester.run(*replay).ret == 0
+        found = {span.name: span.status.message for span in receiver.spans}
+    assert found["forged"] == ""
+    assert found["LOAD-7-E EXTRACT"].startswith("interrupted")
+
+
 def test_a_program_that_floods_is_cut_off_and_told_so_and_one_line_says_how_much(
     programs: Callable[..., Suite], exporting: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(children, "MAX_SPANS", 100)
+    for name, setting in exporting.environ("grpc").items():  # ours go on by gRPC; what programs send is asked for
+        monkeypatch.setenv(name, setting)
     body = 'done = app(phase, "floods", "2000")\n        assert done.returncode == 0, done.stderr'
-    result = programs(body).here()
+    suite = programs(body)
+    suite.pytester.makeini("[pytest]\ncontextcore_children = on\n")
+    result = suite.here()
     assert result.ret == 0
     assert len(exporting.spans) == OURS + 1 + 100
     (said,) = [line for line in result.outlines if "refused" in line]
@@ -154,7 +191,7 @@ def test_a_program_that_floods_is_cut_off_and_told_so_and_one_line_says_how_much
 
 
 def test_under_xdist_they_arrive_too_and_what_was_refused_is_told(
-    programs: Callable[..., Suite], exporting: Receiver
+    programs: Callable[..., Suite], exporting: Receiver, evidence: Read
 ) -> None:
     suite = programs('assert app(phase, "ignores").returncode == 0', second='phase.run([sys.executable, "-c", BAD])')
     bad = "BAD = \"import os, urllib.request as r; r.urlopen(os.environ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'], b'?')\""
@@ -162,7 +199,7 @@ def test_under_xdist_they_arrive_too_and_what_was_refused_is_told(
     result = suite.run("-n", "2")
     assert result.ret == 0
     spans = sent(exporting)
-    assert one(spans, "ignores").parent in [span.id for span in spans if span.name.startswith("run ")]
+    assert one(spans, "ignores").parent == evidence()["spans"][0]["programs"][0]["otel_span_id"]
     result.stdout.fnmatch_lines(["*1 request of python* refused: no spans by OTLP*"])
 
 
