@@ -97,7 +97,14 @@ def _start(store: Store, project: str | None, task_id: str, *, title: str | None
     origin = remote or Remote(new_trace_id(), "", sampled=True)
     origin = origin._replace(sampled=sampled(Settings.from_environ(os.environ), remote, origin.trace_id))
     new = {**given, "project": project or DEFAULT_PROJECT, "title": title or task_id, "origin": origin}
-    task = _change(store, lambda book: rules.start(book, task_id, span_id=new_span_id(), now=time.time_ns(), **new))
+
+    def begin(book: Book) -> Task:
+        kept = rules.starting_over(book, task_id)
+        for name in book.keys() - kept.keys():
+            del book[name]
+        return rules.start(book, task_id, span_id=new_span_id(), now=time.time_ns(), **new)
+
+    task = _change(store, begin)
     where = f"under {task.parent_id}" if task.parent_id else f"trace {task.trace_id}"
     print(f"{task.id} started: {shown(task.title)} ({shown(task.type)}, {where})")
     return 0
@@ -187,6 +194,7 @@ _add("start", "Begin a task and its span.", [
     _option("--title", help="What it is about (default: its id)."),
     _option("--type", default="task", show_default=True, help="story, task, …"),
     _option("--parent", type=_name, help="The task above (default: the open one that --id begins with)."),
+    _option("--after", type=_name, help="The task that has to be completed before this one may start."),
     _BY,
 ], _start)  # fmt: skip
 _add("update", "Change a task's status.", [

@@ -6,23 +6,25 @@ from dataclasses import replace
 
 from ..errors import TaskRefused
 from ..ids import ID, ID_RULE, MAX_ID, Remote
-from .model import BLOCKED, FAILED, IN_PROGRESS, Book, Task, TaskEvent
+from .model import BLOCKED, COMPLETED, FAILED, IN_PROGRESS, Book, Task, TaskEvent, ancestors
 
 
 def start(
     book: Book, task_id: str, *,
     project: str, title: str, type: str, parent: str | None, origin: Remote, span_id: str, now: int,
+    after: str | None = None,
 ) -> Task:  # fmt: skip
     """A new task, below the named parent or, by its id, below the open task with the longest prefix of it.
 
     ``origin``: trace and parent span of a task without a parent task; its span id is empty where there is no such span.
+    ``after``: the task that has to be completed before; it may not start otherwise.
     """
     _check_id(task_id)
     _check_id(project, "--project")
     if known := book.get(task_id):
-        action = f"contextcore task update --id {task_id} …" if known.is_open else "choose another id"
-        observed = f"it is {known.status}, in project {known.project}"
-        raise TaskRefused(f"task {task_id} was started before", observed, "an id that was not used", action)
+        _refuse_second(book, known)
+    if after:
+        _refuse_early(book, task_id, after)
     if parent:
         above: Task | None = open_task(book, parent, project, "--parent")
     else:
@@ -45,6 +47,38 @@ def start(
     )  # fmt: skip
 
 
+def starting_over(book: Book, task_id: str) -> Book:
+    """The tasks without an earlier trace of this id, if there is one that has ended: its spans are made by now."""
+    task = book.get(task_id)
+    if task is None or task.is_open or task.parent_id is not None:
+        return book
+    return {name: each for name, each in book.items() if task not in (each, *ancestors(book, each))}
+
+
+def _refuse_second(book: Book, known: Task) -> None:
+    """Refuse an id that is in use: no trace has two spans for one task."""
+    observed = f"it is {known.status}, in project {known.project}"
+    if known.is_open:
+        action = f"go on with it, or contextcore task cancel --id {known.id} and start it again"
+    else:
+        top = ancestors(book, known)[-1].id
+        action = f"choose another id; once {top} has ended, contextcore task start --id {top} begins a new trace"
+    raise TaskRefused(f"task {known.id} was started before", observed, "an id that this trace has not used", action)
+
+
+def _refuse_early(book: Book, task_id: str, after: str) -> None:
+    """Refuse a task whose predecessor is not completed."""
+    _check_id(after, "--after")
+    before = book.get(after)
+    if before is not None and before.status == COMPLETED:
+        return
+    observed = f"it is {before.status}" if before else f"there is no task {after}"
+    action = f"contextcore task {'complete' if before else 'start'} --id {after}"
+    if before is not None and not before.is_open:
+        action = f"do the work of {after} again under another id, and name that one with --after"
+    raise TaskRefused(f"task {task_id} cannot start before {after} is completed", observed, "completed", action)
+
+
 def update(
     book: Book, task: Task, *,
     status: str, now: int, reason: str | None = None, next_action: str | None = None, by: str | None = None,
@@ -56,7 +90,7 @@ def update(
     if status == BLOCKED:
         return _blocked(book, task, reason or "", next_action, on=by, now=now)
     if status == IN_PROGRESS:
-        return _changed(task, status, now, by)
+        return task  # as it is already: a task is in progress from its start, and a blocked one was refused above
     reason = reason if status == FAILED else None
     children = [child for child in book.values() if child.parent_id == task.id]
     if still_open := [child.id for child in children if child.is_open]:

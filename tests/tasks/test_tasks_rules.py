@@ -19,9 +19,12 @@ ROOT, CHILD = "PI-101-002", "PI-101-002-S1"
 ORIGIN = Remote("a" * 32, "", sampled=True)
 
 
-def begun(book: Book, task_id: str, *, title: str = "A title", parent: str | None = None, project: str = "p") -> Book:
+def begun(
+    book: Book, task_id: str, *,
+    title: str = "A title", parent: str | None = None, project: str = "p", after: str | None = None,
+) -> Book:  # fmt: skip
     task = rules.start(
-        book, task_id, project=project, title=title, type="task", parent=parent, origin=ORIGIN,
+        book, task_id, project=project, title=title, type="task", parent=parent, origin=ORIGIN, after=after,
         span_id=f"{len(book) + 1:016x}", now=10 * (len(book) + 1),
     )  # fmt: skip
     return put(book, task)
@@ -74,6 +77,15 @@ REFUSED: dict[str, tuple[Change, str]] = {
         lambda b, r, c: begun(put(b, complete(b, c, by=None, now=30)), CHILD),
         "choose another id",
     ),
+    "a child before an earlier one is completed": (
+        lambda b, r, c: begun(b, f"{ROOT}-S2", after=CHILD),
+        f"contextcore task complete --id {CHILD}",
+    ),
+    "a child after one that was given up": (
+        lambda b, r, c: begun(put(b, rules.cancel(b, c, reason="no", by=None, now=30)), f"{ROOT}-S2", after=CHILD),
+        "it is failed",
+    ),
+    "a child after one that nobody started": (lambda b, r, c: begun(b, "Y", after="X"), "there is no task X"),
     "itself as blocker": (
         lambda b, r, c: rules.update(b, c, status="blocked", reason="why", next_action=None, by=CHILD, now=9),
         "observed: itself",
@@ -122,6 +134,25 @@ def test_a_blocked_task_only_goes_on_when_it_is_unblocked(book: Book) -> None:
             change()
     free = rules.unblock(book, blocked, by="ines", now=40)
     assert (free.status, free.blocked_reason, free.blocked_on, free.next_action) == ("in_progress", None, None, None)
+
+
+def test_a_task_is_in_progress_from_its_start_and_saying_so_changes_nothing(book: Book) -> None:
+    child = task_of(book, CHILD)
+    assert rules.update(book, child, status="in_progress", by="ines", now=99) == child
+
+
+def test_a_child_may_start_once_the_one_before_it_is_completed(book: Book) -> None:
+    done = put(book, complete(book, task_of(book, CHILD), by=None, now=30))
+    assert task_of(begun(done, f"{ROOT}-S2", after=CHILD), f"{ROOT}-S2").parent_id == ROOT
+
+
+def test_an_ended_story_starts_over_without_its_old_tasks_and_an_open_one_does_not(book: Book) -> None:
+    other = begun(begun(book, "OTHER"), f"{CHILD}-C1")
+    assert rules.starting_over(other, ROOT) == other
+    for task_id in (f"{CHILD}-C1", CHILD, ROOT):
+        other = put(other, complete(other, task_of(other, task_id), by=None, now=90))
+    assert list(rules.starting_over(other, ROOT)) == ["OTHER"]
+    assert rules.starting_over(other, CHILD) == other
 
 
 def test_time_never_runs_backwards_on_a_span(book: Book) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shlex
 import subprocess
 import sys
 import time
@@ -57,13 +58,27 @@ def test_the_seeds_lines_as_separate_processes_draw_one_tree(receiver: Receiver)
     assert set(receiver.ids().values()) == {1}
     assert (story.name, child.name) == ("PI-101-002", "PI-101-002-S1 INIT_BASELINE")
     assert (child.trace_id, child.parent_span_id) == (story.trace_id, story.span_id)
-    for span, expected, changes in ((story, STORY, ["completed"]), (child, CHILD, ["in_progress", "completed"])):
+    for span, expected, changes in ((story, STORY, ["completed"]), (child, CHILD, ["completed"])):
         values = {a.key: a.value.string_value for a in span.attributes}
         assert {key: values.get(key) for key in expected} == expected
         assert [a.value.string_value for e in span.events for a in e.attributes if a.key == "task.status"] == changes
     assert story.start_time_unix_nano < child.start_time_unix_nano
     assert child.end_time_unix_nano <= story.end_time_unix_nano
     assert spooled() == {}
+
+
+def test_the_seeds_lines_again_in_the_same_folder_draw_a_new_trace(capsys: Captured) -> None:
+    lines = [shlex.split(line)[2:] for line in SEED.strip().splitlines()]
+    for _ in range(2):
+        assert [task(*line) for line in lines] == [0] * len(lines)
+    first, second = [line for line in capsys.readouterr().out.splitlines() if "(story, trace " in line]
+    assert first != second
+    pieces = [piece for path in Path("out/spool").glob("*.otlp") for piece in Spool(path).pieces()]
+    spans = [scope_of(piece.data).spans[0] for piece in pieces]
+    assert len(spans) == 4
+    for trace_id in {span.trace_id for span in spans}:
+        story, child = sorted((s for s in spans if s.trace_id == trace_id), key=lambda span: str(span.name))
+        assert (story.parent_span_id, child.parent_span_id) == (b"", story.span_id)
 
 
 AT_ONCE = """
