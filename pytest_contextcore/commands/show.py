@@ -16,9 +16,9 @@ from ..export.spool import Spool
 from ..files import write_atomic
 from ..report.diff import compare, document, lines
 from ..report.terminal import can_encode, table
-from ..report.verdict import of_trace
+from ..report.verdict import Verdict, of_trace
 from ..text import escaped, harmless
-from ..trace.evidence import format_time
+from ..trace.evidence import Evidence, format_time
 from ..trace.file import dump, load_evidence
 from .cli import FORMAT, OUT, refuse
 
@@ -30,8 +30,13 @@ _FILE = click.Path(path_type=Path)
 @OUT
 @FORMAT
 @click.option("--spans", is_flag=True, help="FILE is a spool: print its spans as OTLP/JSON lines.")
+@click.option("--gate-results", "documents", flag_value="gate_results", help="Print a GateResult for each gate (JSON).")
+@click.option(
+    "--task-spans", "documents", flag_value="task_spans", help="Print a TaskSpanContract for each span (JSON)."
+)
+@click.option("--handoffs", "documents", flag_value="handoffs", help="Print a HandoffContract for each handoff (JSON).")
 @click.option("--html", metavar="FILE", type=_FILE, help="Also write the trace as a self-contained page.")
-def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | None) -> int:
+def show(file: Path | None, *, out: Path, form: str, spans: bool, documents: str | None, html: Path | None) -> int:
     """Print the table of a finished run.
 
     FILE is its evidence, such as out/PI-101-002.json; without it, the newest in the folder for evidence.
@@ -41,18 +46,15 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | N
     try:
         file = file or newest(out, 1)[0]
         evidence = load_evidence(file)
+        if not evidence.spans:
+            raise EvidenceError(f"evidence {file}: spans: observed none, expected one a phase of the plan")
     except EvidenceError as error:
         return refuse(str(error))
-    if not evidence.spans:
-        return refuse(f"evidence {file}: spans: observed none, expected one a phase of the plan")
+    if documents is not None:
+        return _documents(file, evidence, documents)
     verdict = of_trace(evidence)
-    if html is not None:
-        from ..report.page.page import render  # noqa: PLC0415  (only for --html)
-
-        try:
-            write_atomic(html, render([verdict]).encode(), durable=False)
-        except OSError as error:
-            return refuse(f"the page cannot be written to {html}: {error.strerror or error}")
+    if html is not None and (problem := _page(verdict, html)):
+        return refuse(problem)
     if form == "json":
         print(_json(json.loads(dump(evidence))))
         return 0
@@ -61,6 +63,39 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, html: Path | N
     rows = [line for line, _ in table(verdict, width=width, ascii_only=not can_encode(sys.stdout.encoding))]
     heads = [f"trace {evidence.trace_id}: {evidence.title}", f"started {began}, trace {evidence.otel_trace_id}"]
     _print([*heads, *rows, *([f"page:     {html}"] if html else [])])
+    return 0
+
+
+def _page(verdict: Verdict, path: Path) -> str | None:
+    """Write the page; why that cannot be done, or None."""
+    from ..report.page.page import render  # noqa: PLC0415  (only for --html)
+
+    try:
+        write_atomic(path, render([verdict]).encode(), durable=False)
+    except OSError as error:
+        return f"the page cannot be written to {path}: {error.strerror or error}"
+    return None
+
+
+def _documents(file: Path, evidence: Evidence, which: str) -> int:
+    """Print a list of documents for other programs, or say on stderr why there is none; payloads lie beside FILE."""
+    from pydantic import ValidationError  # noqa: PLC0415  (loaded by now)
+
+    from ..phase.handoff_store import payloads  # noqa: PLC0415  (only for handoffs)
+    from ..trace import contracts  # noqa: PLC0415  (only for documents)
+
+    try:
+        if which == "handoffs":
+            found = list(contracts.handoffs(evidence, payloads(file.with_name(f"{evidence.trace_id}.handoffs.json"))))
+        else:
+            found = contracts.gate_results(evidence) if which == "gate_results" else contracts.task_spans(evidence)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        return refuse(f"evidence {file}: {place} fits no {error.title}: observed {first['input']!r}, {first['msg']}", 1)
+    if not found:
+        return refuse(f"evidence {file} has none of these; run the plan with pytest first", 1)
+    print(_json(found))
     return 0
 
 

@@ -1,7 +1,8 @@
-"""What is wrong with a file of evidence, a plan or waivers: ``contextcore contract a2a-validate``."""
+"""What is wrong with a file, by its kind: ``contextcore contract a2a-validate``."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..errors import Fault, PlanError
 from ..ids import PLAN_FILE
 from ..plan.model import load_plan
 from ..plan.waivers import read_waivers
-from ..schemas import KINDS, file_name, schema
+from ..schemas import CONTRACTS, KINDS, file_name, schema
 from ..schemas.check import faults, of_model
 from ..trace.evidence import Evidence
 
@@ -20,7 +21,12 @@ SCHEMAS = {kind: file_name(kind) for kind in KINDS}
 
 
 def check_document(kind: str, document: Any, path: Path) -> list[Fault]:
-    """Every fault of a document; plan and waivers are read again from ``path``, as a run reads them."""
+    """Every fault of a document; plan and waivers are read again from ``path``, as a run reads them.
+
+    Of the documents of programs, such as GateResult, it may also be a list.
+    """
+    if kind in CONTRACTS:
+        return _of_contracts(kind, document)
     if kind == "evidence":
         return faults(schema(kind), document) or _broken_rules(document)
     try:
@@ -33,6 +39,18 @@ def check_document(kind: str, document: Any, path: Path) -> list[Fault]:
         problem = str(error).removeprefix(f"{kind} {path}: ")
         return list(error.faults) or [Fault("", problem, f"a {kind} file that can be read", "correct the file")]
     return []
+
+
+def _of_contracts(kind: str, document: Any) -> list[Fault]:
+    if not isinstance(document, list):
+        return faults(schema(kind), document)
+    if not document:
+        return [Fault("", "an empty list", f"a {kind}, or a list of them", "write at least one")]
+    return [
+        replace(fault, path=f"[{index}]{'.' if fault.path else ''}{fault.path}")
+        for index, each in enumerate(document)
+        for fault in faults(schema(kind), each)
+    ]
 
 
 def _broken_rules(document: Any) -> list[Fault]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -78,8 +80,22 @@ class HandoffStore:
 
     @cached_property
     def _on_disk(self) -> dict[str, Emitted]:
-        """What an earlier run left in the file. Damaged is as good as absent: receiving says what is missing."""
-        try:
-            return _FILE.validate_json(self.path.read_bytes()) if self.path.is_file() else {}
-        except (OSError, ValidationError):
-            return {}
+        """What an earlier run left in the file."""
+        return _read(self.path)
+
+
+def payloads(path: Path) -> dict[str, Any]:
+    """The payloads in such a file by their digests, parsed; those that are not what their digest says are left out."""
+    return {
+        emitted.digest: json.loads(emitted.payload)
+        for emitted in _read(path).values()
+        if hashlib.sha256(emitted.payload.encode()).hexdigest() == emitted.digest
+    }
+
+
+def _read(path: Path) -> dict[str, Emitted]:
+    """What stands in the file. Damaged is as good as absent: receiving says what is missing."""
+    try:
+        return _FILE.validate_json(path.read_bytes()) if path.is_file() else {}
+    except (OSError, ValidationError):
+        return {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ WIDTH = 80
 VERSION = "v1"  # of the JSON document
 SHOWN = 3  # findings of a gate that the text shows; the JSON document has them all
 _PATH = 4096
+_DEFAULT = ", the default: less only warns (see --min-coverage)"
 
 _MARKS = {
     Outcome.PASS: "pass",
@@ -34,14 +35,19 @@ _REPLIES = {Reply.YES: "yes", Reply.NO: "NO", Reply.NOT_ASKED: "not asked"}
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What is printed, `text` or `json`, and the file that the JSON document is also written to."""
+    """What is printed, `text` or `json`, the file that the JSON document is also written to, and ids that it states.
+
+    The ids, `task_id` and `trace_id`, are the caller's: they say what the gates belong to.
+    """
 
     form: str
     report: str | None
+    context: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.report is not None and not self.report.strip():
-            raise UsageError("--report: the value is empty; name a file")
+        for option, value in {"report": self.report, **self.context}.items():
+            if value is not None and not value.strip():
+                raise UsageError(f"--{option.replace('_', '-')}: the value is empty; give one or leave it out")
 
 
 def deliver(name: str, target: Target, threshold: Threshold, questions: Sequence[Question], output: Output) -> int:
@@ -51,8 +57,8 @@ def deliver(name: str, target: Target, threshold: Threshold, questions: Sequence
         UsageError: the report cannot be written.
     """
     diagnosis = ask(load_plan(suite_folder() / PLAN_FILE), target, threshold, questions)
-    written = json.dumps(document(name, diagnosis), indent=2)
-    say([written] if output.form == "json" else text(diagnosis))
+    written = json.dumps(document(name, diagnosis, output.context), indent=2)
+    say([written] if output.form == "json" else text(diagnosis, output.context))
     if output.report is not None:
         try:
             write_output(Path(output.report), f"{written}\n".encode())
@@ -70,18 +76,23 @@ def say(lines: Sequence[str] | Iterator[str]) -> None:
 
 
 # -- JSON ------------------------------------------------------------------------------------------------------------
-def document(name: str, diagnosis: Diagnosis) -> dict[str, Any]:
+def document(name: str, diagnosis: Diagnosis, context: Mapping[str, str]) -> dict[str, Any]:
     """Give the diagnosis as a JSON document."""
     target, start = diagnosis.target, diagnosis.start_at
     return {
         "schema_version": VERSION,
         "command": name,
+        "task_id": clean(context["task_id"]) if "task_id" in context else None,
+        "trace_id": clean(context["trace_id"]) if "trace_id" in context else None,
         "export_dir": _path(target.export),
         "source": _path(target.source),
         **{f"{part}_dir": _path(target.folders[part]) for part in PARTS},
         "healthy": diagnosis.healthy,
         "threshold": diagnosis.threshold.percent,
         "threshold_binds": diagnosis.threshold.asked,
+        "threshold_read_as": ("fraction" if diagnosis.threshold.fraction else "percent")
+        if diagnosis.threshold.asked
+        else None,
         "questions": [
             {
                 "id": answer.question.id,
@@ -124,8 +135,10 @@ def _path(path: Path | None) -> str | None:
 
 
 # -- text ------------------------------------------------------------------------------------------------------------
-def text(diagnosis: Diagnosis) -> Iterator[str]:
+def text(diagnosis: Diagnosis, context: Mapping[str, str]) -> Iterator[str]:
     """Give the diagnosis as lines of at most 80 columns; only a path or an id may be longer."""
+    for name, value in context.items():
+        yield f"{name.removesuffix('_id'):<10} {clean(value)}"
     yield from _header(diagnosis)
     for answer in diagnosis.answers:
         yield ""
@@ -146,7 +159,7 @@ def _header(diagnosis: Diagnosis) -> Iterator[str]:
     for part in PARTS:
         if part in asked:
             yield f"{part:<10} {_path(target.folders[part]) or 'none'}"
-    how = "" if diagnosis.threshold.asked else ", the default: less only warns (see --min-coverage)"
+    how = f" ({diagnosis.threshold.how})" if diagnosis.threshold.asked else _DEFAULT
     yield f"coverage   at least {diagnosis.threshold.percent:g} %{how}"
 
 

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .findings import Finding, clean, reason
 from .gates import (
     design,
     export,
     finalize,
+    hints,
     implementation,
     ingestion,
     integrity,
@@ -44,27 +45,45 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """S2's coverage threshold. The default only warns, since a partly built export is normal; a given one fails."""
+    """S2's coverage threshold in percent, and how it was given.
+
+    The default only warns where no pilot runs, since a partly built export is normal; a given one fails.
+    """
 
     percent: float = 80.0
-    asked: bool = False
+    given: str | None = None
+    fraction: bool = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether `--min-coverage` asks for it."""
+        return self.given is not None
+
+    @property
+    def how(self) -> str:
+        """How `--min-coverage` was read; empty for the default."""
+        if self.given is None:
+            return ""
+        return f"--min-coverage {clean(self.given)} read as {'a fraction' if self.fraction else 'percent'}"
 
     @classmethod
     def read(cls, value: str | None) -> Threshold:
-        """Give the threshold that `--min-coverage` asks for, or the default.
+        """Give the threshold that `--min-coverage` asks for, or the default: up to 1 a fraction, above it percent.
 
         Raises:
-            ValueError: it is no percentage. Coverage may exceed 100, but nobody can be asked for more.
+            ValueError: it is neither. Coverage may exceed 100, but nobody can be asked for more.
         """
         if value is None:
             return cls()
         try:
-            percent = float(value)
+            number = float(value)
         except ValueError:
-            percent = math.nan
-        if not 0 <= percent <= 100:
-            raise ValueError(f"--min-coverage: {clean(repr(value))} is not a percentage from 0 to 100")
-        return cls(percent, asked=True)
+            number = math.nan
+        if not 0 <= number <= 100:
+            message = "is not a percentage from 0 to 100, nor a fraction up to 1.0"
+            raise ValueError(f"--min-coverage: {clean(repr(value))} {message}")
+        fraction = number <= 1
+        return cls(round(number * 100, 9) if fraction else number, value.strip(), fraction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,29 +159,56 @@ CHECKS: dict[str, Check] = {
 }
 
 
+class Advice(NamedTuple):
+    """A gate that only the checker asks, and that only warns: the plan does not know it."""
+
+    purpose: str
+    next_action: str
+    check: Check
+
+
+ADVICE = {
+    "S2-A1": Advice(
+        "Parameters of artifacts that have no value (`parameter_resolvability`)",
+        "State these values in the source manifest and run the export again, or leave them to whoever generates.",
+        Check(hints.unresolved, hints.no_resolvability),
+    ),
+    "S2-A2": Advice(
+        "Depth tiers of the artifacts' types (`design_calibration_hints`)",
+        "Run the export again with a release that states one depth tier for each type.",
+        Check(hints.depth, hints.no_hints),
+    ),
+}
+
+
 def gate_ids(plan: Plan, *phases: str) -> list[str]:
-    """List the gates of some phases that have a check, in the plan's order."""
-    ids = [f"{phase}-{gate.id}" for phase in phases for gate in plan.by_id[phase].gates]
-    return [gate_id for gate_id in ids if gate_id in CHECKS]
+    """List the gates of some phases that have a check, in the plan's order; advice stands behind its phase."""
+    planned = {phase: [f"{phase}-{gate.id}" for gate in plan.by_id[phase].gates] for phase in phases}
+    found = [[*ids, *(each for each in ADVICE if each.startswith(f"{phase}-"))] for phase, ids in planned.items()]
+    return [gate_id for ids in found for gate_id in ids if gate_id in CHECKS or gate_id in ADVICE]
 
 
 def verdict(plan: Plan, gate_id: str, ws: Workspace, threshold: Threshold) -> Verdict:
     """Ask one gate."""
     phase_id, _, short = gate_id.partition("-")
     phase = plan.by_id[phase_id]
-    gate = phase.gate(short)
-    if gate is None:
-        raise KeyError(gate_id)
-    said = partial(Verdict, gate_id, phase.name, gate.kind.value, gate.purpose)
-    check = CHECKS[gate_id]
+    if gate_id in ADVICE:
+        purpose, next_action, check = ADVICE[gate_id]
+        kind = "advisory"
+    else:
+        gate = phase.gate(short)
+        if gate is None:
+            raise KeyError(gate_id)
+        purpose, next_action, check, kind = gate.purpose, gate.next_action, CHECKS[gate_id], gate.kind.value
+    said = partial(Verdict, gate_id, phase.name, kind, purpose)
     absent = check.not_applicable(ws) if check.not_applicable else None
     if absent is not None:
         return said(Outcome.NOT_APPLICABLE, reason=absent)
     findings = tuple(check.find(ws, threshold))
     if not findings:
         return said(Outcome.PASS)
-    only_warns = gate.kind == "advisory" or (
+    only_warns = kind == "advisory" or (
         not threshold.asked and all(finding.type == BELOW_THRESHOLD for finding in findings)
     )
     outcome = Outcome.WARNING if only_warns else Outcome.FAIL
-    return said(outcome, findings, reason(findings), gate.next_action)
+    return said(outcome, findings, reason(findings), next_action)

@@ -43,9 +43,10 @@ SUBCOMMANDS = {
     "a2a-diagnose": Subcommand(
         "Ask the Three Questions about a pipeline's output.", "pytest_contextcore.pilot.diagnosis:diagnose"
     ),
+    "a2a-gate": Subcommand("Check data from a file with one gate.", "pytest_contextcore.pilot.gate:command"),
     "a2a-pilot": Subcommand("Run the pilot PI-101-002.", "pytest_contextcore.pilot.run_pilot:command"),
     "a2a-validate": Subcommand(
-        "Check a file of evidence, a plan or waivers.", "pytest_contextcore.pilot.validate:command"
+        "Check a file of evidence, a plan, waivers or a contract.", "pytest_contextcore.pilot.validate:command"
     ),
 }
 
@@ -92,6 +93,12 @@ def contract() -> None:
 FORMAT = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What is printed."
 )
+
+
+def always(option: str, what: str) -> Callable[[FC], FC]:
+    """A flag of the original program that asks for what is done anyway: exit code 1 where something is wrong."""
+    text = f"Accepted; {what} is exit code 1 with and without it."
+    return click.option(option, is_flag=True, expose_value=False, help=text)
 
 
 def suite_folder() -> Path:

@@ -20,6 +20,8 @@ from .names import PLAN_ID
 if TYPE_CHECKING:
     from pytest_contextcore import Plan
 
+    from .checks import Threshold
+
 _INJECTIONS = {
     "source_checksum": "--source-checksum",
     "drop_feature": "--drop-feature",
@@ -39,7 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--test-failures", metavar="N", help="inject: break N generated artifacts before validation")
     group.addoption("--review-blockers", metavar="N", help="inject: N blocking review findings")
-    group.addoption("--min-coverage", metavar="PERCENT", help="S2's coverage threshold (default: 80)")
+    group.addoption(
+        "--min-coverage",
+        metavar="NUMBER",
+        help="S2's coverage threshold: up to 1 a fraction, above it percent (default: 80)",
+    )
     group.addoption(
         "--scan-existing", metavar="DIR", help="S2 counts artifacts found in DIR at their output paths, too"
     )
@@ -176,16 +182,26 @@ def workspace_root(config: pytest.Config) -> Path:
     return out_folder(config) / "workspace"
 
 
+def pytest_report_collectionfinish(config: pytest.Config) -> str | None:
+    """Say how `--min-coverage` was read."""
+    threshold = _threshold(config)
+    return f"coverage: at least {threshold.percent:g} % ({threshold.how})" if threshold.asked else None
+
+
 def min_coverage(config: pytest.Config) -> float:
     """S2's threshold in percent; 80 by default.
 
     Raises:
-        pytest.UsageError: it is no percentage.
+        pytest.UsageError: it is neither a fraction nor a percentage.
     """
+    return _threshold(config).percent
+
+
+def _threshold(config: pytest.Config) -> Threshold:
     from .checks import Threshold  # noqa: PLC0415  (its gates are needed only where the pilot runs)
 
     try:
-        return Threshold.read(config.getoption("min_coverage")).percent
+        return Threshold.read(config.getoption("min_coverage"))
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
 

@@ -1,7 +1,7 @@
 """``contextcore contract a2a-pilot``: the pilot's suite as a command, from an installed package or a checkout.
 
 The suite runs in this process, with the caller's folder as its root directory. Neither that folder's configuration nor
-``PYTEST_ADDOPTS`` is read: they must not change what the pilot checks.
+``PYTEST_ADDOPTS`` is read, and no other plugin is loaded: they must not change what the pilot checks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import click
 
 from pytest_contextcore import write_output
 
-from .commands import FC, FORMAT, UsageError, suite_folder
+from .commands import FC, FORMAT, UsageError, always, suite_folder
 from .findings import clean
 from .names import PLAN_ID
 
@@ -28,7 +28,7 @@ _VALUES = {
     "drop-feature": ("ID", "Inject: that gap's feature is lost (repeatable)."),
     "test-failures": ("N", "Inject: break N generated artifacts before validation."),
     "review-blockers": ("N", "Inject: N blocking review findings."),
-    "min-coverage": ("PERCENT", "S2's coverage threshold (default: 80)."),
+    "min-coverage": ("NUMBER", "S2's coverage threshold: up to 1 a fraction, above it percent (default: 80)."),
     "scan-existing": ("DIR", "S2 counts artifacts found in DIR, too."),
     "contextcore-html": ("FILE", "Also write the trace as a page."),
     "junitxml": ("FILE", "Also write a JUnit report."),
@@ -46,17 +46,14 @@ def _passed_on(command: FC) -> FC:
 @_passed_on
 @click.option("--contextcore-out", "out", metavar="DIR", default="out", show_default=True, help="Where evidence goes.")
 @click.option("--contextcore-resume", "resume", is_flag=True, help="Reuse what the last evidence has.")
-@click.option("--output", metavar="FILE", help="Also write the evidence to this file.")
+@click.option("-o", "--output", metavar="FILE", help="Also write the evidence to this file.")
 @FORMAT
-@click.option("--fail-on-block", is_flag=True, help="Accepted; a blocked trace is always exit code 1.")
-def command(
-    out: str, resume: bool, output: str | None, form: str, fail_on_block: bool, **passed_on: tuple[str, ...]
-) -> int:
+@always("--fail-on-block", "a trace that is not completed")
+def command(out: str, resume: bool, output: str | None, form: str, **passed_on: tuple[str, ...]) -> int:
     """Run the pilot PI-101-002: ten phases, S1 to S10, as one trace.
 
     Exit code 0: the trace is completed. 1: it is blocked or failed.
     """
-    del fail_on_block
     for option, value in (("--output", output), ("--contextcore-out", out)):
         if value is not None and not value.strip():
             raise UsageError(f"{option}: the value is empty; name a {'file' if option == '--output' else 'folder'}")
@@ -85,7 +82,8 @@ def _pytest_arguments(out: Path, more: Sequence[str]) -> list[str]:
         f"--confcutdir={suite}",  # no conftest above it, which may be the caller's, and no collector for each folder
         f"--config-file={os.devnull}",
         "--no-header",
-        *("-p", _PLUGIN, "-p", "no:cacheprovider"),
+        "--disable-plugin-autoload",
+        *("-p", "dependency", "-p", "contextcore", "-p", _PLUGIN, "-p", "no:cacheprovider"),
         *("-W", f"ignore:{_IMPORTED}:pytest.PytestAssertRewriteWarning"),
         f"--contextcore-out={out}",
         *more,

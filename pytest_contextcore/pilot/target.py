@@ -41,9 +41,11 @@ class Target:
 def export_options(command: FC) -> FC:
     """Give a command over an export its argument, and the options that all of them have."""
     source = f"The source manifest, or its folder (default: next to EXPORT_DIR, {SOURCE})."
+    coverage = "Coverage below this fails: up to 1 a fraction, above it percent (default: below 80 % warns)."
     for parameter in (
-        click.option("--report", metavar="FILE", help="Also write the JSON document to this file."),
-        click.option("--min-coverage", metavar="PERCENT", help="Coverage below this fails (default: below 80 warns)."),
+        click.option("-r", "--report", metavar="FILE", help="Also write the JSON document to this file."),
+        click.option("--min-coverage", metavar="NUMBER", help=coverage),
+        click.option("--trace-id", metavar="ID", help="The trace that the gates belong to; stands in the document."),
         click.option("--source", metavar="FILE", help=source),
         click.argument("export_dir", metavar="EXPORT_DIR"),
     ):

@@ -15,12 +15,13 @@ import click
 from pytest_contextcore import SCHEMAS, Fault, check_document
 
 from .answers import VERSION, say, wrapped
-from .commands import FORMAT, UsageError
+from .commands import FORMAT, UsageError, always
 from .findings import clean
 from .parsing import MAX_DEPTH, Malformed, decode, parse_json
 
 MAX_BYTES = 64 * 1024 * 1024
 
+_IN_TOML = ("plan", "waivers")
 _LONG = 300
 _SHOWN = 50  # errors that the text shows; the JSON document has them all
 _AGAIN = "Run the plan again: a run writes this file anew, and nobody edits it by hand."
@@ -31,15 +32,17 @@ _OTHER_VERSION = "Read it with the version of pytest-contextcore that wrote it."
 @click.argument("kind")
 @click.argument("file")
 @FORMAT
+@always("--fail-on-error", "a FILE that is not valid")
 def command(kind: str, file: str, form: str) -> int:
     """Check a file against its schema, and by the rules that no schema can say.
 
-    KIND is evidence, plan or waivers. Exit code 0: FILE is valid. 1: it is not.
+    KIND is evidence, plan or waivers; or TaskSpanContract, HandoffContract, ArtifactIntent or GateResult, of which FILE
+    has one or a list. Exit code 0: FILE is valid. 1: it is not.
     """
     if kind not in SCHEMAS:
         raise UsageError(f"there is no kind {clean(repr(kind))}; there are {', '.join(SCHEMAS)}")
     path = Path(file)
-    found = [_told(kind, fault) for fault in _errors(kind, _read(path), path)]
+    found = [_told(kind, fault) for fault in _errors(kind, read_file(path), path)]
     say([json.dumps(document(kind, path, found), indent=2)] if form == "json" else text(kind, path, found))
     return 1 if found else 0
 
@@ -71,7 +74,12 @@ def text(kind: str, path: Path, found: list[Fault]) -> Iterator[str]:
     yield f"NOT VALID {about}: {errors}" if found else f"valid     {about}"
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that the command line names.
+
+    Raises:
+        UsageError: it cannot be read, or is too large.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -85,7 +93,7 @@ def _read(path: Path) -> bytes:
 
 def _errors(kind: str, data: bytes, path: Path) -> list[Fault]:
     try:
-        parsed = parse_json(data) if kind == "evidence" else _toml(data)
+        parsed = _toml(data) if kind in _IN_TOML else parse_json(data)
     except Malformed as error:
         return [Fault("", f"{error.message}: {error.observed}", error.expected, "Correct the file.")]
     return check_document(kind, parsed, path)

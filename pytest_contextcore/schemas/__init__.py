@@ -6,8 +6,11 @@ import json
 from importlib.resources import files
 from typing import Any
 
-KINDS = ("evidence", "plan", "waivers")
-"""What there is a schema for: ``out/<trace id>.json``, ``plan.toml``, ``waivers.toml``."""
+CONTRACTS = ("TaskSpanContract", "HandoffContract", "ArtifactIntent", "GateResult")
+"""Documents by which programs tell each other of a trace."""
+
+KINDS = ("evidence", "plan", "waivers", *CONTRACTS)
+"""What there is a schema for: ``out/<trace id>.json``, ``plan.toml``, ``waivers.toml``, and those documents."""
 
 VERSION = "v1"
 

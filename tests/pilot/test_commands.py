@@ -17,12 +17,12 @@ import pytest
 
 from pytest_contextcore.commands.cli import main
 from pytest_contextcore.pilot import commands
-from pytest_contextcore.pilot.checks import CHECKS, gate_ids
+from pytest_contextcore.pilot.checks import ADVICE, CHECKS, gate_ids
 from pytest_contextcore.pilot.commands import suite_folder
 from pytest_contextcore.pilot.embedded import Injections, Pipeline
 from pytest_contextcore.plan.model import Plan, load_plan
 
-from .conftest import LONG, ROOT
+from .conftest import LONG, ROOT, Pilot
 from .edits import edit
 from .files import Files
 
@@ -106,7 +106,9 @@ def plan() -> Plan:
 def test_every_gate_of_the_plan_that_is_about_files_has_its_check(plan: Plan) -> None:
     declared = [f"{phase.id}-{gate.id}" for phase in plan.phases for gate in phase.gates]
     assert sorted(CHECKS) == sorted(set(declared) - set(THIS_MACHINE))
-    assert gate_ids(plan, *plan.by_id) == [gate for gate in declared if gate not in THIS_MACHINE]
+    asked = gate_ids(plan, *plan.by_id)
+    assert [gate for gate in asked if gate not in ADVICE] == [gate for gate in declared if gate not in THIS_MACHINE]
+    assert asked[5:8] == ["S2-A1", "S2-A2", "S3-C1"]
 
 
 def asked_by_the_pilot() -> Iterator[tuple[str, str]]:
@@ -169,6 +171,9 @@ def test_an_export_alone_is_healthy_as_far_as_it_can_be_asked(diagnosed: Run, tm
         ([], 0, "pass", 80),
         (["--min-coverage", "85"], 0, "pass", 85),
         (["--min-coverage", "85.5"], 1, "fail", 85.5),
+        (["--min-coverage", "0.85"], 0, "pass", 85),
+        (["--min-coverage", "0.855"], 1, "fail", 85.5),
+        (["--min-coverage", "1.0"], 1, "fail", 100),
     ],
 )
 def test_coverage_is_held_against_the_threshold_that_is_said(
@@ -190,8 +195,108 @@ def test_the_default_threshold_warns_and_one_that_was_asked_for_fails(contract: 
     assert "coverage   at least 80 %, the default: less only warns" in said.out
     said = contract("a2a-check-pipeline", pipeline.root / "export", "--min-coverage", "80")
     assert said.code == 1
-    assert "coverage   at least 80 %\n" in said.out
-    assert "NOT HEALTHY, question 1: 1 of 10 gates fails: S2-C1" in said.out
+    assert "coverage   at least 80 % (--min-coverage 80 read as percent)\n" in said.out
+    assert "NOT HEALTHY, question 1: 1 of 12 gates fails: S2-C1" in said.out
+
+
+@pytest.mark.parametrize("given", ["0.84", "84", "0.86", "86"])
+def test_the_pilot_and_the_checker_give_one_answer_to_the_same_threshold(
+    given: str, contract: Run, pilot: Pilot, workspace: Path
+) -> None:
+    said = contract("a2a-check-pipeline", workspace / "export", "--min-coverage", given)
+    run = pilot("--workspace", str(workspace), "--min-coverage", given)
+    assert said.code == run.code == (0 if "4" in given else 1)
+    read = f"--min-coverage {given} read as {'a fraction' if '.' in given else 'percent'}"
+    assert read in said.out
+    assert read in run.text
+    (gate,) = (gate for gate in run.span("S2")["gates"] if gate["gate_id"].endswith("S2-C1"))
+    assert gate["result"] == ("pass" if run.code == 0 else "fail")
+
+
+# -- advice ----------------------------------------------------------------------------------------------------------
+def test_parameters_without_a_value_and_depth_tiers_that_disagree_warn(checked: Run, workspace: Path) -> None:
+    path = workspace / "export/onboarding-metadata.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["expected_output_contracts"]["dashboard"]["expected_depth"] = "brief"
+    artifact, parameters = next(iter(document["parameter_resolvability"].items()))
+    parameters["extra"] = {"status": "unresolved", "reason": "nobody states it"}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    Files(workspace).seal()
+    said = checked(workspace / "export")
+    assert (said.code, said.gate("S2-A1")["result"], said.gate("S2-A2")["result"]) == (0, "warning", "warning")
+    assert said.gate("S2-A1")["findings"][-1]["ref"] == f"{artifact}.extra"
+    assert "nobody states it" in said.gate("S2-A1")["reason"]
+    assert said.gate("S2-A2")["findings"][0]["type"] == "depth_tier_mismatch"
+    del document["design_calibration_hints"]["dashboard"], document["expected_output_contracts"]
+    document["parameter_resolvability"] = {"_omitted": "profile=source"}
+    document["design_calibration_hints"]["recording_rule"] = {"expected_depth": "deep"}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    Files(workspace).seal()
+    said = checked(workspace / "export")
+    assert (said.gate("S2-A1")["result"], said.gate("S2-A2")["result"]) == ("not_applicable", "warning")
+    assert {finding["type"] for finding in said.gate("S2-A2")["findings"]} >= {"no_depth_tier"}
+
+
+def test_ids_of_the_caller_and_the_originals_flags_are_accepted(contract: Run, workspace: Path) -> None:
+    ids = ("--trace-id", "T-9")
+    said = contract("a2a-diagnose", workspace / "export", *ids, "--fail-on-issue", "-r", workspace.parent / "r.json")
+    assert said.out.startswith("trace      T-9\n")
+    said = contract("a2a-check-pipeline", workspace / "export", *ids, "--task-id", "T-9-1", "--fail-on-unhealthy")
+    assert (said.code, said.out.splitlines()[:2]) == (0, ["trace      T-9", "task       T-9-1"])
+    document = json.loads((workspace.parent / "r.json").read_text(encoding="utf-8"))
+    assert (document["trace_id"], document["task_id"]) == ("T-9", None)
+    assert (
+        "--task-id: the value is empty" in contract("a2a-check-pipeline", workspace / "export", "--task-id", "").refusal
+    )
+
+
+# -- a2a-gate --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("kind", "data", "types"),
+    [
+        ("checksum", {"expected": {"s": "sha256:AB"}, "actual": {"s": "ab", "t": "x"}}, []),
+        (
+            "checksum",
+            {"expected": {"s": "a", "t": "b"}, "actual": {"s": "x"}},
+            ["checksum_mismatch", "checksum_missing"],
+        ),
+        ("checksum", {"expected": {}, "actual": {}}, ["no_data"]),
+        ("mapping", {"artifact_ids": ["a"], "task_mapping": {"a": "PI-001"}}, []),
+        ("mapping", {"artifact_ids": ["a", "b"], "task_mapping": {"a": " "}}, ["unmapped_artifact"] * 2),
+        ("mapping", {"artifact_ids": [], "task_mapping": {}}, ["no_data"]),
+        ("gap-parity", {"gap_ids": [], "feature_ids": []}, []),
+        ("gap-parity", {"gap_ids": ["a"], "feature_ids": ["b"]}, ["missing_feature", "orphan_feature"]),
+    ],
+)
+def test_a_gate_over_data_answers_with_a_gate_result(
+    contract: Run, tmp_path: Path, kind: str, data: dict[str, Any], types: list[str]
+) -> None:
+    (tmp_path / "data.json").write_text(json.dumps(data), encoding="utf-8")
+    ask = ("a2a-gate", kind, tmp_path / "data.json", "--gate-id", "G-1", "--task-id", "T-1", "--trace-id", "T")
+    said = contract(*ask, "--format", "json", "--fail-on-block")
+    (tmp_path / "result.json").write_text(said.out, encoding="utf-8")
+    result = said.document
+    assert said.code == (1 if types else 0)
+    assert (result["result"], result["blocking"]) == (("fail", True) if types else ("pass", False))
+    assert [item["type"] for item in result.get("evidence", [])] == types
+    assert contract("a2a-validate", "GateResult", tmp_path / "result.json").code == 0
+    assert contract(*ask).out.splitlines()[-1].startswith("FAIL G-1 " if types else "pass G-1 ")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "has the wrong type"),
+        ('{"gap_ids": [1]}', "gap_ids[0]"),
+        (None, "cannot be read"),
+    ],
+)
+def test_data_that_a_gate_cannot_read_is_bad_usage(contract: Run, tmp_path: Path, data: str | None, said: str) -> None:
+    if data is not None:
+        (tmp_path / "data.json").write_text(data, encoding="utf-8")
+    ask = ("a2a-gate", "gap-parity", tmp_path / "data.json", "--gate-id", "G-1", "--task-id", "T-1")
+    assert said in contract(*ask).refusal
 
 
 # -- not healthy -----------------------------------------------------------------------------------------------------
