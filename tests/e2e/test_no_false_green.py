@@ -313,6 +313,15 @@ def test_a_phase_that_never_ran_and_was_not_deselected_is_exit_1_and_in_the_tabl
     assert "reason:   " in result.stdout.str()
 
 
+def test_a_usage_error_of_another_plugin_leaves_the_last_evidence_as_it_is(suite: Suite, evidence: Read) -> None:
+    suite.write(transform(GOOD))
+    assert run(suite, "").ret == 0
+    refuses = "def pytest_collection_finish(session):\n    raise pytest.UsageError('no')"
+    suite.pytester.makeconftest(f"import pytest\n{refuses}")
+    assert suite.here().ret == 4
+    assert evidence()["status"] == "completed"
+
+
 def test_what_is_deselected_explicitly_stays_green(suite: Suite) -> None:
     suite.write(transform(GOOD))
     assert run(suite, "", "-k", "extract").ret == 0
