@@ -344,7 +344,9 @@ def test_a_failed_integrity_gate_stands_until_its_phase_has_run_again(suite: Sui
         said = refused.stdout.str() + refused.stderr.str()
         assert "an integrity gate of T, a phase before it, failed in the last run" in said
         assert "pytest ./" in said
-        assert suite.here("-k", "extract").ret == 0  # a phase before it may run, and takes nothing away
+        before = suite.here("-k", "extract")  # a phase before it may run, and takes nothing away
+        assert before.ret == 0
+        assert "an integrity gate of T failed; no later phase runs before T" in before.stdout.str()
         assert statuses(evidence())["T"] == "not_started"
     suite.write(transform(GOOD).replace('check(phase, "C1")', "assert False", 1))
     assert suite.here("-x").ret == 1  # it was selected, but not reached
