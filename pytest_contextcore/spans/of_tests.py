@@ -106,7 +106,7 @@ class OrdinaryTests:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Learn the outcome, from the reports of subtests and of repeated ones too."""
         attempt = self._attempt
-        if attempt is None or report.nodeid != attempt.nodeid:
+        if attempt is None or (report.when != "call" and report.outcome == "passed") or report.nodeid != attempt.nodeid:
             return
         if isinstance(report, pytest.SubtestReport):
             if self._sink is not None:
@@ -115,7 +115,7 @@ class OrdinaryTests:
                 return  # one that passed or was skipped says nothing of its test
         match report.outcome:
             case "passed":
-                attempt.passed = attempt.passed or report.when == "call"
+                attempt.passed = True
             case "skipped":
                 attempt.skipped = True
             case _:
