@@ -1,8 +1,7 @@
 """Count what this plugin adds to bare pytest, in instructions, beside pytest-otel and the OpenTelemetry SDK.
 
-    python -m benchmarks.instructions --page docs/benchmarks.md     # all, a quarter of an hour; writes the page's tables
-    python -m benchmarks.instructions --subject "as shipped"        # only those whose names begin so, and their rivals
-    python -m benchmarks.instructions --long                        # 100,000 tests as well: growth and memory
+    python -m benchmarks.instructions --long --page docs/benchmarks.md  # all, and the page's tables: 15 minutes
+    python -m benchmarks.instructions --subject "as shipped"  # only those whose names begin so, and their rivals
 
 Needs valgrind, Linux, and pip's access to a package index. Environments and suites go into ``.benchmarks/``. Counts
 hardly move between runs, also on a busy machine; times are those of CPU and a second witness only.
@@ -20,7 +19,7 @@ from pathlib import Path
 from .speed.collector import Collector
 from .speed.environments import ROOT, Environment, Environments, clean_environ, source_digest
 from .speed.runs import instructions, run
-from .speed.subjects import SUBJECTS, TARGETS, Subject
+from .speed.subjects import SUBJECTS, TARGETS, Subject, Target
 from .speed.suites import tidy, write_suite
 
 SMALL, LARGE, FULL, LONG = 10, 410, 5_000, 100_000
@@ -109,7 +108,7 @@ def rows(counted: dict[str, Cost], timed: dict[str, Cost]) -> Iterator[str]:
     yield "| figure | target | by instructions | met | by CPU time |\n|---|---|---|---|---|"
     for target in TARGETS:
         if target.ours in counted and target.other in counted:
-            found, witness = (_ratio(costs, target.ours, target.other, target.column) for costs in (counted, timed))
+            found, witness = _ratio(counted, target), _ratio(timed, target)
             met = "yes" if found <= target.most else "**no**"
             yield f"| {target.title} | ≤ {target.most:.2f} | **{found:.2f}** | {met} | {witness:.2f} |"
     yield "\n| added to bare pytest | k a test | start-up, M | k a test, of 5,000 | µs CPU a test | start-up, ms CPU |"
@@ -119,9 +118,9 @@ def rows(counted: dict[str, Cost], timed: dict[str, Cost]) -> Iterator[str]:
         yield f"| {name} | {shown} | {timed[name].test * 1e6:.0f} | {timed[name].start * 1e3:.0f} |"
 
 
-def _ratio(costs: dict[str, Cost], ours: str, other: str, column: str) -> float:
-    of = (lambda cost: cost.full) if column == "large" else (lambda cost: cost.start)
-    return of(costs[ours]) / of(costs[other])
+def _ratio(costs: dict[str, Cost], target: Target) -> float:
+    ours, other = costs[target.ours], costs[target.other]
+    return ours.full / other.full if target.column == "large" else ours.start / other.start
 
 
 def long(bench: Bench, subject: Subject, collector: Collector) -> str:
@@ -137,7 +136,7 @@ def long(bench: Bench, subject: Subject, collector: Collector) -> str:
         added[tests] = (ours.cpu - other.cpu) / tests, ours.memory - other.memory
     grown = (added[LONG][1] - added[FULL][1]) / (LONG - FULL)
     times = " and ".join(f"{added[tests][0] * 1e6:.0f} µs CPU a test at {tests:,}" for tests in added)
-    return f"{subject.name}: {times}; {grown:.1f} bytes of memory a test."
+    return f"\n100,000 tests ({subject.name}): {times}; {grown:.1f} bytes of memory a test."
 
 
 def replaced(text: str, block: str) -> str:

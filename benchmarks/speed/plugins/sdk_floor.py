@@ -1,4 +1,4 @@
-"""A pytest plugin of the benchmarks: what the OpenTelemetry SDK itself costs, with the hooks that a span of a test needs.
+"""A pytest plugin of the benchmarks: what the OpenTelemetry SDK itself costs, with the hooks that a test's span needs.
 
 An SDK span with ten attributes is current while a test runs; a processor that does nothing gets it. Nothing is encoded,
 kept or sent.
