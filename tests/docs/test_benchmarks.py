@@ -48,6 +48,7 @@ def test_the_tables_say_which_target_was_met() -> None:
     slow = {subject.name: Cost(1e6, 1e9) for subject in SUBJECTS}
     fast = slow | {TARGETS[0].ours: Cost(0.4e6, 0.4e9)}
     text = "\n".join(rows(fast, slow))
+    assert "| yes | - |" in "\n".join(rows(fast, {}))
     assert f"| {TARGETS[0].title} | ≤ 0.50 | **0.40** | yes | 1.00 |" in text
     assert f"| {TARGETS[2].title} | ≤ 0.42 | **1.00** | **no** | 1.00 |" in text
     assert f"| {TARGETS[0].ours} | 400 | 400 | 480 | 1000000000000 | 1000000000000 |" in text
