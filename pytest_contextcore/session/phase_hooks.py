@@ -115,6 +115,7 @@ class PhaseHooks:
         phase.in_call = True
         try:
             result = yield
+            phase.run.look_again(phase.phase_id)
         except HandoffRefused:
             result = None  # recorded by phase.receive, with reason and next action
         except (KeyboardInterrupt, pytest.exit.Exception):

@@ -23,7 +23,7 @@ from .items import PhaseItem, ReusedWords, make_phase, phase_of
 from .lock import hold
 from .phase_hooks import PhaseHooks
 from .run import PlanRun
-from .selection import fingerprints_of, select
+from .selection import Preview, fingerprints_of, select
 from .shared import Services, services
 from .traced import Link, start
 
@@ -40,6 +40,8 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found],
     shared = services(config)
     shared.runs = build_runs(session, found, shared)
     arrange(config, items, shared.runs)
+    if config.stash[KEY].resume and link is None:
+        config.pluginmanager.register(Preview(shared.runs), "contextcore-preview")
     if config.option.collectonly or config.getoption("setuponly", False):
         return
     if link is None:

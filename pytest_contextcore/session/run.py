@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..export.outbox import Outbox
+from ..phase.exchange import Exchange
+from ..phase.files import PhaseFiles
 from ..phase.handoff_store import HandoffStore
 from ..phase.phase import Phase
 from ..plan.assign import CollectedPlan
@@ -10,9 +14,12 @@ from ..plan.waivers import Waivers
 from ..span import Attributes
 from ..spans.current import SpanContexts
 from ..spans.writer import PlanSpans
+from ..trace.drift import drifts, looked_at, trouble
 from ..trace.evidence import Evidence
 from ..trace.file import EvidenceFile
 from ..trace.recorder import TraceRecorder
+from ..tracked.code import Code
+from ..tracked.contents import Digests
 from .context import RunContext
 
 
@@ -28,6 +35,14 @@ class PlanRun:
         self.remarks: list[str] = []
         sampled = outbox.sampled(evidence.otel_trace_id)
         self.handoffs = HandoffStore(context.out, trace_id)
+        workspace = Path(evidence.workspace) if evidence.workspace else None
+        self.digests = Digests(context.out, workspace)
+        self.code = Code(context.root, self.digests, context.code)
+        for nodeid in collected.nodeids.values():  # what was loaded of these files is what they say now
+            self.code.begin(nodeid)
+        self.command = f"pytest {self.plan.path.parent}"
+        self.last_phase = self.plan.phases[-1].id
+        self.preview: list[str] = []
         self.spans = SpanContexts(evidence.otel_trace_id, sampled=sampled, state=remote.state if remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
         self.file = EvidenceFile(self.recorder, context.out)
@@ -46,18 +61,32 @@ class PlanRun:
         self.recorder.begin_phase(phase_id, nodeid, code)
         self.handoffs.begin(self.plan.span_id(phase_id))
         self.spans.open(self.recorder.span(phase_id).otel_span_id)
+        root = self.context.root
+        own = self.code.begin(nodeid)
+        self._files = PhaseFiles(self.recorder, phase_id, digests=self.digests, code=own, root=root)
+        self._exchange = Exchange(self.recorder, phase_id, self.handoffs, root=root, command=self.command)
         return Phase(
             self.recorder,
             phase_id,
-            handoffs=self.handoffs,
+            exchange=self._exchange,
+            files=self._files,
             spans=self.spans,
             child=self.plan_spans.child,
-            root=self.context.root,
         )
+
+    def look_again(self, phase_id: str) -> None:
+        """A phase's test was called: whether what it rests on is still as it was, which blocks it otherwise."""
+        self._exchange.check_again()
+        evidence, plan, root = self.recorder.evidence, self.plan, self.context.root
+        spans = looked_at(plan, evidence, phase_id, last=phase_id == self.last_phase)
+        found = list(drifts(evidence, spans, lambda path: self.digests.find(root / path)))
+        if (stop := trouble(found, self.recorder.span(phase_id), self.command)) is not None:
+            self.recorder.add_trouble(phase_id, stop)
 
     def end(self, phase_id: str) -> None:
         """A phase's test is over, with its teardown."""
         self.spans.close()
+        self.remarks += self._files.settle()
         self.recorder.end_phase(phase_id)
 
     def finish(self) -> None:

@@ -1,0 +1,75 @@
+"""The files of one running phase: what it relies on, what it makes, and the code that it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..errors import FileRefused
+from ..redact import redact
+from ..trace.evidence import Input
+from ..trace.recorder import TraceRecorder
+from ..tracked.code import PhaseCode
+from ..tracked.contents import Digests
+
+
+class PhaseFiles:
+    """Records a phase's inputs and outputs, and at its end the code.
+
+    Args:
+        root: paths below it are recorded from there.
+    """
+
+    def __init__(
+        self, recorder: TraceRecorder, phase_id: str, *, digests: Digests, code: PhaseCode, root: Path
+    ) -> None:
+        self._recorder, self._phase_id, self._digests, self._code = recorder, phase_id, digests, code
+        self._prefix = os.path.join(root, "")  # noqa: PTH118  (with a slash at its end)
+        self._made: dict[str, Path] = {}
+
+    def add_input(self, path: str | Path, sha256: str | None) -> str:
+        """Record what the phase relies on; its digest."""
+        item = self._item("input", path, sha256)
+        self._recorder.add_input(self._phase_id, item)
+        return item.sha256
+
+    def add_output(self, path: str | Path, sha256: str | None) -> str:
+        """Record what the phase made; its digest. What it says at the phase's end counts."""
+        item = self._item("output", path, sha256)
+        if sha256 is None:
+            self._made[item.path] = Path(os.path.abspath(path))  # noqa: PTH100
+        self._recorder.add_input(self._phase_id, item, made=True)
+        return item.sha256
+
+    def add_program(self, args: Sequence[str], cwd: str | Path | None, env: Mapping[str, str]) -> None:
+        """A program is about to start: the files that its arguments name are code of the phase."""
+        self._code.add_program(args, cwd, env)
+
+    def settle(self) -> list[str]:
+        """The test is over: look at what it made once more, and record its code.
+
+        Returns:
+            A remark for each file that a program was called with and wrote to, and that nobody declared.
+        """
+        for shown, path in self._made.items():
+            if (digest := self._digests.find(path)) is not None:
+                self._recorder.add_input(self._phase_id, Input(path=shown, sha256=digest), made=True)
+        made = {item.path for item in self._recorder.span(self._phase_id).outputs}
+        known = {path: digest for path, digest in self._code.modules().items() if path not in made}
+        modules = [Input(path=path, sha256=digest) for path, digest in known.items()]
+        self._recorder.set_modules(self._phase_id, modules)
+        return [
+            f"note: {self._phase_id} will run again when resumed: {path} changed while a program ran that names it; "
+            f"if the phase makes it, say so with phase.output({path!r})"
+            for path in self._code.rewritten()
+            if path in known
+        ]
+
+    def _item(self, word: str, path: str | Path, sha256: str | None) -> Input:
+        try:
+            digest = sha256 or self._digests.of(path)
+        except FileRefused as error:
+            raise OSError(f"{word} {path}: {error}") from error
+        shown = os.path.abspath(path).removeprefix(self._prefix)  # noqa: PTH100  (follows no symlinks, and is fast)
+        return Input(path=redact(shown), sha256=digest)

@@ -1,0 +1,99 @@
+"""The code of a plan's phases: each test's module and what it imports, conftests, configuration, programs' scripts."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from .contents import Digests
+from .imports import Followed, Imports
+
+_WORDS = re.compile(r"""[\s='";]+""")
+
+
+class Code:
+    """The code below a root, each file with the digest that it had when it was first looked at.
+
+    Args:
+        common: files on which every test rests, such as pytest's configuration.
+    """
+
+    def __init__(self, root: Path, digests: Digests, common: Iterable[Path] = ()) -> None:
+        self.imports = Imports(root)
+        self._root, self._digests = root, digests
+        self._common = [path for given in common if (path := self.imports.inside(str(given)))]
+        self._first: dict[str, str | None] = {}
+
+    def of_test(self, nodeid: str) -> Followed:
+        """What a test rests on: its module, the conftests above it, and all that they import; absolute paths."""
+        file = str(self._root / nodeid.partition("::")[0])
+        folders = [folder for folder in Path(file).parents if folder.is_relative_to(self._root)]
+        conftests = [path for folder in folders if os.path.isfile(path := f"{folder}/conftest.py")]  # noqa: PTH113
+        return self.imports.follow([file, *conftests, *self._common])
+
+    def first(self, path: str) -> str | None:
+        """A file's digest when it was first looked at: that was loaded, whatever is edited while the run goes on."""
+        if path not in self._first:
+            self._first[path] = self._digests.find(path)
+        return self._first[path]
+
+    def now(self, path: str) -> str | None:
+        """A file's digest now."""
+        return self._digests.find(path)
+
+    def begin(self, nodeid: str) -> PhaseCode:
+        """The code of a phase that starts."""
+        return PhaseCode(self, self.of_test(nodeid))
+
+    def shown(self, path: str) -> str:
+        """A file's path from the root."""
+        return os.path.relpath(path, self._root)
+
+
+class PhaseCode:
+    """The code of one phase while it runs."""
+
+    def __init__(self, code: Code, test: Followed) -> None:
+        self._code, self._dynamic = code, test.dynamic
+        self._digests: dict[str, str | None] = {}
+        self._named: set[str] = set()
+        self._look(test.paths)
+
+    def _look(self, paths: Iterable[str] = ()) -> None:
+        loaded = self._code.imports.loaded() if self._dynamic else ()
+        for path in (*paths, *loaded):
+            self._digests.setdefault(path, self._code.first(path))
+
+    def add_program(self, args: Sequence[str], cwd: str | Path | None, env: Mapping[str, str]) -> None:
+        """A program is about to start: the files that its arguments name, and what these import, are code too."""
+        imports, here = self._code.imports, os.path.abspath(cwd or ".")  # noqa: PTH100
+        path = [*filter(None, env.get("PYTHONPATH", "").split(os.pathsep)), *sys.path]
+        words = [word for arg in args for word in (arg, *_WORDS.split(arg)) if word]
+        for word, following in zip(words, [*words[1:], ""], strict=True):
+            scripts = imports.module(following, [here, *path]) if word == "-m" else []
+            named = imports.inside(os.path.normpath(os.path.join(here, word)))  # noqa: PTH118
+            if named is not None:
+                scripts.append(f"{named}/__main__.py" if os.path.isdir(named) else named)  # noqa: PTH112
+            for script in scripts:
+                self._named.add(script)
+                if os.path.isfile(script):  # noqa: PTH113  (never raises)
+                    beside = here if word == "-m" else os.path.dirname(script)  # noqa: PTH120
+                    followed = imports.follow([script], [beside, *path])
+                    self._dynamic = self._dynamic or (script.endswith(".py") and followed.dynamic)
+                    for file in followed.paths:
+                        self._digests.setdefault(file, self._code.now(file))
+        self._look()
+
+    def modules(self) -> dict[str, str]:
+        """Path from the root → digest, of all code of the phase, whose test is over; what it made counts as it is."""
+        self._look()
+        found = {**self._digests, **{path: self._code.now(path) for path in self._named - self._digests.keys()}}
+        return {self._code.shown(path): digest for path, digest in found.items() if digest is not None}
+
+    def rewritten(self) -> list[str]:
+        """Paths from the root of files that the arguments of a program name and that have changed since it started."""
+        known = (path for path in self._named if path in self._digests)
+        return sorted(self._code.shown(path) for path in known if self._code.now(path) != self._digests[path])
