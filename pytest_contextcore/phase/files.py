@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from ..trace.evidence import Input
 from ..trace.recorder import TraceRecorder
 from ..tracked.code import PhaseCode
 from ..tracked.contents import Digests
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class PhaseFiles:
@@ -67,6 +70,10 @@ class PhaseFiles:
         ]
 
     def _item(self, word: str, path: str | Path, sha256: str | None) -> Input:
+        if sha256 is not None and not _SHA256.fullmatch(sha256):
+            raise ValueError(
+                f"{word} {path}: sha256 is {sha256!r:.80}, not the 64 hex digits of the digest of its bytes"
+            )
         try:
             digest = sha256 or self._digests.of(path)
         except FileRefused as error:

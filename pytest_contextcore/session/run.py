@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..export.outbox import Outbox
@@ -15,7 +17,7 @@ from ..span import Attributes
 from ..spans.current import SpanContexts
 from ..spans.writer import PlanSpans
 from ..trace.drift import drifts, looked_at, trouble
-from ..trace.evidence import Evidence
+from ..trace.evidence import Evidence, SpanEvidence
 from ..trace.file import EvidenceFile
 from ..trace.recorder import TraceRecorder
 from ..tracked.code import Code
@@ -43,6 +45,8 @@ class PlanRun:
         self.command = f"pytest {self.plan.path.parent}"
         self.last_phase = self.plan.phases[-1].id
         self.preview: list[str] = []
+        self._files: PhaseFiles | None = None
+        self._exchange: Exchange | None = None
         self.spans = SpanContexts(evidence.otel_trace_id, sampled=sampled, state=remote.state if remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
         self.file = EvidenceFile(self.recorder, context.out)
@@ -76,17 +80,29 @@ class PlanRun:
 
     def look_again(self, phase_id: str) -> None:
         """A phase's test was called: whether what it rests on is still as it was, which blocks it otherwise."""
-        self._exchange.check_again()
+        if self._exchange is not None:
+            self._exchange.check_again()
         evidence, plan, root = self.recorder.evidence, self.plan, self.context.root
         spans = looked_at(plan, evidence, phase_id, last=phase_id == self.last_phase)
-        found = list(drifts(evidence, spans, lambda path: self.digests.find(root / path)))
+        found = list(drifts(evidence, spans, lambda path: self.digests.find(root / path), self._was_ignored))
         if (stop := trouble(found, self.recorder.span(phase_id), self.command)) is not None:
             self.recorder.add_trouble(phase_id, stop)
+
+    def ignores(self, phase_id: str, path: str) -> bool:
+        """Whether a phase's entry in the plan says that a change of this file does not make it run again."""
+        patterns = self.plan.by_id[phase_id].reuse.ignore
+        shown = os.path.relpath(self.context.root / path, self.plan.path.parent) if patterns else ""
+        return any(fnmatchcase(shown, pattern) for pattern in patterns)
+
+    def _was_ignored(self, span: SpanEvidence, path: str) -> bool:
+        """Whether a reused phase's file may differ from what it recorded."""
+        return span.reused and self.ignores(self.plan.short_phase_id(span.span_id), path)
 
     def end(self, phase_id: str) -> None:
         """A phase's test is over, with its teardown."""
         self.spans.close()
-        self.remarks += self._files.settle()
+        if self._files is not None:
+            self.remarks += self._files.settle()
         self.recorder.end_phase(phase_id)
 
     def finish(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -135,7 +134,7 @@ def compare(run: PlanRun, running: set[str], *, resume: bool) -> Reuse:
     nodeids = {phase_id: span.nodeid for phase_id, span in spans.items() if span.nodeid and phase_id in plan.by_id}
     nodeids |= run.collected.nodeids
     now = _now(run, nodeids)
-    files = Files(lambda path: run.digests.find(context.root / path), lambda name, path: ignored(run, name, path))
+    files = Files(lambda path: run.digests.find(context.root / path), run.ignores)
     refused = must_run(plan, last, running, now, files)
     if resume and refused:  # where nothing runs, nobody receives anything
         refused = must_run(plan, last, running, now, files._replace(lost=run.handoffs.lost))
@@ -148,12 +147,3 @@ def _now(run: PlanRun, nodeids: Mapping[str, str]) -> dict[str, Now]:
     prints = fingerprints_of(plan, nodeids, root, recorded.options, recorded.workspace)
     found = {name: nodeid for name, nodeid in nodeids.items() if source_of(root, nodeid) is not None}
     return {name: Now(prints[name], run.code.of_test(nodeid).shown(root)) for name, nodeid in found.items()}
-
-
-def ignored(run: PlanRun, phase_id: str, path: str) -> bool:
-    """Whether a phase's entry in the plan says that a change of this file does not count."""
-    patterns = run.plan.by_id[phase_id].reuse.ignore
-    if not patterns:
-        return False
-    shown = os.path.relpath(run.context.root / path, run.plan.path.parent)
-    return any(fnmatchcase(shown, pattern) for pattern in patterns)

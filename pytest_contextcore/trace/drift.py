@@ -33,13 +33,22 @@ def looked_at(plan: Plan, evidence: Evidence, phase_id: str, *, last: bool) -> l
     ]
 
 
-def drifts(evidence: Evidence, spans: Iterable[SpanEvidence], digest: Callable[[str], str | None]) -> Iterator[Drift]:
+def drifts(
+    evidence: Evidence,
+    spans: Iterable[SpanEvidence],
+    digest: Callable[[str], str | None],
+    ignored: Callable[[SpanEvidence, str], bool] = lambda _span, _path: False,
+) -> Iterator[Drift]:
     """The inputs of these phases that changed, but for those that a phase declared as what it makes."""
-    position = {span.span_id: index for index, span in enumerate(evidence.spans)}
     for span in spans:
-        made = [item for later in evidence.spans[position[span.span_id] :] for item in later.outputs]
+        if not span.inputs:
+            continue
+        position = next(at for at, known in enumerate(evidence.spans) if known is span)
+        made = [item for later in evidence.spans[position:] for item in later.outputs]
         for item in span.inputs:
-            if any(item.path != each.path and _overlap(item.path, each.path) for each in made):
+            if ignored(span, item.path) or any(
+                item.path != each.path and _overlap(item.path, each.path) for each in made
+            ):
                 continue
             allowed = {item.sha256, *(each.sha256 for each in made if each.path == item.path)}
             if (now := digest(item.path)) not in allowed:
@@ -56,12 +65,12 @@ def trouble(found: list[Drift], phase: SpanEvidence, command: str) -> Trouble | 
     """What stops a phase that found changed files; ``command`` runs the plan whole."""
     if not found:
         return None
-    first, more = found[0], len(found) - 1
+    first, others = found[0], {drift.item.path for drift in found} - {found[0].item.path}
     path, own = first.item.path, first.span.span_id == phase.span_id
     state = f"it has now {first.now}" if first.now is not None else "it is gone now"
     return Trouble(
         f"{path} changed while the trace ran, after {first.span.span_id} had relied on it: "
-        f"its SHA-256 was {first.item.sha256}, {state}{f' (and {more} more files changed)' if more else ''}",
+        f"its SHA-256 was {first.item.sha256}, {state}{f' (and {len(others)} more changed)' if others else ''}",
         f"find what changed {path}; a phase that is to write it says so with phase.output({path!r}). "
         f"Then run the plan whole: {command}",
         blocks=True,

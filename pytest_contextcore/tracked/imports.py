@@ -76,7 +76,8 @@ class Imports:
             if not real.startswith(self._real):
                 return None
             path = self._root + real.removeprefix(self._real)
-        installed = path.startswith(self._outside) or "/site-packages/" in path or "/dist-packages/" in path
+        below = path[len(self._root) - 1 :]
+        installed = path.startswith(self._outside) or "/site-packages/" in below or "/dist-packages/" in below
         return None if installed else path
 
     def loaded(self) -> list[str]:
