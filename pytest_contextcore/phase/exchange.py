@@ -57,7 +57,7 @@ class Exchange:
         except HandoffRefused as refused:
             self._refuse(name or kind.__name__, refused)
             raise
-        if emitted is not None:
+        if emitted is not None and (kind, emitted) not in self._received:
             self._received.append((kind, emitted))
             self._record(emitted.name, "validated", emitted.digest)
         return handoff

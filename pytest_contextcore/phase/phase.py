@@ -192,7 +192,8 @@ class Phase:
     def receive(self, kind: type[H], *, name: str | None = None) -> H:
         """Take over what an earlier phase handed on: event ``handoff.validated``.
 
-        It is validated once more when the test is over.
+        It is validated once more when the test is over, and whenever it is received again; then only a refusal is
+        recorded.
 
         Raises:
             HandoffRefused: it was not emitted, could be one of several, is malformed, or no longer holds (event

@@ -95,7 +95,7 @@ class PhaseHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
-        """The function of a phase that the last evidence proves is not called."""
+        """The function of a phase that is reused is not called."""
         phase = phase_of(pyfuncitem)
         return True if phase is not None and phase.kept else None
 

@@ -75,7 +75,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
 
 
 def _links(evidence: Evidence, span: SpanEvidence, earlier: Sequence[Attempt]) -> tuple[Link, ...]:
-    """To the span that proves a reused phase, and to earlier attempts."""
+    """To the span that a reused phase had when it ran, and to earlier attempts."""
     proof = span.reused_from
     found = [Link(proof.otel_trace_id, proof.otel_span_id)] if proof is not None else []
     return (*found, *(Link(evidence.otel_trace_id, attempt.otel_span_id) for attempt in earlier))

@@ -15,7 +15,7 @@ from ..plan.model import Kind, Plan, fill
 from .evidence import Attributes, Condition, Evidence, EvidenceItem, GateEvidence, Result, SpanEvidence, Status
 
 DESELECTED = "deselected in this run"
-"""The reason of a phase that was not selected and that nothing proves."""
+"""The reason of a phase that was not selected and that cannot be reused."""
 
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
 GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
