@@ -39,7 +39,7 @@ class PlanRun:
         self.handoffs = HandoffStore(context.out, trace_id)
         workspace = Path(evidence.workspace) if evidence.workspace else None
         self.digests = Digests(context.out, workspace)
-        self.code = Code(context.root, self.digests, context.code)
+        self.code = Code(context.root, self.digests, context.code, self.plan.path.parent)
         for nodeid in collected.nodeids.values():  # what was loaded of these files is what they say now
             self.code.begin(nodeid)
         self.command = f"pytest {self.plan.path.parent}"

@@ -145,5 +145,9 @@ def _now(run: PlanRun, nodeids: Mapping[str, str]) -> dict[str, Now]:
     """What each phase would depend on now whose test is still there."""
     plan, recorded, root = run.plan, run.recorder.evidence, run.context.root
     prints = fingerprints_of(plan, nodeids, root, recorded.options, recorded.workspace)
-    found = {name: nodeid for name, nodeid in nodeids.items() if source_of(root, nodeid) is not None}
-    return {name: Now(prints[name], run.code.of_test(nodeid).shown(root)) for name, nodeid in found.items()}
+    folders = (root, plan.path.parent)
+    found = [name for name, nodeid in nodeids.items() if any(source_of(folder, nodeid) for folder in folders)]
+    return {
+        name: Now(prints[name], [run.code.shown(path) for path in run.code.of_test(nodeids[name]).paths])
+        for name in found
+    }

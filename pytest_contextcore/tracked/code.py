@@ -18,18 +18,20 @@ class Code:
     """The code below a root, each file with the digest that it had when it was first looked at.
 
     Args:
+        home: the plan's folder; where a test is not below the root, pytest names its file from there.
         common: files on which every test rests, such as pytest's configuration.
     """
 
-    def __init__(self, root: Path, digests: Digests, common: Iterable[Path] = ()) -> None:
+    def __init__(self, root: Path, digests: Digests, common: Iterable[Path] = (), home: Path | None = None) -> None:
         self.imports = Imports(root)
-        self._root, self._digests = root, digests
+        self._root, self._home, self._digests = root, home or root, digests
         self._common = [path for given in common if (path := self.imports.inside(str(given)))]
         self._first: dict[str, str | None] = {}
 
     def of_test(self, nodeid: str) -> Followed:
         """What a test rests on: its module, the conftests above it, and all that they import; absolute paths."""
-        file = str(self._root / nodeid.partition("::")[0])
+        name = nodeid.partition("::")[0]
+        file = next((path for path in (f"{self._root}/{name}", f"{self._home}/{name}") if os.path.isfile(path)), name)  # noqa: PTH113
         folders = [folder for folder in Path(file).parents if folder.is_relative_to(self._root)]
         conftests = [path for folder in folders if os.path.isfile(path := f"{folder}/conftest.py")]  # noqa: PTH113
         return self.imports.follow([file, *conftests, *self._common])

@@ -46,10 +46,6 @@ class Followed(NamedTuple):
     paths: tuple[str, ...]
     dynamic: bool
 
-    def shown(self, root: Path) -> list[str]:
-        """The paths from the root."""
-        return [path.removeprefix(f"{root}/") for path in self.paths]
-
 
 class Imports:
     """Follows imports among the files below a root, outside of site-packages and the interpreter's own folders."""
