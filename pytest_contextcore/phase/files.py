@@ -22,14 +22,22 @@ class PhaseFiles:
 
     Args:
         root: paths below it are recorded from there.
+        places: path as it is recorded → where it is; a recorded path may be without a part that is secret.
     """
 
     def __init__(
-        self, recorder: TraceRecorder, phase_id: str, *, digests: Digests, code: PhaseCode, root: Path
+        self,
+        recorder: TraceRecorder,
+        phase_id: str,
+        *,
+        digests: Digests,
+        code: PhaseCode,
+        root: Path,
+        places: dict[str, str],
     ) -> None:
         self._recorder, self._phase_id, self._digests, self._code = recorder, phase_id, digests, code
         self._prefix = os.path.join(root, "")  # noqa: PTH118  (with a slash at its end)
-        self._made: dict[str, Path] = {}
+        self._places, self._made = places, set[str]()
 
     def add_input(self, path: str | Path, sha256: str | None) -> str:
         """Record what the phase relies on; its digest."""
@@ -41,7 +49,7 @@ class PhaseFiles:
         """Record what the phase made; its digest. What it says at the phase's end counts."""
         item = self._item("output", path, sha256)
         if sha256 is None:
-            self._made[item.path] = Path(os.path.abspath(path))  # noqa: PTH100
+            self._made.add(item.path)
         self._recorder.add_input(self._phase_id, item, made=True)
         return item.sha256
 
@@ -49,15 +57,19 @@ class PhaseFiles:
         """A program is about to start: the files that its arguments name are code of the phase."""
         self._code.add_program(args, cwd, env)
 
+    def renew_outputs(self) -> None:
+        """Look at what the phase made once more: it may have gone on with it."""
+        for shown in self._made:
+            if (digest := self._digests.find(self._places[shown])) is not None:
+                self._recorder.add_input(self._phase_id, Input(path=shown, sha256=digest), made=True)
+
     def settle(self) -> list[str]:
-        """The test is over: look at what it made once more, and record its code.
+        """The test is over, with its teardown: record what it made and the code that it ran.
 
         Returns:
             A remark for each file that a program was called with and wrote to, and that nobody declared.
         """
-        for shown, path in self._made.items():
-            if (digest := self._digests.find(path)) is not None:
-                self._recorder.add_input(self._phase_id, Input(path=shown, sha256=digest), made=True)
+        self.renew_outputs()
         made = {item.path for item in self._recorder.span(self._phase_id).outputs}
         known = {path: digest for path, digest in self._code.modules().items() if path not in made}
         modules = [Input(path=path, sha256=digest) for path, digest in known.items()]
@@ -78,5 +90,7 @@ class PhaseFiles:
             digest = sha256 or self._digests.of(path)
         except FileRefused as error:
             raise OSError(f"{word} {path}: {error}") from error
-        shown = os.path.abspath(path).removeprefix(self._prefix)  # noqa: PTH100  (follows no symlinks, and is fast)
-        return Input(path=redact(shown), sha256=digest)
+        place = os.path.abspath(path)  # noqa: PTH100  (follows no symlinks, and is fast)
+        shown = redact(place.removeprefix(self._prefix))
+        self._places[shown] = place
+        return Input(path=shown, sha256=digest)

@@ -45,6 +45,7 @@ class PlanRun:
         self.command = f"pytest {self.plan.path.parent}"
         self.last_phase = self.plan.phases[-1].id
         self.preview: list[str] = []
+        self._places: dict[str, str] = {}
         self._files: PhaseFiles | None = None
         self._exchange: Exchange | None = None
         self.spans = SpanContexts(evidence.otel_trace_id, sampled=sampled, state=remote.state if remote else "")
@@ -67,7 +68,9 @@ class PlanRun:
         self.spans.open(self.recorder.span(phase_id).otel_span_id)
         root = self.context.root
         own = self.code.begin(nodeid)
-        self._files = PhaseFiles(self.recorder, phase_id, digests=self.digests, code=own, root=root)
+        self._files = PhaseFiles(
+            self.recorder, phase_id, digests=self.digests, code=own, root=root, places=self._places
+        )
         self._exchange = Exchange(self.recorder, phase_id, self.handoffs, root=root, command=self.command)
         return Phase(
             self.recorder,
@@ -80,13 +83,18 @@ class PlanRun:
 
     def look_again(self, phase_id: str) -> None:
         """A phase's test was called: whether what it rests on is still as it was, which blocks it otherwise."""
-        if self._exchange is not None:
+        if self._exchange is not None and self._files is not None:
             self._exchange.check_again()
-        evidence, plan, root = self.recorder.evidence, self.plan, self.context.root
-        spans = looked_at(plan, evidence, phase_id, last=phase_id == self.last_phase)
-        found = list(drifts(evidence, spans, lambda path: self.digests.find(root / path), self._was_ignored))
+            self._files.renew_outputs()
+        evidence = self.recorder.evidence
+        spans = looked_at(self.plan, evidence, phase_id, last=phase_id == self.last_phase)
+        found = list(drifts(evidence, spans, self._digest, self._was_ignored))
         if (stop := trouble(found, self.recorder.span(phase_id), self.command)) is not None:
             self.recorder.add_trouble(phase_id, stop)
+
+    def _digest(self, path: str) -> str | None:
+        """The digest of a file now, by its recorded path."""
+        return self.digests.find(self._places.get(path, self.context.root / path))
 
     def ignores(self, phase_id: str, path: str) -> bool:
         """Whether a phase's entry in the plan says that a change of this file does not make it run again."""

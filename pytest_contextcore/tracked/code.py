@@ -48,7 +48,7 @@ class Code:
 
     def begin(self, nodeid: str) -> PhaseCode:
         """The code of a phase that starts."""
-        return PhaseCode(self, self.of_test(nodeid))
+        return PhaseCode(self, nodeid)
 
     def shown(self, path: str) -> str:
         """A file's path from the root."""
@@ -58,15 +58,18 @@ class Code:
 class PhaseCode:
     """The code of one phase while it runs."""
 
-    def __init__(self, code: Code, test: Followed) -> None:
-        self._code, self._dynamic = code, test.dynamic
+    def __init__(self, code: Code, nodeid: str) -> None:
+        self._code, self._nodeid, self._dynamic = code, nodeid, False
         self._digests: dict[str, str | None] = {}
         self._named: set[str] = set()
-        self._look(test.paths)
+        self._look()
 
-    def _look(self, paths: Iterable[str] = ()) -> None:
+    def _look(self) -> None:
+        """Take note of the code that is known now."""
+        test = self._code.of_test(self._nodeid)
+        self._dynamic = self._dynamic or test.dynamic
         loaded = self._code.imports.loaded() if self._dynamic else ()
-        for path in (*paths, *loaded):
+        for path in (*test.paths, *loaded):
             self._digests.setdefault(path, self._code.first(path))
 
     def add_program(self, args: Sequence[str], cwd: str | Path | None, env: Mapping[str, str]) -> None:
@@ -87,10 +90,10 @@ class PhaseCode:
                     self._dynamic = self._dynamic or (script.endswith(".py") and followed.dynamic)
                     for file in followed.paths:
                         self._digests.setdefault(file, self._code.now(file))
-        self._look()
 
     def modules(self) -> dict[str, str]:
         """Path from the root → digest, of all code of the phase, whose test is over; what it made counts as it is."""
+        self._code.imports.renew()
         self._look()
         found = {**self._digests, **{path: self._code.now(path) for path in self._named - self._digests.keys()}}
         return {self._code.shown(path): digest for path, digest in found.items() if digest is not None}

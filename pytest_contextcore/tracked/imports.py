@@ -14,11 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-DYNAMIC = frozenset({
-    *("import_module", "__import__", "exec", "eval", "runpy", "spec_from_file_location", "pytest_plugins"),
+BUILT_IN = frozenset({"__import__", "exec", "eval"})
+DYNAMIC = BUILT_IN | {
+    *("import_module", "runpy", "spec_from_file_location", "pytest_plugins"),
     *("importorskip", "exec_module", "load_module", "resolve_name", "SourceFileLoader"),
-})  # fmt: skip
-"""Names by which a source imports what it does not name."""
+}
+"""Names by which a source imports what it does not name; a method that is called ``eval`` is none of them."""
 
 
 _MAY_BE_DYNAMIC = re.compile(rb"\b(?:%s)\b" % "|".join(sorted(DYNAMIC)).encode())
@@ -80,6 +81,15 @@ class Imports:
         """The files of all modules that are loaded now and count, sorted."""
         files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
         return sorted({inside for file in files if isinstance(file, str) and (inside := self.inside(file))})
+
+    def renew(self) -> None:
+        """Forget where modules would be found if some have been loaded from elsewhere since: ``sys.path`` changes."""
+        for (name, search), spec in self._tops.items():
+            if not search and (module := sys.modules.get(name)) is not None:
+                if getattr(module.__spec__, "origin", None) != (spec.origin if spec is not None else None):
+                    for known in (self._tops, self._direct, self._followed):
+                        known.clear()
+                    return
 
     def follow(self, starts: Iterable[str], search: Sequence[str] = ()) -> Followed:
         """What these files import, directly or not. ``search`` stands for ``sys.path`` and for what is loaded."""
@@ -148,8 +158,10 @@ class Imports:
             except (ImportError, ValueError, AttributeError):  # a module without a spec, such as ``__main__``
                 found = None
             self._tops[name, search] = found
-        beside = _outermost(path)  # where pytest would have put it on sys.path; a module that is not collected now
-        return self._tops[name, search] or PathFinder.find_spec(name, [beside, self._root])
+        # Otherwise where pytest would have put it, for a module that is not collected now, or a source would put it.
+        return self._tops[name, search] or PathFinder.find_spec(
+            name, [_outermost(path), self._root, f"{self._root}src"]
+        )
 
 
 def _outermost(path: str) -> str:
@@ -212,8 +224,11 @@ def _is_dynamic(tree: ast.Module) -> bool:
     """Whether a source uses one of the names of `DYNAMIC`; a comment or a text that has it is no use."""
     for node in ast.walk(tree):
         match node:
-            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+            case ast.Name(id=name) | ast.alias(name=name):
                 if not DYNAMIC.isdisjoint(name.split(".")):
+                    return True
+            case ast.Attribute(attr=name, value=of):
+                if name in DYNAMIC and (name not in BUILT_IN or ast.unparse(of) == "builtins"):
                     return True
             case ast.ImportFrom(module=str(name)):
                 if not DYNAMIC.isdisjoint(name.split(".")):

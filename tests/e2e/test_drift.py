@@ -107,18 +107,36 @@ def test_a_changed_input_blocks_with_both_digests(
     "bodies",
     [
         {"E": INPUT, "T": f'{WRITE}; phase.output("rows.csv")'},
+        {"E": INPUT, "T": f'phase.output("rows.csv"); {WRITE}'},
         {"E": 'phase.input("shared")', "T": 'Path("shared/b").touch(); phase.output("shared/b")'},
         {"E": 'phase.input("shared/*")', "T": 'Path("shared/b").touch(); phase.output("shared/b")'},
         {"E": 'phase.input("shared/a")', "T": 'Path("shared/a").write_text("2"); phase.output("shared")'},
         {"E": 'phase.input("rows.csv")', "T": 'Path("rows.csv").write_text("1")'},
         {"E": 'phase.input(".")', "T": 'Path("__pycache__").mkdir(exist_ok=True); Path("__pycache__/x").touch()'},
     ],
-    ids=["declared", "in a folder", "in a glob", "of a folder", "the same bytes", "a cache and the evidence"],
+    ids=[
+        "declared",
+        "declared before",
+        "in a folder",
+        "in a glob",
+        "of a folder",
+        "the same bytes",
+        "a cache and the evidence",
+    ],
 )
 def test_what_a_phase_declares_as_its_output_may_change(
     run: Callable[..., dict[str, Any]], bodies: dict[str, str]
 ) -> None:
     assert run(**bodies, code=0)["status"] == "completed"
+
+
+def test_a_path_that_holds_a_secret_is_looked_at_where_it_is(
+    run: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "rows-of-the-shop")
+    made = 'Path("rows-of-the-shop").write_text("1"); phase.input("rows-of-the-shop")'
+    assert run(E=made, code=0)["spans"][0]["inputs"][0]["path"] == "***"
+    assert run(E=made, T='Path("rows-of-the-shop").write_text("2")')["status"] == "blocked"
 
 
 def test_an_input_is_no_longer_excused_by_an_output_once_that_changes_too(run: Callable[..., dict[str, Any]]) -> None:

@@ -90,6 +90,8 @@ def test_a_root_within_the_prefix_or_in_site_packages_counts_all_the_same(
         ("pytest_plugins = ['a']", True),
         ("import pytest\npytest.importorskip('a')", True),
         ("def (", True),
+        ("import builtins\nbuiltins.exec('import a')", True),
+        ("model.eval()\ncursor.exec('x')", False),
         ("# exec\n'''import_module'''\nexecute = 1", False),
     ],
 )
@@ -132,6 +134,19 @@ def test_the_files_that_a_command_names_are_code(root: Path, command: list[str],
     (root / "made.txt").write_text("made")
     assert phase.modules().keys() == {"test_x.py", *expected}
     assert phase.rewritten() == []
+
+
+def test_a_module_that_a_test_puts_on_the_path_itself_counts_once_it_is_loaded(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, later = "contextcore_late", "contextcore_later"
+    write(root, test_x=f"import {late}", **{f"lib__{late}": f"import {later}", f"lib__{later}": ""})
+    phase = Code(root, Digests()).begin("test_x.py::test")
+    monkeypatch.syspath_prepend(root / "lib")
+    __import__(late)
+    assert phase.modules().keys() == {"test_x.py", f"lib/{late}.py", f"lib/{later}.py"}
+    for name in (late, later):
+        monkeypatch.delitem(sys.modules, name)
 
 
 def test_many_phases_in_a_module_read_it_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
