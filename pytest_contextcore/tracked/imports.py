@@ -84,12 +84,11 @@ class Imports:
 
     def renew(self) -> None:
         """Forget where modules would be found if some have been loaded from elsewhere since: ``sys.path`` changes."""
-        for (name, search), spec in self._tops.items():
-            if not search and (module := sys.modules.get(name)) is not None:
-                if getattr(module.__spec__, "origin", None) != (spec.origin if spec is not None else None):
-                    for known in (self._tops, self._direct, self._followed):
-                        known.clear()
-                    return
+        tops = [(name, spec) for (name, search), spec in self._tops.items() if not search and name in sys.modules]
+        if any(_origin_of(sys.modules[name]) != getattr(spec, "origin", None) for name, spec in tops):
+            self._tops.clear()
+            self._direct.clear()
+            self._followed.clear()
 
     def follow(self, starts: Iterable[str], search: Sequence[str] = ()) -> Followed:
         """What these files import, directly or not. ``search`` stands for ``sys.path`` and for what is loaded."""
@@ -158,10 +157,15 @@ class Imports:
             except (ImportError, ValueError, AttributeError):  # a module without a spec, such as ``__main__``
                 found = None
             self._tops[name, search] = found
-        # Otherwise where pytest would have put it, for a module that is not collected now, or a source would put it.
-        return self._tops[name, search] or PathFinder.find_spec(
-            name, [_outermost(path), self._root, f"{self._root}src"]
-        )
+        if (found := self._tops[name, search]) is not None:
+            return found
+        # Where pytest would put it on ``sys.path``, for a module that is not collected now; or a source, when it runs.
+        return PathFinder.find_spec(name, [_outermost(path), self._root, f"{self._root}src"])
+
+
+def _origin_of(module: object) -> str | None:
+    """Where a loaded module is from; what stands in ``sys.modules`` may be anything."""
+    return getattr(getattr(module, "__spec__", None), "origin", None)
 
 
 def _outermost(path: str) -> str:
