@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .contents import Digests
@@ -26,15 +26,23 @@ class Code:
         self.imports = Imports(root)
         self._root, self._home, self._digests = root, home or root, digests
         self._common = [path for given in common if (path := self.imports.inside(str(given)))]
+        self._starts: dict[str, list[str]] = {}
         self._first: dict[str, str | None] = {}
 
     def of_test(self, nodeid: str) -> Followed:
         """What a test rests on: its module, the conftests above it, and all that they import; absolute paths."""
         name = nodeid.partition("::")[0]
-        file = next((path for path in (f"{self._root}/{name}", f"{self._home}/{name}") if os.path.isfile(path)), name)  # noqa: PTH113
-        folders = [folder for folder in Path(file).parents if folder.is_relative_to(self._root)]
-        conftests = [path for folder in folders if os.path.isfile(path := f"{folder}/conftest.py")]  # noqa: PTH113
-        return self.imports.follow([file, *conftests, *self._common])
+        if name not in self._starts:
+            self._starts[name] = [*self._conftests_and(name), *self._common]
+        return self.imports.follow(self._starts[name])
+
+    def _conftests_and(self, name: str) -> Iterator[str]:
+        """A test's module, and the conftests above it from the nearest to the root's."""
+        places = (f"{self._root}/{name}", f"{self._home}/{name}")
+        yield (file := next((path for path in places if os.path.isfile(path)), name))  # noqa: PTH113
+        for folder in Path(file).parents:
+            if folder.is_relative_to(self._root) and os.path.isfile(path := f"{folder}/conftest.py"):  # noqa: PTH113
+                yield path
 
     def first(self, path: str) -> str | None:
         """A file's digest when it was first looked at: that was loaded, whatever is edited while the run goes on."""
