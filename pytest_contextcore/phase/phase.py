@@ -98,14 +98,14 @@ class Phase:
         self,
         recorder: TraceRecorder,
         phase_id: str,
+        relied: tuple[Exchange, PhaseFiles],
         *,
-        exchange: Exchange,
-        files: PhaseFiles,
         spans: SpanContexts,
         child: Callable[[SpanData], None],
     ) -> None:
         self._recorder, self._phase_id = recorder, phase_id
-        self._exchange, self._files, self._spans, self._child = exchange, files, spans, child
+        self._exchange, self._files = relied
+        self._spans, self._child = spans, child
         self._plan = recorder.plan.by_id[phase_id]
 
     @property

@@ -115,7 +115,7 @@ class PhaseHooks:
         phase.in_call = True
         try:
             result = yield
-            phase.run.look_again(phase.phase_id)
+            phase.run.relied.look_again(phase.phase_id)
         except HandoffRefused:
             result = None  # recorded by phase.receive, with reason and next action
         except (KeyboardInterrupt, pytest.exit.Exception):

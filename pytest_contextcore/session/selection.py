@@ -37,7 +37,7 @@ def select(run: PlanRun, selected: set[str], whole: str, *, resume: bool) -> set
         pytest.UsageError: a selected phase needs one that was deselected and cannot be reused, the evidence to resume
             from cannot be used, or the trace that ``TRACEPARENT`` names cannot be joined.
     """
-    run.command = whole
+    run.relied.command = whole
     reuse = compare(run, set() if resume else selected, resume=resume)
     if resume:
         run.remarks.append(_resumed(run, reuse))
@@ -67,7 +67,7 @@ def select(run: PlanRun, selected: set[str], whole: str, *, resume: bool) -> set
             run.recorder.leave_out(phase_id)
     run.handoffs.take_back(reuse.kept.values())
     reused = selected & set(reuse.kept)
-    run.last_phase = next((name for name in reversed(run.plan.by_id) if name in selected - reused), run.last_phase)
+    run.relied.last_phase = next((name for name in reversed(run.plan.by_id) if name in selected - reused), "")
     return reused
 
 
@@ -134,7 +134,7 @@ def compare(run: PlanRun, running: set[str], *, resume: bool) -> Reuse:
     nodeids = {phase_id: span.nodeid for phase_id, span in spans.items() if span.nodeid and phase_id in plan.by_id}
     nodeids |= run.collected.nodeids
     now = _now(run, nodeids)
-    files = Files(lambda path: run.digests.find(context.root / path), run.ignores)
+    files = Files(lambda path: run.relied.digests.find(context.root / path), run.relied.ignores)
     refused = must_run(plan, last, running, now, files)
     if resume and refused:  # where nothing runs, nobody receives anything
         refused = must_run(plan, last, running, now, files._replace(lost=run.handoffs.lost))
@@ -148,6 +148,6 @@ def _now(run: PlanRun, nodeids: Mapping[str, str]) -> dict[str, Now]:
     folders = (root, plan.path.parent)
     found = [name for name, nodeid in nodeids.items() if any(source_of(folder, nodeid) for folder in folders)]
     return {
-        name: Now(prints[name], [run.code.shown(path) for path in run.code.of_test(nodeids[name]).paths])
+        name: Now(prints[name], [run.relied.code.shown(path) for path in run.relied.code.of_test(nodeids[name]).paths])
         for name in found
     }
