@@ -409,10 +409,10 @@ def test_a_product_that_nobody_declared_is_told(training: Suite) -> None:
 def test_resealed_evidence_that_contradicts_itself_is_refused(loaded: Suite) -> None:
     path = loaded.pytester.path / "out/LOAD-7.json"
     evidence = load_evidence(path)
-    evidence.spans[1].gates[0].result = Result.FAIL
+    evidence.spans[1].gates[1].result = Result.FAIL
     evidence.recount()
     path.write_bytes(dump(evidence))
     said = refusal(loaded.here(RESUME))
-    assert "it contradicts itself: LOAD-7-T is completed, but its gate LOAD-7-T-C1 failed" in said
+    assert "it contradicts itself: LOAD-7-T is completed, but its gate LOAD-7-T-C2 failed" in said
     assert "needs T" in (said := refusal(loaded.here("-k", "test_publish")))
     assert "it contradicts itself" in said
