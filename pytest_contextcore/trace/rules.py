@@ -25,7 +25,7 @@ from .evidence import (
 )
 
 DESELECTED = "deselected in this run"
-"""The reason of a phase that was not selected and that nothing proves."""
+"""The reason of a phase that was not selected and that cannot be reused."""
 
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
 GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
@@ -35,12 +35,14 @@ GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 class Trouble(NamedTuple):
     """Something that stops a phase and is no gate's verdict: an exception, a refused handoff, a skip.
 
-    ``blocks`` is true for a refused handoff, which blocks the phase; everything else makes it failed.
+    ``blocks`` is true for a refused handoff and for a file that changed, which block the phase; everything else makes
+    it failed. ``blocked_on`` is the full id of another phase that is to blame.
     """
 
     reason: str
     next_action: str
     blocks: bool = False
+    blocked_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
         return Outcome(Status.BLOCKED, f"{_short(span, gate)}: {headline(gate)}{also_failed(span)}", gate.next_action)
     for trouble in troubles:
         if trouble.blocks:
-            return Outcome(Status.BLOCKED, trouble.reason, trouble.next_action)
+            return Outcome(Status.BLOCKED, trouble.reason, trouble.next_action, trouble.blocked_on)
     if troubles:
         return Outcome(Status.FAILED, troubles[0].reason, troubles[0].next_action)
     unchecked = [_short(span, gate) for gate in span.gates if gate.result not in CHECKED]
