@@ -94,7 +94,7 @@ class RunInUse(ContextcoreError):
 
 
 class FileRefused(ContextcoreError, OSError):
-    """A file that is not taken as an input: a symlink, not a regular file, or too large."""
+    """A file that is not taken as an input: not a regular file, or a link in an untrusted workspace."""
 
 
 class UnknownGate(ContextcoreError, LookupError):

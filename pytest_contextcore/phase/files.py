@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import FileRefused
 from ..redact import redact
+from ..trace.drift import overlap
 from ..trace.evidence import Input
 from ..trace.recorder import TraceRecorder
 from ..tracked.code import PhaseCode
@@ -70,13 +71,16 @@ class PhaseFiles:
             A remark for each file that a program was called with and wrote to, and that nobody declared.
         """
         self.renew_outputs()
-        made = {item.path for item in self._recorder.span(self._phase_id).outputs}
-        known = {path: digest for path, digest in self._code.modules().items() if path not in made}
-        modules = [Input(path=path, sha256=digest) for path, digest in known.items()]
+        made = [item.path for item in self._recorder.span(self._phase_id).outputs]
+        code = self._code.modules().items()
+        known = {path: digest for path, digest in code if not any(overlap(path, each) for each in made)}
+        modules = [Input(path=redact(path), sha256=digest) for path, digest in known.items()]
         self._recorder.set_modules(self._phase_id, modules)
         return [
-            f"note: {self._phase_id} will run again when resumed: {path} changed while a program ran that names it; "
-            f"if the phase makes it, say so with phase.output({path!r})"
+            redact(
+                f"note: {self._phase_id} will run again when resumed: {path} changed while a program ran that names "
+                f"it; if the phase makes it, say so with phase.output({path!r})"
+            )
             for path in self._code.rewritten()
             if path in known
         ]
@@ -87,7 +91,7 @@ class PhaseFiles:
                 f"{word} {path}: sha256 is {sha256!r:.80}, not the 64 hex digits of the digest of its bytes"
             )
         try:
-            digest = sha256 or self._digests.of(path)
+            digest = sha256 or self._digests.of(path, trusted=True)
         except FileRefused as error:
             raise OSError(f"{word} {path}: {error}") from error
         place = os.path.abspath(path)  # noqa: PTH100  (follows no symlinks, and is fast)

@@ -168,7 +168,7 @@ class Phase:
 
         Raises:
             FileNotFoundError: it is absent: no such file, a folder without a file, or a glob without a match.
-            OSError: it is no regular file or cannot be read; in the plan's workspace also a link or a folder.
+            OSError: it is no regular file or cannot be read.
         """
         return self._files.add_input(path, sha256)
 

@@ -47,7 +47,7 @@ def drifts(
         made = [item for later in evidence.spans[position:] for item in later.outputs]
         for item in span.inputs:
             if ignored(span, item.path) or any(
-                item.path != each.path and _overlap(item.path, each.path) for each in made
+                item.path != each.path and overlap(item.path, each.path) for each in made
             ):
                 continue
             allowed = {item.sha256, *(each.sha256 for each in made if each.path == item.path)}
@@ -55,7 +55,7 @@ def drifts(
                 yield Drift(span, item, now)
 
 
-def _overlap(path: str, other: str) -> bool:
+def overlap(path: str, other: str) -> bool:
     """Whether one of two paths, folders or globs is a part of the other."""
     inside = path.startswith(f"{other}/") or other.startswith(f"{path}/")
     return inside or fnmatchcase(path, other) or fnmatchcase(other, path)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import FileRefused
-from ..files import digest_file
 
 LEFT_OUT = frozenset({"__pycache__", ".git", ".hg", ".svn", ".cache", ".hypothesis"})
 """Folders within a folder that do not count, beside those whose names are like ``.pytest_cache``."""
@@ -42,7 +41,7 @@ class Digests:
 
     Args:
         out: the folder for evidence, which is no part of a folder that has it.
-        workspace: an untrusted folder: only regular files in it are read, and no link is followed.
+        workspace: an untrusted folder: no link in it is followed, unless a test named the path itself.
         clock: nanoseconds since the epoch.
     """
 
@@ -52,19 +51,21 @@ class Digests:
         self._out = os.path.abspath(out) if out is not None else None  # noqa: PTH100  (follows no links)
         self._workspace = os.path.abspath(workspace) if workspace is not None else None  # noqa: PTH100
         self._clock = clock
+        self._trusted: set[str] = set()
         self._known: dict[str, _Known] = {}
 
-    def of(self, path: str | Path) -> str:
-        """SHA-256 (hex) of what stands there.
+    def of(self, path: str | Path, *, trusted: bool = False) -> str:
+        """SHA-256 (hex) of what stands there; what is ``trusted`` once is so for the session, with all below it.
 
         Raises:
             FileNotFoundError: it is absent; a folder without a file and a glob without a match are as good as absent.
-            FileRefused: it is a device, a fifo or a socket; in the workspace also a link, a folder, or a large file.
+            FileRefused: it is a device, a fifo or a socket; in the workspace also a link.
             OSError: it cannot be read.
         """
         name = os.path.abspath(path)  # noqa: PTH100
-        if self._is_untrusted(name):
-            return self._file(name)
+        if trusted:
+            self._trusted.add(_WILDCARD.split(name)[0] if not os.path.lexists(name) else f"{name}/")
+        self._refuse_links(name)
         if os.path.isdir(name):  # noqa: PTH112  (never raises)
             return self._many(name, name, self._below(name))
         if not os.path.lexists(name) and (wildcard := _WILDCARD.search(name)):
@@ -80,14 +81,12 @@ class Digests:
             return None
 
     def _file(self, name: str) -> str:
-        untrusted = self._is_untrusted(name)
-        if untrusted:
-            self._refuse_links(name)
-        looked, state = self._clock(), _state(os.stat(name, follow_symlinks=not untrusted))  # noqa: PTH116
+        self._refuse_links(name)
+        looked, state = self._clock(), _state(os.stat(name))  # noqa: PTH116
         known = self._known.get(name)
         if known is not None and known.state == state and known.looked - max(state[2:4]) > _SETTLED:
             return known.digest
-        digest = digest_file(Path(name)) if untrusted else _hash(name)
+        digest = _hash(name, 0 if self._is_trusted(name) else os.O_NOFOLLOW)
         self._known[name] = _Known(digest, state, looked)
         return digest
 
@@ -120,7 +119,7 @@ class Digests:
             for entry in entries:
                 if not self._counts(entry.path):
                     continue
-                if entry.is_dir(follow_symlinks=not self._is_untrusted(entry.path)):
+                if entry.is_dir(follow_symlinks=self._is_trusted(entry.path)):
                     yield from self._below(entry.path, above | {itself})
                 else:
                     yield entry.path
@@ -130,14 +129,15 @@ class Digests:
         own = os.path.basename(name)  # noqa: PTH119
         return name != self._out and own not in LEFT_OUT and not (own.startswith(".") and own.endswith("_cache"))
 
-    def _is_untrusted(self, name: str) -> bool:
-        return self._workspace is not None and name.startswith(f"{self._workspace}/")
+    def _is_trusted(self, name: str) -> bool:
+        inside = self._workspace is not None and name.startswith(f"{self._workspace}/")
+        return not inside or f"{name}/".startswith(tuple(self._trusted))
 
     def _refuse_links(self, name: str) -> None:
-        """No folder on the way from the workspace to a file is a link; `digest_file` looks at the file itself."""
-        for folder in [*_steps(self._workspace or "/", name)][:-1]:
-            if os.path.islink(folder):  # noqa: PTH114
-                raise FileRefused(f"{folder} is a symlink; give the file itself")
+        """Nothing on the way from an untrusted workspace to what is in it is a link."""
+        for step in _steps(self._workspace or "/", name) if not self._is_trusted(name) else ():
+            if os.path.islink(step):  # noqa: PTH114
+                raise FileRefused(f"{step} is a symlink in the workspace; give the file itself")
 
 
 def _steps(base: str, name: str) -> Iterator[str]:
@@ -152,8 +152,8 @@ def _state(of: os.stat_result) -> _State:
     return of.st_size, of.st_dev, of.st_mtime_ns, of.st_ctime_ns, of.st_ino
 
 
-def _hash(name: str) -> str:
-    descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def _hash(name: str, flags: int) -> str:
+    descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123  (from a descriptor)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise FileRefused(f"{name} is not a regular file")

@@ -404,6 +404,11 @@ def test_a_product_that_nobody_declared_is_told(training: Suite) -> None:
         ["note: TRAIN will run again when resumed: model.bin changed while a program*"]
     )
     assert preview(training)["TRAIN"] == "runs: model.bin changed"
+    declared = replaced("t/test_model.py", 'phase.output("report.txt")', 'phase.output("*.bin")')
+    declared(training.pytester.path)
+    (training.pytester.path / "model.bin").write_text("older")
+    training.here().stdout.no_fnmatch_line("note: *")
+    assert preview(training)["TRAIN"] == "is reused: unchanged"
 
 
 def test_resealed_evidence_that_contradicts_itself_is_refused(loaded: Suite) -> None:

@@ -81,23 +81,27 @@ def test_in_a_workspace_no_link_is_followed(data: Path) -> None:
     digests = Digests(workspace=data)
     assert digests.of(data / "a.csv") == sha(b"a.csv")
     (data / "linked").symlink_to("sub")
-    for name in ("link.csv", "sub", "linked/c.csv"):
+    assert digests.of(data / "sub") == by_sha256sum(data / "sub", "c.csv", "odd\nname")
+    for name in ("link.csv", "linked/c.csv", "linked", "*.csv"):
         with pytest.raises(FileRefused):
             digests.of(data / name)
     with pytest.raises(FileRefused):
         digests.of(data.parent)
     assert digests.of(data.parent / "elsewhere") == sha(b"elsewhere")
+    for name in ("link.csv", "linked", "*.csv"):  # a test names it itself
+        digest = digests.of(data / name, trusted=True)
+        assert digests.of(data / name) == digest
 
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were read."""
     names: list[str] = []
-    real: Callable[[str], str] = contents._hash
+    real: Callable[[str, int], str] = contents._hash
 
-    def read(name: str) -> str:
+    def read(name: str, flags: int) -> str:
         names.append(Path(name).name)
-        return real(name)
+        return real(name, flags)
 
     monkeypatch.setattr(contents, "_hash", read)
     return names
