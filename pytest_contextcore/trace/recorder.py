@@ -6,6 +6,7 @@ Nobody else changes the evidence.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from enum import Enum, auto
@@ -78,7 +79,7 @@ class TraceRecorder:
         self.plan, self.remote, self.waivers = plan, remote, waivers or Waivers()
         self.evidence = evidence or fresh_evidence(plan)
         spans = self.evidence.spans
-        self._clock = clock
+        self._clock, self._process = clock, os.getpid()
         self._last_time = max(
             (moment for span in spans for moment in (span.started_at, span.ended_at) if moment), default=0
         )
@@ -159,10 +160,7 @@ class TraceRecorder:
         self._tell(Change.TRACE_STARTED)
 
     def finish(self, left: Outcome = rules.NEVER_REACHED) -> None:
-        """The session is over: what has not ended did not start, or was interrupted.
-
-        ``left`` is why a phase did not start that no other phase kept from it. The trace ends with its last phase.
-        """
+        """The session is over: what has not ended was interrupted, or did not start for ``left`` or another phase."""
         for phase in self.plan.phases:
             if self.span(phase.id).status is Status.IN_PROGRESS:
                 self.add_trouble(phase.id, Trouble("interrupted before its end", "run the phase again"))
@@ -337,7 +335,7 @@ class TraceRecorder:
         self._tell(change, self.span(phase_id))
 
     def _tell(self, change: Change, span: SpanEvidence | None = None, gate: GateEvidence | None = None) -> None:
-        for listener in self._listeners:
+        for listener in self._listeners if os.getpid() == self._process else ():  # a forked child writes nothing
             listener(change, span, gate)
 
 
