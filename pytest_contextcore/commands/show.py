@@ -81,12 +81,14 @@ def _documents(file: Path, evidence: Evidence, which: str) -> int:
     """Print a list of documents for other programs, or say on stderr why there is none; payloads lie beside FILE."""
     from pydantic import ValidationError  # noqa: PLC0415  (loaded by now)
 
-    from ..phase.handoff_store import payloads  # noqa: PLC0415  (only for handoffs)
+    from ..phase.handoff_store import read_emitted  # noqa: PLC0415  (only for handoffs)
     from ..trace import contracts  # noqa: PLC0415  (only for documents)
 
     try:
         if which == "handoffs":
-            found = list(contracts.handoffs(evidence, payloads(file.with_name(f"{evidence.trace_id}.handoffs.json"))))
+            emitted = read_emitted(file.with_name(f"{evidence.trace_id}.handoffs.json"))
+            known = {each.digest: (each.kind, json.loads(each.payload)) for each in emitted if each.whole}
+            found = list(contracts.handoffs(evidence, known))
         else:
             found = contracts.gate_results(evidence) if which == "gate_results" else contracts.task_spans(evidence)
     except ValidationError as error:

@@ -236,12 +236,13 @@ def _task_span(
     )
 
 
-def handoffs(evidence: Evidence, payloads: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A HandoffContract for each handoff that a phase emitted and whose payload, by its digest, is known."""
+def handoffs(evidence: Evidence, payloads: Mapping[str, tuple[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A HandoffContract for each handoff that a phase emitted and whose kind and payload, by its digest, are known."""
     for span in evidence.spans:
         emitted = {h.digest: h.name for h in span.handoffs if h.direction == "emitted" and h.digest in payloads}
         at = {str(event.attributes.get("handoff.digest")): event.time for event in span.events}
         for digest, name in emitted.items():
+            kind, payload = payloads[digest]
             taken = [
                 (other, h.direction)
                 for other in evidence.spans
@@ -258,8 +259,8 @@ def handoffs(evidence: Evidence, payloads: Mapping[str, Any]) -> Iterator[dict[s
                 from_agent=span.span_id,
                 to_agent=taken[0][0].span_id if taken else "any",
                 capability_id=name,
-                inputs=payloads[digest],
-                expected_output=ExpectedOutput(type=name),
+                inputs=payload,
+                expected_output=ExpectedOutput(type=kind),
                 status="failed" if refused else "completed" if taken else "pending",
                 created_at=_moment(at[digest]) if digest in at else None,
             ).document()
