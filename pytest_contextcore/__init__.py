@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from .phase.handoff import Handoff, RootedPath
     from .phase.phase import Gate, Phase
     from .plan.model import Plan, load_plan
+    from .trace.contracts import gate_results, task_spans
+    from .trace.evidence import Evidence
+    from .trace.file import load_evidence
 
 __all__ = [
     "SCHEMAS",
@@ -44,6 +47,7 @@ __all__ = [
     "Check",
     "CollectionError",
     "ContextcoreError",
+    "Evidence",
     "EvidenceError",
     "Fault",
     "FileRefused",
@@ -63,8 +67,11 @@ __all__ = [
     "check_document",
     "check_endpoint",
     "check_installation",
+    "gate_results",
+    "load_evidence",
     "load_plan",
     "out_folder",
+    "task_spans",
     "write_output",
 ]
 
@@ -82,6 +89,10 @@ _HOMES = {
     "Phase": "phase.phase",
     "Plan": "plan.model",
     "load_plan": "plan.model",
+    "gate_results": "trace.contracts",
+    "task_spans": "trace.contracts",
+    "Evidence": "trace.evidence",
+    "load_evidence": "trace.file",
 }
 """Where a name comes from; those that are not listed are in ``errors``."""
 

@@ -16,6 +16,8 @@ EXPORTED = {
     "Gate", "Handoff", "Phase", "RootedPath",
     # plans and other files
     "Fault", "Plan", "SCHEMAS", "check_document", "load_plan", "out_folder", "write_output",
+    # what a run recorded
+    "Evidence", "gate_results", "load_evidence", "task_spans",
     # an installation
     "Check", "__version__", "check_endpoint", "check_installation",
     # exceptions

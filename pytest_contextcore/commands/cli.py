@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -15,6 +16,8 @@ from ..version import __version__
 
 GROUP = "contextcore.commands"
 """The entry points: name of a command → a ``click.Command`` that gives its exit code, or None for 0."""
+
+DISTRIBUTION = "pytest-contextcore"
 
 _INTERRUPTED = 130  # what a shell gives for Ctrl-C
 _MAX_LINE = 1000
@@ -33,8 +36,30 @@ class _Program(click.Group):
         return found[0] if found else None
 
 
+def _say_version(ctx: click.Context, parameter: click.Parameter, given: bool) -> None:
+    """Print the version; and, where another distribution has a program of this name, which one runs."""
+    del parameter
+    if not given:
+        return
+    print(f"contextcore {__version__}, of {DISTRIBUTION}")
+    owners = {entry.dist.name for entry in entry_points(group="console_scripts", name="contextcore") if entry.dist}
+    if others := sorted(owners - {DISTRIBUTION}):
+        print(f"{', '.join(others)} has a program contextcore, too; {_which_runs()}")
+        print("always this one: pytest-contextcore, or python -m pytest_contextcore")
+    ctx.exit()
+
+
+def _which_runs() -> str:
+    found = shutil.which("contextcore")
+    try:
+        ours = found is not None and b"pytest_contextcore" in Path(found).read_bytes()
+    except OSError:
+        ours = False
+    return f"the one that was installed last runs, here {'this one' if ours else 'the other one'} ({found})"
+
+
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_say_version, help="The version.")
 def program() -> None:
     """Plans as traces: look at them, compare runs, send spans, draw tasks by hand.
 

@@ -8,7 +8,7 @@ import click
 
 from ..text import escaped
 from .cli import OUT
-from .installation import check_endpoint, check_installation
+from .installation import Check, check_endpoint, check_installation
 
 
 @click.group("install", no_args_is_help=False)
@@ -18,15 +18,17 @@ def command() -> None:
 
 @command.command("init")
 @OUT
-@click.option("--endpoint", metavar="URL", help="Also ask the collector there for an answer.")
-def _init(out: Path, endpoint: str | None) -> int:
-    """Make the folder for evidence; verify packages and plugin.
+@click.option("-e", "--endpoint", metavar="URL", help="The collector (default: the one of the environment, if any).")
+@click.option("--skip-verify", is_flag=True, help="Do not ask the collector.")
+def _init(out: Path, endpoint: str | None, skip_verify: bool) -> int:
+    """Make the folder for evidence; verify packages, plugin and the collector.
 
-    A line is printed for everything that a run relies on. Exit code 1: something is not right; what to do about it is
-    printed below it.
+    A line is printed for everything that a run relies on. Exit code 1: something is not right, such as a collector that
+    does not answer; what to do about it is printed below it.
     """
-    asked = check_endpoint(endpoint) if endpoint is not None else None
-    checks = [*check_installation(out), *([asked] if asked else [])]
+    asked = None if skip_verify else check_endpoint(endpoint)
+    said = "not asked (--skip-verify)" if skip_verify else "none is configured: spans are not sent"
+    checks = [*check_installation(out), asked or Check("endpoint", said)]
     for check in checks:
         print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<28} {escaped(check.found)}")
         if not check.ok:

@@ -16,19 +16,21 @@ class WorkspaceHandoff(Handoff):
 
     Attributes:
         root: the workspace's folder.
-        position: which phase emits it, 1 to 9; the next one takes it over.
+        position: which phase emits it, 1 to 9.
+        taker: which phase takes it over.
         files: path in the workspace → SHA-256 (hex) of the file's bytes. What an earlier phase vouched for stays in
             it, so that every phase holds the export against what S3 saw, and the seed against what S4 saw.
     """
 
     root: RootedPath
     position: int
+    taker: int
     files: dict[str, str]
 
     def stale(self) -> Iterator[str]:
         """The files that are no longer as they were vouched for."""
         workspace = Workspace(Path(self.root))
-        between = f"between S{self.position} and S{self.position + 1}"
+        between = f"between S{self.position} and S{self.taker}"
         for path, expected in self.files.items():
             try:
                 observed = workspace.digest(path)
@@ -59,7 +61,7 @@ class RoutingHandoff(WorkspaceHandoff):
 
 
 class DesignHandoff(WorkspaceHandoff):
-    """S6 → S7: the design."""
+    """S6 → S7: the design; on the prime route S5 → S7, since there is none."""
 
 
 class ImplementationHandoff(WorkspaceHandoff):

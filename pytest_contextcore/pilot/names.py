@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 PLAN_ID = "PI-101-002"
+PRIME_ID = "PI-101-002-PRIME"
 
 SOURCE = ".contextcore.yaml"
 OVERRIDE = "route-override.json"

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_contextcore import out_folder
 
-from .names import PLAN_ID
+from .names import PLAN_ID, PRIME_ID
 
 if TYPE_CHECKING:
     from pytest_contextcore import Plan
@@ -171,7 +171,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.hookimpl(optionalhook=True)
 def pytest_contextcore_workspace(config: pytest.Config, plan: Plan) -> Path | None:
     """The folder that the pilot's phases work on."""
-    return workspace_root(config) if plan.trace.id == PLAN_ID else None
+    return workspace_root(config) if plan.trace.id in (PLAN_ID, PRIME_ID) else None
 
 
 def workspace_root(config: pytest.Config) -> Path:

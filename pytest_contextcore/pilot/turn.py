@@ -34,11 +34,11 @@ class Turn:
         if self._steps.run(name):
             self._vouched_for()
 
-    def hand_on(self, kind: type[WorkspaceHandoff] | None) -> None:
+    def hand_on(self, kind: type[WorkspaceHandoff] | None, *, taker: int | None = None) -> None:
         """Record what the phase observed and every file that it read; hand on those it vouches for if its gates hold.
 
         Inputs are every file that the verdict rests on, so that a resumed run sees any change. The handoff vouches for
-        fewer: for those that no later phase writes to.
+        fewer: for those that no later phase writes to. ``taker`` takes it over; by default the phase after this one.
         """
         phase, workspace = self._phase, self._workspace
         phase.record(**observe(workspace, self._position))
@@ -52,7 +52,9 @@ class Turn:
             phase.input(workspace.root / path, sha256=digest)
         before = self._vouched_for()
         if kind is not None and not phase.failed_gates:
-            phase.handoff(kind(root=str(workspace.root), position=self._position, files={**before, **files}))
+            vouched = {**before, **files}
+            here, taker = self._position, taker or self._position + 1
+            phase.handoff(kind(root=str(workspace.root), position=here, taker=taker, files=vouched))
 
     def _vouched_for(self) -> dict[str, str]:
         """The files that the phase took over, which still hold.

@@ -151,6 +151,40 @@ def test_install_init_prepares_and_verifies_and_may_be_repeated(tmp_path: Path, 
     assert "name another with --contextcore-out DIR" in capsys.readouterr().out.partition("FAIL  evidence")[2]
 
 
+def test_the_version_says_which_of_two_programs_of_that_name_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = tmp_path / "other-1.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+    (other / "entry_points.txt").write_text("[console_scripts]\ncontextcore = other:main\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    script = tmp_path / "contextcore"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for text, said in (("import other", "the other one"), ("import pytest_contextcore", "this one")):
+        script.write_text(text)
+        script.chmod(0o755)
+        assert main(["--version"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == f"contextcore {__version__}, of pytest-contextcore"
+        assert lines[1].endswith(f"runs, here {said} ({script})")
+        assert "python -m pytest_contextcore" in lines[2]
+
+
+def test_install_init_asks_the_endpoint_of_the_environment_and_says_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    ask = ["install", "init", "--out", str(tmp_path)]
+    assert main(ask) == 0
+    assert "ok    endpoint                     none is configured" in capsys.readouterr().out
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
+    assert main(ask) == 1
+    assert "connection refused" in capsys.readouterr().out.partition("FAIL  endpoint")[2]
+    assert main([*ask, "--skip-verify"]) == 0
+    assert "endpoint                     not asked" in capsys.readouterr().out
+
+
 def test_install_init_asks_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     ask = ["install", "init", "--out", str(tmp_path), "--endpoint"]
     with Receiver() as receiver:

@@ -141,3 +141,40 @@ def test_diff_answers_by_its_exit_code(blocked: Path, tmp_path: Path, capsys: Ca
     assert capsys.readouterr().out.splitlines()[1:] == ["option n: none → 1"]
     assert main(["diff", str(blocked), altered(blocked, tmp_path, trace_id="LOAD-8")]) == 2
     assert "A is a run of trace LOAD-9, B of LOAD-8" in capsys.readouterr().err
+
+
+def test_evidence_is_shown_as_documents_for_other_programs_and_those_are_valid(
+    finished: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for option, kind in (
+        ("gate-results", "GateResult"),
+        ("task-spans", "TaskSpanContract"),
+        ("handoffs", "HandoffContract"),
+    ):
+        for name in ("LOAD-7", "LOAD-9"):
+            assert main(["show", f"--{option}", str(finished / "out" / f"{name}.json")]) == 0
+            (tmp_path / "documents.json").write_text(capsys.readouterr().out, encoding="utf-8")
+            assert main(["contract", "a2a-validate", kind, str(tmp_path / "documents.json")]) == 0
+            found[f"{name} {kind}"] = json.loads((tmp_path / "documents.json").read_text(encoding="utf-8"))
+            capsys.readouterr()
+    whole, *phases = found["LOAD-9 TaskSpanContract"]
+    assert (whole["task_id"], whole["status"], whole["phase"]) == ("LOAD-9", "blocked", "OTHER")
+    assert [span["status"] for span in phases] == ["completed", "blocked", "not_started"]
+    assert (phases[2]["blocked_on_span_id"], phases[1]["parent_task_id"]) == ("LOAD-9-T", "LOAD-9")
+    assert phases[0]["checksums"] == {"source_checksum": "sha256:1"}
+    (failed,) = (gate for gate in found["LOAD-9 GateResult"] if gate["result"] == "fail")
+    assert (failed["gate_id"], failed["severity"], failed["blocking"]) == ("LOAD-9-T-C1", "critical", True)
+    assert "a row is lost" in failed["reason"]
+    assert all(gate["severity"] == "info" for gate in found["LOAD-7 GateResult"])
+    (handoff,) = found["LOAD-7 HandoffContract"]
+    assert (handoff["from_agent"], handoff["to_agent"], handoff["status"]) == ("LOAD-7-E", "LOAD-7-T", "completed")
+    assert handoff["inputs"] == {"count": 3}
+
+
+def test_documents_that_cannot_be_made_are_refused_in_one_line(
+    finished: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    copy = shutil.copy(finished / "out" / "LOAD-7.json", tmp_path / "LOAD-7.json")
+    assert main(["show", "--handoffs", str(copy)]) == 1
+    assert capsys.readouterr().err.endswith("has none of these; run the plan with pytest first\n")

@@ -126,7 +126,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> list[ResourceSpans]:
         (folder / "waivers.toml").write_text(WAIVER.format(expires=date.today() + timedelta(days=2)))
         publish = "def test_publish(phase):\n"
         source = transform(EVERYTHING, "phase, subtests", BEFORE)
-        source = source.replace(publish, f"{publish}    phase.receive(Never)\n")
+        source = source.replace(publish, f"{publish}    phase.receive(Never, file='none.json')\n")
         (folder / "test_load.py").write_text(source + LAST_PHASE)
         (folder / "test_other.py").write_text(OTHERS)
         timed = WAREHOUSE.replace('name = "TRANSFORM"\n', 'name = "TRANSFORM"\ntimeout = 0.2\n')

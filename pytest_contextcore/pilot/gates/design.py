@@ -47,6 +47,20 @@ def not_applicable(ws: Workspace) -> str | None:
 
 
 @gate
+def none_made(ws: Workspace) -> Iterator[Finding]:
+    """S5-G3 of the prime route: nothing shows that a design was made, since no phase would check it."""
+    route = Ingestion.load(ws).named_route
+    if route != "prime":
+        message = "the route is not prime"
+        yield Finding(Ingestion.load(ws).seed_path, message, route, "prime", "route_mismatch", route)
+    found = traces(ws)
+    if ws.is_folder("artisan") and HANDOFF in ws.glob("artisan", "*"):
+        found.insert(0, HANDOFF)
+    for trace in found:
+        yield Finding(trace, "a design was made, which this plan does not check", "a design", "none", "design", trace)
+
+
+@gate
 def handoff_schema(ws: Workspace) -> Iterator[Finding]:
     """S6-C1: `design-handoff.json` has the required keys and the schema version 1, an integer."""
     if not_applicable(ws) is not None:
