@@ -13,7 +13,6 @@ from pytest_contextcore.pilot.steps import steps_for
 from pytest_contextcore.pilot.turn import Turn
 from pytest_contextcore.pilot.workspace import Memo, Workspace
 
-
 PRIME = Path(__file__).parent / "prime"
 
 
@@ -21,7 +20,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Say what is missing where pytest did not read this repository's configuration, which loads the plugin."""
     if not config.pluginmanager.has_plugin(plugin.__name__):
         raise pytest.UsageError(f"the pilot's options are not loaded; add: -p {plugin.__name__}")
-    if _asks_for_prime(config) and config.getoption("workspace") is None:
+    ran = not config.getoption("collectonly")
+    if ran and _asks_for_prime(config) and config.getoption("workspace") is None:
         raise pytest.UsageError(
             f"{PRIME} checks the output of a prime run, and the embedded pipeline takes the artisan route; "
             "add --workspace=DIR, or run the folder above"
