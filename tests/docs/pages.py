@@ -8,6 +8,8 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,7 +68,7 @@ def shown(text: str) -> str:
 
 
 class Player:
-    """Runs `pytest` and `contextcore` as a shell would, in this process.
+    """Runs `pytest` and `contextcore` as a shell would, in this process, and `python` in one of its own.
 
     It knows `NAME=value` before a command, `$NAME`, `$(command)`, `>`, `>>` and `*`, and no more than that.
     """
@@ -132,6 +134,9 @@ class Player:
                 run = self._pytester.runpytest_subprocess if self.apart else self._pytester.runpytest_inprocess
                 result = run(*quiet, *arguments)
             return "\n".join([*result.outlines, *result.errlines, ""])
+        if program == "python":
+            done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+            return done.stdout
         assert program == "contextcore"
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), contextlib.suppress(SystemExit):
