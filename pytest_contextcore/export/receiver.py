@@ -106,7 +106,8 @@ class Receiver(ThreadingTCPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A connection has gone away, or something failed of which people are told."""
         if not isinstance(error := sys.exception(), OSError):
-            self.refused(f"{type(error).__name__}: {error}")
+            with self.one_at_a_time:
+                self.refused(type(error).__name__)
 
 
 class _Incoming(RawIOBase):

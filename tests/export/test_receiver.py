@@ -102,8 +102,9 @@ Run = Callable[..., AbstractContextManager[Program]]
         (zlib.compress(ONE), {"Content_Encoding": "deflate"}),
         (JSON, {"Content_Type": "application/json; charset=utf-8"}),
         ([ONE[:5], ONE[5:]], {}),
+        (ONE, {"Expect": "100-continue"}),
     ],
-    ids=["protobuf", "gzip", "deflate", "json", "chunked"],
+    ids=["protobuf", "gzip", "deflate", "json", "chunked", "expecting"],
 )
 def test_spans_are_taken_however_they_are_sent(program: Run, body: object, headers: dict[str, str]) -> None:
     with program() as run:
@@ -245,6 +246,22 @@ def test_texts_are_without_secrets_and_fit_wherever_they_stand(program: Run, mon
     assert secret.encode() not in path.read_bytes()
     assert spool_files.names(Spool(path)) == ["***"]
     assert max(len(piece.data) for piece in Spool(path).pieces()) <= wire.MAX_FRAME
+
+
+def test_a_fault_of_ours_is_told_and_the_others_are_kept(
+    program: Run, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise KeyError("s3cr3t")
+
+    with program() as run:
+        with monkeypatch.context() as patched:
+            patched.setattr(receiver, "_unpacked", fail)
+            with pytest.raises(ConnectionError):
+                run.post(ONE)
+        assert run.post(ONE)[0] == 200
+    assert (len(run.kept()), run.remarks) == (1, ["1 request of app.py refused: KeyError"])
+    assert capfd.readouterr() == ("", "")
 
 
 # -- how long it is waited for -----------------------------------------------------------------------------------------
