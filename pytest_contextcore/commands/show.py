@@ -18,8 +18,9 @@ from ..report.diff import compare, document, lines
 from ..report.terminal import can_encode, table
 from ..report.verdict import Verdict, of_trace
 from ..text import escaped, harmless
-from ..trace.evidence import Evidence, format_time
+from ..trace.evidence import Evidence
 from ..trace.file import dump, load_evidence
+from ..trace.times import format_time
 from .cli import FORMAT, OUT, refuse
 
 _FILE = click.Path(path_type=Path)

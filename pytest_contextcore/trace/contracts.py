@@ -21,8 +21,8 @@ from .evidence import (
     Severity,
     SpanEvidence,
     Status,
-    format_time,
 )
+from .times import format_time
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
