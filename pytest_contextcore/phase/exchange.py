@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from pydantic import ValidationError
+
 from ..errors import HandoffRefused
 from ..redact import redact
 from ..span import ErrorType
@@ -57,8 +59,7 @@ class Exchange:
             emitted = self._store.get(kind.__name__, name) if file is None else read_contract(file, kind.__name__, name)
             handoff = accept(kind, emitted, self._root, name)
         except HandoffRefused as refused:
-            if isinstance(refused, ContractRefused):
-                said: Attributes = {"contract_name": CONTRACT, "direction": "inbound", "error_count": refused.count}
+            if said := _invalid(kind.__name__, refused):
                 self._recorder.add_event(self._phase_id, "handoff.validation.inbound.failed", said)
             self._refuse(name or kind.__name__, refused)
             raise
@@ -88,3 +89,12 @@ class Exchange:
     ) -> None:
         record = HandoffRecord(name=redact(name), direction=direction, digest=digest)
         self._recorder.add_handoff(self._phase_id, record, reason)
+
+
+def _invalid(kind: str, refused: HandoffRefused) -> Attributes:
+    """What an event says of a payload, or of the document around it, that is not valid; empty if it is."""
+    if isinstance(refused, ContractRefused):
+        return {"contract_name": CONTRACT, "direction": "inbound", "error_count": refused.count}
+    if isinstance(refused.__cause__, ValidationError):
+        return {"contract_name": kind, "direction": "inbound", "error_count": refused.__cause__.error_count()}
+    return {}

@@ -217,3 +217,45 @@ def test_bad_usage_is_exit_code_2(arguments: list[str], said: str, capsys: Captu
     shown = capsys.readouterr().err
     assert said in shown
     assert shown.count("\n") == 1
+
+
+CONTRACTS: dict[str, dict[str, Any]] = {
+    "TaskSpanContract": {"project_id": "p", "task_id": "T-1", "phase": "OTHER", "status": "in_progress"},
+    "HandoffContract": {
+        "handoff_id": "h", "from_agent": "a", "to_agent": "b", "capability_id": "c", "inputs": {},
+        "expected_output": {"type": "x"}, "priority": "high", "deadline": "2026-01-31T09:30:00+01:00",
+    },
+    "ArtifactIntent": {
+        "artifact_id": "a", "artifact_type": "dashboard", "intent": "create", "owner": "kim",
+        "parameter_sources": {"x": "manifest"}, "artifact_category": "integrity", "promotion_reason": "risk",
+    },
+    "GateResult": {
+        "gate_id": "G", "phase": "ROUTING_DECISION", "result": "pass", "severity": "info",
+        "checked_at": "2026-01-31T09:30:00Z",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CONTRACTS)
+def test_a_document_of_a_program_is_valid_as_it_is_and_with_nothing_else(
+    kind: str, tmp_path: Path, capsys: Captured
+) -> None:
+    good = {"schema_version": "v1", **CONTRACTS[kind]}
+    first = next(iter(CONTRACTS[kind]))
+    wrong = [
+        {**good, "note": 1},
+        {**good, "schema_version": "v2"},
+        {**good, first: ""},
+        {key: value for key, value in good.items() if key != first},
+    ]
+    path = tmp_path / "document.json"
+    for document, code in [
+        (good, 0),
+        ([good, good], 0),
+        ([], 1),
+        ([good, wrong[0]], 1),
+        *((each, 1) for each in wrong),
+    ]:
+        path.write_text(json.dumps(document), encoding="utf-8")
+        assert main(["contract", "a2a-validate", kind, str(path), "--fail-on-error"]) == code, document
+    assert f"{first}\n   observed  no such key" in capsys.readouterr().out

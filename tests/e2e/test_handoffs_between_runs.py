@@ -89,7 +89,7 @@ def test_a_phase_takes_over_what_another_run_handed_on(bill: Callable[..., Any])
         (lambda documents: "{", "the file", 1),
         (lambda documents: [], "an empty list", 1),
         (lambda documents: [{**documents[0], "capability_id": "", "note": 1}], "note is an unknown key", 2),
-        (lambda documents: {**documents[0], "inputs": {"count": "many"}}, "is malformed: count", 0),
+        (lambda documents: {**documents[0], "inputs": {"count": "many"}}, "is malformed: count", 1),
         (lambda documents: {**documents[0], "inputs": {"count": 4}}, "assert 4 == 3", 0),
         (lambda documents: [documents[0], {**documents[0], "inputs": {"count": 5}}], "2 that differ", 0),
         (
@@ -106,5 +106,6 @@ def test_a_document_that_does_not_fit_blocks_the_phase(
     assert (span["status"], span["blocked_on_span_id"]) == ("blocked", None)
     assert said in span["blocked_reason"]
     failed = [event["attributes"] for event in span["events"] if event["name"] == "handoff.validation.inbound.failed"]
-    expected = {"contract_name": "HandoffContract", "direction": "inbound", "error_count": errors}
+    contract = "Rows" if "malformed" in said else "HandoffContract"
+    expected = {"contract_name": contract, "direction": "inbound", "error_count": errors}
     assert failed == ([expected] if errors else [])
