@@ -6,22 +6,14 @@ file format; they refuse states that must not exist, such as a blocked span with
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from ..plan.model import Kind
+from .times import Time
 
 SCHEMA_VERSION: Final = "v1"
 
@@ -56,35 +48,6 @@ class Severity(StrEnum):
 
 SEVERITY_OF = {Kind.INTEGRITY: Severity.CRITICAL, Kind.REQUIRED: Severity.ERROR, Kind.ADVISORY: Severity.WARNING}
 
-
-def _parse_time(value: object) -> object:
-    """Nanoseconds since the epoch from an RFC 3339 text; other values are left to pydantic."""
-    if not isinstance(value, str):
-        return value
-    whole, _, fraction = value.removesuffix("Z").partition(".")
-    moment = datetime.fromisoformat(whole).replace(tzinfo=UTC)
-    return int(moment.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
-
-
-def format_time(nanoseconds: int) -> str:
-    """RFC 3339 in UTC with microseconds, from nanoseconds since the epoch."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
-
-
-Time = Annotated[
-    int,
-    BeforeValidator(_parse_time, json_schema_input_type=str),
-    PlainSerializer(format_time, return_type=str, when_used="json"),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "date-time",
-            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
-        }
-    ),
-]
-"""Nanoseconds since the epoch in memory, RFC 3339 UTC in files."""
 
 # What the JSON Schema says of a text beyond its type; writing and reading evidence does not depend on it.
 TraceId = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{32}$"})]
@@ -167,12 +130,13 @@ class ProgramEvidence(_Record):
 class GateEvidence(_Record):
     """One gate: one check of an exit criterion, one child span of its phase.
 
-    ``purpose`` is the plan's; empty in evidence that was written before it was recorded. ``error_type`` says what left
-    it without a verdict.
+    ``purpose`` and ``criterion`` are the plan's; empty in evidence that was written before they were recorded.
+    ``attributes`` are the values that were recorded inside of it. ``error_type`` says what left it without a verdict.
     """
 
     gate_id: str
     purpose: str = ""
+    criterion: str = ""
     otel_span_id: SpanId
     kind: Kind
     result: Result = Result.NOT_CHECKED
@@ -182,6 +146,7 @@ class GateEvidence(_Record):
     next_action: str | None = None
     waived: str | None = None
     evidence: list[EvidenceItem] = Field(default_factory=list)
+    attributes: Attributes = Field(default_factory=dict)
     started_at: Time | None = None
     ended_at: Time | None = None
     events: list[Event] = Field(default_factory=list)
@@ -243,6 +208,8 @@ class SpanEvidence(_Record):
     otel_span_id: SpanId
     parent_id: str
     phase: str
+    goal: str = ""
+    exit_criteria: list[str] = Field(default_factory=list)
     status: Status = Status.NOT_STARTED
     started_at: Time | None = None
     ended_at: Time | None = None
@@ -283,6 +250,11 @@ class Condition(_Record):
     met: bool
     missing: list[str] = Field(default_factory=list)
     broken: list[str] = Field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """Met, not met, or not reached, in these words."""
+        return "met" if self.met else "not met" if self.broken else "not reached"
 
 
 class Evidence(_Record):

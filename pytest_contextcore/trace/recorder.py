@@ -14,8 +14,7 @@ from ..ids import Remote, new_span_id
 from ..plan.attributes import RECORDABLE
 from ..plan.model import Kind, Plan
 from ..plan.waivers import Waivers
-from ..reasons import exception_text, exception_type
-from ..redact import redact
+from ..reasons import exception_attributes
 from . import rules
 from .blank import fresh_evidence, fresh_span, remember_attempt
 from .evidence import (
@@ -34,6 +33,7 @@ from .evidence import (
     Status,
 )
 from .rules import Outcome, Trouble
+from .times import MICROSECOND
 from .totals import Totals
 
 
@@ -172,10 +172,10 @@ class TraceRecorder:
             if span.status is Status.NOT_STARTED and span.blocked_reason is None:
                 self._settle(phase.id, rules.upstream_block(self.plan, self.evidence, phase.id) or left)
         self._follow(finished=not self.partial)
-        waiting = any(span.status is Status.NOT_STARTED for span in self.evidence.spans)
+        waiting = sum(span.status is Status.NOT_STARTED for span in self.evidence.spans)
         if self.evidence.status is not Status.IN_PROGRESS or not (self.partial and waiting):
-            ends = [span.ended_at for span in self.evidence.spans if span.ended_at]
-            self.evidence.ended_at = max([self.evidence.started_at or self.now(), *ends])
+            ends = [span.ended_at for span in self.evidence.spans if span.ended_at]  # and one for each that waits
+            self.evidence.ended_at = max([self.evidence.started_at or self.now(), *ends]) + waiting * MICROSECOND
         self._tell(Change.TRACE_ENDED)
 
     # A phase
@@ -227,8 +227,11 @@ class TraceRecorder:
         """Something happened in a phase."""
         self.span(phase_id).events.append(Event(name=name, time=self.now(), attributes=attributes or {}))
 
-    def add_values(self, phase_id: str, values: Attributes) -> None:
-        """A phase observed values of declared attributes."""
+    def add_values(self, phase_id: str, values: Attributes, *, inside: GateEvidence | None = None) -> None:
+        """A phase observed values of declared attributes, ``inside`` of a gate: one of its own that is still open."""
+        for gate in self.span(phase_id).gates:
+            if gate is inside and gate.ended_at is None:
+                gate.attributes.update(values)
         for attributes in rules.drift(self.plan, self.evidence, phase_id, values):
             self.add_event(phase_id, "drift.detected", attributes)
         self.span(phase_id).attributes.update(values)
@@ -236,10 +239,9 @@ class TraceRecorder:
     def add_handoff(self, phase_id: str, record: HandoffRecord, reason: str | None = None) -> None:
         """A handoff was emitted, accepted or refused."""
         self.span(phase_id).handoffs.append(record)
-        attributes: Attributes = {"handoff.name": record.name, "handoff.digest": record.digest}
-        if reason:
-            attributes["handoff.reason"] = reason
-        self.add_event(phase_id, f"handoff.{record.direction}", attributes)
+        why: Attributes = {"handoff.reason": reason} if reason else {}
+        said: Attributes = {"handoff.name": record.name, "handoff.digest": record.digest, **why}
+        self.add_event(phase_id, f"handoff.{record.direction}", said)
 
     def add_input(self, phase_id: str, item: Input) -> None:
         """A phase relies on a file; a path counts once, with the digest seen last."""
@@ -266,13 +268,7 @@ class TraceRecorder:
         troubles = self._troubles.setdefault(phase_id, [])
         troubles.insert(0 if first else len(troubles), trouble)
         if exception is not None:
-            attributes: Attributes = {
-                "exception.type": exception_type(exception),
-                "exception.message": redact(exception_text(exception)),
-            }
-            if stack:
-                attributes["exception.stacktrace"] = redact(stack)
-            self.add_event(phase_id, "exception", attributes)
+            self.add_event(phase_id, "exception", {**exception_attributes(exception, stack)})
 
     def begin_gate(self, phase_id: str, gate_id: str) -> GateEvidence:
         """A gate's check starts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...text import escaped
-from ...trace.evidence import format_time
+from ...trace.times import format_time
 
 _KEPT = "\n\t\u00a0\u200c\u200d\u202f\u3000"  # blanks, and the joiners that scripts and emoji need
 
