@@ -54,6 +54,15 @@ class GatePlan(_Frozen):
     next_action: Text
 
 
+class ReusePlan(_Frozen):
+    """What a phase's reuse does not depend on.
+
+    ``ignore``: globs of files, from the plan's folder, whose change does not make the phase run again.
+    """
+
+    ignore: tuple[Text, ...] = ()
+
+
 class PhasePlan(_Frozen):
     """One phase: one span, exactly one test.
 
@@ -69,6 +78,7 @@ class PhasePlan(_Frozen):
     depends_on: tuple[Id, ...] | None = None
     options: tuple[Text, ...] = ()
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
+    reuse: ReusePlan = ReusePlan()
 
     def gate(self, gate_id: str) -> GatePlan | None:
         """The gate with this short id, or None."""

@@ -24,9 +24,10 @@ from .evidence import (
     Status,
     is_integrity_failure,
 )
+from .times import MICROSECOND
 
 DESELECTED = "deselected in this run"
-"""The reason of a phase that was not selected and that nothing proves."""
+"""The reason of a phase that was not selected and that cannot be reused."""
 
 _SHOWN = 20  # assumptions that stand in a condition's text
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
@@ -37,14 +38,16 @@ GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 class Trouble(NamedTuple):
     """Something that stops a phase and is no gate's verdict: an exception, a refused handoff, a skip.
 
-    ``error_type`` is the full name of an exception's class or an `ErrorType`. ``blocks`` is true for a refused handoff,
-    which blocks the phase; everything else makes it failed.
+    ``error_type`` is the full name of an exception's class or an `ErrorType`. ``blocks`` is true for a refused handoff
+    and for a file that changed, which block the phase; everything else makes it failed. ``blocked_on`` is the full id
+    of another phase that is to blame.
     """
 
     reason: str
     next_action: str
     error_type: str
     blocks: bool = False
+    blocked_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
     trouble = refused or next(iter(troubles), None)
     if trouble is not None:
         status = Status.BLOCKED if trouble.blocks else Status.FAILED
-        return Outcome(status, trouble.reason, trouble.next_action, error_type=trouble.error_type)
+        return Outcome(status, trouble.reason, trouble.next_action, trouble.blocked_on, trouble.error_type)
     unchecked = [_short(span, gate) for gate in span.gates if gate.result not in CHECKED]
     if unchecked:
         one = len(unchecked) == 1
@@ -213,6 +216,13 @@ def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome
     said = "; ".join(f"{state.condition} ({', '.join(state.missing)})" for _, state in unmet)
     reason, error_type = f"definition of done not met: {said}", ErrorType.NOT_DONE
     return Outcome(Status.BLOCKED, reason, unmet[0][0].next_action, error_type=error_type)
+
+
+def trace_end(evidence: Evidence, otherwise: int) -> int:
+    """When a trace ends: with its last phase, and a microsecond later for each phase that did not start."""
+    ends = [span.ended_at for span in evidence.spans if span.ended_at]
+    waiting = sum(span.status is Status.NOT_STARTED for span in evidence.spans)
+    return max([evidence.started_at or otherwise, *ends]) + waiting * MICROSECOND
 
 
 def conditions(

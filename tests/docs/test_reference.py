@@ -117,6 +117,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`[trace]`": plan.TracePlan,
     "`[[trace.definition_of_done]]`": plan.DonePlan,
     "`[[phases]]`": plan.PhasePlan,
+    "`[phases.reuse]`": plan.ReusePlan,
     "`[[phases.gates]]`": plan.GatePlan,
     "`[[attributes]]`": plan.AttributePlan,
 }
@@ -131,6 +132,8 @@ def default(of: type[BaseModel], key: str) -> str:
     assert value is not PydanticUndefined
     if value is None:
         return {"depends_on": "the phase before", "timeout": "none"}[key]
+    if isinstance(value, BaseModel):
+        return "`{}`"
     return {"()": "`[]`", "{}": "`{}`"}.get(str(value), f'`"{value}"`')
 
 
