@@ -1,4 +1,4 @@
-"""Moments of a trace: nanoseconds in memory, text in files."""
+"""Times as a trace keeps them: nanoseconds since the epoch in memory, RFC 3339 in files."""
 
 from __future__ import annotations
 
