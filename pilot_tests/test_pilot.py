@@ -34,6 +34,7 @@ def test_init_baseline(phase: Phase, workspace: Workspace, turn: Turn, pytestcon
         broken = [check for check in check_installation(out_folder(pytestconfig)) if not check.ok]
         assert not broken, "; ".join(f"{check.name}: {check.found}: {check.problem}" for check in broken)
     with phase.gate("G2") as gate:
+        turn.measure("source_checksum")
         report.require(gate, export.source_manifest(workspace))
     with phase.gate("G3") as gate:
         endpoint = check_endpoint()
@@ -50,10 +51,12 @@ def test_export_contract(phase: Phase, workspace: Workspace, turn: Turn, pytestc
     turn.take_over(handoffs.BaselineHandoff)
     with phase.gate("G1") as gate:
         turn.step("export")
+        turn.measure("source_checksum", "artifact_manifest_checksum", "project_context_checksum")
         report.require(gate, export.files(workspace))
     with phase.gate("C1") as gate:
         folder = scan_folder(pytestconfig)
         scan = report.scan(gate, workspace, folder) if folder is not None else None
+        turn.measure("coverage_percent", "gap_count")
         report.require(gate, export.coverage(workspace, min_coverage(pytestconfig), scan))
     with phase.gate("G2") as gate:
         report.require(gate, export.onboarding(workspace))
@@ -69,6 +72,7 @@ def test_contract_integrity(phase: Phase, workspace: Workspace, turn: Turn) -> N
     with phase.gate("C1") as gate:
         report.require(gate, integrity.mapping(workspace))
     with phase.gate("C2") as gate:
+        turn.measure("source_checksum", "artifact_manifest_checksum", "project_context_checksum")
         report.require(gate, integrity.checksums(workspace))
     with phase.gate("G1") as gate:
         report.require(gate, integrity.schema(workspace))
@@ -85,8 +89,10 @@ def test_ingest_parse_assess(phase: Phase, workspace: Workspace, turn: Turn) -> 
     turn.take_over(handoffs.IntegrityHandoff)
     with phase.gate("C1") as gate:
         turn.step("ingest")
+        turn.measure("gap_count", "feature_count")
         report.require(gate, ingestion.parity(workspace))
     with phase.gate("G1") as gate:
+        turn.measure("complexity_score")
         report.require(gate, ingestion.score(workspace))
     with phase.gate("G2") as gate:
         report.require(gate, ingestion.source(workspace))
@@ -101,6 +107,7 @@ def test_routing_decision(phase: Phase, workspace: Workspace, turn: Turn) -> Non
     turn.take_over(handoffs.IngestionHandoff)
     with phase.gate("G1") as gate:
         turn.step("route")
+        turn.measure("complexity_score", "selected_path")
         report.require(gate, routing.route(workspace))
         gate.evidence("route_reasoning", ref=routing.reasoning(workspace) or "none")
     with phase.gate("G2") as gate:
@@ -131,8 +138,10 @@ def test_artisan_implement(phase: Phase, workspace: Workspace, turn: Turn) -> No
     turn.take_over(handoffs.DesignHandoff)
     with phase.gate("C1") as gate:
         turn.step("implement")
+        turn.measure("path_count")
         report.require(gate, implementation.paths(workspace))
     with phase.gate("G1") as gate:
+        turn.measure("artifact_count")
         report.require(gate, implementation.artifacts(workspace))
     with phase.gate("G2") as gate:
         report.require(gate, implementation.unexpected(workspace))
@@ -180,12 +189,15 @@ def test_finalize_verify(phase: Phase, workspace: Workspace, turn: Turn) -> None
     turn.take_over(handoffs.ReviewHandoff)
     with phase.gate("C1") as gate:
         turn.step("finalize")
+        turn.measure("gap_count", "artifact_count")
         report.require(gate, finalize.reconciliation(workspace))
         for artifact in finalize.assumed(workspace):
             gate.evidence("assumed", ref=artifact, description="the artifact manifest says that it exists")
     with phase.gate("G1") as gate:
+        turn.measure("finalize_status")
         report.require(gate, finalize.report(workspace))
     with phase.gate("G2") as gate:
+        turn.measure("rollup")
         report.rollup(gate, workspace)
         report.require(gate, finalize.checksums(workspace))
     with phase.gate("G3") as gate:

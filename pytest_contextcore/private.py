@@ -55,7 +55,8 @@ def leave_line_open(reporter: pytest.TerminalReporter) -> None:
 
 
 # --- JUnit: pytest has no public way to add a test case to its file --------------------------------------------------
-# LogXML.node_reporters_ordered, .stats, .cnt_double_fail_tests, .prefix; two functions that make a node id's address.
+# LogXML.node_reporters_ordered, .stats, .cnt_double_fail_tests, .prefix, .add_global_property; two functions that make
+# a node id's address.
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,10 @@ class LogXml:
         self.xml.stats.update(counts)
         self.xml.cnt_double_fail_tests = 0
 
+    def add_property(self, name: str, value: str) -> None:
+        """Have a property of the whole suite written."""
+        self.xml.add_global_property(name, value)
+
 
 def log_xml(config: pytest.Config) -> LogXml | str:
     """pytest's JUnit plugin; the name of what is not as known, if pytest has changed."""
@@ -82,7 +87,7 @@ def log_xml(config: pytest.Config) -> LogXml | str:
     except ImportError as error:
         return str(error)
     xml: Any = config.stash.get(xml_key, None)
-    for name in ("node_reporters_ordered", "stats", "cnt_double_fail_tests", "prefix"):
+    for name in ("node_reporters_ordered", "stats", "cnt_double_fail_tests", "prefix", "add_global_property"):
         if not hasattr(xml, name):
             return f"LogXML.{name}"
     return LogXml(xml, bin_xml_escape, mangle_test_address, xml.node_reporters_ordered, xml.prefix or "")

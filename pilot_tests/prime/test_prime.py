@@ -44,6 +44,7 @@ def test_routing_decision(phase: Phase, workspace: Workspace, turn: Turn) -> Non
     """Confirm the prime route."""
     turn.take_over(handoffs.IngestionHandoff)
     with phase.gate("G1") as gate:
+        turn.measure("complexity_score", "selected_path")
         report.require(gate, routing.route(workspace))
         gate.evidence("route_reasoning", ref=routing.reasoning(workspace) or "none")
     with phase.gate("G2") as gate:

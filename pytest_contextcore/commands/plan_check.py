@@ -94,9 +94,14 @@ def describe(plan: Plan, found: Mapping[str, str]) -> list[str]:
     for position, phase in enumerate(plan.phases, start=1):
         upstream = ", ".join(plan.upstream[phase.id]) or "nothing"
         lines.append(f"{position:>3}. {phase.id} {phase.name}  (after {upstream})")
-        lines += [f"       {gate.id:<4} {gate.kind.value:<9} {plain(gate.purpose)}" for gate in phase.gates]
+        lines.append(f"       goal {plain(phase.goal)}")
+        for criterion in dict.fromkeys((*phase.exit_criteria, *(gate.criterion for gate in phase.gates))):
+            lines.append(f"       exit {plain(criterion)}")
+            checking = (gate for gate in phase.gates if gate.criterion == criterion)
+            lines += [f"         {gate.id:<4} {gate.kind.value:<9} {plain(gate.purpose)}" for gate in checking]
         test = found.get(phase.id) or f"MISSING: mark one with @pytest.mark.phase({phase.id!r})"
         lines.append(f"       test {test}")
+    lines += [f"done {plain(done.condition)}" for done in plan.trace.definition_of_done]
     missing = ", ".join(phase_id for phase_id in plan.by_id if phase_id not in found)
     gates = sum(len(phase.gates) for phase in plan.phases)
     state = f"tests missing for {missing}" if missing else "every phase has its test"

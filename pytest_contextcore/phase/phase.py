@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from subprocess import CompletedProcess
 from types import TracebackType
@@ -23,6 +24,9 @@ from .exchange import Exchange
 from .files import PhaseFiles
 from .handoff import H, Handoff
 from .program import Command, Receive, run_command
+
+_innermost: ContextVar[GateEvidence | None] = ContextVar("_innermost", default=None)
+"""The record of the gate that is open in this thread or task."""
 
 
 class Gate:
@@ -72,6 +76,8 @@ class Gate:
             raise UnknownGate(f"gate {self.id} is checked after its phase's test; check it in the test")
         self._entered_record = self._recorder.begin_gate(self._phase_id, self._gate_id)
         self._entered = self._spans.enter(self._entered_record.otel_span_id)
+        self._around = _innermost.get()
+        _innermost.set(self._entered_record)
         return self
 
     def __exit__(
@@ -80,6 +86,7 @@ class Gate:
         if kind is GeneratorExit and self._recorder.span(self._phase_id).ended_at is not None:
             return False  # a generator held the gate open beyond its phase, perhaps until the interpreter exits
         self._spans.leave(self._entered)
+        _innermost.set(self._around)
         if self._record is not self._entered_record or self._recorder.is_sealed(self._phase_id):
             return False  # a thread held it open beyond its test, whose outcome is that the gate was not checked
         if error is not None and not isinstance(error, AssertionError):
@@ -158,13 +165,15 @@ class Phase:
     def record(self, **values: object) -> None:
         """Record values of declared attributes: ``phase.record(gap_count=3)`` sets ``quality.gap_count``.
 
+        Inside of a gate they stand on its span, too.
+
         Raises:
             AttributeRefused: a name that is not declared, or a value of another type; nothing is recorded then.
         """
         declared = self._recorder.plan.known_attributes
         found = dict(checked(declared, name, value) for name, value in values.items())
         clean = {name: redact(value) if isinstance(value, str) else value for name, value in found.items()}
-        self._recorder.add_values(self._phase_id, clean)
+        self._recorder.add_values(self._phase_id, clean, inside=_innermost.get())
 
     def input(self, path: str | Path, *, sha256: str | None = None) -> str:
         """Record a file, a folder or a glob that this phase relies on; returns the SHA-256 of its bytes (hex).

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from .documents import Results
 from .exported import Export
 from .findings import Unreadable
 from .gates.export import held_coverage
-from .gates.finalize import SUCCESS
+from .gates.finalize import SUCCESS, rollup
 from .gates.implementation import outputs
 from .ingested import Ingestion
 from .names import SOURCE
@@ -17,14 +17,14 @@ from .workspace import Workspace
 Value = str | int | float
 
 
-def observe(ws: Workspace, upto: int) -> dict[str, Value]:
-    """Give the values that phase `upto` (1 to 10) observes: those first known in it or before it.
+def observe(ws: Workspace, upto: int, only: Collection[str] = ()) -> dict[str, Value]:
+    """Give the values that phase `upto` (1 to 10) observes: those first known in it or before it, or `only` some.
 
     A value that cannot be read is left out: the gate that needs its file says why. Never raises.
     """
     result: dict[str, Value] = {}
     for phase, name, read in _READERS:
-        if phase <= upto:
+        if phase <= upto and (not only or name in only):
             try:
                 result[name] = read(ws)
             except Unreadable:
@@ -52,7 +52,7 @@ def _finalize_status(ws: Workspace) -> str:
 
 
 _READERS: tuple[tuple[int, str, Callable[[Workspace], Value]], ...] = (
-    (2, "source_checksum", lambda ws: _digest(ws, SOURCE)),
+    (1, "source_checksum", lambda ws: _digest(ws, SOURCE)),
     (2, "artifact_manifest_checksum", lambda ws: _digest(ws, Export.load(ws).manifest_path)),
     (2, "project_context_checksum", lambda ws: _digest(ws, Export.load(ws).context_path)),
     (2, "coverage_percent", held_coverage),
@@ -63,4 +63,5 @@ _READERS: tuple[tuple[int, str, Callable[[Workspace], Value]], ...] = (
     (7, "path_count", lambda ws: len(set(outputs(ws).values()))),
     (7, "artifact_count", _artifact_count),
     (10, "finalize_status", _finalize_status),
+    (10, "rollup", lambda ws: f"sha256:{rollup(ws).digest}"),
 )

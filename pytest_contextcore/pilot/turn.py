@@ -34,6 +34,10 @@ class Turn:
         if self._steps.run(name):
             self._vouched_for()
 
+    def measure(self, *names: str) -> None:
+        """Record what a gate looks at; called inside of the gate, so that it stands on its span."""
+        self._phase.record(**observe(self._workspace, self._position, names))
+
     def hand_on(self, kind: type[WorkspaceHandoff] | None, *, taker: int | None = None) -> None:
         """Record what the phase observed and every file that it read; hand on those it vouches for if its gates hold.
 

@@ -20,11 +20,12 @@ from ..export.outbox import SUFFIX as SPOOL
 from ..export.spool import Spool
 from ..ids import ID
 from ..span import INTERRUPTED, ErrorType, SpanData
-from ..spans.of_trace import interrupted_parent, phase_spans, program_span
+from ..spans.of_trace import interrupted_parent, phase_spans, program_span, waiting_spans
 from ..spans.writer import SUFFIX, Emitted
 from ..trace.evidence import Event, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
 from ..trace.rules import DESELECTED, NEVER_REACHED
+from ..trace.times import MICROSECOND
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -88,17 +89,18 @@ def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = 
             phase.error_type, phase.next_action = ErrorType.INTERRUPTED, "run the phase again"
         elif phase.status is Status.NOT_STARTED and phase.blocked_reason is None:
             phase.blocked_reason, phase.next_action = NEVER_REACHED.reason, NEVER_REACHED.next_action
-    parent = [] if joined else [interrupted_parent(evidence, last)]
-    evidence.ended_at = last
+    waiting = sum(phase.status is Status.NOT_STARTED for phase in evidence.spans)
+    evidence.ended_at = last + waiting * MICROSECOND
     spans = [
         span
         for phase in evidence.spans
-        if not (phase.reused and evidence.joined) and not (joined and phase.status is Status.NOT_STARTED)
+        if not (phase.reused and evidence.joined) and phase.status is not Status.NOT_STARTED
         for span in phase_spans(evidence, phase, () if phase.reused else tuple(program_spans(evidence, phase)))
     ]
+    end = () if joined else (*waiting_spans(evidence), interrupted_parent(evidence, evidence.ended_at))
     return [
         span._replace(attributes={**span.attributes, "task.interrupted": True}) if span.span_id in marked else span
-        for span in (*spans, *parent)
+        for span in (*spans, *end)
         if span.span_id not in seen.ended
     ]
 

@@ -9,7 +9,7 @@ import pytest
 
 from ..plan.model import Kind
 from ..private import LogXml, log_xml
-from ..spans.of_trace import phase_spans
+from ..spans.of_trace import gate_span, parent_span, phase_spans
 from ..text import escaped
 from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED, blocking_gates
@@ -20,7 +20,7 @@ from .verdict import STOPPED, Phase, Verdict, joined, lasted, of_gate
 Properties = Sequence[tuple[str, object]]
 Attributes = Mapping[str, str]
 
-_SHOWN = ("task.", "input.", "quality.", "routing.", "output.")
+_SHOWN = ("task.", "gate.", "input.", "quality.", "routing.", "output.")
 _MOST = 50
 _OUTCOMES = ("error", "failure", "skipped")
 
@@ -28,27 +28,25 @@ _OUTCOMES = ("error", "failure", "skipped")
 def phase_properties(evidence: Evidence, span: SpanEvidence) -> Properties:
     """Trace and span id (hex), and what the span says of task, inputs, quality, routing and output."""
     *_, phase = phase_spans(evidence, span)
-    shown = [(name, str(value)) for name, value in phase.attributes.items() if name.startswith(_SHOWN)]
+    shown = [(name, as_one(value)) for name, value in phase.attributes.items() if name.startswith(_SHOWN)]
     waived = [("gate.waived", f"{gate.gate_id}: {gate.waived}") for gate in span.gates if gate.waived]
     return [("otel_trace_id", phase.trace_id), ("otel_span_id", phase.span_id), *shown, *waived]
 
 
 def gate_properties(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Properties:
-    """Trace and span id (hex), whose gate it is, its kind and its result; a gate that did not start has no span."""
-    given = {
-        "otel_trace_id": evidence.otel_trace_id,
-        "otel_span_id": gate.otel_span_id if gate.started_at is not None else None,
-        "task.id": gate.gate_id,
-        "task.parent_id": span.span_id,
-        "task.phase": span.phase,
-        "gate.kind": gate.kind.value,
-        "gate.result": gate.result.value,
-        "gate.severity": gate.severity,
-        "gate.reason": gate.reason,
-        "gate.waived": gate.waived,
-        "task.reused": span.reused,
-    }
-    return [(name, value) for name, value in given.items() if value]
+    """Trace and span id (hex), and what the gate's span says; a gate that did not start has none, and no status."""
+    made = gate_span(evidence, span, gate)
+    started = gate.started_at is not None
+    shown = {name: as_one(value) for name, value in made.attributes.items() if name.startswith(_SHOWN)}
+    if not started:
+        del shown["task.status"]
+    ids = [("otel_trace_id", made.trace_id), *([("otel_span_id", made.span_id)] if started else [])]
+    return [*ids, *shown.items(), *([("task.reused", str(span.reused))] if span.reused else [])]
+
+
+def as_one(value: object) -> str:
+    """An attribute's value as a property's: a list is one text."""
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def is_shown(span: SpanEvidence) -> bool:
@@ -216,6 +214,9 @@ def complete(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
             cases.append(element)
     cases += (case for verdict in verdicts for case in trace_cases(verdict, drafts, addresses, xml.prefix))
     xml.replace(cases, counts(cases))
+    for verdict in verdicts:
+        done = parent_span(verdict.evidence, 0).attributes.get("task.definition_of_done", [])
+        xml.add_property(f"{verdict.evidence.trace_id} task.definition_of_done", _legal(as_one(done)))
     return []
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..plan.attributes import RECORDABLE
+from ..plan.attributes import RECORDABLE, Value
 from ..plan.model import Kind
 from ..redact import redact, shown_id
 from ..span import (
@@ -31,7 +31,7 @@ from ..trace.evidence import (
     Status,
 )
 from ..trace.rules import last_values
-from ..trace.times import format_time
+from ..trace.times import MICROSECOND, format_time
 
 _TEST_RESULT = {Status.COMPLETED: "pass", Status.BLOCKED: "fail", Status.FAILED: "fail"}
 _RUN_STATUS = {
@@ -57,7 +57,21 @@ _RESULT_OF_ERROR = {
 }
 """The same where something failed that is no failing test: by ``error.type``."""
 
+_MOST_EVIDENCE = 32
+"""Of so many items a gate's span says what they are; the evidence file has all of them."""
+
 _STOPPED = (Status.IN_PROGRESS, Status.BLOCKED, Status.FAILED)
+
+
+def waiting_spans(evidence: Evidence) -> Iterator[SpanData]:
+    """The spans of the phases that did not start, when the trace has ended: of no length, before the trace's end.
+
+    Trace stores sort by the start. So one starts a microsecond after the other, in the plan's order.
+    """
+    waiting = [span for span in evidence.spans if span.status is Status.NOT_STARTED]
+    for left, span in enumerate(waiting, 1 - len(waiting)):
+        moment = (evidence.ended_at or 0) + left * MICROSECOND
+        yield from (found._replace(start=moment, end=moment) for found in phase_spans(evidence, span))
 
 
 def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData, ...] = ()) -> Iterator[SpanData]:
@@ -74,6 +88,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
         "task.id": span.span_id,
         "task.parent_id": span.parent_id,
         "task.phase": span.phase,
+        **_known({"task.goal": span.goal, "task.exit_criteria": span.exit_criteria}),
         **_status_attributes(span),
         **span.attributes,
         **_ci_result("cicd.pipeline.task.run.result", evidence, span),
@@ -118,6 +133,7 @@ def parent_span(evidence: Evidence, now: int) -> SpanData:
         "task.id": evidence.trace_id,
         "task.type": evidence.type,
         "task.title": evidence.title,
+        **_known({"task.definition_of_done": [f"{it.condition}: {it.state}" for it in evidence.definition_of_done]}),
         **_status_attributes(evidence),
         **recorded,
         "test.suite.name": evidence.trace_id,
@@ -180,13 +196,18 @@ def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Spa
         "task.status": _gate_task_status(gate),
         "gate.kind": gate.kind.value,
         "gate.result": gate.result.value,
+        **_known(
+            {
+                "gate.purpose": gate.purpose,
+                "gate.criterion": gate.criterion,
+                "gate.severity": gate.severity.value if gate.severity is not None else None,
+                "gate.reason": gate.reason,
+                "gate.waived": gate.waived,
+                "gate.evidence": [f"{item.type}: {item.ref}" for item in gate.evidence[:_MOST_EVIDENCE]],
+            }
+        ),
+        **gate.attributes,
     }
-    if gate.severity is not None:
-        attributes["gate.severity"] = gate.severity.value
-    if gate.reason:
-        attributes["gate.reason"] = gate.reason
-    if gate.waived:
-        attributes["gate.waived"] = gate.waived
     if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY:
         attributes["task.blocked_reason"] = gate.reason or ""
         attributes["task.next_action"] = gate.next_action or ""
@@ -255,13 +276,19 @@ def _gate_status(gate: GateEvidence) -> SpanStatus:
 def _status_attributes(record: Evidence | SpanEvidence) -> Attributes:
     attributes: Attributes = {"task.status": record.status.value}
     if record.status in (Status.BLOCKED, Status.FAILED, Status.NOT_STARTED):
-        told = {
-            "task.blocked_reason": record.blocked_reason,
-            "task.blocked_on_span_id": record.blocked_on_span_id,
-            "task.next_action": record.next_action,
-        }
-        attributes.update((name, value) for name, value in told.items() if value)
+        attributes |= _known(
+            {
+                "task.blocked_reason": record.blocked_reason,
+                "task.blocked_on_span_id": record.blocked_on_span_id,
+                "task.next_action": record.next_action,
+            }
+        )
     return attributes
+
+
+def _known(values: Mapping[str, Value | None]) -> Attributes:
+    """The values that are there; older evidence lacks some."""
+    return {name: value for name, value in values.items() if value not in (None, "", [])}
 
 
 def _span_status(record: Evidence | SpanEvidence) -> SpanStatus:

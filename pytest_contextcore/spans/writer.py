@@ -14,7 +14,7 @@ from ..files import append_whole, end_line, is_file_at, lock
 from ..span import SpanData
 from ..trace.evidence import GateEvidence, SpanEvidence, Status
 from ..trace.recorder import Change, TraceRecorder
-from .of_trace import gate_span, interrupted_parent, parent_span, phase_spans, with_state
+from .of_trace import gate_span, interrupted_parent, parent_span, phase_spans, waiting_spans, with_state
 
 SUFFIX = ".otlp.jsonl"
 """Of a plan's own file of spans."""
@@ -75,13 +75,10 @@ class PlanSpans:
                 self._emit(list(phase_spans(evidence, span)))
             elif change is Change.TRACE_ENDED:
                 ended = evidence.ended_at is not None
-                rest = [
-                    found
-                    for held in evidence.spans
-                    if (ended and held.status is Status.NOT_STARTED) or (held.reused and not evidence.joined)
-                    for found in phase_spans(evidence, held)
-                ]
-                self._emit([*rest, parent_span(evidence, self._recorder.now())] if ended else rest)
+                reused = [held for held in evidence.spans if held.reused and not evidence.joined]
+                rest = [found for held in reused for found in phase_spans(evidence, held)]
+                end = (*waiting_spans(evidence), parent_span(evidence, self._recorder.now())) if ended else ()
+                self._emit([*rest, *end])
                 self._let_go()
 
     def child(self, span: SpanData) -> None:

@@ -62,10 +62,13 @@ def fresh_span(plan: Plan, phase: PhasePlan) -> SpanEvidence:
         otel_span_id=new_span_id(),
         parent_id=plan.trace.id,
         phase=phase.name,
+        goal=phase.goal,
+        exit_criteria=list(phase.exit_criteria),
         gates=[
             GateEvidence(
                 gate_id=plan.gate_id(phase.id, gate.id),
                 purpose=gate.purpose,
+                criterion=gate.criterion,
                 otel_span_id=new_span_id(),
                 kind=gate.kind,
             )

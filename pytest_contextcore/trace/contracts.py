@@ -6,7 +6,7 @@ to another, ``ArtifactIntent`` what shall be made. Their keys are those of the p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_args
 
@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .evidence import (
     Attributes,
-    Condition,
     Evidence,
     GateEvidence,
     Result,
@@ -200,20 +199,14 @@ def _gate_result(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> 
 
 def task_spans(evidence: Evidence) -> list[dict[str, Any]]:
     """A TaskSpanContract for the trace, and one for each of its phases, in the plan's order."""
-    whole = _task_span(evidence, evidence, evidence.trace_id, "OTHER", criteria=evidence.definition_of_done)
-    return [
-        whole.document(),
-        *(
-            _task_span(evidence, span, span.span_id, span.phase, criteria=span.gates).document()
-            for span in evidence.spans
-        ),
-    ]
+    done = [each.condition for each in evidence.definition_of_done]
+    phases = (_task_span(evidence, span, span.span_id, span.phase, span.exit_criteria) for span in evidence.spans)
+    return [each.document() for each in (_task_span(evidence, evidence, evidence.trace_id, "OTHER", done), *phases)]
 
 
 def _task_span(
-    evidence: Evidence, record: Evidence | SpanEvidence, task_id: str, phase: str,
-    criteria: list[Condition] | list[GateEvidence],
-) -> TaskSpanContract:  # fmt: skip
+    evidence: Evidence, record: Evidence | SpanEvidence, task_id: str, phase: str, criteria: Sequence[str]
+) -> TaskSpanContract:
     known = record.attributes
     checksums = _named(known, "input.", Checksums)
     when = record.ended_at or record.started_at
@@ -226,7 +219,7 @@ def _task_span(
         parent_task_id=record.parent_id if isinstance(record, SpanEvidence) else None,
         phase=_phase(phase),
         status=record.status,
-        acceptance_criteria=[each.condition if isinstance(each, Condition) else each.purpose for each in criteria],
+        acceptance_criteria=list(criteria),
         checksums=Checksums(**checksums) if checksums else None,
         metrics=_metrics(known),
         blocked_reason=record.blocked_reason or None,

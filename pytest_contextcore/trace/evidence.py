@@ -9,12 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from ..plan.model import Kind
@@ -138,12 +133,13 @@ class ProgramEvidence(_Record):
 class GateEvidence(_Record):
     """One gate: one check of an exit criterion, one child span of its phase.
 
-    ``purpose`` is the plan's; empty in evidence that was written before it was recorded. ``error_type`` says what left
-    it without a verdict.
+    ``purpose`` and ``criterion`` are the plan's; empty in evidence that was written before they were recorded.
+    ``attributes`` are the values that were recorded inside of it. ``error_type`` says what left it without a verdict.
     """
 
     gate_id: str
     purpose: str = ""
+    criterion: str = ""
     otel_span_id: SpanId
     kind: Kind
     result: Result = Result.NOT_CHECKED
@@ -153,6 +149,7 @@ class GateEvidence(_Record):
     next_action: str | None = None
     waived: str | None = None
     evidence: list[EvidenceItem] = Field(default_factory=list)
+    attributes: Attributes = Field(default_factory=dict)
     started_at: Time | None = None
     ended_at: Time | None = None
     events: list[Event] = Field(default_factory=list)
@@ -217,6 +214,8 @@ class SpanEvidence(_Record):
     otel_span_id: SpanId
     parent_id: str
     phase: str
+    goal: str = ""
+    exit_criteria: list[str] = Field(default_factory=list)
     status: Status = Status.NOT_STARTED
     started_at: Time | None = None
     ended_at: Time | None = None
@@ -259,6 +258,11 @@ class Condition(_Record):
     met: bool
     missing: list[str] = Field(default_factory=list)
     broken: list[str] = Field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """Met, not met, or not reached, in these words."""
+        return "met" if self.met else "not met" if self.broken else "not reached"
 
 
 class Evidence(_Record):

@@ -80,8 +80,7 @@ class TraceRecorder:
         self.evidence = evidence or fresh_evidence(plan)
         spans = self.evidence.spans
         self._clock, self._process = clock, os.getpid()
-        moments = (moment for span in spans for moment in (span.started_at, span.ended_at) if moment)
-        self._last_time = max(moments, default=0)
+        self._last_time = max((at for span in spans for at in (span.started_at, span.ended_at) if at), default=0)
         self.partial = partial or any(span.blocked_reason == rules.DESELECTED for span in spans)
         self._last_raised: BaseException | None = None
         self._listeners: list[Listener] = []
@@ -171,8 +170,7 @@ class TraceRecorder:
         self._follow(finished=not self.partial)
         waiting = any(span.status is Status.NOT_STARTED for span in self.evidence.spans)
         if self.evidence.status is not Status.IN_PROGRESS or not (self.partial and waiting):
-            ends = [span.ended_at for span in self.evidence.spans if span.ended_at]
-            self.evidence.ended_at = max([self.evidence.started_at or self.now(), *ends])
+            self.evidence.ended_at = rules.trace_end(self.evidence, self.now())
         self._tell(Change.TRACE_ENDED)
 
     # A phase
@@ -224,8 +222,11 @@ class TraceRecorder:
         """Something happened in a phase."""
         self.span(phase_id).events.append(Event(name=name, time=self.now(), attributes=attributes or {}))
 
-    def add_values(self, phase_id: str, values: Attributes) -> None:
-        """A phase observed values of declared attributes."""
+    def add_values(self, phase_id: str, values: Attributes, *, inside: GateEvidence | None = None) -> None:
+        """A phase observed values of declared attributes, ``inside`` of a gate: one of its own that is still open."""
+        for gate in self.span(phase_id).gates:
+            if gate is inside and gate.ended_at is None:
+                gate.attributes.update(values)
         for attributes in rules.drift(self.plan, self.evidence, phase_id, values):
             self.add_event(phase_id, "drift.detected", attributes)
         self.span(phase_id).attributes.update(values)
@@ -233,10 +234,9 @@ class TraceRecorder:
     def add_handoff(self, phase_id: str, record: HandoffRecord, reason: str | None = None) -> None:
         """A handoff was emitted, accepted or refused."""
         self.span(phase_id).handoffs.append(record)
-        attributes: Attributes = {"handoff.name": record.name, "handoff.digest": record.digest}
-        if reason:
-            attributes["handoff.reason"] = reason
-        self.add_event(phase_id, f"handoff.{record.direction}", attributes)
+        why: Attributes = {"handoff.reason": reason} if reason else {}
+        said: Attributes = {"handoff.name": record.name, "handoff.digest": record.digest, **why}
+        self.add_event(phase_id, f"handoff.{record.direction}", said)
 
     def add_input(self, phase_id: str, item: Input, *, made: bool = False) -> None:
         """A phase relies on a file, or made it; a path counts once, with the digest seen last."""

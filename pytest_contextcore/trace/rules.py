@@ -24,6 +24,7 @@ from .evidence import (
     Status,
     is_integrity_failure,
 )
+from .times import MICROSECOND
 
 DESELECTED = "deselected in this run"
 """The reason of a phase that was not selected and that cannot be reused."""
@@ -215,6 +216,13 @@ def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome
     said = "; ".join(f"{state.condition} ({', '.join(state.missing)})" for _, state in unmet)
     reason, error_type = f"definition of done not met: {said}", ErrorType.NOT_DONE
     return Outcome(Status.BLOCKED, reason, unmet[0][0].next_action, error_type=error_type)
+
+
+def trace_end(evidence: Evidence, otherwise: int) -> int:
+    """When a trace ends: with its last phase, and a microsecond later for each phase that did not start."""
+    ends = [span.ended_at for span in evidence.spans if span.ended_at]
+    waiting = sum(span.status is Status.NOT_STARTED for span in evidence.spans)
+    return max([evidence.started_at or otherwise, *ends]) + waiting * MICROSECOND
 
 
 def conditions(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+MICROSECOND: Final = 1_000
+"""In nanoseconds: the least that evidence files and trace stores tell apart."""
 
 
 def _parse_time(value: object) -> object:

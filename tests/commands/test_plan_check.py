@@ -24,7 +24,9 @@ def test_it_prints_order_gates_kinds_and_tests(folder: Path, arguments: list[str
     assert main(["plan", "check", *arguments]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "  2. T TRANSFORM  (after E)" in lines
-    assert "       C1   integrity No row lost" in lines
+    assert lines[lines.index("       exit no row lost") + 1] == "         C1   integrity No row lost"
+    assert "       goal Bring them into the warehouse's shape" in lines
+    assert "done every row arrived" in lines
     assert "       test test_load.py::test_transform" in lines
     assert lines[-1] == "3 phases, 5 gates; every phase has its test"
 

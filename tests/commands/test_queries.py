@@ -1,9 +1,11 @@
-"""The TraceQL queries and the dashboard: of declared attributes only, in Tempo's grammar, and about the right spans."""
+"""The TraceQL queries and the dashboard: each finds what it says, in spans of a real session, and Grafana reads it."""
 
 from __future__ import annotations
 
 import json
-import re
+import shutil
+import subprocess
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,66 +14,151 @@ import pytest
 from pytest_contextcore.commands.cli import main
 from pytest_contextcore.commands.queries import Query, queries
 from pytest_contextcore.plan.attributes import registry
-from pytest_contextcore.span import SpanData
-from pytest_contextcore.spans.of_trace import parent_span, phase_spans
-from pytest_contextcore.trace.file import load_evidence
+from pytest_contextcore.recovery.end import spans_in
 
-ATTRIBUTE = re.compile(r"\b(?:span|resource|event)\.([a-z_.]+)")
-FIELD = r"(?:span|resource|event)\.[a-z_.]+"
-CONDITION = rf'(?:{FIELD}|event:name) (?:!=|=) (?:nil|"[a-z_.]+")'
-BY = rf" by \({FIELD}(?:, {FIELD})*\)"
-SEARCH = re.compile(rf"{{ {CONDITION}(?: && {CONDITION})* }}(?: \| by\({FIELD}\))? \| select\({FIELD}(?:, {FIELD})*\)")
-METRICS = re.compile(
-    rf"{{ {CONDITION}(?: && {CONDITION})* }} \| (?:count_over_time\(\)|quantile_over_time\(duration, \.\d+\)){BY}"
-)
-"""The forms of Tempo's grammar that are in use here: grafana/tempo, pkg/traceql/expr.y and test_examples.yaml."""
+from ..support.otlp_receiver import refused_endpoint
+from ..support.plans import PASSING, WAREHOUSE, Suite
+from ..support.traceql import Captured, fields, found
+from ..support.traces import values
+
+TOMORROW = date.today() + timedelta(days=1)
+WAIVER = f'[[waivers]]\ngate = "T-C2"\nreason = "agreed"\napprover = "ines"\nexpires = {TOMORROW}\n'
 
 
-@pytest.mark.parametrize("query", queries(), ids=lambda query: query.name)
-def test_a_query_is_in_tempos_grammar_and_about_declared_attributes(query: Query) -> None:
-    assert set(ATTRIBUTE.findall(query.query)) <= set(registry())
-    form = SEARCH if query.panel == "table" else METRICS
-    assert form.fullmatch(query.query)
+def drifting(name: str, source: str = PASSING) -> str:
+    """Tests of which the second phase sees another checksum than the first."""
+    before = source.replace("    phase.handoff(", f"    phase.record({name}='1')\n    phase.handoff(")
+    return before.replace("(phase):\n    rows", f"(phase):\n    phase.record({name}='2')\n    rows")
 
 
-def selected(query: Query, spans: list[SpanData]) -> list[str]:
-    """The spans that a query's filter takes, read as Tempo reads it: ``nil`` is an absent attribute."""
-    conditions = re.findall(r'span\.([a-z_.]+) (!=|=) (nil|"[a-z_]+")', query.query.partition("}")[0])
-    events = re.findall(r'event:name = "([a-z_.]+)"', query.query)
-
-    def takes(span: SpanData) -> bool:
-        if set(events) - {event.name for event in span.events}:
-            return False
-        for attribute, sign, literal in conditions:
-            value = span.attributes.get(attribute)
-            wanted = None if literal == "nil" else literal.strip('"')
-            if (value is None and wanted is not None) or (value == wanted) != (sign == "="):
-                return False
-        return True
-
-    return [span.name for span in spans if takes(span)]
+WAIVED = PASSING.replace('gate("C2"):\n        assert True', 'gate("C2"):\n        assert False, "colour"')
+LOST = 'gate("C1") as gate:\n        gate.evidence("lost_row", ref="7")\n        assert False, "a row is lost"'
+TESTS = {
+    "LOAD-7": drifting("artifact_manifest_checksum", WAIVED.replace("=3)\n", '=3, finalize_status="complete")\n')),
+    "LOAD-8": drifting("project_context_checksum", PASSING.replace("rows.count == 3", "1 / 0")),
+    "LOAD-9": drifting("source_checksum", PASSING.replace('gate("C1"):\n        assert rows.count == 3', LOST)),
+}
+"""A plan that completes with a waived gate, one that fails, and one that is blocked. In each another input drifts."""
 
 
-T_GATES = ["LOAD-9-T-C1", "LOAD-9-T-C2", "LOAD-9-T-C3"]
+@pytest.fixture
+def spans(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> list[Captured]:
+    """All that a session of three plans and an ordinary test exports, and tasks that somebody drew by hand."""
+    folder = suite.pytester.path
+    for name in ("plan.toml", "test_load.py"):
+        (folder / name).unlink()
+    for trace_id, source in TESTS.items():
+        (folder / trace_id).mkdir()
+        (folder / trace_id / "plan.toml").write_text(WAREHOUSE.replace("LOAD-7", trace_id), encoding="utf-8")
+        (folder / trace_id / f"test_{trace_id[-1]}.py").write_text(source, encoding="utf-8")
+    (folder / "LOAD-7" / "waivers.toml").write_text(WAIVER, encoding="utf-8")
+    suite.write("def test_of_no_plan():\n    assert False\n", "test_plain.py")
+    for script in ("start --id SHIP", "start --id SHIP-1", "complete --id SHIP-1", "cancel --id SHIP --reason late"):
+        assert main(["task", *script.split()]) == 0
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())  # so that all of it stays in the spools
+    assert suite.here().ret == 1
+    return [
+        Captured(
+            span.name,
+            (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9,
+            values(span),
+            [(event.name, values(event)) for event in span.events],
+        )
+        for path in (folder / "out" / "spool").glob("*.otlp")
+        for span in spans_in(path)
+    ]
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("blocked-phases", ["LOAD-9-T TRANSFORM"]),
-        ("blocked-traces", ["LOAD-9"]),
-        ("gate-failure-rate", ["LOAD-9-E-C1", *T_GATES]),
-        ("failed-gates", T_GATES[:1]),
-        ("drift", ["LOAD-9-T TRANSFORM"]),
-        ("source-drift", ["LOAD-9-E EXTRACT", "LOAD-9-T TRANSFORM", "LOAD-9"]),
-        ("slowest-phases", ["LOAD-9-E EXTRACT", "LOAD-9-T TRANSFORM"]),
+T7, T8, T9 = "LOAD-7-T", "LOAD-8-T", "LOAD-9-T"
+MEND = "mend LOAD-8/test_8.py::test_transform or what it exercises, then run again"
+WAIVED_BY = f"ines: agreed (until {TOMORROW})"
+FINDS: dict[str, object] = {
+    "blocked-phases": {(T9, "TRANSFORM"): 1},
+    "blocked-traces": [("LOAD-9", T9, "C1: a row is lost", "Look for 7 in the transformation.")],
+    "failed-phases": [(T8, "ZeroDivisionError", "ZeroDivisionError: division by zero", MEND)],
+    "gate-failure-rate": {("pass",): 8, ("fail",): 1, ("waived",): 1, ("not_checked",): 1},
+    "failed-gates": {(f"{T9}-C1", "integrity"): 1},
+    "failed-gate-reasons": [(f"{T9}-C1", "critical", "a row is lost", ["lost_row: 7"])],
+    "waived-gates": [("LOAD-7-T-C2", WAIVED_BY, "colour")],
+    "drift": [
+        (T7, "input.artifact_manifest_checksum", "1", "2"),
+        (T8, "input.project_context_checksum", "1", "2"),
+        (T9, "input.source_checksum", "1", "2"),
     ],
-)
-def test_a_query_is_about_the_right_spans(blocked: Path, name: str, expected: list[str]) -> None:
-    evidence = load_evidence(blocked)
-    spans = [span for phase in evidence.spans for span in phase_spans(evidence, phase)]
-    (query,) = [query for query in queries() if query.name == name]
-    assert selected(query, [*spans, parent_span(evidence, 0)]) == expected
+    "source-drift": [(T9, "1", "2")],
+    "artifact-manifest-drift": [(T7, "1", "2")],
+    "project-context-drift": [(T8, "1", "2")],
+    "finalize-outcomes": {("complete",): 1},
+    "trace-outcomes": {("completed",): 1, ("failed",): 1, ("blocked",): 1},
+    "tasks-by-hand": [("SHIP", "SHIP", "failed"), ("SHIP-1", "SHIP-1", "completed")],
+    "slowest-phases": [("EXTRACT",), ("PUBLISH",), ("TRANSFORM",)],
+}
+"""What each query finds in these spans: the selected values of each, or how many by group."""
+
+
+def test_each_query_finds_what_it_says_in_the_spans_of_a_session(spans: list[Captured]) -> None:
+    told: dict[str, object] = {}
+    for query in queries():
+        result = found(query.query, spans)
+        if isinstance(result, dict) and query.panel == "duration":
+            assert min(result.values()) > 0
+            result = list(result)
+        told[query.name] = sorted(result, key=str) if isinstance(result, list) else result
+    assert told == FINDS
+    emitted = {f"span.{name}" for span in spans for name in span.attributes} | {"event:name"}
+    emitted |= {f"event.{name}" for span in spans for _, attributes in span.events for name in attributes}
+    assert {field for query in queries() for field in fields(query.query)} <= emitted
+
+
+def test_queries_are_about_declared_attributes() -> None:
+    used = {field.partition(".")[2] for query in queries() for field in fields(query.query)} - {""}
+    assert used <= set(registry())
+
+
+@pytest.fixture(scope="session")
+def grafana(request: pytest.FixtureRequest) -> Path:
+    """A folder with Grafana's grammar of TraceQL, and its types of a dashboard; kept in pytest's cache."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("node and npm are not installed: Grafana is not asked what it makes of these")
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)
+    if cache is None:
+        pytest.skip("pytest's cache is off: there is no folder for Grafana's packages")
+    folder = cache.mkdir("grafana")
+    for path in Path(__file__).with_name("grafana").iterdir():
+        shutil.copy(path, folder)
+    command = ["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        pytest.skip(f"Grafana's packages cannot be installed: {done.stderr.strip()[:300]}")
+    return folder
+
+
+@pytest.mark.timeout(180)
+def test_grafana_reads_queries_and_dashboard(grafana: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In its own grammar, and by its own types of dashboards, panels and Tempo queries; what is wrong is told."""
+    asked = [query.query for query in queries()]
+    wrong = ["{ span.task.id", "{ span.task.id != nil } | quantile_over_time(duration, .95)", "{ nope:name = nil }"]
+    command = ["node", "grammar.cjs"]
+    told = subprocess.run(
+        command, cwd=grafana, input=json.dumps({"queries": asked + wrong}), capture_output=True, text=True, check=True
+    ).stdout
+    misread = dict(zip(asked + wrong, json.loads(told), strict=True))
+    assert [query for query, places in misread.items() if places] == wrong
+    main(["queries", "--dashboard"])
+    board = capsys.readouterr().out
+    assert mistyped(grafana, board) == ""
+    for right, other in (('"bars"', '"barz"'), ('"traceql"', '"promql"'), ('"showHeader"', '"showHead"')):
+        assert right in board
+        assert "error TS" in mistyped(grafana, board.replace(right, other))
+
+
+def mistyped(folder: Path, board: str) -> str:
+    """What TypeScript says of a dashboard."""
+    text = f'import type {{ Board }} from "./board";\nexport const board: Board = {board};\n'
+    (folder / "made.ts").write_text(text, encoding="utf-8")
+    options = ["--noEmit", "--strict", "--skipLibCheck", "--module", "node16", "--moduleResolution", "node16"]
+    command = ["node", "node_modules/typescript/bin/tsc", *options, "made.ts"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
 
 
 def test_the_dashboard_has_a_panel_for_each_query(capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,6 +98,8 @@ def test_a_phases_span_has_these_attributes_and_the_parent_has_what_was_recorded
         "task.id": "LOAD-7-P",
         "task.parent_id": "LOAD-7",
         "task.phase": "PUBLISH",
+        "task.goal": "Make them visible",
+        "task.exit_criteria": ["rows visible"],
         "task.status": "completed",
         "test.case.name": "test_load.py::test_publish",
         "test.case.result.status": "pass",

@@ -21,6 +21,7 @@ from pytest_contextcore.trace.evidence import Evidence, Result, Status
 from pytest_contextcore.trace.file import load_evidence
 from pytest_contextcore.trace.recorder import TraceRecorder
 from pytest_contextcore.trace.resume import Reuse, header, joins
+from pytest_contextcore.trace.times import MICROSECOND
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import PASSING, WAREHOUSE, Suite, warehouse
@@ -282,4 +283,6 @@ def test_another_machines_clock_cannot_turn_the_parent_around(plan: Plan, unfini
     recorder.start()
     recorder.finish()
     assert recorder.evidence.started_at == 1_000
-    assert recorder.evidence.ended_at == unfinished.spans[0].ended_at
+    ended, waiting = unfinished.spans[0].ended_at, 2
+    assert ended is not None
+    assert recorder.evidence.ended_at == ended + waiting * MICROSECOND

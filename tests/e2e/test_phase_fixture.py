@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ..support.otlp_receiver import parse_json
-from ..support.plans import PASSING, Suite
+from ..support.plans import PASSING, WAREHOUSE, Suite
 from ..support.traces import values
 
 Read = Callable[..., dict[str, Any]]
@@ -90,6 +90,32 @@ def test_recorded_values_stand_under_their_full_names_and_types(first: Read) -> 
     recorded = {name: value for name, value in found["attributes"].items() if not name.startswith("code.")}
     assert recorded == {"quality.row_count": 3, "quality.coverage_percent": 85.0, "routing.selected_path": "x"}
     assert isinstance(recorded["quality.coverage_percent"], float)
+
+
+INSIDE = """
+with phase.gate("C1"):
+    phase.record(row_count=3)
+    phase.run([sys.executable, "-c", ""])
+    phase.record(coverage_percent=85)
+phase.record(row_count=4)
+"""
+
+
+def test_a_value_that_is_recorded_inside_of_a_gate_stands_on_its_span_too(suite: Suite, first: Read) -> None:
+    found = first(INSIDE)
+    assert found["gates"][0]["attributes"] == {"quality.row_count": 3, "quality.coverage_percent": 85.0}
+    assert found["attributes"]["quality.row_count"] == 4
+    spans = otlp(suite)
+    assert values(spans["LOAD-7-E-C1"]).items() >= {"quality.row_count": 3, "quality.coverage_percent": 85.0}.items()
+    assert values(spans["LOAD-7-E EXTRACT"])["quality.row_count"] == 4
+
+
+def test_a_gate_that_an_earlier_phase_left_open_gets_no_value_of_a_later_one(suite: Suite, evidence: Read) -> None:
+    checked = '    with phase.gate("C1"):\n        assert True\n    phase.handoff'
+    suite.replace(checked, '    phase.gate("C1").__enter__()\n    phase.handoff')
+    suite.plan(WAREHOUSE.replace('id = "T"', 'id = "T"\ndepends_on = []'))
+    suite.here()
+    assert [gate["attributes"] for span in evidence()["spans"] for gate in span["gates"]] == [{}] * 5
 
 
 @pytest.mark.parametrize(

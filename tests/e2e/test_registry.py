@@ -30,7 +30,7 @@ OF_THE_PLAN = "quality.row_count"
 CONVENTIONS = tomllib.loads((ROOT / "tests" / "support" / "semconv.toml").read_text())
 """OpenTelemetry's semantic conventions as far as they are used here."""
 
-TYPES = {str: "string", int: "int", float: "double", bool: "bool"}
+TYPES = {str: "string", int: "int", float: "double", bool: "bool", list: "string[]"}
 
 EVERYTHING = """
 if attempt() == 1:

@@ -31,6 +31,7 @@ def test_the_default_completes_all_ten_phases_with_the_promised_figures(pilot: P
     assert (run.code, run.statuses, run.evidence["status"]) == (0, DONE, "completed")
     last = run.span("S10")["attributes"]
     figures = {name: value for name, value in last.items() if name.startswith(("quality.", "routing.", "output."))}
+    rollup = figures.pop("output.rollup")
     assert figures == {
         "quality.coverage_percent": 85.0,
         "quality.gap_count": 3,
@@ -51,6 +52,7 @@ def test_the_default_completes_all_ten_phases_with_the_promised_figures(pilot: P
     assert all(len(names) == 1 for names in emitted[:-1])
     gate = next(gate for gate in run.span("S10")["gates"] if gate["gate_id"] == "PI-101-002-S10-G2")
     assert [item["type"] for item in gate["evidence"]] == ["provenance"] * 7 + ["provenance_rollup"]
+    assert gate["evidence"][-1]["ref"] == rollup == gate["attributes"]["output.rollup"]
 
 
 @pytest.mark.parametrize(

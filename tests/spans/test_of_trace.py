@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_contextcore.reasons import exception_type
-from pytest_contextcore.spans.of_trace import interrupted_parent, parent_span, phase_spans, program_span
-from pytest_contextcore.trace.evidence import ProgramEvidence, Status
+from pytest_contextcore.spans.of_trace import interrupted_parent, parent_span, phase_spans, program_span, waiting_spans
+from pytest_contextcore.trace.evidence import Condition, EvidenceItem, ProgramEvidence, Result, Status
+from pytest_contextcore.trace.recorder import TraceRecorder
+from pytest_contextcore.trace.rules import Trouble
 
 from ..support import page_samples as samples
+from ..support.plans import warehouse
 
 
 @pytest.mark.parametrize(
@@ -64,3 +69,65 @@ def test_a_program_is_a_client_span_and_says_what_a_failed_one_said_last(
     assert span.attributes.keys() == {"process.executable.name", *known}
     said = [event.attributes["program.output"] for event in span.events]
     assert said == (["last words"] if error_type and "stderr" in fields else [])
+
+
+def test_phases_that_did_not_start_stand_one_after_the_other_at_the_end_of_the_trace(tmp_path: Path) -> None:
+    recorder = TraceRecorder(warehouse(tmp_path), clock=lambda: 10**18)  # a clock that does not move
+    recorder.start()
+    recorder.begin_phase("E", "test_load.py::test_extract")
+    recorder.end_phase("E")
+    recorder.finish()
+    evidence = recorder.evidence
+    (*_, ran), waiting, parent = (
+        phase_spans(evidence, evidence.spans[0]),
+        waiting_spans(evidence),
+        parent_span(evidence, 0),
+    )
+    times = [(span.name, span.start, span.end) for span in (ran, *waiting, parent)]
+    after = [10**18 + number * 1_000 for number in range(3)]
+    assert times == [
+        ("LOAD-7-E EXTRACT", after[0], after[0]),
+        ("LOAD-7-T TRANSFORM", after[1], after[1]),
+        ("LOAD-7-P PUBLISH", after[2], after[2]),
+        ("LOAD-7", after[0], after[2]),
+    ]
+
+
+def test_phases_say_their_goal_gates_what_they_checked_and_the_parent_what_is_done(tmp_path: Path) -> None:
+    recorder = TraceRecorder(warehouse(tmp_path))
+    recorder.start()
+    recorder.begin_phase("E", "test_load.py::test_extract")
+    recorder.begin_gate("E", "C1")
+    for number in range(40):
+        recorder.add_finding("E", "C1", EvidenceItem(type="lost_row", ref=str(number)))
+    recorder.end_gate("E", "C1", Result.PASS)
+    recorder.end_phase("E")
+    recorder.begin_phase("T", "test_load.py::test_transform")
+    recorder.add_trouble("T", Trouble("a reason", "a next action", "KeyError"))
+    recorder.end_phase("T")
+    recorder.finish()
+    evidence = recorder.evidence
+    gate, extract = phase_spans(evidence, evidence.spans[0])
+    assert gate.attributes["gate.purpose"] == "The source answers"
+    assert gate.attributes["gate.criterion"] == "source reachable"
+    assert gate.attributes["gate.evidence"] == [f"lost_row: {number}" for number in range(32)]
+    assert extract.attributes["task.goal"] == "Take the rows out of the shop"
+    assert extract.attributes["task.exit_criteria"] == ["source reachable"]
+    (*_, failed), parent = phase_spans(evidence, evidence.spans[1]), parent_span(evidence, 0)
+    told = ("task.status", "task.blocked_reason", "task.next_action")
+    for span in (failed, parent):
+        assert [span.attributes[name] for name in told] == ["failed", "a reason", "a next action"]
+    assert parent.attributes["task.blocked_on_span_id"] == "LOAD-7-T"
+    assert parent.attributes["task.definition_of_done"] == ["every row arrived: not reached"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "state"),
+    [
+        (Condition(condition="c", met=True), "met"),
+        (Condition(condition="c", met=False, missing=["gate P-C1: fail"], broken=["gate P-C1: fail"]), "not met"),
+        (Condition(condition="c", met=False, missing=["gate P-C1: not_checked"]), "not reached"),
+    ],
+)
+def test_a_condition_is_met_not_met_or_not_reached(condition: Condition, state: str) -> None:
+    assert condition.state == state

@@ -67,6 +67,7 @@ class JUnitFile:
             assert violations(root) == []
         [suite] = list(xunit2.JUnitXml.fromfile(str(path)))
         self.suite = suite
+        self.properties = {p.attrib["name"]: p.attrib["value"] for p in root.iterfind("testsuite/properties/property")}
         self.cases = [_read(case) for case in suite]
         self._adds_up(root[0])
 
@@ -84,6 +85,8 @@ class JUnitFile:
 
     def agrees_with(self, evidence: Document) -> None:
         """Every phase and gate that was not deselected, in the plan's order, says what the evidence says."""
+        done = self.properties[f"{evidence['trace_id']} task.definition_of_done"]
+        assert all(condition["condition"] in done for condition in evidence["definition_of_done"])
         shown = [span for span in evidence["spans"] if span["nodeid"] and span["blocked_reason"] != DESELECTED]
         expected = [(span, gate) for span in shown for gate in (None, *span["gates"])]
         ids, nodeids = {span["span_id"] for span in shown}, [span["nodeid"] for span in shown]
@@ -122,6 +125,8 @@ def _same_phase(case: Case, span: Document) -> None:
     assert case.properties["otel_span_id"] == span["otel_span_id"]
     assert case.properties["task.id"] == span["span_id"]
     assert case.properties["task.status"] == span["status"]
+    assert case.properties["task.goal"] == span["goal"]
+    assert case.properties["task.exit_criteria"] == "; ".join(span["exit_criteria"])
     for name, value in span["attributes"].items():
         if name.startswith(("quality.", "routing.", "output.", "input.")):
             assert case.properties[name] == str(value)
@@ -140,7 +145,9 @@ def _same_gate(case: Case, span: Document, gate: Document) -> None:
     assert case.classname == span["span_id"]
     assert case.name == f"{gate['gate_id']} {gate['purpose']}"
     assert case.properties["gate.result"] == gate["result"]
-    assert case.properties["gate.kind"] == gate["kind"]
+    said = {f"gate.{name}": gate[name] for name in ("kind", "purpose", "criterion")}
+    said |= {name: str(value) for name, value in gate["attributes"].items()}
+    assert case.properties.items() >= said.items()
     assert case.properties.get("otel_span_id") == (gate["otel_span_id"] if gate["started_at"] else None)
     blocks = _blocks(gate)
     assert case.outcome == ("failure" if blocks else "skipped" if gate["result"] == "not_checked" else "passed")

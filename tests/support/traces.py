@@ -171,4 +171,6 @@ def values(holder: Any) -> dict[str, object]:
 
 
 def _value(value: AnyValue) -> object:
+    if value.HasField("array_value"):
+        return [_value(item) for item in value.array_value.values]
     return getattr(value, value.WhichOneof("value") or "string_value")
