@@ -13,7 +13,7 @@ from ..errors import FileRefused, HandoffRefused, UnknownGate
 from ..files import digest_file
 from ..plan.assign import short_gate_id
 from ..plan.attributes import checked
-from ..reasons import assertion_reason, exception_reason, location
+from ..reasons import assertion, exception_reason, location
 from ..redact import redact
 from ..span import SpanData
 from ..spans.current import SpanContexts
@@ -32,8 +32,9 @@ class Gate:
     end of its test. Anything else that is raised passes through and leaves the gate without a verdict.
     """
 
-    def __init__(self, recorder: TraceRecorder, phase_id: str, gate_id: str, spans: SpanContexts) -> None:
+    def __init__(self, recorder: TraceRecorder, phase_id: str, gate_id: str, spans: SpanContexts, root: Path) -> None:
         self._recorder, self._phase_id, self._gate_id, self._spans = recorder, phase_id, gate_id, spans
+        self._root = root
         self._not_applicable: str | None = None
 
     @property
@@ -80,15 +81,16 @@ class Gate:
         if kind is GeneratorExit and self._recorder.span(self._phase_id).ended_at is not None:
             return False  # a generator held the gate open beyond its phase, perhaps until the interpreter exits
         self._spans.leave(self._entered)
-        result, reason, place = Result.PASS, None, None
         if isinstance(error, AssertionError):
-            result, reason, place = Result.FAIL, assertion_reason(error), location(error)
-        elif error is not None:
+            self._recorder.fail_gate(self._phase_id, self._gate_id, assertion(error), location(error, self._root))
+            return True
+        result, reason = Result.PASS, None
+        if error is not None:
             result, reason = Result.NOT_CHECKED, f"no verdict: {exception_reason(error)}"
         elif self._not_applicable is not None:
             result, reason = Result.NOT_APPLICABLE, self._not_applicable
-        self._recorder.end_gate(self._phase_id, self._gate_id, result, reason, place=place)
-        return result is Result.FAIL
+        self._recorder.end_gate(self._phase_id, self._gate_id, result, reason)
+        return False
 
 
 class Phase:
@@ -149,7 +151,7 @@ class Phase:
         if short is None:
             known = ", ".join(gate.id for gate in self._plan.gates)
             raise UnknownGate(f"phase {self.id} declares no gate {gate_id!r}; the plan declares: {known}")
-        return Gate(self._recorder, self._phase_id, short, self._spans)
+        return Gate(self._recorder, self._phase_id, short, self._spans, self._root)
 
     def record(self, **values: object) -> None:
         """Record values of declared attributes: ``phase.record(gap_count=3)`` sets ``quality.gap_count``.

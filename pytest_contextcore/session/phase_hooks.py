@@ -14,7 +14,7 @@ from ..report import junit, terminal, verdict
 from ..span import code_attributes
 from ..spans.of_subtests import subtest_span
 from ..trace import rules
-from ..trace.evidence import Result, Status
+from ..trace.evidence import Status
 from ..trace.rules import Outcome, Trouble
 from .dependency import evaluate_user_markers, repeat_under_user_names
 from .items import PhaseItem, mark_reused, phase_of
@@ -214,9 +214,9 @@ def _stopped(phase: PhaseItem, outcome: Outcome) -> BaseException:
     """What a test fails with whose phase did not complete."""
     recorder = phase.run.recorder
     span = recorder.span(phase.phase_id)
-    places = {gate.gate_id: recorder.failed_at(gate.gate_id) for gate in span.gates if gate.result is Result.FAIL}
     now = {"status": outcome.status, "blocked_reason": outcome.reason, "next_action": outcome.next_action}
-    message = terminal.stopped_message(verdict.of_phase(span.model_copy(update=now)), places)
+    details = recorder.details(phase.phase_id)
+    message = terminal.stopped_message(verdict.of_phase(span.model_copy(update=now)), details)
     return pytest.fail.Exception(message, pytrace=False)
 
 
