@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .checks.parsing import decode, parse_json, parse_yaml, parse_yaml_all
+    from .checks.tables import parse_toml
     from .commands.installation import Check, check_endpoint, check_installation
     from .commands.validate import SCHEMAS, check_document
     from .errors import (
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         FileRefused,
         HandoffRefused,
         JoinRefused,
+        Malformed,
         PlanError,
         RunInUse,
         TaskRefused,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from .phase.handoff import Handoff, RootedPath
     from .phase.phase import Gate, Phase
     from .plan.model import Plan, load_plan
+    from .trace.evidence import EvidenceItem
 
 __all__ = [
     "SCHEMAS",
@@ -42,12 +46,14 @@ __all__ = [
     "CollectionError",
     "ContextcoreError",
     "EvidenceError",
+    "EvidenceItem",
     "Fault",
     "FileRefused",
     "Gate",
     "Handoff",
     "HandoffRefused",
     "JoinRefused",
+    "Malformed",
     "Phase",
     "Plan",
     "PlanError",
@@ -60,12 +66,22 @@ __all__ = [
     "check_document",
     "check_endpoint",
     "check_installation",
+    "decode",
     "load_plan",
     "out_folder",
+    "parse_json",
+    "parse_toml",
+    "parse_yaml",
+    "parse_yaml_all",
     "write_output",
 ]
 
 _HOMES = {
+    "decode": "checks.parsing",
+    "parse_json": "checks.parsing",
+    "parse_yaml": "checks.parsing",
+    "parse_yaml_all": "checks.parsing",
+    "parse_toml": "checks.tables",
     "Check": "commands.installation",
     "check_endpoint": "commands.installation",
     "check_installation": "commands.installation",
@@ -79,6 +95,7 @@ _HOMES = {
     "Phase": "phase.phase",
     "Plan": "plan.model",
     "load_plan": "plan.model",
+    "EvidenceItem": "trace.evidence",
 }
 """Where a name comes from; those that are not listed are in ``errors``."""
 

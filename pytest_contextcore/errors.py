@@ -8,6 +8,7 @@
     ├── EvidenceError       an evidence file that cannot be used
     ├── JoinRefused         an evidence file that does not belong to the trace in ``TRACEPARENT``
     ├── RunInUse            another process runs the same trace in the same folder
+    ├── Malformed           bytes that are no document of their kind (a ``ValueError``, too)
     ├── FileRefused         a file that is no regular file, or is too large (an ``OSError``, too)
     ├── UnknownGate         a test that asks for a gate that its phase does not declare (a ``LookupError``, too)
     ├── AttributeRefused    a value that no declared attribute takes (a ``ValueError``, too)
@@ -95,6 +96,14 @@ class RunInUse(ContextcoreError):
 
 class FileRefused(ContextcoreError, OSError):
     """A file that is not taken as an input: a symlink, not a regular file, or too large."""
+
+
+class Malformed(ContextcoreError, ValueError):
+    """Bytes that are not a document of their kind: ``message``, ``observed``, ``expected``."""
+
+    def __init__(self, message: str, observed: str, expected: str) -> None:
+        super().__init__(message)
+        self.message, self.observed, self.expected = message, observed, expected
 
 
 class UnknownGate(ContextcoreError, LookupError):

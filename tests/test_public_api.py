@@ -16,11 +16,13 @@ EXPORTED = {
     "Gate", "Handoff", "Phase", "RootedPath",
     # plans and other files
     "Fault", "Plan", "SCHEMAS", "check_document", "load_plan", "out_folder", "write_output",
+    # documents from untrusted bytes, and what was found in them
+    "EvidenceItem", "decode", "parse_json", "parse_toml", "parse_yaml", "parse_yaml_all",
     # an installation
     "Check", "__version__", "check_endpoint", "check_installation",
     # exceptions
     "AttributeRefused", "CollectionError", "ContextcoreError", "EvidenceError", "FileRefused", "HandoffRefused",
-    "JoinRefused", "PlanError", "RunInUse", "TaskRefused", "TaskStateError", "UnknownGate",
+    "JoinRefused", "Malformed", "PlanError", "RunInUse", "TaskRefused", "TaskStateError", "UnknownGate",
 }  # fmt: skip
 OUTSIDE = {"PhaseTimeout"}
 """Like ``KeyboardInterrupt`` it has to pass every ``except Exception`` of a test."""

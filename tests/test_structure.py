@@ -21,6 +21,7 @@ ORDER = (
     {"spans"},
     {"phase"},
     {"recovery"},
+    {"checks"},
     {"report"},
     {"session"},
     {"xdist"},

@@ -329,7 +329,7 @@ class TraceRecorder:
     def _follow(self, *, finished: bool = False) -> None:
         """Bring definition of done, values and status of the trace up to date."""
         evidence, values = self.evidence, self._totals.values()
-        evidence.definition_of_done = rules.conditions(self.plan, self._totals.gates, values)
+        evidence.definition_of_done = rules.conditions(self.plan, self._totals.gates, values, evidence.spans)
         if evidence.started_at is not None:
             evidence.attributes = {name: value for name, value in values.items() if name.startswith(RECORDABLE)}
             _apply(rules.parent_outcome(self.plan, evidence, finished=finished), evidence)

@@ -18,6 +18,9 @@ DESELECTED = "deselected in this run"
 """The reason of a phase that was not selected and that nothing proves."""
 
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
+_STOPPED = (Status.BLOCKED, Status.FAILED)
+_MOST_PHASES = 8
+"""So many phases that are not completed yet are named for a condition: a plan may have thousands."""
 GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 """Results of a gate that is as it should be: these are counted in reports."""
 
@@ -163,13 +166,19 @@ def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome
     return Outcome(Status.BLOCKED, f"definition of done not met: {said}", unmet[0][0].next_action)
 
 
-def conditions(plan: Plan, gates: Mapping[str, GateEvidence], values: Attributes) -> list[Condition]:
+def conditions(
+    plan: Plan, gates: Mapping[str, GateEvidence], values: Attributes, spans: Sequence[SpanEvidence]
+) -> list[Condition]:
     """The definition of done, condition by condition, with what is missing; gates by their full ids."""
+    phases = {phase.id: span.status for phase, span in zip(plan.phases, spans, strict=True)}
     found = []
     for done in plan.trace.definition_of_done:
         results = {name: gates[f"{plan.trace.id}-{name}"].result for name in done.gates}
+        ended = [(name, phases[name]) for name in done.phases if phases[name] is not Status.COMPLETED]
         failed = [f"gate {name}: {result}" for name, result in results.items() if result is Result.FAIL]
+        failed += [f"phase {name}: {status}" for name, status in ended if status in _STOPPED]
         unchecked = [f"gate {name}: {result}" for name, result in results.items() if result is Result.NOT_CHECKED]
+        unchecked += [f"phase {name}: {status}" for name, status in ended if status not in _STOPPED][:_MOST_PHASES]
         expected = done.attributes.items()
         wrong = [(name, value) for name, value in expected if name in values and values[name] != value]
         broken = [*failed, *(f"{name}: observed {values[name]!r}, expected {value!r}" for name, value in wrong)]

@@ -17,9 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_contextcore.pilot import parsing, tree
+from pytest_contextcore.checks import parsing
+from pytest_contextcore.checks.parsing import parse_json, parse_yaml, parse_yaml_all
+from pytest_contextcore.errors import Malformed
+from pytest_contextcore.pilot import tree
 from pytest_contextcore.pilot.findings import Finding, Unreadable, clean, reason, shown
-from pytest_contextcore.pilot.parsing import Malformed, parse_json, parse_yaml, parse_yaml_all
 from pytest_contextcore.pilot.workspace import MAX_DOCUMENT, MAX_HASHED, Memo, Workspace
 
 

@@ -6,16 +6,18 @@ from the parser's events instead of PyYAML's nodes: composing nodes recurses, an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NoReturn
 
 import yaml
 
-from pytest_contextcore import ContextcoreError
+from ..errors import Malformed
 
 MAX_DEPTH = 100
 MAX_VALUES = 2_000_000  # what keeps a 32 MiB document of empty lists from becoming a gigabyte of objects
@@ -29,14 +31,6 @@ _SCALARS = tuple(_CORE + name for name in ("str", "null", "bool", "int", "float"
 _EVENTS: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOLVER: Any = yaml.resolver.Resolver()
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
-
-
-class Malformed(ContextcoreError, ValueError):
-    """The bytes are not a document of this kind."""
-
-    def __init__(self, message: str, observed: str, expected: str) -> None:
-        super().__init__(message)
-        self.message, self.observed, self.expected = message, observed, expected
 
 
 def decode(data: bytes) -> str:
@@ -267,14 +261,16 @@ def _resolved(text: str, implicit: tuple[bool, bool]) -> str:
 
 
 def _scalar(event: Any) -> tuple[Any, bool]:
-    """Give a scalar's value, and whether it is the merge key. Timestamps stay text: nothing computes with them."""
+    """Give a scalar's value, and whether it is the merge key. Times become ISO text: nothing computes with them."""
     text: str = event.value
     tag = event.tag
     if tag is None or tag == "!":
         tag = _resolved(text, event.implicit)
     _check_tag(tag, _SCALARS)
     name = str(tag).removeprefix(_CORE)
-    if name in ("str", "timestamp", "merge", "value"):
+    if name == "timestamp":
+        return _iso(text), False
+    if name in ("str", "merge", "value"):
         return text, name == "merge"
     if name == "null":
         return None, False
@@ -290,3 +286,15 @@ def _scalar(event: Any) -> tuple[Any, bool]:
         return read(node), False
     except (ValueError, KeyError, IndexError, OverflowError):
         raise Malformed("holds a scalar that does not fit its tag", text, name) from None
+
+
+def _iso(text: str) -> str:
+    """A time as ISO 8601 has it: as it is written, unless YAML's own freer forms were used."""
+    with contextlib.suppress(ValueError):
+        datetime.fromisoformat(text)
+        return text.replace(" ", "T", 1)
+    try:
+        found: Any = _CONSTRUCTOR.construct_yaml_timestamp(yaml.ScalarNode(f"{_CORE}timestamp", text))
+    except (ValueError, AttributeError):
+        raise Malformed("holds a time that does not exist", text, "a time such as 2026-01-31T09:30:00Z") from None
+    return str(found.isoformat())
