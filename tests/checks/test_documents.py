@@ -131,7 +131,12 @@ def test_of_many_values_some_are_named_and_all_are_counted(check: Check) -> None
 SCHEMA = {
     "type": "object",
     "required": ["name"],
-    "properties": {"name": {"type": "string"}, "price": {"minimum": 0}, "size": {"enum": ["s", "m"]}},
+    "properties": {
+        "name": {"type": "string"},
+        "price": {"minimum": 0},
+        "size": {"enum": ["s", "m"]},
+        "tags": {"uniqueItems": True},
+    },
     "additionalProperties": False,
 }
 
@@ -149,6 +154,8 @@ SCHEMA = {
              "$.price: observed -1, expected minimum 0", '$.size: observed \'l\', expected enum ["s", "m"]'],
         ),
         ([], ['$: observed a list of 0, expected type "object"']),
+        ({"name": "x", "tags": [{"a": 1}, {"a": 1.0}]}, ["$.tags: observed a list of 2, expected uniqueItems true"]),
+        ({"name": "x", "tags": [{"a": n} for n in range(20_000)]}, []),
     ],
 )  # fmt: skip
 def test_a_document_is_held_against_its_schema(check: Check, document: Any, said: list[str]) -> None:
