@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from typing import Any
 
 from ..errors import ContextcoreError, Malformed, shown
@@ -55,7 +56,8 @@ def gate_results(check: CheckPlan, given: Given) -> None:
     """Raise `CheckFailed` unless there are GateResult documents, and each of them passed."""
     source = check.gate_results or ""
     at = reference(source)
-    _files(at.file, check, given)
+    given.documents.folder.inside(at.file)
+    _files(glob.escape(at.file), check, given)
     found = given.documents.required(source)
     results = found if isinstance(found, list) else [found]
     failures = []

@@ -126,7 +126,7 @@ def test_gate_results(check: Check, source: str, said: str) -> None:
 REPORTS: list[tuple[dict[str, Any], str, Any]] = [
     ({"junit": "r.xml"}, "r.xml", GOOD_JUNIT),
     ({"dbt": "r.json"}, "r.json", {"results": [{"status": "pass"}]}),
-    ({"gate_results": "r.json"}, "r.json", {"gate_id": "A", "result": "pass"}),
+    ({"gate_results": "r[1].json"}, "r[1].json", {"gate_id": "A", "result": "pass"}),
     ({"report": "r.txt", "format": "mine"}, "r.txt", "fine"),
 ]
 
@@ -144,7 +144,7 @@ def test_a_report_that_the_program_did_not_write_fails_the_gate_unless_it_is_kep
     assert check({**plan, "kept": True}, **given).result is Result.PASS
     assert check(plan, **{**given, "began": None}).result is Result.PASS
     (tmp_path / name).unlink()
-    assert "expected a report" in check(plan, **given).reason
+    assert f"{name}: observed no" in check(plan, **given).reason
 
 
 def test_a_report_of_another_format_is_read_by_a_plugin(check: Check) -> None:

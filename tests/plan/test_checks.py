@@ -167,6 +167,8 @@ def test_the_default_condition_holds_when_every_phase_is_completed(tmp_path: Pat
         ("query = 'm.json#a == \"ok\"'", "check.query must be a JMESPath expression, not 'a == \"ok\"' "
          "(\"ok\" is the name of a key, not a text: use single quotes, 'ok')"),
         ("query = 'm.json#\"ok\" != a.b'", "use single quotes, 'ok')"),
+        ('query = "m.json#a >= 0.9"', ": a number stands in backticks, `0.9`)"),
+        ('query = "m.json#a == true"', "(true is the name of a key here: use backticks, `true`)"),
         ("query = 'm.json#a == `ok`'", "(a text stands in backticks without quotes: use single quotes)"),
         ('query = "m.json#lenght(a) == `1`"', "(there is no function lenght(), but length())"),
         ('query = "m.json#frobnicate(a)"', "(there is no function frobnicate())"),
@@ -201,6 +203,7 @@ def test_a_mistake_in_a_check_is_named_with_phase_and_gate(tmp_path: Path, check
 @pytest.mark.parametrize(
     "check",
     [
+        "query = 'm.json#a.true == `1`'",
         "query = 'm.json#a.\"b\" == `1`'", "query = 'm.json#\"a b\" == `1`'", "query = 'm.json#type(\"b\") == `1`'",
         "query = \"m.json#a == 'it\\\\'s'\"",
         'query = { file = "a#1.json", select = "b" }', "query = 'm.json#a[?b == `\"x\"`] == `[]`'",
