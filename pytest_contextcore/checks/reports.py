@@ -81,6 +81,7 @@ def other(check: CheckPlan, given: Given) -> None:
     for file in _files(pattern, check, given):
         try:
             found = given.adapter(name, folder.inside(file)) if given.adapter else None
+            failures += [finding(item.type, item.ref, item.file, item.description) for item in found or ()]
         except ContextcoreError:
             raise
         except Exception as error:  # noqa: BLE001  (a plugin's code, on an untrusted file)
@@ -89,7 +90,6 @@ def other(check: CheckPlan, given: Given) -> None:
         if found is None:
             said = f"observed no plugin that reads the format {name!r}, expected one (hook pytest_contextcore_report)"
             raise failure("unknown_format", file, said)
-        failures += found
     _conclude(pattern, "", 0, failures)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_contextcore.checks import paths
 from pytest_contextcore.checks.files import check_outputs
-from pytest_contextcore.checks.verdict import CheckFailed
+from pytest_contextcore.checks.verdict import CheckFailed, failure
 from pytest_contextcore.plan.checks import OutputPlan
 from pytest_contextcore.trace.evidence import Result
 
@@ -81,6 +81,12 @@ def test_a_link_that_leads_out_is_no_file_of_the_folder(check: Check, tmp_path: 
         with pytest.raises(CheckFailed, match="expected") as caught:
             home.read(name)
         assert said in caught.value.verdict.reason
+
+
+def test_a_name_that_is_no_text_can_be_written_into_evidence() -> None:
+    verdict = failure("missing_file", "\udcff.txt", "observed no such file").verdict
+    assert verdict.findings[0].model_dump()["file"] == "\\udcff.txt"
+    assert verdict.reason == "\\udcff.txt: observed no such file"
 
 
 def test_a_fifo_a_folder_and_a_huge_file_are_refused_at_once(check: Check, tmp_path: Path) -> None:

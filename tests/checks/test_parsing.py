@@ -33,6 +33,8 @@ BAD_JSON = {
     "deep objects": b'{"a":' * 101 + b"1" + b"}" * 101,
     "a huge integer": b"[" + b"9" * 5000 + b"]",
     "NUL": b"\0",
+    "half of a surrogate pair": b'["\\ud83d", "\\ude00"]',
+    "half of a pair in a key": b'{"\\uDE00": 1}',
     "single quotes": b"{'a': 1}",
     "a comment": b"{} // x",
 }
@@ -48,6 +50,7 @@ def test_json_may_be_as_deep_as_the_limit_and_hold_brackets_in_strings() -> None
     assert parse_json(b"[" * parsing.MAX_DEPTH + b"]" * parsing.MAX_DEPTH)
     text = ('{"a": "' + '[{\\"' * 500 + '"}').encode()
     assert parse_json(text) == {"a": '[{"' * 500}
+    assert parse_json(b'["\\ud83d\\ude00", "\\\\ud83d"]') == ["\U0001f600", "\\ud83d"]
     assert parse_json(b'{"a": 1.5, "b": -3, "c": null}\r\n') == {"a": 1.5, "b": -3, "c": None}
 
 
@@ -243,7 +246,7 @@ def test_a_line_that_is_no_json_is_named_by_its_number() -> None:
         parse_lines(b"\n")
 
 
-@pytest.mark.parametrize("value", [float("inf"), 10**41, {1: 2, "1": 3}, {"a": [float("nan")]}])
+@pytest.mark.parametrize("value", [float("inf"), 10**41, {1: 2, "1": 3}, {"a": [float("nan")]}, "\ud83d"])
 def test_what_json_does_not_know_is_refused(value: Any) -> None:
     with pytest.raises(Malformed):
         in_json_types(value)

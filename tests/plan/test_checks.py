@@ -11,12 +11,17 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from pytest_contextcore.checks.evaluate import evaluate
 from pytest_contextcore.errors import PlanError
-from pytest_contextcore.plan.checks import AttachPlan, CheckPlan, OutputPlan, Reference, SelectPlan, reference
+from pytest_contextcore.plan import checks
+from pytest_contextcore.plan.attributes import registry
+from pytest_contextcore.plan.check_mistakes import check_misfits
+from pytest_contextcore.plan.checks import AttachPlan, OutputPlan, Reference, SelectPlan, reference
+from pytest_contextcore.plan.mistakes import misfits
 from pytest_contextcore.plan.model import Kind, Plan, load_plan
 from pytest_contextcore.schemas import schema
 from pytest_contextcore.trace.blank import fresh_evidence
-from pytest_contextcore.trace.evidence import Status
+from pytest_contextcore.trace.evidence import Result, Status
 from pytest_contextcore.trace.rules import conditions
 
 from ..commands.test_schemas import _accepts, _damaged, _of_toml
@@ -119,10 +124,10 @@ def test_a_default_never_hides_a_stated_value(tmp_path: Path) -> None:
 
 
 def test_a_gate_without_an_id_gets_one_that_is_free(tmp_path: Path) -> None:
-    checks = ", ".join(
+    gates = ", ".join(
         f'{{ {ident}check = {{ exists = "{n}" }} }}' for n, ident in enumerate(["", 'id = "G1", ', "", ""])
     )
-    plan = load(tmp_path, f'[trace]\nid = "W"\n[[phases]]\nid = "T"\ngates = [{checks}]\n')
+    plan = load(tmp_path, f'[trace]\nid = "W"\n[[phases]]\nid = "T"\ngates = [{gates}]\n')
     assert [gate.id for gate in plan.phases[0].gates] == ["G2", "G1", "G3", "G4"]
 
 
@@ -171,6 +176,7 @@ def test_the_default_condition_holds_when_every_phase_is_completed(tmp_path: Pat
         ('query = "m.json#a == true"', "(true is the name of a key here: use backticks, `true`)"),
         ("query = 'm.json#a == `ok`'", "(a text stands in backticks without quotes: use single quotes)"),
         ('query = "m.json#lenght(a) == `1`"', "(there is no function lenght(), but length())"),
+        ('query = "m.json#a == \\u001b"', "Unknown token \\x1b"),
         ('query = "m.json#frobnicate(a)"', "(there is no function frobnicate())"),
         ('query = "m.json#' + "(" * 5000 + '"', "(it is nested too deeply)"),
         ('query = "m.json#' + "a" * 10001 + '"', "(it has 10001 characters, at most 10000 are read)"),
@@ -281,12 +287,27 @@ def test_the_schema_and_the_model_agree_on_every_damage_of_checks() -> None:
         document = _damaged(tomllib.loads(WINE), chance)
         found.append(_accepts(Plan, document))
         assert validator.is_valid(_of_toml(document)) == found[-1], document
+        told = [*misfits(_of_toml(document), registry()), *check_misfits(_of_toml(document), registry())]
+        assert all(len(misfit) == 4 for misfit in told)
     assert found.count(False) > 150
 
 
-def test_a_kind_is_a_key_of_the_model() -> None:
-    assert CheckPlan(exists="a").kind == "exists"
-    assert CheckPlan.model_validate({"schema": {"file": "a", "schema": "b"}}).kind == "schema"
+ONE_OF_EACH = {
+    "exists": '"a"', "sha256": '{ file = "a", is = "b.json#c" }', "schema": '{ file = "a.json", schema = "b.json" }',
+    "query": '{ file = "a.json", select = "b" }', "same": '["a.json", "b.json"]', "subset": '["a.json", "b.json"]',
+    "junit": '"a"', "dbt": '"a"', "gate_results": '"a.json"', "report": '"a", format = "b"', "run": '"a"',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", checks.KINDS)
+def test_every_kind_has_a_purpose_and_a_next_action_and_is_decided(tmp_path: Path, kind: str) -> None:
+    (gate_plan,) = load(tmp_path, gate(f"{kind} = {ONE_OF_EACH[kind]}")).phases[0].gates
+    assert gate_plan.check is not None
+    assert gate_plan.check.kind == kind
+    assert "a" in gate_plan.purpose.split("#")[0]
+    assert gate_plan.next_action.endswith(".")
+    verdict = evaluate(gate_plan.check, tmp_path)
+    assert (verdict.result, "observed" in verdict.reason) == (Result.FAIL, True)
 
 
 def test_a_plan_without_checks_imports_neither_jmespath_nor_jsonschema() -> None:
