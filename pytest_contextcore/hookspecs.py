@@ -22,7 +22,7 @@ def pytest_contextcore_workspace(config: pytest.Config, plan: Any) -> Path | Non
 
 @pytest.hookspec(firstresult=True)
 def pytest_contextcore_report(format: str, path: Path) -> Sequence[EvidenceItem] | None:
-    """The failures in another tool's report, for ``check = { report = "…", format = "…" }``: an empty list if it is fine.
+    """The failures in another tool's report, for ``check = { report = "…", format = "…" }``; none if it is fine.
 
     None, if this plugin does not know the format; then the next one is asked. An item is a
     `pytest_contextcore.EvidenceItem`. The file is untrusted; an exception is the reason for which the gate fails.

@@ -26,6 +26,7 @@ MAX_DIGITS = 40
 
 # The closing quote is optional so that no attempt ever fails: an unterminated string costs one scan, not one per quote.
 _JSON_TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.DOTALL)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _CORE = "tag:yaml.org,2002:"
 _SCALARS = tuple(_CORE + name for name in ("str", "null", "bool", "int", "float", "timestamp", "merge", "value"))
 _EVENTS: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -55,13 +56,18 @@ def parse_json(data: bytes) -> Any:
         raise Malformed("has too many values", f"about {values}", f"at most {MAX_VALUES}")
     _refuse_depth(text)
     try:
-        return json.loads(
+        found = json.loads(
             text,
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
             parse_int=_bounded_int,
             parse_float=_finite_float,
         )
+        if _SURROGATE.search(text):
+            json.dumps(found, ensure_ascii=False).encode()
+        return found
+    except UnicodeEncodeError:
+        raise Malformed("holds half of a surrogate pair", "a text that is no Unicode", "Unicode") from None
     except json.JSONDecodeError as error:
         where = f"{error.msg} at line {error.lineno} column {error.colno}"
         raise Malformed("is not valid JSON", where, "a JSON document") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from typing import Any
 
 from ..errors import ContextcoreError, Malformed, shown
@@ -40,11 +41,11 @@ def dbt(check: CheckPlan, given: Given) -> None:
             raise failure(
                 "unreadable_report", file, f"results: observed {shown(results)}, expected a list, as dbt writes"
             )
-        for result in results:
+        for index, result in enumerate(results):
             node = result if isinstance(result, dict) else {}
             nodes += 1
             if node.get("status") not in _DBT_GOOD:
-                name = _word(node.get("unique_id"))
+                name = _word(node.get("unique_id", f"results[{index}]"))
                 more = f" ({_word(node['message'])})" if node.get("message") else ""
                 said = f"{name}: observed {_word(node.get('status'))}{more}, expected success, pass or warn"
                 failures.append(finding("failed_node", name, file, said))
@@ -55,7 +56,8 @@ def gate_results(check: CheckPlan, given: Given) -> None:
     """Raise `CheckFailed` unless there are GateResult documents, and each of them passed."""
     source = check.gate_results or ""
     at = reference(source)
-    _files(at.file, check, given)
+    given.documents.folder.inside(at.file)
+    _files(glob.escape(at.file), check, given)
     found = given.documents.required(source)
     results = found if isinstance(found, list) else [found]
     failures = []
@@ -79,6 +81,7 @@ def other(check: CheckPlan, given: Given) -> None:
     for file in _files(pattern, check, given):
         try:
             found = given.adapter(name, folder.inside(file)) if given.adapter else None
+            failures += [finding(item.type, item.ref, item.file, item.description) for item in found or ()]
         except ContextcoreError:
             raise
         except Exception as error:  # noqa: BLE001  (a plugin's code, on an untrusted file)
@@ -87,7 +90,6 @@ def other(check: CheckPlan, given: Given) -> None:
         if found is None:
             said = f"observed no plugin that reads the format {name!r}, expected one (hook pytest_contextcore_report)"
             raise failure("unknown_format", file, said)
-        failures += found
     _conclude(pattern, "", 0, failures)
 
 
@@ -97,7 +99,7 @@ def _files(pattern: str, check: CheckPlan, given: Given) -> list[str]:
 
 
 def _conclude(about: str, what: str, counted: int, failures: list[EvidenceItem]) -> None:
-    if what and not counted:
+    if what and not counted and not failures:
         raise failure("empty_report", about, f"observed no {what}, expected some")
     if failures:
         of = f" of {counted} {what}" if what else " failures"

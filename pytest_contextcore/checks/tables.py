@@ -104,6 +104,8 @@ def in_json_types(value: Any, depth: int = 0) -> Any:
         return named
     if isinstance(value, list):
         return [in_json_types(item, depth + 1) for item in value]
+    if isinstance(value, str) and not value.isascii() and value != value.encode("utf-8", "replace").decode():
+        raise Malformed("holds half of a surrogate pair", "a text that is no Unicode", "Unicode")
     if isinstance(value, float) and not math.isfinite(value):
         raise Malformed("holds a number that JSON does not know", str(value), "a finite number")
     if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:

@@ -12,7 +12,7 @@ from .verdict import CheckFailed, Verdict, failure
 
 
 def query(check: CheckPlan, given: Given) -> Verdict:
-    """What was compared, and what to record; `CheckFailed` if the expression is not true or a value cannot be recorded."""
+    """What was compared, and what to record. `CheckFailed` if the expression is not true or a value is none."""
     source = check.query or ""
     values: dict[str, Value] = {}
     problems: list[CheckFailed] = []

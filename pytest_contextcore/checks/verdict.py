@@ -36,12 +36,18 @@ class CheckFailed(ContextcoreError):
         self, reason: str, findings: Sequence[EvidenceItem], values: Mapping[str, Value] | None = None
     ) -> None:
         super().__init__(reason)
-        self.verdict = Verdict(Result.FAIL, reason, tuple(findings[:MAX_FINDINGS]), values or {})
+        self.verdict = Verdict(Result.FAIL, _writable(reason), tuple(findings[:MAX_FINDINGS]), values or {})
 
 
 def finding(type: str, ref: object, file: str, description: str) -> EvidenceItem:
     """A finding, its texts cut to what a person reads."""
-    return EvidenceItem(type=type, ref=cut(str(ref), 200), file=file, description=cut(description, _MAX_DESCRIPTION))
+    parts = {"ref": cut(str(ref), 200), "file": file, "description": cut(description, _MAX_DESCRIPTION)}
+    return EvidenceItem(type=type, **{name: _writable(text) for name, text in parts.items()})
+
+
+def _writable(text: str) -> str:
+    """The text as UTF-8 has it: the name of a file may have bytes that are no text."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def failure(type: str, file: str, description: str, ref: object = "") -> CheckFailed:

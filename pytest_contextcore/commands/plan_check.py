@@ -1,11 +1,14 @@
-"""``contextcore plan check``: a plan's order, gates and kinds, and which of its tests were found or are missing."""
+"""``contextcore plan check``: a plan's order, gates and kinds, and which of its tests were found or are missing.
+
+And ``contextcore plan schema``, for editors.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -15,7 +18,9 @@ import pytest
 from ..errors import CollectionError, PlanError
 from ..ids import PLAN_FILE
 from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan, source_of
-from ..plan.model import Plan, load_plan
+from ..plan.defaults import program
+from ..plan.model import PhasePlan, Plan, load_plan
+from ..schemas import schema
 from ..text import plain
 from .cli import refuse
 
@@ -43,13 +48,22 @@ def _check(file: Path | None) -> int:
     except PlanError as error:
         print(f"contextcore plan check: {error}", file=sys.stderr)  # a line for each mistake
         return 2
-    found: Mapping[str, str] = {}
+    found = CollectedPlan(plan, {})
     try:
-        found = _tests(plan).nodeids
+        found = _tests(plan)
     except CollectionError as error:
         refuse(str(error))
-    print("\n".join(describe(plan, found)))
-    return 0 if len(found) == len(plan.phases) else 1
+    print("\n".join(describe(found)))
+    return 1 if found.missing() else 0
+
+
+@command.command("schema")
+def _schema() -> None:
+    """Print the JSON Schema of plans.
+
+    An editor that reads #:schema ./plan.schema.json in a plan's first line completes and checks its keys by that file.
+    """
+    print(json.dumps(schema("plan"), indent=2, ensure_ascii=False))
 
 
 class _Collector:
@@ -88,16 +102,25 @@ def _tests(plan: Plan) -> CollectedPlan:
     return assign(plan, collector.tests, whole=False)
 
 
-def describe(plan: Plan, found: Mapping[str, str]) -> list[str]:
-    """A plan as lines: a block for each phase with its gates and its test. ``found``: phase id → node id."""
+def describe(collected: CollectedPlan) -> list[str]:
+    """A plan as lines: a block for each phase with its gates, and its test or its program."""
+    plan = collected.plan
     lines = [f"{plan.trace.id}  {plan.trace.title}  ({plan.path})"]
     for position, phase in enumerate(plan.phases, start=1):
         upstream = ", ".join(plan.upstream[phase.id]) or "nothing"
         lines.append(f"{position:>3}. {phase.id} {phase.name}  (after {upstream})")
         lines += [f"       {gate.id:<4} {gate.kind.value:<9} {plain(gate.purpose)}" for gate in phase.gates]
-        test = found.get(phase.id) or f"MISSING: mark one with @pytest.mark.phase({phase.id!r})"
-        lines.append(f"       test {test}")
-    missing = ", ".join(phase_id for phase_id in plan.by_id if phase_id not in found)
+        lines.append(f"       {_by(phase, collected.nodeids.get(phase.id))}")
+    missing = ", ".join(collected.missing())
     gates = sum(len(phase.gates) for phase in plan.phases)
     state = f"tests missing for {missing}" if missing else "every phase has its test"
     return [*lines, f"{len(plan.phases)} phases, {gates} gates; {state}"]
+
+
+def _by(phase: PhasePlan, nodeid: str | None) -> str:
+    """What decides a phase: its test, its program, or its checks alone."""
+    if phase.run is not None:
+        return f"run  {program(phase.run)}"
+    if nodeid is not None or phase.needs_test:
+        return f"test {nodeid or f'MISSING: mark one with @pytest.mark.phase({phase.id!r})'}"
+    return "decided by its checks"

@@ -31,8 +31,8 @@ class CollectedPlan(NamedTuple):
     nodeids: Mapping[str, str]
 
     def missing(self) -> list[str]:
-        """The phases without a test, in the plan's order."""
-        return [phase.id for phase in self.plan.phases if phase.id not in self.nodeids]
+        """The phases that need a test and have none, in the plan's order."""
+        return [phase.id for phase in self.plan.phases if phase.needs_test and phase.id not in self.nodeids]
 
 
 def find_plan(start: Path) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ..errors import MISSING, shown
+from ..text import escaped
 from .checks import FORMATS, HEX, KINDS
 from .expressions import parsed
 from .tables import Misfit, Place, tables, text_of
@@ -108,7 +109,7 @@ def _source(source: Any, place: Place, needs: str = "") -> Iterator[Misfit]:
         try:
             parsed(select.strip())
         except ValueError as problem:
-            yield place, f"{shown(select.strip())} ({problem})", "a JMESPath expression", "correct it"
+            yield place, f"{shown(select.strip())} ({escaped(str(problem))})", "a JMESPath expression", "correct it"
 
 
 def _path(path: Any, place: Place) -> Iterator[Misfit]:

@@ -10,6 +10,7 @@ from typing import Any
 
 MAX_EXPRESSION = 10_000
 _PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BARE_NUMBER = re.compile(r"[=<>]\s*(-?[0-9]+(?:\.[0-9]+)?)")
 _COMPARATORS = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
 
 
@@ -33,8 +34,10 @@ def parsed(expression: str) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except ValueError as error:  # the library's own are of this kind, as is a number of 5,000 digits
-        raise ValueError(_first_line(error)) from None
-    _refuse_quoted_words(expression)
+        number = _BARE_NUMBER.search(expression)
+        hint = f": a number stands in backticks, `{number[1]}`" if number else ""
+        raise ValueError(f"{_first_line(error)}{hint}") from None
+    _refuse_words(expression)
     for name in functions(tree):
         if name not in Functions.FUNCTION_TABLE:
             near = difflib.get_close_matches(name, list(Functions.FUNCTION_TABLE), 1)
@@ -51,18 +54,20 @@ def functions(tree: Any) -> Iterator[str]:
             yield from functions(child)
 
 
-def _refuse_quoted_words(expression: str) -> None:
-    """JMESPath takes a word in double quotes for a key; beside a comparator its author means a text."""
+def _refuse_words(expression: str) -> None:
+    """Refuse a word in double quotes and a bare true beside a comparator: JMESPath takes them for keys."""
     from jmespath.lexer import Lexer  # noqa: PLC0415
 
     tokens = list(Lexer().tokenize(expression))
     before = [{"type": "start"}, *tokens]
     for last, token, following in zip(before, tokens, tokens[1:], strict=False):
-        if token["type"] == "quoted_identifier" and _PLAIN_WORD.fullmatch(token["value"]):
-            beside = last["type"] in _COMPARATORS or (following["type"] in _COMPARATORS and last["type"] != "dot")
-            if beside:
-                word = token["value"]
-                raise ValueError(f"\"{word}\" is the name of a key, not a text: use single quotes, '{word}'")
+        word = token["value"]
+        if last["type"] not in _COMPARATORS and (following["type"] not in _COMPARATORS or last["type"] == "dot"):
+            continue
+        if token["type"] == "quoted_identifier" and _PLAIN_WORD.fullmatch(word):
+            raise ValueError(f"\"{word}\" is the name of a key, not a text: use single quotes, '{word}'")
+        if token["type"] == "unquoted_identifier" and word in ("true", "false", "null") and following["type"] != "dot":
+            raise ValueError(f"{word} is the name of a key here: use backticks, `{word}`")
 
 
 def _first_line(error: ValueError) -> str:

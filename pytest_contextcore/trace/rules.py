@@ -170,7 +170,8 @@ def conditions(
     plan: Plan, gates: Mapping[str, GateEvidence], values: Attributes, spans: Sequence[SpanEvidence]
 ) -> list[Condition]:
     """The definition of done, condition by condition, with what is missing; gates by their full ids."""
-    phases = {phase.id: span.status for phase, span in zip(plan.phases, spans, strict=True)}
+    named = any(done.phases for done in plan.trace.definition_of_done)
+    phases = {phase.id: span.status for phase, span in zip(plan.phases, spans, strict=True)} if named else {}
     found = []
     for done in plan.trace.definition_of_done:
         results = {name: gates[f"{plan.trace.id}-{name}"].result for name in done.gates}
