@@ -42,6 +42,14 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def collector(session: nox.Session) -> None:
+    """Send all kinds of runs through rotel, a collector that others wrote: it has to pass on every field."""
+    session.install("-e", ".[test]")
+    session.install("--pre", "rotel")
+    session.run("pytest", "tests/e2e/test_an_independent_collector.py", *session.posargs, env={"CONTEXTCORE_LONG": "1"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """A first look at the speed beside other plugins; arguments after ``--`` choose cases, subjects and runs."""
     session.install("-e", ".[test]")

@@ -1,11 +1,13 @@
-"""Fixtures of the pilot: the workspace, and what drives the pipeline."""
+"""Fixtures of the pilot: the workspace, and each phase's turn on it."""
 
 from __future__ import annotations
 
 import pytest
 
+from pytest_contextcore import Phase
 from pytest_contextcore.pilot import plugin
-from pytest_contextcore.pilot.steps import Steps, steps_for
+from pytest_contextcore.pilot.steps import steps_for
+from pytest_contextcore.pilot.turn import Turn
 from pytest_contextcore.pilot.workspace import Memo, Workspace
 
 
@@ -28,6 +30,6 @@ def workspace(pytestconfig: pytest.Config, memo: Memo) -> Workspace:
 
 
 @pytest.fixture
-def pipeline(pytestconfig: pytest.Config) -> Steps:
-    """The pipeline's steps; they do nothing where `--workspace` names an existing output."""
-    return steps_for(pytestconfig, plugin.workspace_root(pytestconfig))
+def turn(phase: Phase, workspace: Workspace, pytestconfig: pytest.Config) -> Turn:
+    """The phase's turn; its step does nothing where `--workspace` names an existing output."""
+    return Turn(phase, workspace, steps_for(pytestconfig, workspace.root))

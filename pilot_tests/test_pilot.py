@@ -1,7 +1,7 @@
 """PI-101-002: ten phases, each one test; the plan is `plan.toml` beside this file.
 
-A phase lets the pipeline do its step, takes over what the phase before vouched for, checks its exit criteria by opening
-the files, and hands on what it saw itself.
+A phase takes over what the phase before vouched for, lets the pipeline do its step, checks its exit criteria by opening
+the files, and hands on what it saw itself. All but the gates is its `Turn`.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from pytest_contextcore.pilot.gates import (
     validation,
 )
 from pytest_contextcore.pilot.plugin import min_coverage, scan_folder
-from pytest_contextcore.pilot.steps import Steps
+from pytest_contextcore.pilot.turn import Turn
 from pytest_contextcore.pilot.workspace import Workspace
 
 
 @pytest.mark.phase("S1")
-def test_init_baseline(phase: Phase, workspace: Workspace, pipeline: Steps, pytestconfig: pytest.Config) -> None:
+def test_init_baseline(phase: Phase, workspace: Workspace, turn: Turn, pytestconfig: pytest.Config) -> None:
     """Establish trusted environment."""
     with phase.gate("G1"):
-        pipeline.run("prepare")
+        turn.step("prepare")
         broken = [check for check in check_installation(out_folder(pytestconfig)) if not check.ok]
         assert not broken, "; ".join(f"{check.name}: {check.found}: {check.problem}" for check in broken)
     with phase.gate("G2") as gate:
@@ -41,15 +41,15 @@ def test_init_baseline(phase: Phase, workspace: Workspace, pipeline: Steps, pyte
             gate.not_applicable("no OTLP endpoint is configured")
         else:
             assert endpoint.ok, endpoint.problem
-    report.hand_on(phase, workspace, handoffs.BaselineHandoff)
+    turn.hand_on(handoffs.BaselineHandoff)
 
 
 @pytest.mark.phase("S2")
-def test_export_contract(phase: Phase, workspace: Workspace, pipeline: Steps, pytestconfig: pytest.Config) -> None:
+def test_export_contract(phase: Phase, workspace: Workspace, turn: Turn, pytestconfig: pytest.Config) -> None:
     """Produce fresh contract artifacts."""
-    phase.receive(handoffs.BaselineHandoff)
+    turn.take_over(handoffs.BaselineHandoff)
     with phase.gate("G1") as gate:
-        pipeline.run("export")
+        turn.step("export")
         report.require(gate, export.files(workspace))
     with phase.gate("C1") as gate:
         folder = scan_folder(pytestconfig)
@@ -57,13 +57,15 @@ def test_export_contract(phase: Phase, workspace: Workspace, pipeline: Steps, py
         report.require(gate, export.coverage(workspace, min_coverage(pytestconfig), scan))
     with phase.gate("G2") as gate:
         report.require(gate, export.onboarding(workspace))
-    report.hand_on(phase, workspace, handoffs.ExportHandoff)
+    with phase.gate("G3") as gate:
+        report.require(gate, export.own_provenance(workspace))
+    turn.hand_on(handoffs.ExportHandoff)
 
 
 @pytest.mark.phase("S3")
-def test_contract_integrity(phase: Phase, workspace: Workspace) -> None:
+def test_contract_integrity(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Validate checksums/mappings/schema."""
-    phase.receive(handoffs.ExportHandoff)
+    turn.take_over(handoffs.ExportHandoff)
     with phase.gate("C1") as gate:
         report.require(gate, integrity.mapping(workspace))
     with phase.gate("C2") as gate:
@@ -72,15 +74,17 @@ def test_contract_integrity(phase: Phase, workspace: Workspace) -> None:
         report.require(gate, integrity.schema(workspace))
     with phase.gate("G2") as gate:
         report.require(gate, integrity.ingestion_provenance(workspace))
-    report.hand_on(phase, workspace, handoffs.IntegrityHandoff)
+    with phase.gate("G3") as gate:
+        report.require(gate, integrity.unexported(workspace))
+    turn.hand_on(handoffs.IntegrityHandoff)
 
 
 @pytest.mark.phase("S4")
-def test_ingest_parse_assess(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
+def test_ingest_parse_assess(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Ensure faithful translation and scoring."""
-    phase.receive(handoffs.IntegrityHandoff)
+    turn.take_over(handoffs.IntegrityHandoff)
     with phase.gate("C1") as gate:
-        pipeline.run("ingest")
+        turn.step("ingest")
         report.require(gate, ingestion.parity(workspace))
     with phase.gate("G1") as gate:
         report.require(gate, ingestion.score(workspace))
@@ -88,58 +92,59 @@ def test_ingest_parse_assess(phase: Phase, workspace: Workspace, pipeline: Steps
         report.require(gate, ingestion.source(workspace))
     with phase.gate("G3") as gate:
         report.require(gate, ingestion.unmapped_features(workspace))
-    report.hand_on(phase, workspace, handoffs.IngestionHandoff)
+    turn.hand_on(handoffs.IngestionHandoff)
 
 
 @pytest.mark.phase("S5")
-def test_routing_decision(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
+def test_routing_decision(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Confirm correct path (Prime vs Artisan)."""
-    phase.receive(handoffs.IngestionHandoff)
+    turn.take_over(handoffs.IngestionHandoff)
     with phase.gate("G1") as gate:
-        pipeline.run("route")
+        turn.step("route")
         report.require(gate, routing.route(workspace))
+        gate.evidence("route_reasoning", ref=routing.reasoning(workspace) or "none")
     with phase.gate("G2") as gate:
         override = routing.override(workspace)
         if override is None:
             gate.not_applicable("the route was not overridden: there is no route-override.json")
         report.require(gate, override or [])
-    report.hand_on(phase, workspace, handoffs.RoutingHandoff)
+    turn.hand_on(handoffs.RoutingHandoff)
 
 
 @pytest.mark.phase("S6")
-def test_artisan_design(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
+def test_artisan_design(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Produce design-handoff from enriched seed."""
-    phase.receive(handoffs.RoutingHandoff)
+    turn.take_over(handoffs.RoutingHandoff)
     with phase.gate("C1") as gate:
-        pipeline.run("design")
+        turn.step("design")
         report.require_design(gate, workspace, design.handoff_schema)
     with phase.gate("G1") as gate:
         report.require_design(gate, workspace, design.task_set)
     with phase.gate("G2") as gate:
         report.require_design(gate, workspace, design.source)
-    report.hand_on(phase, workspace, handoffs.DesignHandoff)
+    turn.hand_on(handoffs.DesignHandoff)
 
 
 @pytest.mark.phase("S7")
-def test_artisan_implement(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
+def test_artisan_implement(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Generate/compose artifacts."""
-    phase.receive(handoffs.DesignHandoff)
+    turn.take_over(handoffs.DesignHandoff)
     with phase.gate("C1") as gate:
-        pipeline.run("implement")
+        turn.step("implement")
         report.require(gate, implementation.paths(workspace))
     with phase.gate("G1") as gate:
         report.require(gate, implementation.artifacts(workspace))
     with phase.gate("G2") as gate:
         report.require(gate, implementation.unexpected(workspace))
-    report.hand_on(phase, workspace, handoffs.ImplementationHandoff)
+    turn.hand_on(handoffs.ImplementationHandoff)
 
 
 @pytest.mark.phase("S8")
-def test_test_validate(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
+def test_test_validate(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Run artifact validation gates."""
-    phase.receive(handoffs.ImplementationHandoff)
+    turn.take_over(handoffs.ImplementationHandoff)
     with phase.gate("G1") as gate:
-        pipeline.run("validate")
+        turn.step("validate")
         report.require(gate, validation.recorded(workspace))
     with phase.gate("G2") as gate:
         report.require(gate, validation.validators(workspace))
@@ -148,33 +153,41 @@ def test_test_validate(phase: Phase, workspace: Workspace, pipeline: Steps) -> N
         if nothing_to_parse is not None:
             gate.not_applicable(nothing_to_parse)
         report.require(gate, validation.promql_checked(workspace))
-    report.hand_on(phase, workspace, handoffs.ValidationHandoff)
+    turn.hand_on(handoffs.ValidationHandoff)
 
 
 @pytest.mark.phase("S9")
-def test_review_calibrate(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
+def test_review_calibrate(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Multi-agent/human quality pass."""
-    phase.receive(handoffs.ValidationHandoff)
+    turn.take_over(handoffs.ValidationHandoff)
     with phase.gate("G1") as gate:
-        pipeline.run("review")
+        turn.step("review")
         for severity, count in review.counts(workspace).items():
             gate.evidence("review_findings", ref=f"{count} {severity.lower()}")
+        reviewed, reviewers = review.reviewers(workspace)
+        gate.evidence("reviewed", ref=reviewed)
+        for name in reviewers:
+            gate.evidence("reviewer", ref=name)
         report.require(gate, review.blocking(workspace))
     with phase.gate("G2") as gate:
         report.require(gate, review.triaged(workspace))
-    report.hand_on(phase, workspace, handoffs.ReviewHandoff)
+    turn.hand_on(handoffs.ReviewHandoff)
 
 
 @pytest.mark.phase("S10")
-def test_finalize_verify(phase: Phase, workspace: Workspace, pipeline: Steps) -> None:
+def test_finalize_verify(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Close trace with provenance proof."""
-    phase.receive(handoffs.ReviewHandoff)
+    turn.take_over(handoffs.ReviewHandoff)
     with phase.gate("C1") as gate:
-        pipeline.run("finalize")
+        turn.step("finalize")
         report.require(gate, finalize.reconciliation(workspace))
+        for artifact in finalize.assumed(workspace):
+            gate.evidence("assumed", ref=artifact, description="the artifact manifest says that it exists")
     with phase.gate("G1") as gate:
         report.require(gate, finalize.report(workspace))
     with phase.gate("G2") as gate:
         report.rollup(gate, workspace)
         report.require(gate, finalize.checksums(workspace))
-    report.hand_on(phase, workspace, None)
+    with phase.gate("G3") as gate:
+        report.require(gate, finalize.existing(workspace))
+    turn.hand_on(None)

@@ -20,6 +20,7 @@ class Settings(NamedTuple):
         html: absolute path of the page to write, or None for none.
         global_provider: our tracer provider may become the global one when spans are exported.
         keep_spool: files of spans stay when a collector has accepted all of them.
+        children: spans of programs are received; None for where the protocol lets them.
     """
 
     plan: Path | None
@@ -28,6 +29,7 @@ class Settings(NamedTuple):
     html: Path | None
     global_provider: bool
     keep_spool: bool = False
+    children: bool | None = None
 
 
 KEY = pytest.StashKey[Settings]()
@@ -63,6 +65,11 @@ def add_options(parser: pytest.Parser) -> None:
         type="bool",
         default=False,
     )
+    parser.addini(
+        "contextcore_children",
+        "when spans are exported: receive those of programs that phase.run runs (on, off, auto: if sent over HTTP)",
+        default="auto",
+    )
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -70,7 +77,7 @@ def read_settings(config: pytest.Config) -> Settings:
 
     Raises:
         pytest.UsageError: an option is empty, or names a plan that is not there, a folder that is a file, or a file
-            that is a folder.
+            that is a folder; an ini setting has none of its values.
     """
     plan = _given(config, "contextcore_plan") or _from_ini(config, "contextcore_plan")
     if plan is not None and not os.path.isfile(plan):  # noqa: PTH113  (never raises)
@@ -85,6 +92,9 @@ def read_settings(config: pytest.Config) -> Settings:
             raise pytest.UsageError(f"--contextcore-html: {html} is a folder; name a file in it")
         if existing != html and not existing.is_dir():
             raise pytest.UsageError(f"--contextcore-html: {existing} is not a folder; name a file in a folder")
+    children = str(config.getini("contextcore_children")).strip().lower()
+    if children not in _CHILDREN:
+        raise pytest.UsageError(f"contextcore_children = {children}: it is one of {', '.join(_CHILDREN)}")
     return Settings(
         plan=plan,
         out=out,
@@ -92,7 +102,11 @@ def read_settings(config: pytest.Config) -> Settings:
         html=html,
         global_provider=bool(config.getini("contextcore_global_provider")),
         keep_spool=bool(config.getini("contextcore_keep_spool")),
+        children=_CHILDREN[children],
     )
+
+
+_CHILDREN = {"auto": None, "on": True, "off": False}
 
 
 def _given(config: pytest.Config, name: str) -> Path | None:

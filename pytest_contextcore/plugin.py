@@ -7,7 +7,7 @@ import the rest once spans are to be exported, or a plan was found.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,11 +87,14 @@ def _trace(config: pytest.Config) -> None:
         start(config, _link(config))
 
 
-def _run_plans(session: pytest.Session, items: list[pytest.Item], found: list[Found]) -> None:
+def _run_plans(
+    session: pytest.Session, items: list[pytest.Item], found: list[Found], deselected: list[pytest.Item]
+) -> None:
     """The door to a session that has a plan."""
+    from .session.phase_hooks import PhaseHooks  # noqa: PLC0415
     from .session.planned import begin  # noqa: PLC0415
 
-    begin(session, items, found, _link(session.config))
+    begin(session, items, found, deselected, link=_link(session.config), hooks=PhaseHooks)
 
 
 def _link(config: pytest.Config) -> Link | None:
@@ -110,13 +113,13 @@ class _Listener:
         self._config = config
         self._found: list[Found] = []
         self._chosen: list[str] = []
+        self._deselected: list[pytest.Item] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
         """Let ``plan.toml`` stand for its folder, and collect the plan above a folder."""
         self._chosen = widen(session.config)
 
-    @pytest.hookimpl
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Phases without a test in Python are collected from their plan."""
         if file_path.name != PLAN_FILE and file_path != self._config.stash[KEY].plan:
@@ -124,6 +127,10 @@ class _Listener:
         from .session.collect import PlanFile, is_plan  # noqa: PLC0415  (only where a plan is)
 
         return PlanFile.from_parent(parent, path=file_path) if is_plan(file_path) else None
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Somebody deselects tests and says so: what merely vanishes was not deselected."""
+        self._deselected += items
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -136,7 +143,7 @@ class _Listener:
                 choose(session.config, items, self._found, self._chosen)
             yield
             if self._found:
-                _run_plans(session, items, self._found)
+                _run_plans(session, items, self._found, self._deselected)
         except pytest.UsageError as error:
             if (link := _link(self._config)) is None:
                 raise

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from .redact import redact
-from .span import Attributes, SpanEvent
+from .span import Attributes, ErrorType, SpanEvent
 from .text import relative
 
 _START = Path.cwd()  # where the run began: a test may leave that folder, or delete it
@@ -84,16 +84,19 @@ def shown_path(filename: str) -> str:
 
 
 class Failure(NamedTuple):
-    """A failure: a line for the span's status, and the exception if it is known; ``time`` in nanoseconds."""
+    """A failure: a line for the span's status, its ``error.type``, and the exception's whole message if it is known.
+
+    ``time`` is in nanoseconds.
+    """
 
     line: str
     time: int
-    type: str = ""
-    message: str = ""
+    type: str
+    message: str | None = None
 
     def events(self) -> tuple[SpanEvent, ...]:
         """The ``exception`` event; none where only a report told of the failure."""
-        if not self.type:
+        if self.message is None:
             return ()
         return (SpanEvent("exception", self.time, {"exception.type": self.type, "exception.message": self.message}),)
 
@@ -109,7 +112,7 @@ def failure_in(report: pytest.TestReport) -> Failure:
     """What a report says by itself; all that is known where no exception is shown, such as at a strict xpass."""
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(crash.message if crash is not None else report.longreprtext)
-    return Failure(redact(text.partition("\n")[0], _MAX_LINE), int(report.stop * 1e9))
+    return Failure(redact(text.partition("\n")[0], _MAX_LINE), int(report.stop * 1e9), ErrorType.TEST_FAILED)
 
 
 def end_at_caller(error: BaseException) -> None:

@@ -12,24 +12,50 @@ if TYPE_CHECKING:
 
 Attributes = dict[str, bool | int | float | str | list[str]]
 StatusCode = Literal["unset", "ok", "error"]
+Kind = Literal["internal", "client"]
 
 
 class SpanStatus(NamedTuple):
-    """An OTel span status; only an error has a description."""
+    """An OTel span status; only an error has a description and a type, its span's attribute ``error.type``."""
 
-    code: StatusCode = "unset"
-    description: str = ""
+    code: StatusCode
+    description: str
+    error_type: str
 
 
 INTERRUPTED = "interrupted: the run was killed before this ended"
 """Why a span ended that a kill left open."""
 
-UNSET, OK = SpanStatus(), SpanStatus("ok")
+UNSET, OK = SpanStatus("unset", "", ""), SpanStatus("ok", "", "")
 
 
-def error_status(description: str) -> SpanStatus:
-    """Status ERROR with a description."""
-    return SpanStatus("error", description)
+class ErrorType:
+    """What ``error.type`` says where no exception was raised; ``attributes.toml`` has the meaning of each word."""
+
+    CRASHED = "worker_crashed"
+    EXCUSED = "excused"
+    EXIT_CODE = "exit_code"
+    GATE_FAILED = "gate_failed"
+    HANDOFF_REFUSED = "handoff_refused"
+    INTERNAL = "internal_error"
+    INTERRUPTED = "interrupted"
+    NOT_CHECKED = "not_checked"
+    NOT_DONE = "not_done"
+    TASK_FAILED = "task_failed"
+    TEST_FAILED = "test_failed"
+    TIMEOUT = "timeout"
+    OTHER = "_OTHER"
+
+
+def error_status(description: str, error_type: str) -> SpanStatus:
+    """Status ERROR with a description and a type: the full name of an exception's class, else an `ErrorType`.
+
+    Raises:
+        ValueError: it has none; no span has an error without a type.
+    """
+    if not error_type:
+        raise ValueError("a span with an error needs the type of it")
+    return SpanStatus("error", description, error_type)
 
 
 _NONE: Attributes = {}
@@ -54,7 +80,8 @@ class Link(NamedTuple):
 class SpanData(NamedTuple):
     """A finished span: hex ids, nanoseconds since the epoch.
 
-    ``parent_remote`` says that the parent is a span of another process (OTLP span flags).
+    ``parent_remote`` says that the parent is a span of another process (OTLP span flags). ``kind`` is ``client`` for a
+    program that was called.
     """
 
     name: str
@@ -69,6 +96,7 @@ class SpanData(NamedTuple):
     status: SpanStatus = UNSET
     trace_state: str = ""
     parent_remote: bool = False
+    kind: Kind = "internal"
 
 
 def code_attributes(item: pytest.Item) -> Attributes:

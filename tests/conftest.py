@@ -32,7 +32,8 @@ Evidence = dict[str, Any]
 def _environment_of_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests decide themselves where spans go, what CI they run in, and whether under xdist.
 
-    Sessions that they start leave out hypothesis' plugin: it imports hypothesis in each of them, which takes a second.
+    Sessions that they start leave out hypothesis' plugin, whose imports take a second in each of them, and the plugins
+    that only ``test_other_plugins`` is about.
     """
     if "pytester" in request.fixturenames:
         request.getfixturevalue("pytester")  # it forgets the options in the environment
@@ -40,7 +41,8 @@ def _environment_of_tests(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         ours = name in ("TRACEPARENT", "TRACESTATE", "PYTHONOPTIMIZE")
         if ours or name.startswith(("OTEL_", "GITHUB_", "PYTEST_XDIST_")):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
+    left_out = ("hypothesispytest", "asyncio", "check", "flaky", "pytest-retry")
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in left_out))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_contextcore.plan.attributes import RECORDABLE, registry
+from pytest_contextcore.plan.attributes import RECORDABLE, error_words, registry
 
 _SECTIONS = {
     "resource": ("Resource", "Who emits the spans. On the resource of every span."),
@@ -17,6 +17,16 @@ _SECTIONS = {
     "test": ("Test", "On tests that are no phase; on phases too."),
     "event": ("Event", "On events."),
 }
+
+_ERRORS = (
+    "## Values of `error.type`",
+    "",
+    "Where an exception was raised: the full name of its class, such as `json.decoder.JSONDecodeError`. A trace has",
+    "the type of the phase that stopped it. Otherwise one of these words:",
+    "",
+    "| word | meaning |",
+    "|---|---|",
+)
 
 
 def attribute_page() -> str:
@@ -34,6 +44,7 @@ def attribute_page() -> str:
             for a in registry().values()
             if section == ("recorded" if a.name.startswith(RECORDABLE) else a.level)
         ]
+    lines += ["", *_ERRORS, *(f"| `{word}` | {meaning} |" for word, meaning in sorted(error_words().items()))]
     return "\n".join(lines) + "\n"
 
 

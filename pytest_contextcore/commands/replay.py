@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -86,7 +87,7 @@ def _replay(held: Sequence[Spool], settings: Settings, patience: float, folder: 
     ) as bar:  # fmt: skip
         done = send(
             settings, spools, seconds=patience, free=float("inf"), attempts=_ATTEMPTS, accepted=bar.update,
-            later=" ".join(str(spool.path) for spool in held),
+            later=shlex.join(str(spool.path) for spool in held),
         )  # fmt: skip
     how = f", {ended} of them ended as interrupted" if ended else ""
     print(f"{done.sent} spans sent to {settings.describe()}{how}")

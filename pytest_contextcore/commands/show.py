@@ -68,6 +68,8 @@ def _spans(path: Path) -> int:
     """Print a spool; exit code 1 if something in it is damaged, 2 if it is no spool."""
     from ..export.messages import message_line  # noqa: PLC0415  (protobuf, only for a spool)
 
+    if path.exists() and not path.is_file():
+        return refuse(f"{path} is no regular file")
     spool = Spool(path)
     try:
         head, pieces = spool.head(), list(spool.pieces())

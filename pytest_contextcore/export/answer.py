@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+MAX_ANSWER = 1 << 16
+"""Bytes of an answer that are read."""
+
+TOO_LONG = f"the answer is longer than {MAX_ANSWER >> 10} KiB"
+
 
 class Answer(NamedTuple):
     """What a collector made of one request.
@@ -34,7 +39,8 @@ def judge_content(content: bytes, kind: str) -> Answer:
 def _rejected(content: bytes, kind: str) -> tuple[int, str]:
     if kind == "application/json":
         answer: Any = json.loads(content).get("partialSuccess") or {}
-        return int(answer.get("rejectedSpans") or 0), str(answer.get("errorMessage") or "")
+        count = str(answer.get("rejectedSpans") or 0)  # as text, since int() would take 1.5 and true
+        return int(count), str(answer.get("errorMessage") or "")
     if "protobuf" not in kind and kind != "application/octet-stream":
         raise ValueError("another content type")
     from google.protobuf.message import DecodeError  # noqa: PLC0415  (only where a collector says more than "yes")

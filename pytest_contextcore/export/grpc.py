@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..version import __version__
-from .answer import Answer, judge_content
+from .answer import MAX_ANSWER, TOO_LONG, Answer, judge_content
 from .settings import basic_credentials, port_of, split_address
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class GrpcTransport:
             ("grpc.primary_user_agent", f"pytest-contextcore/{__version__}"),
             ("grpc.enable_retries", 0),
             ("grpc.max_send_message_length", -1),
+            ("grpc.max_receive_message_length", MAX_ANSWER),
         ]
         files = settings.certificate, settings.client_key, settings.client_certificate
         compression = grpc.Compression.Gzip if settings.gzip else grpc.Compression.NoCompression
@@ -74,10 +75,32 @@ def _judge(error: Any) -> Answer:
     details = error.details() or ""
     if name == "DEADLINE_EXCEEDED":
         return Answer(accepted=False, problem="no answer in time", retryable=True)
+    if "CLIENT: Received message larger" in details:
+        return Answer(accepted=False, problem=TOO_LONG)
     unreachable = name == "UNAVAILABLE" and "failed to connect" in details
+    too_large = "larger than" in details or "too large" in details  # each implementation has a code of its own for it
+    pause = _asked_pause(error)
     return Answer(
         accepted=False,
         problem="connection refused" if unreachable and "refused" in details else f"{name} {details}".strip(),
-        refused=name == "INVALID_ARGUMENT" or (name == "RESOURCE_EXHAUSTED" and "larger than" in details),
-        retryable=not unreachable and name in _RETRYABLE,
+        refused=name == "INVALID_ARGUMENT" or too_large,
+        retryable=not unreachable and (name in _RETRYABLE or (name == "RESOURCE_EXHAUSTED" and pause is not None)),
+        retry_after=pause,
     )
+
+
+def _asked_pause(error: Any) -> float | None:
+    """The seconds to wait that a collector names in a ``RetryInfo``."""
+    details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
+    if details is None:
+        return None
+    from google.protobuf.message import DecodeError  # noqa: PLC0415  (only for a collector that says more)
+    from google.rpc.error_details_pb2 import RetryInfo  # noqa: PLC0415
+    from google.rpc.status_pb2 import Status  # noqa: PLC0415
+
+    info = RetryInfo()
+    try:
+        found = any(detail.Unpack(info) for detail in Status.FromString(details).details)
+    except DecodeError:
+        return None
+    return max(0.0, info.retry_delay.seconds + info.retry_delay.nanos / 1e9) if found else None

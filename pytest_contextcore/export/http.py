@@ -5,18 +5,19 @@ from __future__ import annotations
 import gzip
 import http.client
 import ssl
+import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from ..version import __version__
-from .answer import Answer, judge_content
+from .answer import MAX_ANSWER, TOO_LONG, Answer, judge_content
 from .settings import basic_credentials, split_address
 
 if TYPE_CHECKING:
     from .settings import Settings
 
-_MAX_ANSWER = 1 << 16
 _RETRYABLE = (429, 502, 503, 504)  # OTLP specification, "Retryable Response Codes"
 _REFUSED = (400, 413, 422)
 
@@ -66,9 +67,9 @@ class HttpTransport:
         """Nothing is held."""
 
     def _judge_success(self, found: http.client.HTTPResponse) -> Answer:
-        content = found.read(_MAX_ANSWER + 1)
-        if len(content) > _MAX_ANSWER:
-            return Answer(accepted=False, problem=f"the answer is longer than {_MAX_ANSWER >> 10} KiB")
+        content = found.read(MAX_ANSWER + 1)
+        if len(content) > MAX_ANSWER:
+            return Answer(accepted=False, problem=TOO_LONG)
         if found.length:
             return Answer(accepted=False, problem="the connection was closed within an answer")
         return judge_content(
@@ -84,7 +85,6 @@ class _NoRedirect(HTTPRedirectHandler):
 
 
 def _judge_failure(error: HTTPError) -> Answer:
-    after = error.headers.get("Retry-After", "").strip()
     problem = f"HTTP {error.code} {error.reason}".strip()
     if 300 <= error.code < 400:
         problem += f", a redirect to {error.headers.get('Location', 'nowhere')}, which is not followed"
@@ -93,8 +93,16 @@ def _judge_failure(error: HTTPError) -> Answer:
         problem=problem,
         refused=error.code in _REFUSED,
         retryable=error.code in _RETRYABLE,
-        retry_after=float(after) if after.isdecimal() else None,  # seconds; collectors do not send dates
+        retry_after=_pause(error.headers.get("Retry-After", "").strip()),
     )
+
+
+def _pause(after: str) -> float | None:
+    """The seconds to wait that a ``Retry-After`` names, as a number or as a date."""
+    try:
+        return float(after) if after.isdecimal() else max(0.0, parsedate_to_datetime(after).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _reason(error: Exception) -> str:
@@ -103,4 +111,8 @@ def _reason(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the connection was closed within an answer"
+    if isinstance(error, http.client.HTTPException) and not isinstance(error, http.client.RemoteDisconnected):
+        return f"the answer is no HTTP: {error}"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

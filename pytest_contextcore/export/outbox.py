@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 
-from ..ids import Remote
+from ..ids import Remote, remote_parent
 from ..redact import redact
 from ..span import Attributes, SpanData
 from . import wire
 from .provider import install_global, sampled
 from .resource import resource
-from .settings import Settings
+from .settings import ENDPOINTS, Settings
 from .spool import Spool
 
 SUFFIX = ".otlp"
 """Of the files that hold spans to be sent."""
 
-_OF_CODE = "-code"
-"""At the end of the name of the spool for spans of code under test, which have a resource of their own."""
+CHILD = "-child-"
+"""In the names of those that hold spans of programs, which say nothing true of our own."""
 
 
 class Outbox:
@@ -28,13 +29,22 @@ class Outbox:
 
     ``path`` is the spool of this process, ``remote`` the parent that the environment names. ``sends``: this process
     sends what the workers of its run wrote, too; a worker of xdist only writes. ``keep``: spools stay when all of them
-    was accepted.
+    was accepted. ``children``: whether spans of programs are received; by default where the protocol is that of HTTP,
+    since what a program sends by gRPC would be lost.
     """
 
     def __init__(
-        self, settings: Settings, path: Path, remote: Remote | None, *, sends: bool = True, keep: bool = False
+        self,
+        settings: Settings,
+        path: Path,
+        remote: Remote | None,
+        *,
+        sends: bool = True,
+        keep: bool = False,
+        children: bool | None = None,
     ) -> None:
         self.settings = settings
+        self._children = settings.protocol != "grpc" if children is None else children
         self.remarks: list[str] = []
         """Lines to print at the end of the session."""
         self._path, self._remote, self._sends, self._keep = path, remote, sends, keep
@@ -46,6 +56,11 @@ class Outbox:
     def resource(self) -> Attributes:
         """Who emits the spans."""
         return resource(os.environ)
+
+    @property
+    def in_ci(self) -> bool:
+        """Whether a CI system runs this: the resource says which pipeline."""
+        return any(name.startswith("cicd.") for name in self.resource)
 
     def sampled(self, otel_trace_id: str) -> bool:
         """Whether the sampler that the environment names takes this trace."""
@@ -77,7 +92,24 @@ class Outbox:
 
     def offer_provider(self) -> None:
         """Let code under test trace through a provider of ours, if nobody has set one."""
-        install_global(self.settings, self.resource, self._put_of_code, self._refused)
+        install_global(self.settings, self.resource, self._put_of_code, self._remark)
+
+    def receive(self, environ: Mapping[str, str], name: str) -> AbstractContextManager[Mapping[str, str]]:
+        """The environment for a program that sends its spans to us, below the span that the environment names.
+
+        Left as it is where nothing is exported, where the settings say no, and where it names another endpoint.
+        """
+        parent = remote_parent(environ)
+        own_endpoint = any(environ.get(variable) for variable in ENDPOINTS) and (
+            Settings.from_environ(environ).endpoint != self.settings.endpoint
+        )
+        if self.spool is None or parent is None or own_endpoint or not self._children:
+            return nullcontext(environ)
+        from .children import received  # noqa: PLC0415  (protobuf, where a program is run)
+
+        return received(
+            environ, parent, redact(name), lambda what, head: self._spool_of(f"{CHILD}{what}", head), self._remark
+        )
 
     def finish(self) -> list[str]:
         """Send what the processes of this run wrote, once none of them goes on; the lines to print about it."""
@@ -93,16 +125,21 @@ class Outbox:
         return [*lines, *self.remarks]
 
     def lost(self) -> list[str]:
-        """What a worker could not write, a line a spool."""
-        return [line for spool in (self.spool, self._of_code) if spool is not None for line in spool.trouble]
+        """What a worker could not write, or did not take, a line each."""
+        spools = [spool for spool in (self.spool, self._of_code) if spool is not None]
+        return [*(line for spool in spools for line in spool.trouble), *self.remarks]
+
+    def _spool_of(self, what: str, head: bytes) -> Spool:
+        """A file for spans of another resource."""
+        return Spool(self._path.with_name(f"{self._path.stem}{what}{SUFFIX}"), head, keep=self._keep)
 
     def _put_of_code(self, head: bytes, frame: bytes) -> None:
         if self._of_code is None:
-            self._of_code = Spool(self._path.with_name(f"{self._path.stem}{_OF_CODE}{SUFFIX}"), head, keep=self._keep)
+            self._of_code = self._spool_of("-code", head)
         self._of_code.append(frame)
 
-    def _refused(self, why: str) -> None:
-        self.remarks = [*self.remarks[-9:], f"no spans of code under test: {redact(why)}"]
+    def _remark(self, line: str) -> None:
+        self.remarks = [*self.remarks[-9:], redact(line)]
 
 
 def _frame(span: SpanData) -> bytes:

@@ -52,7 +52,7 @@ def _on_demand(make: Callable[[], TracerProvider], refused: Callable[[str], None
         try:
             return make()
         except ValueError as error:
-            refused(str(error))
+            refused(f"no spans of code under test: {error}")
             return trace.NoOpTracerProvider()
 
     class OnDemand(trace.TracerProvider):
@@ -91,7 +91,7 @@ def _provider(attributes: Attributes, sink: Sink, refused: Callable[[str], None]
             try:
                 (found,) = encode_spans([span]).resource_spans
             except (ValueError, TypeError) as error:  # such as a name with lone surrogates
-                refused(f"a span of code under test cannot be encoded: {error}")
+                refused(f"a span of code under test is lost, it cannot be encoded: {error}")
                 return
             (scope,) = found.scope_spans
             messages.change_texts(scope, lambda text: redact(text, _NO_LIMIT))
@@ -99,7 +99,7 @@ def _provider(attributes: Attributes, sink: Sink, refused: Callable[[str], None]
             sink(head, messages.fitting(wire.frame_of(scope.SerializeToString())))
 
     ours = {name: value for name, value in attributes.items() if not name.startswith("telemetry.sdk.")}
-    provider = TracerProvider(resource=Resource.create(ours), shutdown_on_exit=False)
+    provider = TracerProvider(resource=Resource.create(ours, wire.SCHEMA_URL), shutdown_on_exit=False)
     provider.add_span_processor(ToSink())
     return provider
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import threading
 import time
 from collections import Counter
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     Transport = HttpTransport | GrpcTransport
 
-SECONDS = 1.75
-"""What sending may add to a run in all. It may be 2 s: the rest is for noticing, and for a busy machine."""
+SECONDS = 1.5
+"""What sending may take of a run's time in all. It may add 2 s: the rest is for a busy machine, and for gRPC to end."""
 
 FREE = 0.1
 """A request that is accepted within so many seconds costs nothing, so a good collector gets a session of any size."""
@@ -76,7 +77,7 @@ def send(
     lines = [f"{count} {what}" for what, count in job.remarks.items()]
     lines += [line for spool in spools for line in spool.trouble]
     if count := sum(left.values()):
-        files = later or " ".join(str(spool.path) for spool in left)
+        files = later or shlex.join(str(spool.path) for spool in left)
         spans = "1 span" if count == 1 else f"{count} spans"
         lines.append(f"{spans} not sent to {settings.describe()}: {job.problem}; later: contextcore replay {files}")
     return Outcome(job.sent, count, job.problem, lines)

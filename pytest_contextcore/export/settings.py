@@ -20,6 +20,8 @@ _DEFAULT_TIMEOUT = 10.0
 _PORTS = {"http": 80, "https": 443}
 _SHOWN = 300
 
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

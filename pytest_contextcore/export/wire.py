@@ -28,12 +28,13 @@ MAX_FRAME = 1 << 20
 FRAME, CRC = 0x12, 0x7D
 """Tags: ``scope_spans`` (2, of a length), and 15 (four bytes)."""
 
-_KIND_INTERNAL = b"\x30\x01"
-_PARENT_IS_KNOWN, _PARENT_IS_REMOTE = 0x100, 0x200  # opentelemetry-proto, SpanFlags
+_KIND_INTERNAL, _KIND_CLIENT = b"\x30\x01", b"\x30\x03"
+_FLAGS = b"\x85\x01"  # tag 16 takes two bytes
+_LOCAL, _REMOTE = (_FLAGS + flags.to_bytes(4, "little") for flags in (0x100, 0x300))  # opentelemetry-proto, SpanFlags
 _INT64 = 1 << 63
-_double, _times, _time, _flags, _crc = (
+_double, _times, _time, _crc = (
     Struct(form).pack
-    for form in ("<Bd", "<BQBQ", "<BQ", "<HI", "<BI")  # a tag before each value
+    for form in ("<Bd", "<BQBQ", "<BQ", "<BI")  # a tag before each value
 )
 _SHORT = [bytes((size,)) for size in range(128)]
 
@@ -81,7 +82,8 @@ def _span(span: SpanData) -> bytes:
         parts.append(_text(b"\x1a", span.trace_state))
     if span.parent_id:
         parts += b"\x22\x08", bytes.fromhex(span.parent_id)
-    parts += _text(b"\x2a", span.name), _KIND_INTERNAL, _times(0x39, span.start, 0x41, span.end)
+    kind = _KIND_CLIENT if span.kind == "client" else _KIND_INTERNAL
+    parts += _text(b"\x2a", span.name), kind, _times(0x39, span.start, 0x41, span.end)
     if span.attributes:
         parts.append(_attributes(b"\x4a", span.attributes))
     if span.events:
@@ -92,11 +94,11 @@ def _span(span: SpanData) -> bytes:
     if status.code == "ok":
         parts.append(b"\x7a\x02\x18\x01")
     elif status.code == "error":
+        parts.append(_attributes(b"\x4a", {"error.type": status.error_type}))
         parts.append(_field(b"\x7a", _text(b"\x12", status.description) + b"\x18\x02"))
     else:
         parts.append(b"\x7a\x00")
-    flags = _PARENT_IS_KNOWN | _PARENT_IS_REMOTE if span.parent_remote else _PARENT_IS_KNOWN
-    parts.append(_flags(0x0185, flags))  # tag 16 takes two bytes
+    parts.append(_REMOTE if span.parent_remote else _LOCAL)
     return b"".join(parts)
 
 
@@ -107,7 +109,7 @@ def _event(event: SpanEvent) -> bytes:
 
 def _link(link: Link) -> bytes:
     ids = b"\x0a\x10" + bytes.fromhex(link.trace_id) + b"\x12\x08" + bytes.fromhex(link.span_id)
-    return _field(b"\x6a", ids + b"\x35" + _PARENT_IS_KNOWN.to_bytes(4, "little"))
+    return _field(b"\x6a", ids + b"\x35\x00\x01\x00\x00")  # 0x100, as above
 
 
 def _attributes(tag: bytes, attributes: Mapping[str, Any]) -> bytes:

@@ -13,16 +13,16 @@ from ..errors import FileRefused, HandoffRefused, UnknownGate
 from ..files import digest_file
 from ..plan.assign import short_gate_id
 from ..plan.attributes import checked
-from ..reasons import assertion, exception_reason, location
-from ..redact import redact
-from ..span import SpanData
+from ..reasons import assertion, exception_reason, exception_type, location
+from ..redact import keep_secret, keep_secrets_of, redact
+from ..span import ErrorType, SpanData
 from ..spans.current import SpanContexts
 from ..trace.evidence import EvidenceItem, GateEvidence, HandoffRecord, Input, Result
 from ..trace.recorder import TraceRecorder
 from ..trace.rules import Trouble, blocking_gates
 from .handoff import H, Handoff, accept, emit
 from .handoff_store import HandoffStore
-from .program import Command, run_command
+from .program import Command, Receive, run_command
 
 
 class Gate:
@@ -71,8 +71,8 @@ class Gate:
             raise UnknownGate(f"gate {self.id} is checked twice; a gate is one check, so check it once")
         if self._recorder.is_sealed(self._phase_id):
             raise UnknownGate(f"gate {self.id} is checked after its phase's test; check it in the test")
-        record = self._recorder.begin_gate(self._phase_id, self._gate_id)
-        self._entered = self._spans.enter(record.otel_span_id)
+        self._entered_record = self._recorder.begin_gate(self._phase_id, self._gate_id)
+        self._entered = self._spans.enter(self._entered_record.otel_span_id)
         return self
 
     def __exit__(
@@ -81,13 +81,17 @@ class Gate:
         if kind is GeneratorExit and self._recorder.span(self._phase_id).ended_at is not None:
             return False  # a generator held the gate open beyond its phase, perhaps until the interpreter exits
         self._spans.leave(self._entered)
+        if self._record is not self._entered_record or self._recorder.is_sealed(self._phase_id):
+            return False  # a thread held it open beyond its test, whose outcome is that the gate was not checked
         if isinstance(error, AssertionError):
             self._recorder.fail_gate(self._phase_id, self._gate_id, assertion(error), location(error, self._root))
             return True
-        result, reason = Result.PASS, None
         if error is not None:
-            result, reason = Result.NOT_CHECKED, f"no verdict: {exception_reason(error)}"
-        elif self._not_applicable is not None:
+            why = f"no verdict: {exception_reason(error)}"
+            self._recorder.leave_gate(self._phase_id, self._gate_id, why, exception_type(error))
+            return False
+        result, reason = Result.PASS, None
+        if self._not_applicable is not None:
             result, reason = Result.NOT_APPLICABLE, self._not_applicable
         self._recorder.end_gate(self._phase_id, self._gate_id, result, reason)
         return False
@@ -104,10 +108,12 @@ class Phase:
         handoffs: HandoffStore,
         spans: SpanContexts,
         child: Callable[[SpanData], None],
+        receive: Receive,
         root: Path,
     ) -> None:
         self._recorder, self._phase_id = recorder, phase_id
-        self._handoffs, self._spans, self._child, self._root = handoffs, spans, child, root
+        self._handoffs, self._spans, self._root = handoffs, spans, root
+        self._child, self._receive = child, receive
         self._plan = recorder.plan.by_id[phase_id]
         self._prefix = os.path.join(root, "")  # noqa: PTH118  (with a slash at its end)
 
@@ -190,6 +196,8 @@ class Phase:
     def receive(self, kind: type[H]) -> H:
         """Take over what an earlier phase handed on: event ``handoff.validated``.
 
+        Receive it again to validate it once more; only a refusal is recorded then.
+
         Raises:
             HandoffRefused: it was not emitted, is malformed, or no longer holds (event ``handoff.rejected``); the phase
                 is blocked.
@@ -201,9 +209,16 @@ class Phase:
         except HandoffRefused as refused:
             reason = redact(refused.reason)
             self._record_handoff(name, "rejected", refused.digest, reason)
-            self._recorder.add_trouble(self._phase_id, Trouble(reason, refused.next_action, blocks=True))
+            self._recorder.add_trouble(
+                self._phase_id, Trouble(reason, refused.next_action, ErrorType.HANDOFF_REFUSED, blocks=True)
+            )
             raise
-        self._record_handoff(name, "validated", emitted.digest if emitted else "")
+        digest = emitted.digest if emitted else ""
+        if (
+            HandoffRecord(name=name, direction="validated", digest=digest)
+            not in self._recorder.span(self._phase_id).handoffs
+        ):
+            self._record_handoff(name, "validated", digest)
         return handoff
 
     def _record_handoff(
@@ -211,6 +226,16 @@ class Phase:
     ) -> None:
         record = HandoffRecord(name=name, direction=direction, digest=digest)
         self._recorder.add_handoff(self._phase_id, record, reason)
+
+    def secret(self, value: str) -> None:
+        """Hide a value from now on, in everything that is written or shown.
+
+        Values of environment variables whose names look secret need not be told, also those of ``phase.run(env=…)``.
+
+        Raises:
+            ValueError: it has fewer than 4 characters, which would blank ordinary words.
+        """
+        keep_secret(value)
 
     def run(
         self,
@@ -224,7 +249,7 @@ class Phase:
         """Run a program in a child span, with ``TRACEPARENT`` (and ``TRACESTATE``) in its environment.
 
         The end of its output, without secrets, stands in the evidence (``spans[].programs``). What it leaves running is
-        not waited for.
+        not waited for. While spans are exported over HTTP, those that it sends by OTLP become part of the trace.
 
         Args:
             args: program and arguments; no shell.
@@ -240,10 +265,18 @@ class Phase:
             subprocess.TimeoutExpired: the deadline passed; the process group was killed. It holds the output so far.
             OSError: the program could not be started.
             ValueError: ``args`` is empty.
+            TypeError: ``args`` is one text.
         """
+        if isinstance(args, str | bytes | os.PathLike):
+            words = args.split() if isinstance(args, str) else [str(args)]
+            raise TypeError(f"phase.run takes a list of words, not {type(args).__name__}; write phase.run({words})")
         if not args:
             raise ValueError("phase.run needs a program to run, but its args are empty")
+        if env is not None:
+            keep_secrets_of(env)
         command = Command(
             tuple(str(arg) for arg in args), timeout, cwd, dict(os.environ if env is None else env), input
         )
-        return run_command(command, self._recorder, self._phase_id, self._spans, self._child)
+        return run_command(
+            command, self._recorder, self._phase_id, self._spans, child=self._child, receive=self._receive
+        )

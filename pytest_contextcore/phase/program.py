@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
 from ..ids import new_span_id
+from ..reasons import exception_type
 from ..redact import redact
-from ..span import SpanData
+from ..span import ErrorType, SpanData
 from ..spans.current import SpanContexts
 from ..spans.of_trace import program_span
 from ..trace.evidence import ProgramEvidence
@@ -24,6 +26,10 @@ MAX_OUTPUT = 64 * 1024
 
 MAX_RECORDED = 4096
 """Characters of each stream that stand in the evidence, from its end."""
+
+
+Receive = Callable[[Mapping[str, str], str], AbstractContextManager[Mapping[str, str]]]
+"""From an environment and a program's name, the environment in which the program sends us its spans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,9 @@ def run_command(
     recorder: TraceRecorder,
     phase_id: str,
     spans: SpanContexts,
+    *,
     child: Callable[[SpanData], None],
+    receive: Receive,
 ) -> subprocess.CompletedProcess[str]:
     """Run it; see :meth:`pytest_contextcore.phase.phase.Phase.run`. ``child`` takes the program's span."""
     parent, span_id = spans.current, new_span_id()
@@ -54,27 +62,32 @@ def run_command(
         started_at=recorder.now(),
     )
     recorder.begin_program(phase_id, record)
-    output, exit_code, end = ("", ""), None, record.end
+    output, exit_code, end, error_type = ("", ""), None, record.end, None
     try:
         env = {**command.env, "TRACEPARENT": spans.traceparent()}
         env.pop("TRACESTATE", None)
         if state := spans.tracestate():
             env["TRACESTATE"] = state
-        done = _run(command, env)
+        with receive(env, Path(command.args[0]).name) as receiving:
+            done = _run(command, receiving, lambda pid: recorder.note_program(phase_id, record, pid=pid))
         output = done.stdout, done.stderr
         exit_code, end = done.returncode, f"exit code {done.returncode}"
+        error_type = ErrorType.EXIT_CODE if exit_code else None
         return done
     except subprocess.TimeoutExpired as error:
         output = str(error.output or ""), str(error.stderr or "")
-        end = f"killed after {error.timeout} s"
+        end, error_type = f"killed after {error.timeout} s", ErrorType.TIMEOUT
         raise
-    except OSError as error:
-        end = error.strerror or type(error).__name__
+    except BaseException as error:
+        error_type = exception_type(error)
+        if isinstance(error, OSError):
+            end = error.strerror or type(error).__name__
         raise
     finally:
         spans.leave(entered)
         stdout, stderr = map(_recorded, output)
-        recorder.end_program(phase_id, record, exit_code=exit_code, end=end, stdout=stdout, stderr=stderr)
+        known = {"ended_at": recorder.now(), "exit_code": exit_code, "end": end, "error_type": error_type}
+        recorder.note_program(phase_id, record, **known, stdout=stdout, stderr=stderr)
         child(program_span(recorder.evidence, record, parent))
 
 
@@ -84,9 +97,12 @@ def _recorded(text: str) -> str:
     return clean if len(clean) <= MAX_RECORDED else f"({len(clean) - MAX_RECORDED} characters) …{clean[-MAX_RECORDED:]}"
 
 
-def _run(command: Command, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run it with files as its streams: no reader is needed, and what it leaves behind holds nobody up."""
-    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+def _run(command: Command, env: Mapping[str, str], started: Callable[[int], None]) -> subprocess.CompletedProcess[str]:
+    """Run it with files as its streams: no reader is needed, and what it leaves behind holds nobody up.
+
+    ``started`` hears the id of its process.
+    """
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err, _guard() as guarded:
         given.write((command.stdin or "").encode())
         given.seek(0)
         process = subprocess.Popen(
@@ -99,6 +115,8 @@ def _run(command: Command, env: dict[str, str]) -> subprocess.CompletedProcess[s
             start_new_session=True,
         )
         try:
+            started(process.pid)
+            guarded(process.pid)
             process.wait(command.timeout)
         except BaseException as error:
             _kill_group(process)
@@ -107,6 +125,31 @@ def _run(command: Command, env: dict[str, str]) -> subprocess.CompletedProcess[s
                 raise subprocess.TimeoutExpired(command.args, timeout, _end_of(out), _end_of(err)) from None
             raise
         return subprocess.CompletedProcess(command.args, process.returncode, _end_of(out), _end_of(err))
+
+
+_UNTIL_DISMISSED = 'read -r group && { read -r dismissed || kill -s KILL -- "-$group"; }'
+
+
+@contextmanager
+def _guard() -> Iterator[Callable[[int], None]]:
+    """Kills a process group, once it is told one, if this process dies before the block ends, however it dies.
+
+    That needs a process that outlives this one: a shell that reads a pipe, which the system closes when we are gone. So
+    no signal is handled here, and it does not matter which thread runs the program.
+    """
+    with subprocess.Popen(
+        ["/bin/sh", "-c", _UNTIL_DISMISSED],
+        env={},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+    ) as shell:
+        try:
+            yield lambda group: print(group, file=shell.stdin, flush=True)
+        finally:
+            shell.kill()
 
 
 def _end_of(stream: IO[bytes]) -> str:

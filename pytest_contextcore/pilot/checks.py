@@ -6,13 +6,14 @@ together, and when a finding only warns.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .findings import Finding, reason
+from .findings import Finding, clean, reason
 from .gates import (
     design,
     export,
@@ -47,6 +48,23 @@ class Threshold:
 
     percent: float = 80.0
     asked: bool = False
+
+    @classmethod
+    def read(cls, value: str | None) -> Threshold:
+        """Give the threshold that `--min-coverage` asks for, or the default.
+
+        Raises:
+            ValueError: it is no percentage. Coverage may exceed 100, but nobody can be asked for more.
+        """
+        if value is None:
+            return cls()
+        try:
+            percent = float(value)
+        except ValueError:
+            percent = math.nan
+        if not 0 <= percent <= 100:
+            raise ValueError(f"--min-coverage: {clean(repr(value))} is not a percentage from 0 to 100")
+        return cls(percent, asked=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +110,12 @@ CHECKS: dict[str, Check] = {
     "S2-G1": Check(export.files),
     "S2-C1": Check(export.coverage, takes_threshold=True),
     "S2-G2": Check(export.onboarding),
+    "S2-G3": Check(export.own_provenance),
     "S3-C1": Check(integrity.mapping),
     "S3-C2": Check(integrity.checksums),
     "S3-G1": Check(integrity.schema),
     "S3-G2": Check(integrity.ingestion_provenance, _no_ingestion),
+    "S3-G3": Check(integrity.unexported),
     "S4-C1": Check(ingestion.parity),
     "S4-G1": Check(ingestion.score),
     "S4-G2": Check(ingestion.source),
@@ -116,6 +136,7 @@ CHECKS: dict[str, Check] = {
     "S10-C1": Check(finalize.reconciliation),
     "S10-G1": Check(finalize.report),
     "S10-G2": Check(finalize.checksums),
+    "S10-G3": Check(finalize.existing),
 }
 
 

@@ -46,15 +46,15 @@ class Export(View):
     @cached_property
     def manifest_path(self) -> str:
         """The one artifact manifest."""
-        return self._only(ARTIFACT_MANIFEST, "artifact manifest")
+        return self._only("artifact manifest", *ARTIFACT_MANIFEST)
 
     @cached_property
     def context_path(self) -> str:
         """The one project context."""
-        return self._only(PROJECT_CONTEXT, "project context")
+        return self._only("project context", *PROJECT_CONTEXT)
 
-    def _only(self, pattern: str, what: str) -> str:
-        found = self.ws.glob("export", pattern)
+    def _only(self, what: str, pattern: str, *others: str) -> str:
+        found = [path for one in (pattern, *others) for path in self.ws.glob("export", one)]
         if len(found) == 1:
             return found[0]
         message = f"the {what} is missing" if not found else f"there is more than one {what}"
@@ -64,8 +64,9 @@ class Export(View):
 
     @cached_property
     def manifest(self) -> Node:
-        """The artifact manifest."""
-        return yaml_object(self.ws, self.manifest_path)
+        """The artifact manifest, which `--format json` writes as JSON."""
+        read = json_object if self.manifest_path.endswith(".json") else yaml_object
+        return read(self.ws, self.manifest_path)
 
     @cached_property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -79,6 +80,12 @@ class Export(View):
     def by_id(self) -> dict[str, Artifact]:
         """The artifacts by id."""
         return {artifact.id: artifact for artifact in self.artifacts}
+
+    @cached_property
+    def partial(self) -> bool:
+        """Whether a profile chose which types of artifacts are exported."""
+        profile = self.onboarding.get("generation_profile")
+        return profile.given and profile.value != "full"
 
     @cached_property
     def gaps(self) -> tuple[str, ...]:

@@ -16,23 +16,26 @@ class WorkspaceHandoff(Handoff):
 
     Attributes:
         root: the workspace's folder.
-        files: path in the workspace → SHA-256 (hex) of the file's bytes when the emitting phase vouched for them.
+        position: which phase emits it, 1 to 9; the next one takes it over.
+        files: path in the workspace → SHA-256 (hex) of the file's bytes. What an earlier phase vouched for stays in
+            it, so that every phase holds the export against what S3 saw, and the seed against what S4 saw.
     """
 
     root: RootedPath
+    position: int
     files: dict[str, str]
 
     def stale(self) -> Iterator[str]:
-        """The files that are no longer as the emitting phase saw them."""
+        """The files that are no longer as they were vouched for."""
         workspace = Workspace(Path(self.root))
+        between = f"between S{self.position} and S{self.position + 1}"
         for path, expected in self.files.items():
             try:
                 observed = workspace.digest(path)
             except Unreadable as error:
-                yield str(error.finding)
-                continue
+                observed = f"unreadable, {error.finding.message}"
             if observed != expected:
-                yield f"{path} changed while the trace ran (observed: {observed}, expected: {expected})"
+                yield f"{path} changed {between} (observed: {observed}, expected: {expected})"
 
 
 class BaselineHandoff(WorkspaceHandoff):

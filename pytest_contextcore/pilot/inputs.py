@@ -19,6 +19,7 @@ from .names import (
     SOURCE,
     TESTS,
     TRACEABILITY,
+    TRIAGE,
     VALIDATION,
 )
 from .workspace import Workspace
@@ -35,7 +36,7 @@ _SOURCES: tuple[tuple[int, Callable[[Workspace], Iterable[str]]], ...] = (
     (6, lambda ws: [HANDOFF]),
     (7, lambda ws: outputs(ws).values()),
     (8, lambda ws: [TESTS]),
-    (9, lambda ws: [REVIEWS]),
+    (9, lambda ws: [REVIEWS, TRIAGE]),
     (10, lambda ws: [REPORT, GENERATION_MANIFEST]),
 )
 

@@ -6,8 +6,9 @@ PLAN_ID = "PI-101-002"
 
 SOURCE = ".contextcore.yaml"
 OVERRIDE = "route-override.json"
-ARTIFACT_MANIFEST = "*-artifact-manifest.yaml"  # in export/
-PROJECT_CONTEXT = "*-projectcontext.yaml"
+TRIAGE = "review-triage.json"
+ARTIFACT_MANIFEST = ("*-artifact-manifest.yaml", "*-artifact-manifest.json")  # in export/
+PROJECT_CONTEXT = ("*-projectcontext.yaml",)
 ONBOARDING = "export/onboarding-metadata.json"
 PROVENANCE = "export/provenance.json"
 RUN_PROVENANCE = "export/run-provenance.json"

@@ -7,7 +7,6 @@ pytest would take the value of ``--workspace`` for an argument and load the work
 from __future__ import annotations
 
 import gc
-import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,22 +106,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, option in _FOLDERS.items():
         if (value := config.getoption(name)) is not None:
             _folder(config, option, value)
-    _percent(config)
+    min_coverage(config)
     if given:
         _check_injections(config)
-
-
-def _percent(config: pytest.Config) -> float | None:
-    value = config.getoption("min_coverage")
-    if value is None:
-        return None
-    try:
-        percent = float(value)
-    except ValueError:
-        percent = math.nan
-    if not math.isfinite(percent) or percent < 0:
-        raise pytest.UsageError(f"--min-coverage: {value!r} is not a percentage of 0 or more")
-    return percent
 
 
 def _check_injections(config: pytest.Config) -> None:
@@ -191,9 +177,17 @@ def workspace_root(config: pytest.Config) -> Path:
 
 
 def min_coverage(config: pytest.Config) -> float:
-    """S2's threshold in percent; 80 by default."""
-    percent = _percent(config)
-    return 80.0 if percent is None else percent
+    """S2's threshold in percent; 80 by default.
+
+    Raises:
+        pytest.UsageError: it is no percentage.
+    """
+    from .checks import Threshold  # noqa: PLC0415  (its gates are needed only where the pilot runs)
+
+    try:
+        return Threshold.read(config.getoption("min_coverage")).percent
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def scan_folder(config: pytest.Config) -> Path | None:

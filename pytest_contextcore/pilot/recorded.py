@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from .documents import json_object
 from .findings import Finding, Unreadable
-from .names import GENERATION_MANIFEST, HANDOFF, PROVENANCE
+from .names import GENERATION_MANIFEST, HANDOFF, ONBOARDING, PROVENANCE
 from .nodes import Node
 from .workspace import Workspace
 
@@ -26,6 +26,7 @@ def recorded_root(ws: Workspace) -> str:
 def _recorded_root(ws: Workspace) -> str:
     candidates = (
         (PROVENANCE, ("sourcePath",), 1),
+        (ONBOARDING, ("provenance", "sourcePath"), 1),
         (HANDOFF, ("enriched_seed_path",), 2),
         (GENERATION_MANIFEST, ("provenance", "enriched_seed_path"), 2),
     )

@@ -1,17 +1,14 @@
-"""What a phase does with its gates' findings: record, assert, hand on."""
+"""What a phase does with its gates' findings: attach them as evidence, and assert that there are none."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pytest_contextcore import Gate, Phase
+from pytest_contextcore import Gate
 
 from .findings import Finding, Unreadable, reason
 from .gates import design, export, finalize
-from .handoffs import WorkspaceHandoff
-from .inputs import relied_on
-from .observations import observe
 from .workspace import Workspace
 
 
@@ -52,23 +49,3 @@ def rollup(gate: Gate, workspace: Workspace) -> None:
     for link in chain.links:
         gate.evidence("provenance", ref=link.path, description=f"sha256:{link.sha256}")
     gate.evidence("provenance_rollup", ref=f"sha256:{chain.digest}", description=f"over {len(chain.links)} files")
-
-
-def hand_on(phase: Phase, workspace: Workspace, kind: type[WorkspaceHandoff] | None) -> None:
-    """Record what the phase observed and every file that it read; hand on those it vouches for if its gates hold.
-
-    Inputs are every file that the verdict rests on, so that a resumed run sees any change. The handoff vouches for
-    fewer: for those that no later phase writes to.
-    """
-    position = int(phase.short_id.removeprefix("S"))
-    phase.record(**observe(workspace, position))
-    files: dict[str, str] = {}
-    for path in relied_on(workspace, position):
-        try:
-            files[path] = workspace.digest(path)
-        except Unreadable:
-            continue  # absent or unreadable: the gate that is about this file says so
-    for path, digest in {**files, **workspace.digests}.items():
-        phase.input(workspace.root / path, sha256=digest)
-    if kind is not None and not phase.failed_gates:
-        phase.handoff(kind(root=str(workspace.root), files=files))

@@ -17,20 +17,21 @@ class Steps:
     def __init__(self, pipeline: Pipeline | None) -> None:
         self._pipeline = pipeline
 
-    def run(self, step: str) -> None:
-        """Do one of `Pipeline.STEPS`; nothing where the workspace is somebody else's.
+    def run(self, step: str) -> bool:
+        """Do one of `Pipeline.STEPS`, and say so; nothing where the workspace is somebody else's.
 
         Raises:
             AssertionError: the step cannot go on; the message says which file stopped it and why.
         """
         if self._pipeline is None:
-            return
+            return False
         from .embedded import PipelineError  # noqa: PLC0415  (loaded by now)
 
         try:
             getattr(self._pipeline, step)()
         except PipelineError as error:
             raise AssertionError(str(error)) from error
+        return True
 
 
 def steps_for(config: pytest.Config, root: Path) -> Steps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,15 +86,10 @@ def threshold(value: str | None) -> Threshold:
     Raises:
         UsageError: it is not a percentage.
     """
-    if value is None:
-        return Threshold()
     try:
-        percent = float(value)
-    except ValueError:
-        percent = math.nan
-    if not math.isfinite(percent) or percent < 0:
-        raise UsageError(f"--min-coverage: {clean(repr(value))} is not a percentage of 0 or more")
-    return Threshold(percent, asked=True)
+        return Threshold.read(value)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _source(default: Path, value: str | None) -> tuple[Path, Path]:

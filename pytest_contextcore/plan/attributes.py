@@ -41,8 +41,16 @@ RECORDABLE = ("input.", "quality.", "routing.", "output.")
 @cache
 def registry() -> dict[str, Attribute]:
     """Full name → declaration, of all attributes that the package itself declares."""
-    document = tomllib.loads((files(__package__) / "attributes.toml").read_text(encoding="utf-8"))
-    return {entry["name"]: Attribute(**entry) for entry in document["attribute"]}
+    return {entry["name"]: Attribute(**entry) for entry in _document()["attribute"]}
+
+
+def error_words() -> dict[str, str]:
+    """What ``error.type`` says where no exception was raised → what that means."""
+    return {entry["word"]: entry["meaning"] for entry in _document()["error"]}
+
+
+def _document() -> dict[str, Any]:
+    return tomllib.loads((files(__package__) / "attributes.toml").read_text(encoding="utf-8"))
 
 
 def checked(declared: dict[str, Attribute], name: str, value: object) -> tuple[str, Value]:

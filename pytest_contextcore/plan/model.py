@@ -218,7 +218,7 @@ def read_document(
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise PlanError(f"{kind} {path}: larger than {MAX_BYTES} bytes")
-        found = tomllib.loads(data.decode())
+        found = tomllib.loads(data.decode("utf-8-sig"))  # editors on Windows put a mark in front
         document = json.loads(json.dumps(found, default=str), parse_constant=str)  # in JSON's types, for the schema
     except OSError as error:
         raise PlanError(f"{kind} {path}: cannot be read: {error.strerror or error}") from error

@@ -16,6 +16,7 @@ from .model import Kind, Plan, read_document
 from .tables import Misfit, tables, text_of
 
 WAIVER_FILE = "waivers.toml"
+_SHOWN = 3  # findings that a line names
 _DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
@@ -56,32 +57,41 @@ class WaiverFile(BaseModel):
 
 @dataclass(slots=True)
 class Waivers:
-    """The waivers of one plan, and which of them were used."""
+    """The waivers of one plan, which of them were used, and what others left uncovered of a gate's findings."""
 
     known: tuple[Waiver, ...] = ()
     path: Path | None = None
     today: date = field(default_factory=date.today)
     used: set[Waiver] = field(default_factory=set)
+    short: dict[Waiver, list[str]] = field(default_factory=dict)
 
     def cover(self, gate: str, refs: Iterable[str]) -> str | None:
         """Who permits a failure with these findings, and why, or None; if waivers name findings, all must be named."""
         valid = [waiver for waiver in self.known if waiver.gate == gate and waiver.expires >= self.today]
         covering = [waiver for waiver in valid if waiver.evidence is None][:1]
         if not covering:
-            found = set(refs)
+            found = dict.fromkeys(refs)
             covering = [waiver for waiver in valid if waiver.evidence in found]
-            if not found or found - {waiver.evidence for waiver in covering}:
+            missing = [ref for ref in found if ref not in {waiver.evidence for waiver in covering}]
+            if not found or missing:
+                self.short.update(dict.fromkeys(covering, missing))
                 return None
         self.used.update(covering)
         return "; ".join(str(waiver) for waiver in covering)
 
     def remarks(self) -> list[str]:
-        """A line for each waiver that did nothing in this run: it has expired, or was not needed."""
+        """A line for each waiver that did nothing in this run: it has expired, covers too little, or was not needed."""
         lines = []
         for waiver in self.known:
             about = f"waiver for {waiver.gate} by {waiver.approver}"
             if waiver.expires < self.today:
                 lines.append(f"{about} expired on {waiver.expires.isoformat()}: renew it or remove it from {self.path}")
+            elif waiver not in self.used and (missing := self.short.get(waiver)):
+                more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+                lines.append(
+                    f"{about} covers {waiver.evidence}, but not {', '.join(missing[:_SHOWN])}{more}: "
+                    f"mend what the gate found, or waive that too in {self.path}"
+                )
             elif waiver not in self.used:
                 lines.append(f"{about} was not used: remove it from {self.path} if it is no longer needed")
         return lines

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from ..errors import EvidenceError
 from ..export import wire
+from ..export.outbox import CHILD
 from ..export.outbox import SUFFIX as SPOOL
 from ..export.spool import Spool
 from ..ids import ID
-from ..span import INTERRUPTED, SpanData
+from ..span import INTERRUPTED, ErrorType, SpanData
 from ..spans.of_trace import interrupted_parent, phase_spans, program_span
 from ..spans.writer import SUFFIX, Emitted
-from ..trace.evidence import Evidence, GateEvidence, ProgramEvidence, SpanEvidence, Status
+from ..trace.evidence import Event, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
-from ..trace.rules import DESELECTED
+from ..trace.rules import DESELECTED, NEVER_REACHED
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -43,25 +44,27 @@ def end_open_spans_of_plan(own: Path, spool: Spool) -> int:
     return _append(spool, _missing_spans(evidence, [spool.path])) if _was_cut_off(evidence) else 0
 
 
-def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> None:
-    """End what a killed run of this plan left open, while its evidence still says what that was.
+def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> str | None:
+    """End what a killed run of this plan left open, while its evidence still says what that was; a line about it.
 
     The caller holds the plan's lock. ``joined``: the run that begins goes on with the trace, and so ends its parent.
     """
     evidence = _evidence(out, trace_id)
     if not _was_cut_off(evidence):
-        return
+        return None
     spools = _spools(out, evidence.runs[-1] if evidence.runs else "")
     for spool in map(Spool, spools):
         if any(span.span_id.hex() == evidence.otel_span_id for span in spans_in(spool.opened)) and spool.claim():
             _append(spool, _missing_spans(evidence, spools, joined=joined))
         spool.close()
+    running = [f" in {span.span_id}" for span in evidence.spans if span.status is Status.IN_PROGRESS]
+    return f"the last run of {trace_id} had no end: it was killed, or os._exit was called{''.join(running)}"
 
 
 def emitted(out: Path, evidence: Evidence) -> Emitted:
     """What the files of a worker that died have of its last run, and so must not be emitted there again.
 
-    Gates below which a span stands have begun in the evidence afterwards.
+    The evidence has caught up with them afterwards.
     """
     kept, sent = look([out / f"{evidence.trace_id}{SUFFIX}"]), look(_spools(out, evidence.runs[-1]))
     for seen in (kept, sent):
@@ -80,8 +83,11 @@ def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = 
     last, marked = max(seen.last, _last_moment(evidence)), set[str]()
     for phase in evidence.spans:
         if phase.status is Status.IN_PROGRESS:
-            marked |= {phase.otel_span_id, *cut_off(phase, INTERRUPTED, last)}
+            marked |= {phase.otel_span_id, *cut_off(phase, INTERRUPTED, ErrorType.INTERRUPTED, last)}
             phase.status, phase.blocked_reason, phase.ended_at = Status.FAILED, INTERRUPTED, last
+            phase.error_type, phase.next_action = ErrorType.INTERRUPTED, "run the phase again"
+        elif phase.status is Status.NOT_STARTED and phase.blocked_reason is None:
+            phase.blocked_reason, phase.next_action = NEVER_REACHED.reason, NEVER_REACHED.next_action
     parent = [] if joined else [interrupted_parent(evidence, last)]
     evidence.ended_at = last
     spans = [
@@ -130,8 +136,9 @@ def _was_cut_off(evidence: Evidence | None) -> TypeGuard[Evidence]:
 
 
 def _spools(out: Path, run_id: str) -> list[Path]:
-    """The spools of a run."""
-    return sorted((out / "spool").glob(f"{run_id}*{SPOOL}")) if _RUN.fullmatch(run_id) else []  # may be edited
+    """The spools of a run, without what programs sent: they are not believed that a span of ours has ended."""
+    found = (out / "spool").glob(f"{run_id}*{SPOOL}") if _RUN.fullmatch(run_id) else []  # may be edited
+    return sorted(path for path in found if CHILD not in path.name)
 
 
 def _last_moment(evidence: Evidence) -> int:
@@ -149,10 +156,11 @@ def _evidence(out: Path, trace_id: str) -> Evidence | None:
 
 
 class Seen(NamedTuple):
-    """What files have: ids of spans that ended, when the first one below each began, the last moment known of."""
+    """What files have: spans that ended, when the first one below each began, gates that passed, the last moment."""
 
     ended: set[str]
     below: dict[str, int]
+    passed: dict[str, Span]
     last: int
 
 
@@ -160,13 +168,16 @@ def look(files: Iterable[Path]) -> Seen:
     """What stands in files of spans."""
     ended: set[str] = set()
     below: dict[str, int] = {}
+    passed: dict[str, Span] = {}
     last = 0
     for span in (span for path in files for span in spans_in(path)):
         parent, start = span.parent_span_id.hex(), span.start_time_unix_nano
         ended.add(span.span_id.hex())
         below[parent] = min(below.get(parent, start), start)
         last = max(last, span.end_time_unix_nano)
-    return Seen(ended, below, last)
+        if any(pair.key == "gate.result" and pair.value.string_value == Result.PASS for pair in span.attributes):
+            passed[span.span_id.hex()] = span
+    return Seen(ended, below, passed, last)
 
 
 def spans_in(path: Path) -> Iterator[Span]:
@@ -196,23 +207,30 @@ def _frames_in(path: Path) -> Iterator[bytes]:
 
 
 def catch_up(evidence: Evidence, seen: Seen) -> None:
-    """Gates below which a span stands have begun, though the evidence, a moment behind, does not say so yet."""
+    """What the evidence, a moment behind, does not say yet: gates with a span have passed, with one below have begun.
+
+    One that failed is in the evidence at once.
+    """
     for phase in evidence.spans:
         for gate in phase.gates if phase.status is Status.IN_PROGRESS else ():
-            if gate.started_at is None and (start := seen.below.get(gate.otel_span_id)) is not None:
+            if gate.ended_at is None and (span := seen.passed.get(gate.otel_span_id)) is not None:
+                gate.result, gate.started_at = Result.PASS, span.start_time_unix_nano
+                gate.ended_at = span.end_time_unix_nano
+                gate.events = [Event(name=event.name, time=event.time_unix_nano) for event in span.events]
+            elif gate.started_at is None and (start := seen.below.get(gate.otel_span_id)) is not None:
                 gate.started_at = max(start, phase.started_at or 0)
 
 
-def cut_off(phase: SpanEvidence, why: str, moment: int) -> set[str]:
+def cut_off(phase: SpanEvidence, why: str, error_type: str, moment: int) -> set[str]:
     """End the gates and programs that were open when the process died; the ids of their spans."""
     ended: set[str] = set()
     for gate in phase.gates:
         if gate.started_at is not None and gate.ended_at is None:
-            gate.reason, gate.ended_at = why, moment
+            gate.reason, gate.error_type, gate.ended_at = why, error_type, moment
             ended.add(gate.otel_span_id)
     for program in phase.programs:
         if program.started_at is not None and program.ended_at is None:
-            program.end, program.ended_at = why, moment
+            program.end, program.error_type, program.ended_at = why, error_type, moment
             ended.add(program.otel_span_id)
     return ended
 

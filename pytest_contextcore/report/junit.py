@@ -12,7 +12,7 @@ from ..private import LogXml, log_xml
 from ..spans.of_trace import phase_spans
 from ..text import escaped
 from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
-from ..trace.rules import DESELECTED
+from ..trace.rules import DESELECTED, blocking_gates
 from .rows import Row, as_text, cause_rows
 from .terminal import stopped_message
 from .verdict import STOPPED, Phase, Verdict, joined, lasted, of_gate
@@ -65,6 +65,7 @@ def trace_cases(
         if is_shown(phase.span):
             nodeid = phase.span.nodeid or ""
             yield (case := phase_case(verdict, phase, drafts.get(nodeid, ()), addresses[nodeid]))
+            yield from _further_failures(phase, drafts.get(nodeid, ()), case)
             for gate in phase.span.gates:
                 yield gate_case(verdict, phase, gate, case, prefix=prefix)
     if evidence.status is Status.BLOCKED and verdict.cause is not None:
@@ -112,6 +113,16 @@ def _phase_outcome(verdict: Verdict, phase: Phase, failed: Sequence[ET.Element])
     text = "\n\n".join(filter(None, (*pieces, "\n".join(as_text(around)))))
     only_errors = bool(failed) and all(child.tag == "error" for child in failed)
     return _element("error" if only_errors else "failure", text, message=phase.headline)
+
+
+def _further_failures(phase: Phase, drafts: Sequence[ET.Element], beside: ET.Element) -> Iterator[ET.Element]:
+    """Cases for what pytest counted as failures of a phase's test, such as subtests, beyond its own case and gates."""
+    failed = [child for draft in drafts for child in draft if child.tag in ("failure", "error")]
+    for number, child in enumerate(failed[: -1 - len(blocking_gates(phase.span))], 1):
+        name = f"{beside.get('name', '')}: failure {number}"
+        case = ET.Element("testcase", {**beside.attrib, "name": name, "time": "0.000"})
+        case.append(child)
+        yield case
 
 
 def gate_case(verdict: Verdict, phase: Phase, gate: GateEvidence, beside: ET.Element, *, prefix: str) -> ET.Element:

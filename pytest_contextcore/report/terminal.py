@@ -73,6 +73,8 @@ def table(verdict: Verdict, *, width: int = WIDTH, ascii_only: bool = False) -> 
         yield line.rstrip(), _COLOURS[status]
         if phase.causes:
             yield from _labelled(rows(phase, _MOST, kinds=False), width)
+        elif phase.lost:
+            yield from _labelled(iter([Row("reason", (phase.lost,))]), width)
         yield from _labelled(_remarks(phase), width, "yellow")
         if phase.values:
             yield from _indented(f"     {'values:':<10}", (", ".join(phase.values),), width)

@@ -62,7 +62,8 @@ class Cause:
 class Phase:
     """What is to be said of one phase; ``causes`` stopped it, integrity gates first, and it stopped ``held``.
 
-    ``id`` is its short id; ``place`` is ``file:line`` of its test; ``why`` names the phase that is to blame.
+    ``id`` is its short id; ``place`` is ``file:line`` of its test; ``why`` names the phase that is to blame;
+    ``lost`` is why it did not start where no other phase is.
     """
 
     span: SpanEvidence
@@ -75,6 +76,7 @@ class Phase:
     causes: tuple[Cause, ...] = ()
     remarks: tuple[Cause, ...] = ()
     why: str = ""
+    lost: str = ""
     waits_for: str = ""
     held: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
@@ -164,6 +166,7 @@ def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequ
         causes=tuple(blocking or [_raised(span.blocked_reason, span.next_action)]) if stopped else (),
         remarks=tuple(of_gate(span, gate) for gate in span.gates if _is_remark(gate)),
         why=not_started(span.blocked_reason, root) if span.status is Status.NOT_STARTED else stopped_by(span),
+        lost=_first_line(span.blocked_reason) if _is_lost(span, root) else "",
         waits_for=short_id(span.blocked_on_span_id or "", span.parent_id),
         held=tuple(held),
     )
@@ -223,6 +226,12 @@ def _raised(reason: str | None, next_action: str | None) -> Cause:
     """What stopped a phase or trace and is no gate's verdict."""
     lines = tuple(short(reason or "").split("\n"))
     return Cause(None, "", lines, lines[0], (), (), plain(next_action or ""))
+
+
+def _is_lost(span: SpanEvidence, root: SpanEvidence | None) -> bool:
+    """Whether a phase did not start although neither what is said of another one nor a deselection explains it."""
+    explained = span.blocked_reason in (None, DESELECTED) or (root is not None and root.status is not Status.COMPLETED)
+    return span.status is Status.NOT_STARTED and not explained
 
 
 def _is_remark(gate: GateEvidence) -> bool:

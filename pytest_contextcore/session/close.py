@@ -16,6 +16,7 @@ from ..text import harmless, relative
 from ..trace.evidence import Evidence, Status
 from ..trace.file import NOT_WRITTEN, evidence_path
 from ..trace.resume import header, is_open
+from ..trace.rules import DESELECTED
 from .shared import Services
 
 
@@ -41,9 +42,17 @@ class Closed:
 
 
 def close_plans(session: pytest.Session, shared: Services) -> Closed:
-    """Close the plans that ran in this process."""
+    """Close the plans that ran in this process, and those of which nothing ran although it was selected."""
+    for run in shared.runs:
+        run.finish(whole=ran_whole(session))
     traces = [Trace(run.recorder.evidence, run.problems()) for run in shared.runs if run.started]
     return close(session, shared, traces)
+
+
+def ran_whole(session: pytest.Session) -> bool:
+    """Whether nothing stopped the session before its last test."""
+    ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    return ended and not (session.shouldstop or session.shouldfail)
 
 
 def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> Closed:
@@ -90,6 +99,14 @@ def _page(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> int | pytest.ExitCode:
-    """A trace that did not complete is no success, even if every test of the session passed."""
-    stopped = any(trace.status in (Status.BLOCKED, Status.FAILED) for trace in traces)
+    """A trace that did not complete is no success, even if every test of the session passed.
+
+    Only phases that were deselected may be missing.
+    """
+    missing = any(
+        span.status is not Status.COMPLETED and span.blocked_reason != DESELECTED
+        for trace in traces
+        for span in trace.spans
+    )
+    stopped = missing or any(trace.status in (Status.BLOCKED, Status.FAILED) for trace in traces)
     return pytest.ExitCode.TESTS_FAILED if stopped and exitstatus == pytest.ExitCode.OK else exitstatus

@@ -38,14 +38,17 @@ def evaluate_user_markers(item: pytest.Item) -> None:
             pytest_dependency.depends(SimpleNamespace(node=item), depends, scope=marker.kwargs.get("scope", "module"))
 
 
-def repeat_under_user_names(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Let other tests depend on a phase by the name that its author gave it, or by its node id."""
-    names = {marker.kwargs.get("name") for marker in _user_markers(item)} | {None}
+def tell_dependents(item: pytest.Item, when: str | None, outcome: str) -> None:
+    """Say how a part of a phase's test ended to tests that depend on it: by its id, its author's name, its node id.
+
+    pytest-dependency itself looks when a report is made; another plugin may change that before it is logged.
+    """
+    names = {marker.kwargs.get("name") for marker in item.iter_markers("dependency")} | {None}
     for scope in pytest_dependency.DependencyManager.ScopeCls:
         manager = pytest_dependency.DependencyManager.getManager(item, scope=scope)
         if manager is not None:
             for name in names:
-                manager.addResult(item, name, report)
+                manager.addResult(item, name, SimpleNamespace(when=when, outcome=outcome))
 
 
 def _user_markers(item: pytest.Item) -> Iterator[pytest.Mark]:

@@ -22,9 +22,12 @@ class PhaseItem:
         phase_id: its short id.
         kept: the last evidence proves it, so that its test passes untouched.
         held: why it does not start, once that is known.
-        refused: it was to be run again, and was not.
-        in_call: its test function runs.
+        refused: it is to be run again, and must not be.
+        in_call: its test function runs, within the hook that decides how that ended.
         running: the value of its ``phase`` fixture, while the phase runs.
+        called: the test function was called in this attempt; ``returned``: it came to its end.
+        raised: what the test raised in this attempt; ``told``: what it fails with for that.
+        over: when the teardown of this attempt ended, in nanoseconds.
     """
 
     run: PlanRun
@@ -34,6 +37,11 @@ class PhaseItem:
     refused: bool = False
     in_call: bool = False
     running: Phase | None = None
+    called: bool = False
+    returned: bool = False
+    raised: BaseException | None = None
+    told: BaseException | None = None
+    over: int | None = None
 
 
 _KEY = pytest.StashKey[PhaseItem]()

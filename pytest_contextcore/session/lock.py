@@ -11,12 +11,14 @@ import pytest
 from ..errors import RunInUse
 from ..files import lock
 from ..recovery.end import end_before_another_run
+from .shared import services
 
 
 def hold(config: pytest.Config, out: Path, trace_id: str, *, joined: bool) -> None:
     """Keep other runs from writing a trace's evidence into the same folder until this session is over.
 
-    What a killed run left open there is ended first. ``joined``: this run goes on with the trace of the last one.
+    What a killed run left open there is ended first, and told at the end of this one. ``joined``: this run goes on with
+    the trace of the last one.
 
     Raises:
         pytest.UsageError: another run is doing that now.
@@ -30,7 +32,8 @@ def hold(config: pytest.Config, out: Path, trace_id: str, *, joined: bool) -> No
         ) from None
     if descriptor is not None:
         config.add_cleanup(lambda: os.close(descriptor))
-        end_before_another_run(out, trace_id, joined=joined)
+        if (line := end_before_another_run(out, trace_id, joined=joined)) is not None:
+            services(config).outbox.remarks.append(line)
 
 
 def take(out: Path, trace_id: str) -> int | None:

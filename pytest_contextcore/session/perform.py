@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import TimeoutExpired
-from typing import Any
 
-import pytest
-
-from ..checks.documents import Ended
-from ..checks.evaluate import evaluate
-from ..checks.paths import Folder, written_since
+from ..checks.paths import Folder
 from ..errors import PhaseStopped
 from ..phase.phase import Phase
-from ..plan.checks import CheckPlan, OutputPlan
 from ..plan.model import PhasePlan, Plan
-from ..trace.evidence import Result
 
 
 def body_of(plan: Plan, planned: PhasePlan) -> Callable[[Phase], None]:

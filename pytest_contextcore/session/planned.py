@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import unittest
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,22 +15,33 @@ from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order, sourc
 from ..plan.model import Plan, load_plan
 from ..plan.waivers import Waivers, load_waivers
 from ..report.progress import open_progress
-from ..trace.blank import fresh_evidence
+from ..trace.blank import fresh_evidence, keep_failures
 from ..trace.evidence import OptionValue
 from .close import close_plans
 from .dependency import mark_phase
 from .discovery import Found, collected_whole
 from .items import PhaseItem, ReusedWords, make_phase, phase_of
 from .lock import hold
-from .phase_hooks import PhaseHooks
+from .logged import LoggedReports
 from .run import PlanRun
-from .selection import fingerprints_of, select
+from .secrets import SecretsInReports
+from .selection import failed_before, fingerprints_of, select
 from .shared import Services, services
-from .traced import Link, start
+from .traced import Link, Runner, start
 
 
-def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found], link: Link | None) -> None:
-    """Tests were collected and a plan is among them.
+def begin(
+    session: pytest.Session,
+    items: list[pytest.Item],
+    found: list[Found],
+    deselected: Collection[pytest.Item],
+    *,
+    link: Link | None,
+    hooks: Callable[[pytest.PytestPluginManager, LoggedReports], Runner],
+) -> None:
+    """Tests were collected and a plan is among them. ``deselected``: those of which pytest was told so.
+
+    ``hooks`` makes the runner of phases.
 
     Raises:
         pytest.UsageError: a bad plan, or tests that do not fit it.
@@ -39,7 +51,7 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found],
         return  # pytest stops before any test; what could not be collected is no mistake in the plan
     shared = services(config)
     shared.runs = build_runs(session, found, shared)
-    arrange(config, items, shared.runs)
+    selected = arrange(config, items, shared.runs, dropped(items, found, deselected))
     if config.option.collectonly or config.getoption("setuponly", False):
         return
     if link is None:
@@ -48,13 +60,20 @@ def begin(session: pytest.Session, items: list[pytest.Item], found: list[Found],
             hold(config, shared.context.out, trace_id, joined=phase.run.recorder.evidence.joined)
         if config.stash[KEY].resume:
             config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
+    config.pluginmanager.register(SecretsInReports(), "contextcore-secrets")
     listeners = open_progress(config).listeners if link is None else [link.tell_of_gate]
     for run in shared.runs:
         for listener in listeners:
             run.recorder.subscribe(listener)
     traced = start(config, link)
-    traced.around.phases = PhaseHooks(config.pluginmanager)
+    reports = LoggedReports(
+        {nodeid: run.logged[phase_id] for run in shared.runs for phase_id, nodeid in run.collected.nodeids.items()}
+    )
+    config.pluginmanager.register(reports, "contextcore-reports")
+    traced.around.phases = hooks(config.pluginmanager, reports)
     traced.close = close_plans
+    for run in shared.runs:
+        run.awaited = frozenset(selected[run.plan.trace.id])
 
 
 def build_runs(session: pytest.Session, found: list[Found], shared: Services) -> list[PlanRun]:
@@ -104,9 +123,12 @@ def _build_run(config: pytest.Config, collected: CollectedPlan, shared: Services
         workspace=workspace,
         options=options,
         run_id=context.run_id,
+        in_ci=shared.outbox.in_ci,
         nodeids=collected.nodeids,
         fingerprints=fingerprints_of(plan, collected.nodeids, context.root, options, workspace),
     )
+    if not context.replacement and (last := failed_before(context.out, plan)) is not None:
+        keep_failures(evidence, last)
     return PlanRun(collected, context, shared.outbox, evidence, waivers)
 
 
@@ -122,8 +144,23 @@ def _plain(value: object) -> OptionValue:
     return [str(part) for part in value] if isinstance(value, list | tuple) else str(value)
 
 
-def arrange(config: pytest.Config, items: list[pytest.Item], runs: list[PlanRun]) -> None:
+def dropped(items: list[pytest.Item], found: list[Found], deselected: Collection[pytest.Item]) -> dict[str, set[str]]:
+    """Phases whose tests a hook took out without saying that they are deselected: short ids, by trace id."""
+    left = {id(phase) for item in items if (phase := phase_of(item)) is not None}
+    told = {id(item) for item in deselected}
+    missing: dict[str, set[str]] = {}
+    for item in (item for one in found for item, _ in one.tests if id(item) not in told):
+        if (phase := phase_of(item)) is not None and id(phase) not in left:
+            missing.setdefault(phase.run.plan.trace.id, set()).add(phase.phase_id)
+    return missing
+
+
+def arrange(
+    config: pytest.Config, items: list[pytest.Item], runs: list[PlanRun], dropped: Mapping[str, set[str]]
+) -> dict[str, set[str]]:
     """Bring the selected tests into the plans' order and mark who depends on whom.
+
+    Returns the short ids of the phases that are to run or to be reused, by trace id: the ``dropped`` ones too.
 
     Raises:
         pytest.UsageError: see :func:`select`.
@@ -141,9 +178,11 @@ def arrange(config: pytest.Config, items: list[pytest.Item], runs: list[PlanRun]
     for item in items:
         if (phase := phase_of(item)) is not None:
             chosen[phase.run.plan.trace.id].append((item, phase))
+    found: dict[str, set[str]] = {}
     for run in runs:
         phases = chosen[run.plan.trace.id]
-        selected = {phase.phase_id for _, phase in phases}
+        selected = {phase.phase_id for _, phase in phases} | dropped.get(run.plan.trace.id, set())
+        found[run.plan.trace.id] = selected
         reused: set[str] = set()
         if selected and not run.context.replacement:
             reused = select(run, selected, _whole_command(config, run.plan), resume=config.stash[KEY].resume)
@@ -155,6 +194,7 @@ def arrange(config: pytest.Config, items: list[pytest.Item], runs: list[PlanRun]
                 item.fixturenames = []
             elif isinstance(item, pytest.Function) and "phase" not in item.fixturenames:
                 item.fixturenames.append("phase")  # which refuses to be run past pytest_runtest_protocol
+    return found
 
 
 _SELECTING = ("-k", "-m", "--deselect", "--lf", "--last-failed", "--ff", "--failed-first", "--sw", "--stepwise")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+
 from ..export.outbox import Outbox
 from ..phase.handoff_store import HandoffStore
 from ..phase.phase import Phase
@@ -13,7 +16,9 @@ from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence
 from ..trace.file import EvidenceFile
 from ..trace.recorder import TraceRecorder
+from ..trace.rules import NEVER_REACHED, NEVER_RUN, Outcome, upstream_block
 from .context import RunContext
+from .logged import Logged, fail, troubles
 
 
 class PlanRun:
@@ -28,12 +33,18 @@ class PlanRun:
         self.remarks: list[str] = []
         sampled = outbox.sampled(evidence.otel_trace_id)
         self.handoffs = HandoffStore(context.out, trace_id)
+        self.receive = outbox.receive
         self.spans = SpanContexts(evidence.otel_trace_id, sampled=sampled, state=remote.state if remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
         self.file = EvidenceFile(self.recorder, context.out)
         self.recorder.subscribe(self.plan_spans)  # first: what evidence calls ended has its span on disk by then
         self.recorder.subscribe(self.file)
         self.started = self.finished = False
+        self.process = os.getpid()
+        self.logged = {phase_id: Logged() for phase_id in collected.nodeids}
+        """What was logged of its phases' tests in this process."""
+        self.awaited: frozenset[str] = frozenset()
+        """Phases that were selected, once nothing keeps the session from running them."""
 
     def start(self) -> None:
         """The first phase was reached."""
@@ -44,28 +55,51 @@ class PlanRun:
     def begin(self, phase_id: str, nodeid: str, code: Attributes) -> Phase:
         """A phase's test starts, or starts anew; its span becomes the current one."""
         self.recorder.begin_phase(phase_id, nodeid, code)
+        self.logged[phase_id].begin_attempt()
         self.handoffs.begin(self.plan.span_id(phase_id))
         self.spans.open(self.recorder.span(phase_id).otel_span_id)
+        return self.handle(phase_id)
+
+    def handle(self, phase_id: str) -> Phase:
+        """What the phase's test gets as its fixture."""
         return Phase(
             self.recorder,
             phase_id,
             handoffs=self.handoffs,
             spans=self.spans,
             child=self.plan_spans.child,
+            receive=self.receive,
             root=self.context.root,
         )
 
-    def end(self, phase_id: str) -> None:
-        """A phase's test is over, with its teardown."""
+    def end(self, phase_id: str, moment: int | None = None) -> None:
+        """An attempt at a phase's test is over, with its teardown, since a ``moment`` or now."""
         self.spans.close()
-        self.recorder.end_phase(phase_id)
+        self.recorder.end_phase(phase_id, moment)
 
-    def finish(self) -> None:
-        """The session is over."""
+    def hold(self, phase_id: str) -> Outcome | None:
+        """Why a phase may not start now, or None if it may: each upstream's reports are read once more."""
+        self._settle([upstream for upstream in self.plan.upstream[phase_id] if upstream in self.logged])
+        return upstream_block(self.plan, self.recorder.evidence, phase_id)
+
+    def settle(self) -> None:
+        """The session is over in this process: what the reports say now is what counts."""
+        self.spans.close()
+        self._settle(self.logged)
+
+    def _settle(self, phase_ids: Iterable[str]) -> None:
+        spans = {phase_id: self.recorder.span(phase_id) for phase_id in phase_ids}
+        for phase_id, trouble in troubles(spans, self.logged).items():
+            self.start()
+            fail(self.recorder, phase_id, self.collected.nodeids[phase_id], trouble)
+
+    def finish(self, *, whole: bool) -> None:
+        """Nothing more happens. ``whole``: nothing stopped the session, so a phase that was not run got lost."""
+        if self.awaited:
+            self.start()
         if self.started and not self.finished:
             self.finished = True
-            self.spans.close()
-            self.recorder.finish()
+            self.recorder.finish(NEVER_RUN if whole else NEVER_REACHED)
 
     def problems(self) -> list[str]:
         """What went wrong with files, what is to be known of the trace, and waivers that did nothing, a line each."""

@@ -14,8 +14,10 @@ from ..files import digest_file
 from ..phase.handoff import portable
 from ..plan.assign import source_of, unproven_upstreams
 from ..plan.model import Plan
+from ..trace.evidence import Evidence
 from ..trace.file import evidence_path, load_evidence
 from ..trace.resume import Proof, fingerprint, is_open, joins, not_reusable
+from ..trace.rules import standing_failure
 from .run import PlanRun
 
 
@@ -35,6 +37,18 @@ def fingerprints_of(
     }
 
 
+def failed_before(out: Path, plan: Plan) -> Evidence | None:
+    """The last evidence, whose failures stand until their phases have run again; None where it cannot be read."""
+    path = evidence_path(out, plan.trace.id)
+    try:
+        last = load_evidence(path) if os.path.isfile(path) else None  # noqa: PTH113  (never raises)
+    except EvidenceError:
+        return None
+    if last is None:
+        return None
+    return last if (last.trace_id, last.project_id) == (plan.trace.id, plan.trace.project_id) else None
+
+
 def select(run: PlanRun, selected: set[str], whole: str, *, resume: bool) -> set[str]:
     """Take over the phases that the last evidence proves; join its trace if asked to.
 
@@ -45,6 +59,12 @@ def select(run: PlanRun, selected: set[str], whole: str, *, resume: bool) -> set
         pytest.UsageError: a selected phase needs one that was deselected and that nothing proves, the evidence to
             resume from cannot be used, or the trace that ``TRACEPARENT`` names cannot be joined.
     """
+    if (standing := standing_failure(run.plan, run.recorder.evidence, selected)) is not None:
+        failed, after = standing
+        raise pytest.UsageError(
+            f"phase {after} is selected, but an integrity gate of {failed}, a phase before it, failed in the last run "
+            f"and that stands until {failed} has run again, which is deselected; run the plan whole: {whole}"
+        )
     proof = prove(run, set() if resume else selected, resume=resume)
     if resume:
         run.remarks.append(_resumed(run, proof))

@@ -12,7 +12,7 @@ from ..export.outbox import SUFFIX, Outbox
 from ..export.settings import Settings as ExportSettings
 from ..ids import new_trace_id, remote_parent
 from ..options import KEY
-from ..span import INTERRUPTED
+from ..span import INTERRUPTED, ErrorType, error_status
 from ..spans.of_tests import OrdinaryTests
 from .context import RunContext
 
@@ -53,7 +53,9 @@ def _make(config: pytest.Config) -> Services:
     name = f"{context.run_id}-{given['worker_id']}" if given else context.run_id
     spool = settings.out / "spool" / f"{name}{SUFFIX}"
     exporting = ExportSettings.from_environ(os.environ)
-    outbox = Outbox(exporting, spool, context.remote, sends=not given, keep=settings.keep_spool)
+    outbox = Outbox(
+        exporting, spool, context.remote, sends=not given, keep=settings.keep_spool, children=settings.children
+    )
     if config.get_verbosity() < 0 and not given:  # else the header says it
         outbox.remarks += exporting.problems
     sampled = outbox.sampled(context.otel_trace_id("pytest"))
@@ -65,7 +67,8 @@ def _make(config: pytest.Config) -> Services:
         remote=context.remote,
     )
     if sampled and not given:
-        outbox.expect_root(ordinary.root_span("aborted", INTERRUPTED))  # what replay sends after a kill
+        killed = error_status(INTERRUPTED, ErrorType.INTERRUPTED)
+        outbox.expect_root(ordinary.root_span("aborted", killed))  # what replay sends after a kill
     return Services(context, outbox, ordinary)
 
 

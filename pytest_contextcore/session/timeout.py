@@ -17,6 +17,7 @@ from types import FrameType
 import pytest
 
 from ..reasons import shown_path
+from ..span import ErrorType
 from ..trace.rules import Trouble
 from .run import PlanRun
 
@@ -92,14 +93,15 @@ class Deadline:
         error = PhaseTimeout(f"timed out after {self._seconds:g} s{place}")
         advice = f"find out why it takes longer, or raise the timeout of {self._phase_id} in {self._run.plan.path.name}"
         stack = "".join(traceback.format_list(frames))[-_STACK:]
-        self._run.recorder.add_trouble(self._phase_id, Trouble(str(error), advice), error, stack=stack)
+        trouble = Trouble(str(error), advice, ErrorType.TIMEOUT)
+        self._run.recorder.add_trouble(self._phase_id, trouble, error, stack=stack)
         return error
 
 
 _STACK = 16_384
 """Characters of a stack that are recorded, from its end: the innermost frames count."""
 
-_RUNNERS = ("pluggy", "_pytest")
+_RUNNERS = ("pluggy", "_pytest", "pytest_contextcore.session")
 
 
 def _test_frames(frame: FrameType | None) -> Sequence[traceback.FrameSummary]:

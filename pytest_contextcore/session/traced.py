@@ -132,7 +132,7 @@ class TracedSession:
         """Before pytest writes its reports."""
         shared = self._shared
         for run in shared.runs:
-            run.finish()
+            run.settle()
         if self._link is not None:
             self._link.report(shared.runs, shared.outbox.lost())
             return

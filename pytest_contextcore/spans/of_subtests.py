@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -9,8 +10,8 @@ from typing import Literal, NamedTuple
 import pytest
 
 from ..ids import new_span_id
-from ..reasons import Failure, failure_in
-from ..redact import redact
+from ..reasons import Failure, failure_in, failure_of
+from ..redact import redact, shown_id
 from ..span import OK, UNSET, Attributes, SpanData, SpanEvent, error_status
 
 Verdict = Literal["pass", "fail", ""]
@@ -41,7 +42,7 @@ def case_span(
     status = OK if verdict == "pass" else UNSET
     events: tuple[SpanEvent, ...] = ()
     if failures:
-        status = error_status(failures[0].line)
+        status = error_status(failures[0].line, failures[0].type)
         events = tuple(event for failure in failures for event in failure.events())
     trace_id, span_id, parent_id, state, start, end = place
     return SpanData(name, trace_id, span_id, parent_id, min(start, end), end, attributes, events, (), status, state)
@@ -58,12 +59,18 @@ def subtest_span(
         return min(max(int(seconds * 1e9), earliest), now) if seconds else now
 
     return case_span(
-        redact(f"{report.nodeid} {_description(report)}"),
+        f"{shown_id(report.nodeid)} {redact(_description(report))}",
         "fail" if report.failed else "pass" if report.passed else "",
-        (failure_in(report),) if report.failed else (),
+        (_failure(report, within(report.stop)),) if report.failed else (),
         {},
         Place(trace_id, new_span_id(), parent_id, state, within(report.start), within(report.stop)),
     )
+
+
+def _failure(report: pytest.SubtestReport, when: int) -> Failure:
+    """What failed. pytest tells of a subtest that raised while that exception is still handled."""
+    error = sys.exception()
+    return failure_of(error, when) if error is not None else failure_in(report)
 
 
 def _description(report: pytest.SubtestReport) -> str:

@@ -10,20 +10,22 @@ import pytest
 
 from ..ids import Remote, new_span_id
 from ..reasons import Failure, failure_in, failure_of
-from ..redact import redact
-from ..span import OK, Attributes, SpanData, code_attributes, error_status
+from ..redact import secrets_of_environment, shown_id
+from ..span import OK, Attributes, ErrorType, SpanData, SpanStatus, code_attributes, error_status
 from .current import SpanContexts
 from .of_subtests import Place, Verdict, case_span, subtest_span
 
 ROOT_NAME = "pytest"
 """Name of the session's span, and of its test suite."""
 
-_RUN_STATUS: dict[int, str] = {
-    pytest.ExitCode.OK: "success",
-    pytest.ExitCode.TESTS_FAILED: "failure",
-    pytest.ExitCode.NO_TESTS_COLLECTED: "skipped",
+_ENDS: dict[int, tuple[str, str]] = {
+    pytest.ExitCode.OK: ("success", ""),
+    pytest.ExitCode.TESTS_FAILED: ("failure", ErrorType.TEST_FAILED),
+    pytest.ExitCode.INTERRUPTED: ("aborted", ErrorType.INTERRUPTED),
+    pytest.ExitCode.INTERNAL_ERROR: ("aborted", ErrorType.INTERNAL),
+    pytest.ExitCode.NO_TESTS_COLLECTED: ("skipped", ""),
 }
-"""``test.suite.run.status`` by exit code (semantic conventions, test); every other one is ``aborted``."""
+"""``test.suite.run.status`` and ``error.type`` of the session by exit code; every other one is ``aborted``."""
 
 
 class _Attempt:
@@ -62,6 +64,7 @@ class OrdinaryTests:
         self.trace_id, self.root_span_id = trace_id, root_span_id
         self._sink = sink if sampled else None
         self._remote = remote
+        self._secrets = secrets_of_environment()
         self._state = remote.state if remote else ""
         self._stack = SpanContexts(trace_id, sampled=sampled, state=self._state)
         self._start = time.time_ns()
@@ -137,19 +140,19 @@ class OrdinaryTests:
             return  # its own span says so
         failure = failure_of(call.excinfo.value, int(call.stop * 1e9))
         known = attempt.failures
-        same = bool(known) and known[0].type == ""  # what the report told of it before
+        same = bool(known) and known[0].message is None  # what the report told of it before
         attempt.failures = (failure, *known[1:]) if same else (*known, failure)
 
     def finish(self, exitstatus: int) -> None:
         """Emit the session's span, if it has children."""
         if self._sink is None or not self.ran:
             return
-        status = _RUN_STATUS.get(exitstatus, "aborted")
-        error = "" if status in ("success", "skipped") else f"exit status {int(exitstatus)}"
+        status, error_type = _ENDS.get(exitstatus, ("aborted", ErrorType.OTHER))
+        error = error_status(f"exit status {int(exitstatus)}", error_type) if error_type else OK
         self._sink(self.root_span(status, error))
 
-    def root_span(self, status: str, error: str) -> SpanData:
-        """The session's span if it ended now, with its ``test.suite.run.status`` and, if it failed, why."""
+    def root_span(self, run_status: str, status: SpanStatus) -> SpanData:
+        """The session's span if it ended now, with its ``test.suite.run.status``."""
         return SpanData(
             name=ROOT_NAME,
             trace_id=self.trace_id,
@@ -157,8 +160,8 @@ class OrdinaryTests:
             parent_id=self._remote.span_id if self._remote else None,
             start=self._start,
             end=max(self._start, time.time_ns()),
-            attributes={"test.suite.name": ROOT_NAME, "test.suite.run.status": status},
-            status=error_status(error) if error else OK,
+            attributes={"test.suite.name": ROOT_NAME, "test.suite.run.status": run_status},
+            status=status,
             trace_state=self._state,
             parent_remote=self._remote is not None,
         )
@@ -167,10 +170,10 @@ class OrdinaryTests:
         """In an xdist controller: emit the span of a test in which its worker died."""
         if self._sink is not None:
             now = time.time_ns()
-            failure = Failure(f"worker {worker!r} crashed while it ran this test", now)
+            failure = Failure(f"worker {worker!r} crashed while it ran this test", now, ErrorType.CRASHED)
             place = Place(self.trace_id, new_span_id(), self.root_span_id, self._state, start, now)
             attributes: Attributes = {"code.file.path": report.location[0]}
-            self._sink(case_span(_shown(report.nodeid), "fail", (failure,), attributes, place))
+            self._sink(case_span(shown_id(report.nodeid), "fail", (failure,), attributes, place))
 
     def _end(self) -> None:
         attempt = self._attempt
@@ -179,12 +182,16 @@ class OrdinaryTests:
         self._attempt = None
         self._stack.close()
         if self._sink is not None:
-            name, attributes = _shown(attempt.nodeid), code_attributes(attempt.item)
+            name, attributes = self._shown(attempt.nodeid), code_attributes(attempt.item)
             ids = self.trace_id, attempt.span_id, self.root_span_id
             place = Place(*ids, self._state, attempt.start, time.time_ns())
             self._sink(case_span(name, attempt.verdict(), attempt.failures, attributes, place))
 
+    def _shown(self, nodeid: str) -> str:
+        """The node id; a parameter in it may be an address or a token. Looking is cheap, `shown_id` is not."""
+        if "://" in nodeid or "=" in nodeid or " " in nodeid or (self._secrets and self._has_secret(nodeid)):
+            return shown_id(nodeid)
+        return nodeid
 
-def _shown(nodeid: str) -> str:
-    """The node id; a parameter in it may be an address or a token. Looking is cheap, `redact` is not."""
-    return redact(nodeid) if "://" in nodeid or "=" in nodeid or " " in nodeid else nodeid
+    def _has_secret(self, nodeid: str) -> bool:
+        return any(secret in nodeid for secret in self._secrets)

@@ -7,8 +7,19 @@ from pathlib import Path
 
 from ..plan.attributes import RECORDABLE
 from ..plan.model import Kind
-from ..redact import redact
-from ..span import INTERRUPTED, OK, UNSET, Attributes, Link, SpanData, SpanEvent, SpanStatus, error_status
+from ..redact import redact, shown_id
+from ..span import (
+    INTERRUPTED,
+    OK,
+    UNSET,
+    Attributes,
+    ErrorType,
+    Link,
+    SpanData,
+    SpanEvent,
+    SpanStatus,
+    error_status,
+)
 from ..trace.evidence import Attempt, Event, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
 from ..trace.rules import last_values
 
@@ -20,13 +31,30 @@ _RUN_STATUS = {
     Status.IN_PROGRESS: "in_progress",
     Status.NOT_STARTED: "skipped",
 }
+_RESULT = {
+    Status.COMPLETED: "success",
+    Status.BLOCKED: "failure",
+    Status.FAILED: "failure",
+    Status.NOT_STARTED: "skip",
+}
+"""``cicd.pipeline.result`` and ``cicd.pipeline.task.run.result``; what is in progress has none yet."""
+_RESULT_OF_ERROR = {
+    ErrorType.TIMEOUT: "timeout",
+    ErrorType.INTERRUPTED: "error",
+    ErrorType.CRASHED: "error",
+    "KeyboardInterrupt": "cancellation",
+    "_pytest.outcomes.Exit": "cancellation",
+}
+"""The same where something failed that is no failing test: by ``error.type``."""
+
+_STOPPED = (Status.IN_PROGRESS, Status.BLOCKED, Status.FAILED)
 
 
 def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData, ...] = ()) -> Iterator[SpanData]:
     """The spans of one phase that has ended or will not start: its gates, its programs, itself."""
     moment = span.ended_at or evidence.ended_at or evidence.started_at or 0
     written = max((attempt.ended_at or 0 for attempt in span.attempts), default=0)  # with an earlier attempt
-    for gate in span.gates:
+    for gate in span.gates if span.started_at is not None else ():  # else a gate of an earlier run may stand there
         if gate.started_at is not None and gate.started_at >= written:
             yield gate_span(evidence, span, gate)
     yield from children
@@ -37,6 +65,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
         "task.phase": span.phase,
         **_status_attributes(span),
         **span.attributes,
+        **_ci_result("cicd.pipeline.task.run.result", evidence, span),
     }
     if span.reused:
         attributes["task.reused"] = True
@@ -44,7 +73,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
     if earlier:
         attributes["task.attempt"] = len(earlier) + 1
     if span.nodeid:
-        attributes["test.case.name"] = span.nodeid
+        attributes["test.case.name"] = shown_id(span.nodeid)
     if span.status in _TEST_RESULT and not span.reused:
         attributes["test.case.result.status"] = _TEST_RESULT[span.status]
     yield SpanData(
@@ -80,6 +109,7 @@ def parent_span(evidence: Evidence, now: int) -> SpanData:
         **recorded,
         "test.suite.name": evidence.trace_id,
         "test.suite.run.status": _RUN_STATUS[evidence.status],
+        **_ci_result("cicd.pipeline.result", evidence, evidence),
     }
     return SpanData(
         name=evidence.trace_id,
@@ -96,7 +126,15 @@ def parent_span(evidence: Evidence, now: int) -> SpanData:
 
 def interrupted_parent(evidence: Evidence, moment: int) -> SpanData:
     """The span of a trace whose process was killed, as far as is known at a moment."""
-    cut = {"status": Status.FAILED, "blocked_reason": INTERRUPTED, "ended_at": moment}
+    stopped = next((span.span_id for span in evidence.spans if span.status in _STOPPED), None)
+    cut = {
+        "status": Status.FAILED,
+        "blocked_reason": INTERRUPTED,
+        "blocked_on_span_id": stopped,
+        "next_action": "run the plan again",
+        "error_type": ErrorType.INTERRUPTED,
+        "ended_at": moment,
+    }
     span = parent_span(evidence.model_copy(update=cut), moment)
     return span._replace(attributes={**span.attributes, "task.interrupted": True})
 
@@ -145,21 +183,29 @@ def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Spa
 
 
 def program_span(evidence: Evidence, program: ProgramEvidence, parent_id: str) -> SpanData:
-    """The span of a program that ``phase.run`` ran, below a gate or a phase."""
+    """The span of a program that ``phase.run`` ran, below a gate or a phase; of one that failed, what it said last."""
     name = redact(Path(program.args[0]).name) if program.args else "?"  # evidence may be edited
     attributes: Attributes = {"process.executable.name": name}
+    if program.pid is not None:
+        attributes["process.pid"] = program.pid
     if program.exit_code is not None:
         attributes["process.exit.code"] = program.exit_code
-    start = program.started_at or 0
+    start, failed = program.started_at or 0, program.exit_code != 0
+    end = program.ended_at or start
+    events: tuple[SpanEvent, ...] = ()
+    if failed and program.stderr:
+        events = (SpanEvent("program.output", end, {"log.iostream": "stderr", "program.output": program.stderr}),)
     return SpanData(
-        name=f"run {name}",
+        name=name,
         trace_id=evidence.otel_trace_id,
         span_id=program.otel_span_id,
         parent_id=parent_id,
         start=start,
-        end=program.ended_at or start,
+        end=end,
         attributes=attributes,
-        status=OK if program.exit_code == 0 else error_status(program.end),
+        events=events,
+        status=error_status(program.end, program.error_type or ErrorType.EXIT_CODE) if failed else OK,
+        kind="client",
     )
 
 
@@ -174,14 +220,16 @@ def _gate_status(gate: GateEvidence) -> SpanStatus:
     """An advisory failure is a warning: it does not mark the trace as erroneous in a backend."""
     if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY:
         return UNSET
-    if gate.result in (Result.FAIL, Result.NOT_CHECKED):
-        return error_status(gate.reason or "")
+    if gate.result is Result.FAIL:
+        return error_status(gate.reason or "", ErrorType.GATE_FAILED)
+    if gate.result is Result.NOT_CHECKED:
+        return error_status(gate.reason or "", gate.error_type or ErrorType.NOT_CHECKED)
     return OK
 
 
 def _status_attributes(record: Evidence | SpanEvidence) -> Attributes:
     attributes: Attributes = {"task.status": record.status.value}
-    if record.status in (Status.BLOCKED, Status.NOT_STARTED):
+    if record.status in (Status.BLOCKED, Status.FAILED, Status.NOT_STARTED):
         told = {
             "task.blocked_reason": record.blocked_reason,
             "task.blocked_on_span_id": record.blocked_on_span_id,
@@ -195,4 +243,14 @@ def _span_status(record: Evidence | SpanEvidence) -> SpanStatus:
     """Completed is OK, blocked and failed are ERROR with the reason, anything else is UNSET."""
     if record.status is Status.COMPLETED:
         return OK
-    return error_status(record.blocked_reason or "") if record.status in (Status.BLOCKED, Status.FAILED) else UNSET
+    if record.status in (Status.BLOCKED, Status.FAILED):
+        return error_status(record.blocked_reason or "", record.error_type or ErrorType.OTHER)
+    return UNSET
+
+
+def _ci_result(name: str, evidence: Evidence, record: Evidence | SpanEvidence) -> Attributes:
+    """The result of a trace or a phase in the words of CI systems, where one ran it."""
+    if not evidence.in_ci or record.status is Status.IN_PROGRESS:
+        return {}
+    reused = isinstance(record, SpanEvidence) and record.reused
+    return {name: "skip" if reused else _RESULT_OF_ERROR.get(record.error_type or "", _RESULT[record.status])}

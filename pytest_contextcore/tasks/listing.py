@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..ids import traceparent
-from ..span import OK, UNSET, SpanData, SpanEvent, error_status
+from ..span import OK, UNSET, ErrorType, SpanData, SpanEvent, error_status
 from ..text import cut, duration, escaped
 from .model import COMPLETED, FAILED, Book, Task, ancestors
 
@@ -102,7 +102,9 @@ def task_span(book: Book, task: Task) -> SpanData:
         "task.blocked_on_span_id": task.blocked_on,
         "task.next_action": task.next_action,
     }
-    status = error_status(task.reason or "") if task.status == FAILED else OK if task.status == COMPLETED else UNSET
+    status = OK if task.status == COMPLETED else UNSET
+    if task.status == FAILED:
+        status = error_status(task.reason or "", ErrorType.TASK_FAILED)
     return SpanData(
         name=f"{task.id} {phase}" if phase and len(path) == 2 else task.id,
         trace_id=task.trace_id,

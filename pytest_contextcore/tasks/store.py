@@ -24,6 +24,9 @@ from .listing import task_span
 from .model import STATUSES, Book, Task, TaskEvent
 
 VERSION = "v1"
+PATIENCE = 10.0
+"""Seconds that a command waits for another one."""
+
 _PAUSE = 0.005
 _IDS = re.compile("[0-9a-f]{32}(-[0-9a-f]{16}){2}")
 _OTHER_FOLDER = "give another folder with --state"
@@ -84,14 +87,18 @@ class Store:
         """Let no other command change anything meanwhile.
 
         Raises:
-            TaskStateError: the folder cannot be written to.
+            TaskStateError: the folder cannot be written to, or another command goes on too long.
         """
+        until = time.monotonic() + PATIENCE
         with self._writing():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(self.path.parent / "lock", flags, 0o666)
         try:
             while not lock(descriptor, exclusive=True):
+                if time.monotonic() > until:
+                    held = f"another command has held it for {PATIENCE:g} s; next: end that one, or {_OTHER_FOLDER}"
+                    raise TaskStateError(f"{self.path.parent / 'lock'}: {held}")
                 time.sleep(_PAUSE)  # a command holds it for a few milliseconds
             yield
         finally:
@@ -117,6 +124,9 @@ def _book(document: Any) -> Book:
         task = _part(Task, {**entry, "events": tuple(_part(TaskEvent, event) for event in entry["events"])})
         if not _IDS.fullmatch(f"{task.trace_id}-{task.span_id}-{task.parent_span_id or task.span_id}"):
             raise ValueError(f"an id of OpenTelemetry is none, in task {task.id!a}")
+        moments = [task.started_at, task.ended_at or 0, *(event.time for event in task.events)]
+        if not 0 <= min(moments) <= max(moments) < 1 << 63:
+            raise ValueError(f"a time is none in nanoseconds since 1970, in task {task.id!a}")
         if task.id in book or task.status not in STATUSES:
             raise ValueError(f"the id is used twice, or the status is unknown, in task {task.id!a}")
         book[task.id] = task

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 
 from ..ids import new_span_id, new_trace_id
 from ..plan.model import PhasePlan, Plan
-from .evidence import Attempt, Attributes, Event, Evidence, GateEvidence, OptionValue, SpanEvidence
+from .evidence import (
+    Attempt,
+    Attributes,
+    Event,
+    Evidence,
+    GateEvidence,
+    OptionValue,
+    SpanEvidence,
+    is_integrity_failure,
+)
 
 ATTEMPT_EVENT = "phase.attempt"
 """On a phase's span, once for each earlier attempt at it."""
@@ -21,6 +30,7 @@ def fresh_evidence(
     workspace: str | None = None,
     options: Mapping[str, OptionValue] | None = None,
     run_id: str = "",
+    in_ci: bool = False,
     nodeids: Mapping[str, str] | None = None,
     fingerprints: Mapping[str, str] | None = None,
 ) -> Evidence:
@@ -36,6 +46,7 @@ def fresh_evidence(
         project_id=plan.trace.project_id,
         title=plan.trace.title,
         type=plan.trace.type,
+        in_ci=in_ci,
         workspace=workspace,
         options=dict(options or {}),
         plan_digest=plan.digest,
@@ -72,3 +83,21 @@ def remember_attempt(span: SpanEvidence, before: SpanEvidence, moment: int) -> N
         if attempt.blocked_reason:
             attributes["task.blocked_reason"] = attempt.blocked_reason
         span.events.append(Event(name=ATTEMPT_EVENT, time=moment, attributes=attributes))
+
+
+def keep_failures(evidence: Evidence, last: Evidence) -> None:
+    """Let integrity gates that failed in the last run stand in a blank record, until their phase runs again.
+
+    Their times are those of the earlier run: no span of this one stands for them.
+    """
+    known = {span.span_id: span for span in evidence.spans}
+    for before in last.spans:
+        span = known.get(before.span_id)
+        failed = {gate.gate_id: gate for gate in before.gates if is_integrity_failure(gate)}
+        if span is not None and failed:
+            span.gates = [
+                failed[gate.gate_id].model_copy(update={"otel_span_id": gate.otel_span_id, "events": []})
+                if gate.gate_id in failed
+                else gate
+                for gate in span.gates
+            ]

@@ -148,13 +148,16 @@ class HandoffRecord(_Record):
 class ProgramEvidence(_Record):
     """A program that ``phase.run`` ran: what it was called with, how it ended, and the end of what it printed.
 
-    ``exit_code`` is null for a program that could not be started or was killed at its deadline; ``end`` says which.
+    ``exit_code`` is null for a program that could not be started or was killed at its deadline; ``end`` says which, and
+    ``error_type`` in a word. ``pid`` is null if it could not be started.
     """
 
     otel_span_id: SpanId
     args: list[str]
+    pid: int | None = None
     exit_code: int | None = None
     end: str = ""
+    error_type: str | None = None
     started_at: Time | None = None
     ended_at: Time | None = None
     stdout: str = ""
@@ -164,7 +167,8 @@ class ProgramEvidence(_Record):
 class GateEvidence(_Record):
     """One gate: one check of an exit criterion, one child span of its phase.
 
-    ``purpose`` is the plan's; empty in evidence that was written before it was recorded.
+    ``purpose`` is the plan's; empty in evidence that was written before it was recorded. ``error_type`` says what left
+    it without a verdict.
     """
 
     gate_id: str
@@ -174,12 +178,18 @@ class GateEvidence(_Record):
     result: Result = Result.NOT_CHECKED
     severity: Severity | None = None
     reason: str | None = None
+    error_type: str | None = None
     next_action: str | None = None
     waived: str | None = None
     evidence: list[EvidenceItem] = Field(default_factory=list)
     started_at: Time | None = None
     ended_at: Time | None = None
     events: list[Event] = Field(default_factory=list)
+
+
+def is_integrity_failure(gate: GateEvidence) -> bool:
+    """Whether nothing may go on after this gate."""
+    return gate.kind is Kind.INTEGRITY and gate.result is Result.FAIL
 
 
 B = TypeVar("B", "SpanEvidence", "Evidence")
@@ -241,6 +251,7 @@ class SpanEvidence(_Record):
     blocked_reason: str | None = None
     blocked_on_span_id: str | None = None
     next_action: str | None = None
+    error_type: str | None = None
     reused: bool = False
     reused_from: SpanReference | None = None
     inputs: list[Input] = Field(default_factory=list)
@@ -278,8 +289,8 @@ class Evidence(_Record):
     """The recorded result of one execution of a plan.
 
     ``runs`` names the sessions that made this trace, this one last: more than one where CI jobs share it. ``ended_at``
-    is null while the trace is open, that is, while its parent span has not been emitted. ``seal`` stands last: a
-    SHA-256 over the file with an empty seal, by which a damaged or edited file is recognized.
+    is null while the trace is open, that is, while its parent span has not been emitted. ``in_ci``: a CI system ran it.
+    ``seal`` stands last: a SHA-256 over the file with an empty seal, by which a damaged or edited file is recognized.
     """
 
     model_config = ConfigDict(json_schema_extra=_SAYS_WHY)
@@ -298,6 +309,8 @@ class Evidence(_Record):
     blocked_reason: str | None = None
     blocked_on_span_id: str | None = None
     next_action: str | None = None
+    error_type: str | None = None
+    in_ci: bool = False
     workspace: str | None = None
     options: dict[str, OptionValue] = Field(default_factory=dict)
     plan_digest: Sha256

@@ -103,7 +103,7 @@ def load_evidence(path: Path, *, unaltered: bool = False) -> Evidence:
         EvidenceError: it is absent, damaged, of another schema version, or altered; or a link, or no file at all.
     """
     try:
-        if unaltered and not stat.S_ISREG(path.lstat().st_mode):
+        if not stat.S_ISREG((path.lstat() if unaltered else path.stat()).st_mode):  # a pipe may never be written to
             raise EvidenceError(f"evidence {path}: it is no regular file; put the file itself there")
         if path.stat().st_size > MAX_EVIDENCE_BYTES:
             raise EvidenceError(f"evidence {path}: larger than {MAX_EVIDENCE_BYTES} bytes")

@@ -62,6 +62,7 @@ class TraceRecorder:
         evidence: the record to go on from, such as that of a worker that died; a blank one by default.
         remote: the parent that the environment names.
         waivers: what may be passed by although its gate failed.
+        partial: phases were deselected, so that this run does not complete the trace.
         clock: nanoseconds since the epoch.
     """
 
@@ -72,16 +73,16 @@ class TraceRecorder:
         *,
         remote: Remote | None = None,
         waivers: Waivers | None = None,
+        partial: bool = False,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.plan, self.remote, self.waivers = plan, remote, waivers or Waivers()
         self.evidence = evidence or fresh_evidence(plan)
         spans = self.evidence.spans
         self._clock = clock
-        self._last_time = max(
-            (moment for span in spans for moment in (span.started_at, span.ended_at) if moment), default=0
-        )
-        self._partial = any(span.blocked_reason == rules.DESELECTED for span in spans)
+        moments = (moment for span in spans for moment in (span.started_at, span.ended_at) if moment)
+        self._last_time = max(moments, default=0)
+        self.partial = partial or any(span.blocked_reason == rules.DESELECTED for span in spans)
         self._last_raised: BaseException | None = None
         self._listeners: list[Listener] = []
         self._troubles: dict[str, list[Trouble]] = {}
@@ -142,13 +143,13 @@ class TraceRecorder:
             span.otel_span_id = new_span_id()
             for gate in span.gates:
                 gate.otel_span_id = new_span_id()
-        self._partial = self._partial or (deselected and not joined)
+        self.partial = self.partial or (deselected and not joined)
         self.evidence.spans[self._position[phase_id]] = span
         self._totals.count(self._position[phase_id])
 
     def leave_out(self, phase_id: str) -> None:
         """A phase was deselected and nothing proves it: this run does not complete the trace, another may."""
-        self._partial = True
+        self.partial = True
         self.span(phase_id).blocked_reason = rules.DESELECTED
 
     def start(self) -> None:
@@ -158,21 +159,24 @@ class TraceRecorder:
         self._follow()
         self._tell(Change.TRACE_STARTED)
 
-    def finish(self) -> None:
-        """The session is over: what has not ended did not start, or was interrupted."""
+    def finish(self, left: Outcome = rules.NEVER_REACHED) -> None:
+        """The session is over: what has not ended did not start, or was interrupted.
+
+        ``left`` is why a phase did not start that no other phase kept from it. The trace ends with its last phase.
+        """
         for phase in self.plan.phases:
             if self.span(phase.id).status is Status.IN_PROGRESS:
-                self.add_trouble(phase.id, Trouble("interrupted before its end", "run the phase again"))
+                self.add_trouble(phase.id, rules.CUT_OFF)
                 self.end_phase(phase.id)
         for phase in self.plan.phases:
             span = self.span(phase.id)
             if span.status is Status.NOT_STARTED and span.blocked_reason is None:
-                self._settle(phase.id, rules.upstream_block(self.plan, self.evidence, phase.id) or _NEVER_REACHED)
-        self._follow(finished=not self._partial)
-        left = any(span.status is Status.NOT_STARTED for span in self.evidence.spans)
-        if self.evidence.status is not Status.IN_PROGRESS or not (self._partial and left):
-            ends = (span.ended_at for span in self.evidence.spans if span.ended_at)  # other machines have other clocks
-            self.evidence.ended_at = max(self.now(), *ends, 0)
+                self._settle(phase.id, rules.upstream_block(self.plan, self.evidence, phase.id) or left)
+        self._follow(finished=not self.partial)
+        waiting = any(span.status is Status.NOT_STARTED for span in self.evidence.spans)
+        if self.evidence.status is not Status.IN_PROGRESS or not (self.partial and waiting):
+            ends = [span.ended_at for span in self.evidence.spans if span.ended_at]
+            self.evidence.ended_at = max([self.evidence.started_at or self.now(), *ends])
         self._tell(Change.TRACE_ENDED)
 
     # A phase
@@ -200,7 +204,7 @@ class TraceRecorder:
         """A phase that had ended is not over: its span was written, so that what comes is said by another one."""
         span = self.span(phase_id)
         remember_attempt(span, span, self.now())
-        span.otel_span_id, span.status = new_span_id(), Status.IN_PROGRESS
+        span.otel_span_id, span.status, span.reused = new_span_id(), Status.IN_PROGRESS, False
 
     def hold_phase(self, phase_id: str, outcome: Outcome) -> None:
         """A phase does not start."""
@@ -212,12 +216,12 @@ class TraceRecorder:
         self._sealed.add(phase_id)
         outcome = self.outcome(phase_id)
         if outcome.status is Status.FAILED and not self._troubles.get(phase_id):
-            self.add_trouble(phase_id, Trouble(outcome.reason or "", outcome.next_action or ""))
+            self.add_trouble(phase_id, outcome.as_trouble())
         return outcome
 
-    def end_phase(self, phase_id: str) -> None:
-        """A phase's test is over, teardown included."""
-        self._settle(phase_id, self.outcome(phase_id))
+    def end_phase(self, phase_id: str, moment: int | None = None) -> None:
+        """A phase's test is over, teardown included, since a ``moment`` or now."""
+        self._settle(phase_id, self.outcome(phase_id), moment)
         self._announce(Change.PHASE_ENDED, phase_id)
 
     def add_event(self, phase_id: str, name: str, attributes: Attributes | None = None) -> None:
@@ -226,6 +230,8 @@ class TraceRecorder:
 
     def add_values(self, phase_id: str, values: Attributes) -> None:
         """A phase observed values of declared attributes."""
+        for attributes in rules.drift(self.plan, self.evidence, phase_id, values):
+            self.add_event(phase_id, "drift.detected", attributes)
         self.span(phase_id).attributes.update(values)
 
     def add_handoff(self, phase_id: str, record: HandoffRecord, reason: str | None = None) -> None:
@@ -307,29 +313,33 @@ class TraceRecorder:
         self._totals.count(self._position[phase_id])
         self._tell(Change.GATE_ENDED, self.span(phase_id), gate)
 
+    def leave_gate(self, phase_id: str, gate_id: str, reason: str, error_type: str) -> None:
+        """An error left a gate without a verdict."""
+        self.gate(phase_id, gate_id).error_type = error_type
+        self.end_gate(phase_id, gate_id, Result.NOT_CHECKED, reason)
+
     def begin_program(self, phase_id: str, program: ProgramEvidence) -> None:
-        """A program was started; ``program`` is the value that `end_program` completes."""
+        """A program is about to start; ``program`` is the value that `note_program` completes."""
         self.span(phase_id).programs.append(program)
         self._tell(Change.NOTED, self.span(phase_id))
 
-    def end_program(self, phase_id: str, program: ProgramEvidence, **fields: str | int | None) -> None:
-        """A program ended: the fields of its record that are known now."""
-        program.ended_at = self.now()
+    def note_program(self, phase_id: str, program: ProgramEvidence, **fields: str | int | None) -> None:
+        """A program started or ended: the fields of its record that are known now."""
         for name, value in fields.items():
             setattr(program, name, value)
         self._tell(Change.NOTED, self.span(phase_id))
 
-    def _settle(self, phase_id: str, outcome: Outcome) -> None:
+    def _settle(self, phase_id: str, outcome: Outcome, moment: int | None = None) -> None:
         span = self.span(phase_id)
         _apply(outcome, span)
         if span.started_at is not None:
-            span.ended_at = self.now()
+            span.ended_at = moment or self.now()
         self._totals.count(self._position[phase_id])
 
     def _follow(self, *, finished: bool = False) -> None:
         """Bring definition of done, values and status of the trace up to date."""
         evidence, values = self.evidence, self._totals.values()
-        evidence.definition_of_done = rules.conditions(self.plan, self._totals.gates, values, evidence.spans)
+        evidence.definition_of_done = rules.conditions(self.plan, evidence.spans, self._totals.gates, values)
         if evidence.started_at is not None:
             evidence.attributes = {name: value for name, value in values.items() if name.startswith(RECORDABLE)}
             _apply(rules.parent_outcome(self.plan, evidence, finished=finished), evidence)
@@ -346,8 +356,5 @@ class TraceRecorder:
 
 
 def _apply(outcome: Outcome, record: SpanEvidence | Evidence) -> None:
-    record.status, record.blocked_reason = outcome.status, outcome.reason
+    record.status, record.blocked_reason, record.error_type = outcome.status, outcome.reason, outcome.error_type
     record.blocked_on_span_id, record.next_action = outcome.blocked_on, outcome.next_action
-
-
-_NEVER_REACHED = Outcome(Status.NOT_STARTED, "the session ended before this phase", "run the suite again")

@@ -5,18 +5,30 @@ Pure functions of the plan and the evidence; nothing here reads a clock, a file 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
 from ..ids import short_id
-from ..plan.model import Kind, Plan, fill
-from .evidence import Attributes, Condition, Evidence, EvidenceItem, GateEvidence, Result, SpanEvidence, Status
+from ..plan.model import DonePlan, Kind, Plan, fill
+from ..span import ErrorType
+from .evidence import (
+    Attributes,
+    Condition,
+    Evidence,
+    EvidenceItem,
+    GateEvidence,
+    Result,
+    SpanEvidence,
+    Status,
+    is_integrity_failure,
+)
 
 DESELECTED = "deselected in this run"
 """The reason of a phase that was not selected and that nothing proves."""
 
+_SHOWN = 20  # assumptions that stand in a condition's text
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
 _STOPPED = (Status.BLOCKED, Status.FAILED)
 _MOST_PHASES = 8
@@ -28,26 +40,46 @@ GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 class Trouble(NamedTuple):
     """Something that stops a phase and is no gate's verdict: an exception, a refused handoff, a skip.
 
-    ``blocks`` is true for a refused handoff, which blocks the phase; everything else makes it failed.
+    ``error_type`` is the full name of an exception's class or an `ErrorType`. ``blocks`` is true for a refused handoff,
+    which blocks the phase; everything else makes it failed.
     """
 
     reason: str
     next_action: str
+    error_type: str
     blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a phase ended, and why if it is not completed."""
+    """How a phase or a trace ended, and why if it is not completed."""
 
     status: Status
     reason: str | None = None
     next_action: str | None = None
     blocked_on: str | None = None
+    error_type: str | None = None
 
     def __post_init__(self) -> None:
+        if self.status in (Status.BLOCKED, Status.FAILED) and not self.error_type:
+            raise ValueError("a blocked or failed span needs the type of its error")
         if self.status is Status.BLOCKED and not (self.reason and self.next_action):
             raise ValueError("a blocked span needs a reason and a next action")
+
+    def as_trouble(self) -> Trouble:
+        """What stops a phase, if this is no gate's verdict."""
+        return Trouble(self.reason or "", self.next_action or "", self.error_type or ErrorType.OTHER)
+
+
+CUT_OFF = Trouble("interrupted before its end", "run the phase again", ErrorType.INTERRUPTED)
+"""Why a phase failed that runs when the session ends."""
+
+NEVER_REACHED = Outcome(Status.NOT_STARTED, "the session ended before this phase", "run the suite again")
+NEVER_RUN = Outcome(
+    Status.NOT_STARTED,
+    "its test was selected but never run: a plugin or conftest.py dropped it, or ran it elsewhere",
+    "look for the plugin or conftest.py that changes which tests run, then run the suite again",
+)
 
 
 def good_gates(span: SpanEvidence) -> int:
@@ -81,20 +113,35 @@ def also_failed(span: SpanEvidence) -> str:
 
 def is_final(span: SpanEvidence) -> bool:
     """Whether an integrity gate of the phase has failed: no plugin may run it again."""
-    return any(gate.kind is Kind.INTEGRITY and gate.result is Result.FAIL for gate in span.gates)
+    return any(map(is_integrity_failure, span.gates))
+
+
+def standing_failure(plan: Plan, evidence: Evidence, selected: Collection[str]) -> tuple[str, str] | None:
+    """A phase that is not ``selected`` and whose integrity gate failed in an earlier run, and a selected one after it.
+
+    None if there are none: then nothing stands in the way of this selection. Both are short ids.
+    """
+    failed: str | None = None
+    for phase, span in zip(plan.phases, evidence.spans, strict=True):
+        if failed is not None and phase.id in selected:
+            return failed, phase.id
+        if failed is None and phase.id not in selected and is_final(span):
+            failed = phase.id
+    return None
 
 
 def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
     """How a phase ended. A failed integrity or required gate wins over whatever was raised after it."""
     failed = blocking_gates(span)
+    refused = next((trouble for trouble in troubles if trouble.blocks), None)
     if failed:
-        gate = failed[0]
-        return Outcome(Status.BLOCKED, f"{_short(span, gate)}: {headline(gate)}{also_failed(span)}", gate.next_action)
-    for trouble in troubles:
-        if trouble.blocks:
-            return Outcome(Status.BLOCKED, trouble.reason, trouble.next_action)
-    if troubles:
-        return Outcome(Status.FAILED, troubles[0].reason, troubles[0].next_action)
+        gate, besides = failed[0], f"; {refused.reason}" if refused else ""
+        reason = f"{_short(span, gate)}: {headline(gate)}{also_failed(span)}{besides}"
+        return Outcome(Status.BLOCKED, reason, gate.next_action, error_type=ErrorType.GATE_FAILED)
+    trouble = refused or next(iter(troubles), None)
+    if trouble is not None:
+        status = Status.BLOCKED if trouble.blocks else Status.FAILED
+        return Outcome(status, trouble.reason, trouble.next_action, error_type=trouble.error_type)
     unchecked = [_short(span, gate) for gate in span.gates if gate.result not in CHECKED]
     if unchecked:
         one = len(unchecked) == 1
@@ -103,6 +150,7 @@ def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
             f"declared {'gate' if one else 'gates'} {', '.join(unchecked)} {'was' if one else 'were'} never checked",
             f"check {'it' if one else 'them'} in {span.nodeid} with phase.gate(…), "
             f"or remove {'it' if one else 'them'} from the plan",
+            error_type=ErrorType.NOT_CHECKED,
         )
     return Outcome(Status.COMPLETED)
 
@@ -120,6 +168,8 @@ def upstream_block(plan: Plan, evidence: Evidence, phase_id: str) -> Outcome | N
     name = f"{root.span_id} {root.phase}"
     if root.status in (Status.BLOCKED, Status.FAILED):
         reason = f"{name} is {root.status}: {root.blocked_reason}"
+    elif root.status is Status.NOT_STARTED and root.blocked_reason is None:
+        reason = f"{name} had not run before it: a plugin or conftest.py changes the order of tests"
     else:
         reason = f"{name} is not completed ({root.status})"
     return Outcome(Status.NOT_STARTED, reason, root.next_action or f"run {name} first", root.span_id)
@@ -155,7 +205,8 @@ def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome
     counted = evidence.summary.phases
     if counted[Status.BLOCKED] or counted[Status.FAILED]:
         span = next(span for span in evidence.spans if span.status in (Status.BLOCKED, Status.FAILED))
-        return Outcome(span.status, span.blocked_reason, span.next_action, span.span_id)
+        error_type = span.error_type or ErrorType.OTHER  # evidence of another version may have none
+        return Outcome(span.status, span.blocked_reason, span.next_action, span.span_id, error_type)
     if not finished or counted[Status.COMPLETED] < len(evidence.spans):
         return Outcome(Status.IN_PROGRESS)
     states = zip(plan.trace.definition_of_done, evidence.definition_of_done, strict=True)
@@ -163,32 +214,44 @@ def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome
     if not unmet:
         return Outcome(Status.COMPLETED)
     said = "; ".join(f"{state.condition} ({', '.join(state.missing)})" for _, state in unmet)
-    return Outcome(Status.BLOCKED, f"definition of done not met: {said}", unmet[0][0].next_action)
+    reason, error_type = f"definition of done not met: {said}", ErrorType.NOT_DONE
+    return Outcome(Status.BLOCKED, reason, unmet[0][0].next_action, error_type=error_type)
 
 
 def conditions(
-    plan: Plan, gates: Mapping[str, GateEvidence], values: Attributes, spans: Sequence[SpanEvidence]
+    plan: Plan, spans: Sequence[SpanEvidence], gates: Mapping[str, GateEvidence], values: Attributes
 ) -> list[Condition]:
-    """The definition of done, condition by condition, with what is missing; gates by their full ids."""
-    named = any(done.phases for done in plan.trace.definition_of_done)
-    phases = {phase.id: span.status for phase, span in zip(plan.phases, spans, strict=True)} if named else {}
-    found = []
-    for done in plan.trace.definition_of_done:
-        results = {name: gates[f"{plan.trace.id}-{name}"].result for name in done.gates}
-        ended = [(name, phases[name]) for name in done.phases if phases[name] is not Status.COMPLETED]
-        failed = [f"gate {name}: {result}" for name, result in results.items() if result is Result.FAIL]
-        failed += [f"phase {name}: {status}" for name, status in ended if status in _STOPPED]
-        unchecked = [f"gate {name}: {result}" for name, result in results.items() if result is Result.NOT_CHECKED]
-        unchecked += [f"phase {name}: {status}" for name, status in ended if status not in _STOPPED][:_MOST_PHASES]
-        expected = done.attributes.items()
-        wrong = [(name, value) for name, value in expected if name in values and values[name] != value]
-        broken = [*failed, *(f"{name}: observed {values[name]!r}, expected {value!r}" for name, value in wrong)]
-        unknown = [(name, value) for name, value in expected if name not in values]
-        open_ = [*unchecked, *(f"{name}: observed nothing, expected {value!r}" for name, value in unknown)]
-        found.append(
-            Condition(condition=done.condition, met=not (broken or open_), missing=[*broken, *open_], broken=broken)
-        )
-    return found
+    """The definition of done, condition by condition, with what is missing; gates by their full ids.
+
+    Gates that passed prove nothing where their phase was stopped after them. What a gate took for granted, its evidence
+    of the type ``assumed``, stands in the condition's text.
+    """
+    statuses = {phase.id: span.status for phase, span in zip(plan.phases, spans, strict=True)}
+    return [
+        _condition(done, {name: gates[f"{plan.trace.id}-{name}"] for name in done.gates}, statuses, values)
+        for done in plan.trace.definition_of_done
+    ]
+
+
+def _condition(
+    done: DonePlan, gates: Mapping[str, GateEvidence], statuses: Mapping[str, Status], values: Attributes
+) -> Condition:
+    broken = [f"gate {name}: {gate.result}" for name, gate in gates.items() if gate.result is Result.FAIL]
+    open_ = [f"gate {name}: {gate.result}" for name, gate in gates.items() if gate.result is Result.NOT_CHECKED]
+    proving = () if broken or open_ else (name.rpartition("-")[0] for name in gates)
+    waited = [name for name in done.phases if statuses[name] is not Status.COMPLETED]
+    halted = [name for name in dict.fromkeys((*proving, *waited)) if statuses[name] in _STOPPED]
+    broken += [f"phase {name}: {statuses[name]}" for name in halted]
+    open_ += [f"phase {name}: {statuses[name]}" for name in waited if name not in halted][:_MOST_PHASES]
+    for name, expected in done.attributes.items():
+        if name not in values:
+            open_.append(f"{name}: observed nothing, expected {expected!r}")
+        elif values[name] != expected:
+            broken.append(f"{name}: observed {values[name]!r}, expected {expected!r}")
+    assumed = [item.ref for gate in gates.values() for item in gate.evidence if item.type == "assumed"]
+    more = f", and {len(assumed) - _SHOWN} more" if len(assumed) > _SHOWN else ""
+    text = f"{done.condition} (assumed: {', '.join(assumed[:_SHOWN])}{more})" if assumed else done.condition
+    return Condition(condition=text, met=not (broken or open_), missing=[*broken, *open_], broken=broken)
 
 
 def next_action(plan: Plan, phase_id: str, gate_id: str, evidence: Iterable[EvidenceItem]) -> str:
@@ -204,6 +267,20 @@ def next_action(plan: Plan, phase_id: str, gate_id: str, evidence: Iterable[Evid
     for item in evidence:
         refs.setdefault(item.type, []).append(item.ref)
     return fill(planned.next_action, refs)
+
+
+def drift(plan: Plan, evidence: Evidence, phase_id: str, values: Attributes) -> Iterator[Attributes]:
+    """The attributes of an event for each ``input.…`` value of a phase that its closest upstream observed otherwise.
+
+    What a trace was given is the same in all of its phases; what came of it (``quality.…``, ``output.…``) need not be.
+    """
+    given = {name: value for name, value in values.items() if name.startswith("input.")}
+    upstreams = _all_upstreams(plan, phase_id) if given else set()
+    spans = {phase.id: span for phase, span in zip(plan.phases, evidence.spans, strict=True)} if given else {}
+    for name, after in given.items():
+        known = [span.attributes[name] for id_, span in spans.items() if id_ in upstreams and name in span.attributes]
+        if known and after not in (known[-1], spans[phase_id].attributes.get(name)):
+            yield {"drift.attribute": name, "drift.before": str(known[-1]), "drift.after": str(after)}
 
 
 def last_values(evidence: Evidence) -> Attributes:

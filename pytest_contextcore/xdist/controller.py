@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ..options import KEY
-from ..plan.model import Plan, load_plan
+from ..plan.model import load_plan
 from ..private import scopes_of
 from ..report.progress import GateLine, Shown, label, open_progress
-from ..session.close import Closed, Trace, close
+from ..session.close import Closed, Trace, close, ran_whole
 from ..session.items import ReusedWords
 from ..session.lock import hold
+from ..session.logged import Logged
 from ..session.shared import WORKER_INPUT, services
 from ..trace.evidence import Evidence, Result, SpanEvidence
 from .scheduler import PlanScheduling, UntilAPlan
-from .takeover import left_behind, take_over
-from .worker import CHANNEL
+from .takeover import RemotePlan
+from .worker import CHANNEL, PlanFound
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -31,28 +31,20 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 
-@dataclass(slots=True)
-class _RemotePlan:
-    """A plan as the workers collected it, and what became of it."""
-
-    plan: Plan
-    fresh: Evidence
-    ended: Trace | None = None
-
-
 class Controller:
     """A pytest plugin object: hands a session's context to the workers, and does for all of them what is done once."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config, self._shared = config, services(config)
-        self._plans: dict[str, _RemotePlan] = {}
+        self._plans: dict[str, RemotePlan] = {}
         self._plan_of: dict[str, str] = {}
         self._phases: dict[str, SpanEvidence] = {}
         """By node id, like the plan; asked at each report of each test."""
         self._heard: deque[str] = deque()
         """What workers said (see `Link`); a thread that receives puts it here."""
-        self._found: list[Sequence[Any]] = []
-        """Plans that workers collected: file, node ids, evidence."""
+        self._logged: dict[str, Logged] = {}
+        """What was logged of phases' tests, by node id."""
+        self._found: list[PlanFound] = []
         self._cannot_run = ""
         self._progress = Shown()
         self._began: dict[str, int] = {}
@@ -81,13 +73,13 @@ class Controller:
                 case ["cannot run", reason]:
                     self._cannot_run = reason
                 case ["plan found", *found]:
-                    self._found.append(found)
+                    self._found.append(PlanFound(*found))
                 case ["gate decided", gate_id, result, reason]:
                     if self._progress.gates is not None:
                         self._progress.gates.show(GateLine(gate_id, Result(result), reason))
                 case ["plan ended", text, problems]:
                     evidence = Evidence.model_validate_json(text)
-                    self._plans[evidence.trace_id].ended = Trace(evidence, problems)
+                    self._plans[evidence.trace_id].ended(evidence, problems)
 
     def pytest_xdist_node_collection_finished(self) -> None:
         """A worker has collected, and has said before what plans there are; one that cannot run is a usage error."""
@@ -95,18 +87,20 @@ class Controller:
         if self._cannot_run:
             raise pytest.UsageError(self._cannot_run)
         while self._found:
-            self._add_plan(*self._found.pop())
+            self._add_plan(self._found.pop())
 
-    def _add_plan(self, path: str, nodeids: list[str], evidence: str) -> None:
-        fresh = Evidence.model_validate_json(evidence)
+    def _add_plan(self, found: PlanFound) -> None:
+        fresh = Evidence.model_validate_json(found.evidence)
         if fresh.trace_id in self._plans:
             return  # another worker said so before
-        plan = load_plan(Path(path))
-        self._plans[fresh.trace_id] = _RemotePlan(plan, fresh)
+        plan, shared = load_plan(Path(found.path)), self._shared
+        if found.awaited:
+            hold(self._config, shared.context.out, plan.trace.id, joined=fresh.joined)
+        remote = RemotePlan(plan, fresh, shared, partial=found.partial, awaited=found.awaited)
+        self._plans[fresh.trace_id] = remote
         self._phases.update((span.nodeid, span) for span in fresh.spans if span.nodeid is not None)
-        self._plan_of.update(dict.fromkeys(nodeids, fresh.trace_id))
-        if nodeids:
-            hold(self._config, self._shared.context.out, plan.trace.id, joined=fresh.joined)
+        self._logged.update((span.nodeid, Logged()) for span in fresh.spans if span.nodeid is not None)
+        self._plan_of.update(dict.fromkeys(found.nodeids, fresh.trace_id))
         if not self._progress.listeners:
             self._progress = open_progress(self._config)
 
@@ -142,7 +136,8 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Print gates that were decided meanwhile. Spans of ordinary tests are their worker's, unless it crashed."""
         self._listen()
-        if report.nodeid in self._phases:
+        if (logged := self._logged.get(report.nodeid)) is not None:
+            logged.reports.append(report)
             return
         shared = self._shared
         shared.ordinary.ran = True
@@ -155,16 +150,10 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_handlecrashitem(self, crashitem: str) -> None:
-        """A worker died: if it was running a phase, that phase failed and the rest of its plan does not start."""
+        """A worker died: if it was running a phase, the plan is told."""
         self._listen()
         if (span := self._phases.get(crashitem)) is not None:
-            plan = self._plans[self._plan_of[crashitem]]
-            if plan.ended is None:
-                self._take_over(plan, span)
-
-    def _take_over(self, plan: _RemotePlan, crashed: SpanEvidence | None) -> None:
-        out, outbox = self._shared.context.out, self._shared.outbox
-        plan.ended = Trace(*take_over(out, outbox, plan.plan, plan.fresh, crashed))
+            self._plans[self._plan_of[crashitem]].crashed(span)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
@@ -176,15 +165,14 @@ class Controller:
         shared = self._shared
         self._listen()
         for plan in self._plans.values():
-            if plan.ended is None and left_behind(shared.context.out, plan.fresh) is not None:
+            if not plan.told and plan.left_behind() is not None:
                 xdist: Any = self._config.pluginmanager.get_plugin("dsession")
                 xdist.nodemanager.teardown_nodes()  # after Ctrl-C and ``-x`` they may still write
                 self._listen()
-                if plan.ended is None:
-                    self._take_over(plan, None)
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
-        traces = [plan.ended for plan in self._plans.values() if plan.ended is not None]
+        ends = [plan.finish(self._logged, whole=ran_whole(session)) for plan in self._plans.values()]
+        traces = [Trace(*ended) for ended in ends if ended is not None]
         self._closed = close(session, shared, traces)
         try:
             return (yield)

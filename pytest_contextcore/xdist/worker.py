@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 
 CHANNEL = "contextcore_channel"
 """Key in xdist's ``workerinput`` of the channel on which a worker speaks: JSON, a list of what it is and its values."""
+
+
+class PlanFound(NamedTuple):
+    """A plan as a worker collected it: its file, its phases' tests, its evidence before any phase ran.
+
+    ``partial``: phases were deselected; ``awaited``: some are to run.
+    """
+
+    path: str
+    nodeids: list[str]
+    evidence: str
+    partial: bool
+    awaited: bool
+
 
 _LINK = pytest.StashKey["Link"]()
 
@@ -55,7 +69,8 @@ class Link:
         for run in self._config.stash[SERVICES].runs:
             phases = ((item.nodeid, phase_of(item)) for item in session.items)
             nodeids = [nodeid for nodeid, phase in phases if phase is not None and phase.run is run]
-            self._tell("plan found", str(run.plan.path), nodeids, _evidence(run))
+            found = PlanFound(str(run.plan.path), nodeids, _evidence(run), run.recorder.partial, bool(run.awaited))
+            self._tell("plan found", *found)
 
     def report(self, runs: list[PlanRun], lost: list[str]) -> None:
         """The session is over in this worker: the evidence of what it ran, and what could not be written."""
@@ -63,7 +78,7 @@ class Link:
             if run.started:
                 self._tell("plan ended", _evidence(run), [*run.problems(), *lost])
 
-    def _tell(self, *message: str | list[str]) -> None:
+    def _tell(self, *message: str | bool | list[str]) -> None:
         self._channel.send(json.dumps(message))
 
 

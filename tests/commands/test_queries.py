@@ -17,8 +17,8 @@ from pytest_contextcore.spans.of_trace import parent_span, phase_spans
 from pytest_contextcore.trace.file import load_evidence
 
 ATTRIBUTE = re.compile(r"\b(?:span|resource|event)\.([a-z_.]+)")
-FIELD = r"(?:span|resource)\.[a-z_.]+"
-CONDITION = rf'{FIELD} (?:!=|=) (?:nil|"[a-z_]+")'
+FIELD = r"(?:span|resource|event)\.[a-z_.]+"
+CONDITION = rf'(?:{FIELD}|event:name) (?:!=|=) (?:nil|"[a-z_.]+")'
 BY = rf" by \({FIELD}(?:, {FIELD})*\)"
 SEARCH = re.compile(rf"{{ {CONDITION}(?: && {CONDITION})* }}(?: \| by\({FIELD}\))? \| select\({FIELD}(?:, {FIELD})*\)")
 METRICS = re.compile(
@@ -37,8 +37,11 @@ def test_a_query_is_in_tempos_grammar_and_about_declared_attributes(query: Query
 def selected(query: Query, spans: list[SpanData]) -> list[str]:
     """The spans that a query's filter takes, read as Tempo reads it: ``nil`` is an absent attribute."""
     conditions = re.findall(r'span\.([a-z_.]+) (!=|=) (nil|"[a-z_]+")', query.query.partition("}")[0])
+    events = re.findall(r'event:name = "([a-z_.]+)"', query.query)
 
     def takes(span: SpanData) -> bool:
+        if set(events) - {event.name for event in span.events}:
+            return False
         for attribute, sign, literal in conditions:
             value = span.attributes.get(attribute)
             wanted = None if literal == "nil" else literal.strip('"')
@@ -59,6 +62,7 @@ T_GATES = ["LOAD-9-T-C1", "LOAD-9-T-C2", "LOAD-9-T-C3"]
         ("blocked-traces", ["LOAD-9"]),
         ("gate-failure-rate", ["LOAD-9-E-C1", *T_GATES]),
         ("failed-gates", T_GATES[:1]),
+        ("drift", ["LOAD-9-T TRANSFORM"]),
         ("source-drift", ["LOAD-9-E EXTRACT", "LOAD-9-T TRANSFORM", "LOAD-9"]),
         ("slowest-phases", ["LOAD-9-E EXTRACT", "LOAD-9-T TRANSFORM"]),
     ],

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from pytest_contextcore.span import INTERRUPTED
 from ..support.otlp_receiver import Receiver, parse_json, refused_endpoint
 from ..support.plans import Suite
 from ..support.spools import filled, line, spans
+from ..support.traces import values
 
 Captured = pytest.CaptureFixture[str]
 KILL = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
@@ -119,6 +121,31 @@ def test_patience_ends_without_progress(path: Path, receiver: Receiver) -> None:
     assert time.monotonic() - began < 2
 
 
+def test_two_replays_at_once_send_each_span_once_and_a_later_one_finds_nothing(
+    path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    made = filled(path, spans(500))
+    arrived, released, take = threading.Event(), threading.Event(), receiver._take
+
+    def slowly(*arguments: Any) -> Any:
+        arrived.set()
+        released.wait(30)
+        return take(*arguments)
+
+    monkeypatch.setattr(receiver, "_take", slowly)
+    first = process(path, to=receiver.http_endpoint)
+    assert arrived.wait(30)
+    assert replayed(path, to=receiver.http_endpoint) == 1
+    assert capsys.readouterr().err.endswith(f"{path}: its run, or another replay of it, is not over\n")
+    released.set()
+    said, _ = first.communicate(timeout=30)
+    assert (first.returncode, said) == (0, f"500 spans sent to {receiver.http_endpoint}/v1/traces\n")
+    assert replayed(path, to=receiver.http_endpoint) == 2
+    assert capsys.readouterr().err == f"contextcore replay: there is no file {path}\n"
+    assert list(receiver.ids().values()) == [1] * 500
+    assert not made.path.exists()
+
+
 def test_a_file_whose_run_goes_on_is_refused(path: Path, receiver: Receiver, capsys: Captured) -> None:
     filled(path, spans(1))
     writer = Spool(path)
@@ -185,7 +212,7 @@ def test_the_session_of_ordinary_tests_is_ended_after_a_kill(
     found = {span.name: span for span in receiver.spans}
     assert set(found) == {"pytest", "test_z.py::test_a", "test_z.py::test_b"}
     root, last = found["pytest"], found["test_z.py::test_b"]
-    assert root.status.message == INTERRUPTED
+    assert (root.status.message, values(root)["error.type"]) == (INTERRUPTED, "interrupted")
     assert (last.parent_span_id, root.end_time_unix_nano) == (root.span_id, last.end_time_unix_nano)
 
 

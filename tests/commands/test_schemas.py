@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.plan.model import Plan
+from pytest_contextcore.plan.model import Plan, load_plan
 from pytest_contextcore.plan.waivers import WaiverFile
 from pytest_contextcore.schemas import KINDS, file_name, schema
 from pytest_contextcore.schemas.check import faults
@@ -149,6 +149,8 @@ def test_damage_is_named_with_its_place(
 
 def test_a_plan_is_refused_with_every_mistake_by_id_and_what_to_do(tmp_path: Path, capsys: Captured) -> None:
     path = warehouse(tmp_path).path
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())  # as editors on Windows save it
+    assert load_plan(path).trace.id == "LOAD-7"
     assert main(["contract", "a2a-validate", "plan", str(path)]) == 0
     capsys.readouterr()
     plan = WAREHOUSE.replace('title = "Load', '"\\u001b[31m" = 1\ntitel = "Load').replace('"integrity"', '"strict"')

@@ -89,6 +89,13 @@ def test_what_is_no_evidence_is_refused_in_a_line(
     assert said in captured.err
 
 
+@pytest.mark.parametrize("options", [[], ["--spans"]], ids=["evidence", "spool"])
+def test_a_pipe_that_nobody_may_ever_write_to_is_refused(tmp_path: Path, capsys: Captured, options: list[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert main(["show", str(tmp_path / "pipe"), *options]) == 2
+    assert "no regular file" in capsys.readouterr().err
+
+
 def test_text_of_foreign_evidence_does_nothing_to_the_terminal(
     blocked: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:

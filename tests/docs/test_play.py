@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +76,23 @@ def test_the_page_about_export_shows_what_happens(player: Player, collector: Rec
         command, _, expected = body.removeprefix("$ ").replace(COLLECTOR, collector.http_endpoint).partition("\n")
         assert player.type(command) == expected
     assert len(collector.spans) == 1001
+
+
+def test_the_recipe_finds_a_test_by_the_digest_in_its_id(
+    player: Player, collector: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [f"test_it.py::test_login[https://{name}:pa55word@host]" for name in ("ann", "bob")]
+    values = [nodeid.partition("[")[2][:-1] for nodeid in ids]
+    source = f"import pytest\n@pytest.mark.parametrize('at', {values})\ndef test_login(at):\n    pass\n"
+    player.write(Block("python", "test_it.py", source))
+    player.type("pytest", collector.environ("http/protobuf"))
+    shown = sorted({span.name for span in collector.spans if "hidden" in span.name})
+    assert len(shown) == 2
+    (recipe,) = (block.body for block in blocks("docs/export.md") if block.language == "bash")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    command = ["sh", "-c", recipe.replace("3f2a9c1b", shown[0].partition("hidden:")[2][:8])]
+    done = subprocess.run(command, cwd=player.folder, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() in ([ids[0]], [ids[1]])
 
 
 PLAN = """

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_contextcore.trace.file import load_evidence
 
-from ..support.otlp_receiver import refused_endpoint
+from ..support.otlp_receiver import Receiver, refused_endpoint
 from ..support.plans import PASSING, Suite
 from ..support.traces import otlp_lines, output
 
@@ -40,11 +40,11 @@ def full_from(phase: str, source: str, pattern: str, extra: int) -> str:
     return at(phase, LIMIT.format(pattern=pattern, extra=extra), source)
 
 
-def assert_undisturbed(result: pytest.RunResult) -> str:
+def assert_undisturbed(result: pytest.RunResult, passed: int = 1) -> str:
     """Exit code and outcomes are those of a run with a good disk; what it said."""
     said = output(result)
     assert result.ret == 1, said
-    result.assert_outcomes(passed=1, failed=1, skipped=1)
+    result.assert_outcomes(passed=passed, failed=1, skipped=1)
     assert "Traceback" not in said
     assert "INTERNALERROR" not in said
     assert "contextcore" not in "".join(line for line in said.splitlines() if "Warning" in line)
@@ -65,6 +65,20 @@ def test_a_disk_that_fills_up_leaves_whole_files_and_changes_no_outcome(suite: S
     assert load_evidence(out / "LOAD-7.json", unaltered=True).spans[0].status == "completed"
     assert [span["name"] for span in otlp_lines(suite)][:2] == ["LOAD-7-E-C1", "LOAD-7-E EXTRACT"]
     assert no_leftovers(out)
+
+
+def test_a_disk_that_fills_up_under_the_spool_costs_the_spans_that_it_has_no_room_for(
+    suite: Suite, exporting: Receiver
+) -> None:
+    many = "import pytest\n\n@pytest.mark.parametrize('n', range(100))\ndef test_many(n):\n    pass\n"
+    suite.write(many, "test_before.py")  # so that no other file is as long
+    suite.write(full_from("transform", LOSING, "spool/*.otlp", 60))
+    said = assert_undisturbed(suite.run(), passed=101)
+    (line,) = re.findall(r"^spool .*/out/spool/.*\.otlp: File too large; (\d+) spans are lost$", said, re.M)
+    arrived = [span.name for span in exporting.spans if "many" not in span.name]
+    assert (len(exporting.spans), arrived) == (102, ["LOAD-7-E-C1", "LOAD-7-E EXTRACT"])
+    assert int(line) == 7  # two phases, the gates of one of them, the plan's and the session's own
+    assert sorted((suite.pytester.path / "out" / "spool").iterdir()) == []
 
 
 # --- folders ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from ..support.junit_file import JUnitFile
 from ..support.otlp_receiver import Receiver
-from ..support.plans import Suite
+from ..support.plans import WAREHOUSE, Suite
 from ..support.traces import FAILED, GOOD, HELD, gates, names, one, phase, run, sent, statuses, transform
 
 pytest.importorskip("xdist")
@@ -55,6 +55,7 @@ def test_of_a_worker_that_dies_in_an_ordinary_test_no_span_is_lost_or_doubled(
         "test.case.name": "test_it.py::test_dies",
         "test.case.result.status": "fail",
         "code.file.path": "test_it.py",
+        "error.type": "worker_crashed",
     }
     assert died.parent == root.id
     assert root.start <= died.start <= died.end <= root.end
@@ -88,7 +89,7 @@ def test_a_phase_that_kills_its_worker_has_failed_and_is_run_once_even_if_reruns
     assert sum(count for name, count in counted.items() if name.startswith("test_many.py::")) == 20
     assert [counted[name] for name in (T, "LOAD-7-P PUBLISH", "LOAD-7-E EXTRACT", "LOAD-7", "pytest")] == [1] * 5
     assert counted["test_load.py::test_transform [a]"] == 1
-    assert len([name for name in counted if name.startswith("run python")]) == 1
+    assert len([name for name in counted if name.startswith("python")]) == 1
     assert one(spans, T).status == "error"
     assert one(spans, "LOAD-7-P PUBLISH").status == "unset"
     assert one(spans, "LOAD-7").status == "error"
@@ -96,11 +97,16 @@ def test_a_phase_that_kills_its_worker_has_failed_and_is_run_once_even_if_reruns
 
 
 def test_a_crash_of_the_first_phase_leaves_the_truth_without_another_worker_too(suite: Suite, evidence: Read) -> None:
+    suite.plan(WAREHOUSE.replace('id = "P"\n', 'id = "P"\ndepends_on = []\n'))
     suite.replace("assert True", "__import__('os')._exit(9)")
     result = run(suite, "-n2", "--max-worker-restart=0")
     assert result.ret == 1
     assert statuses(evidence()) == {"E": "failed", "T": "not_started", "P": "not_started"}
     assert sum(" trace LOAD-7: " in line for line in result.outlines) == 1
+    assert "not_started" in result.stdout.str()
+    independent = phase(evidence(), "P")  # of the phase that crashed, but not of its worker
+    assert independent["blocked_reason"] == "the worker that ran this plan crashed in LOAD-7-E EXTRACT"
+    assert (independent["blocked_on_span_id"], independent["next_action"] is None) == ("LOAD-7-E", False)
 
 
 def test_a_crash_after_a_failed_gate_leaves_the_gate_failed(suite: Suite, evidence: Read) -> None:

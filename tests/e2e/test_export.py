@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from pytest_contextcore.commands.cli import main
 from pytest_contextcore.export.spool import Spool
+from pytest_contextcore.span import INTERRUPTED
 
 from ..support import spools as spool_files
 from ..support.otlp_receiver import Receiver, refused_endpoint, silent_endpoint
@@ -249,9 +251,36 @@ def test_a_spool_is_kept_if_the_ini_setting_says_so(exporting: Receiver, pyteste
     assert Spool(file).pending == 0
 
 
+def test_a_span_of_5_mb_arrives_cut_and_so_does_all_around_it(
+    suite: Suite, exporting: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, setting in exporting.environ("grpc").items():
+        monkeypatch.setenv(name, setting)
+    suite.replace("assert rows.count == 3", "assert rows.count == 4, 'lost ' + 'x' * 5_000_000")
+    suite.write(
+        "from opentelemetry import trace\n\n\ndef test_one():\n"
+        "    with trace.get_tracer('app').start_as_current_span('inside') as span:\n"
+        "        span.set_attribute('body', 'y' * 5_000_000)\n"
+        "        for n in range(500):\n            span.add_event(f'e{n}', {'body': 'z' * 10_000})\n",
+        "test_other.py",
+    )
+    result = suite.run()
+    assert result.ret == 1
+    assert "spans " not in "".join(line for line in result.outlines if "sent" in line or "refused" in line)
+    spans = sent(exporting)
+    assert len(spans) == 9 - 1 + 3  # the last phase does not start, nor does its gate
+    gate, inside = one(spans, "LOAD-7-T-C1"), one(spans, "inside")
+    assert gate.description.startswith("lost xxx")
+    assert len(gate.description) < 1_000_000
+    assert inside.parent == one(spans, "test_other.py::test_one").id
+    assert str(inside.attributes["body"]).endswith("y… (4996000 more characters)")
+    assert len(inside.events) == 128  # the SDK's own limit
+    assert list((suite.pytester.path / "out" / "spool").iterdir()) == []
+
+
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
 @pytest.mark.usefixtures("away")
-def test_every_ended_span_is_on_disk_when_a_process_is_killed_at_a_random_moment(
+def test_every_ended_span_is_on_disk_when_all_is_killed_at_a_random_moment_and_a_replay_sends_the_whole_trace_once(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: list[str]
 ) -> None:
     monkeypatch.setenv("HOW", " ".join(workers))
@@ -260,7 +289,7 @@ def test_every_ended_span_is_on_disk_when_a_process_is_killed_at_a_random_moment
     chance = random.Random(7)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *workers]
     for _ in range(KILLS):
-        for left in [*pytester.path.glob("began-*"), *spools(pytester.path)]:
+        for left in pytester.path.glob("began-*"):
             left.unlink()
         with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL) as session:
             while len(list(pytester.path.glob("began-*"))) < max(1, len(workers)):
@@ -277,6 +306,15 @@ def test_every_ended_span_is_on_disk_when_a_process_is_killed_at_a_random_moment
         assert ended
         assert set(ended) <= kept.keys()
         assert set(kept.values()) == {1}
+        with Receiver() as receiver:
+            files = map(str, spools(pytester.path))
+            assert main(["replay", *files, "--endpoint", receiver.http_endpoint]) == 0
+            spans = sent(receiver)
+        root = one(spans, "pytest")
+        assert names(spans) == {**kept, "pytest": 1}
+        assert {span.parent for span in spans} == {"", root.id}
+        assert (root.status, root.description) == ("error", INTERRUPTED)
+        assert spools(pytester.path) == []
 
 
 def test_what_workers_write_after_a_stop_is_sent_too(exporting: Receiver, pytester: pytest.Pytester) -> None:

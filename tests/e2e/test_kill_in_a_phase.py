@@ -108,8 +108,8 @@ def assert_nested(spans: list[Sent]) -> None:
 @pytest.mark.parametrize(
     ("body", "below", "open_below"),
     [
-        pytest.param(AFTER_GATE, {"run true": C1, "run false": T, C1: T}, set(), id="after a gate"),
-        pytest.param(IN_GATE, {"run false": C2, C1: T, C2: T}, {C2}, id="in a gate"),
+        pytest.param(AFTER_GATE, {"true": C1, "false": T, C1: T}, set(), id="after a gate"),
+        pytest.param(IN_GATE, {"false": C2, C1: T, C2: T}, {C2}, id="in a gate"),
         pytest.param(
             SUBTESTS,
             {"test_load.py::test_transform [one]": T, "test_load.py::test_transform [two]": C1, C1: T},
@@ -117,7 +117,7 @@ def assert_nested(spans: list[Sent]) -> None:
             id="subtests",
         ),
         pytest.param(FOREIGN, {"query": C1, C1: T}, {C1}, id="spans of the code under test"),
-        pytest.param(IN_PROGRAM, {"run sh": C1, C1: T}, {C1, "run sh"}, id="in a program"),
+        pytest.param(IN_PROGRAM, {"sh": C1, C1: T}, {C1, "sh"}, id="in a program"),
     ],
 )
 @pytest.mark.usefixtures("away")
@@ -154,8 +154,8 @@ def test_the_controller_ends_what_a_dead_worker_left_open(
     assert set(names(spans).values()) == {1}
     assert_nested(spans)
     assert {span.parent for span in spans} <= {"", *(span.id for span in spans)}
-    expected = {IN_GATE: {"run false"}, FOREIGN: {"query"}, IN_PROGRAM: {"run sh"}}
-    assert {span.name for span in spans if span.name.startswith(("run ", "query"))} == expected[body]
+    expected = {IN_GATE: {"false"}, FOREIGN: {"query"}, IN_PROGRAM: {"sh"}}
+    assert {span.name for span in spans if span.name in ("true", "false", "sh", "query")} == expected[body]
     assert "fail" not in gates(document).values()
 
 
@@ -167,6 +167,22 @@ def test_a_gate_that_failed_right_before_its_worker_died_blocks_its_phase(
     found = phase(evidence())
     assert (found["status"], found["blocked_reason"]) == ("blocked", "C2: colour is unknown")
     assert one(sent(exporting), C2).description == "colour is unknown"
+
+
+def test_a_gate_that_passed_right_before_its_worker_died_has_passed(
+    suite: Suite, evidence: Read, exporting: Receiver
+) -> None:
+    """Its span says so, though the evidence had no time to."""
+    write(suite, 'check(phase, "C1", "C2")\ndie()')
+    assert run(suite, "-n1").ret == 1
+    document = evidence()
+    assert gates(document) == {"C1": "pass", "C2": "pass", "C3": "not_checked"}
+    counted = document["summary"]["gates"]
+    assert (counted["pass"], counted["not_checked"]) == (3, 2)
+    (gate,) = [found for found in phase(document)["gates"] if found["gate_id"] == C2]
+    assert [event["name"] for event in gate["events"]] == ["gate.check.started", "gate.check.passed"]
+    found = one(sent(exporting), C2)
+    assert (found.status, [name for name, _ in found.events]) == ("ok", [event["name"] for event in gate["events"]])
 
 
 @pytest.mark.usefixtures("away")
@@ -181,7 +197,7 @@ def test_a_killed_session_of_workers_is_completed_once_file_by_file(suite: Suite
             free.close()
             assert main(["replay", str(file), "--endpoint", receiver.http_endpoint]) == 0
         spans = sent(receiver)
-    assert names(spans) == {**REST, C1: 1, "run true": 1, "run false": 1}
+    assert names(spans) == {**REST, C1: 1, "true": 1, "false": 1}
     assert marked(spans) == {"LOAD-7", T, C1}
 
 
@@ -195,7 +211,7 @@ def test_a_later_run_ends_what_a_kill_left_before_it_replaces_the_evidence(
     assert run(suite, *options).ret == 0
     assert statuses(evidence()) == DONE
     spans = replayed(*files)
-    assert names(spans) == {**REST, C1: 1, C2: 1, "run false": 1}
+    assert names(spans) == {**REST, C1: 1, C2: 1, "false": 1}
     assert marked(spans) == {"LOAD-7", T, C2}
     assert {span.trace for span in spans}.isdisjoint({evidence()["otel_trace_id"]})
     assert set(names(replayed(*spools(suite))).values()) == {1}
@@ -212,7 +228,7 @@ def test_a_run_that_goes_on_with_a_killed_trace_leaves_its_parent_open_and_ends_
     assert run(suite, "--contextcore-resume").ret == 0
     assert evidence()["otel_trace_id"] == cut["otel_trace_id"]
     spans = replayed(*spools(suite))
-    assert names(spans) == {**WHOLE, T: 2, C1: 2, C2: 2, "run false": 1}
+    assert names(spans) == {**WHOLE, T: 2, C1: 2, C2: 2, "false": 1}
     assert [span.name for span in spans if span.attributes.get("task.interrupted")] == [T, C2]
     assert one(spans, "LOAD-7").status == "ok"
 
@@ -250,7 +266,7 @@ def ended(out: Path) -> Counter[str]:
     return Counter(spool_files.names(Spool(file)))
 
 
-CUT = {**REST, C1: 1, C2: 1, "run false": 1}
+CUT = {**REST, C1: 1, C2: 1, "false": 1}
 
 
 def test_open_spans_are_ended_once(out: Path) -> None:
@@ -279,6 +295,6 @@ def test_evidence_that_was_edited_is_no_reason_to_stop(
 ) -> None:
     path = out / "LOAD-7.json"
     path.write_text(json.dumps({**json.loads(path.read_bytes()), **change}), encoding="utf-8")
-    kept = {"LOAD-7-E EXTRACT": 1, "LOAD-7-E-C1": 1, C1: 1, "run false": 1}
+    kept = {"LOAD-7-E EXTRACT": 1, "LOAD-7-E-C1": 1, C1: 1, "false": 1}
     assert ended(out) == {**kept, **spans}
     end_before_another_run(out, "LOAD-7", joined=False)

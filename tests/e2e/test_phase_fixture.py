@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ..support.otlp_receiver import parse_json
 from ..support.plans import PASSING, Suite
+from ..support.traces import values
 
 Read = Callable[..., dict[str, Any]]
 
@@ -110,6 +113,7 @@ def test_a_value_that_is_not_declared_is_refused_and_fails_the_phase(first: Read
 
 
 def test_a_handoff_leaves_an_event_and_its_digest_on_both_sides(suite: Suite, evidence: Read) -> None:
+    suite.write(PASSING.replace("= phase.receive(Rows)", "= phase.receive(Rows) and phase.receive(Rows)"))
     assert suite.here().ret == 0
     sender, receiver, _ = evidence()["spans"]
     digest = hashlib.sha256(b'{"count":3}').hexdigest()
@@ -248,7 +252,15 @@ def test_a_program_runs_in_a_child_span_of_the_gate_with_its_context_in_the_envi
     assert (code, err.strip()) == (3, "to stderr")
     match = re.fullmatch(r"00-([0-9a-f]{32})-([0-9a-f]{16})-01", out.strip())
     assert match
-    child = next(found for name, found in otlp(suite).items() if name.startswith("run "))
+    child = otlp(suite)[Path(sys.executable).name]
+    assert child.kind == child.SPAN_KIND_CLIENT
+    assert values(child) == {
+        "process.executable.name": child.name, "process.pid": span["programs"][0]["pid"], "process.exit.code": 3,
+        "error.type": "exit_code",
+    }  # fmt: skip
+    assert [(event.name, values(event)) for event in child.events] == [
+        ("program.output", {"log.iostream": "stderr", "program.output": "to stderr\n"})
+    ]
     assert match[1] == evidence()["otel_trace_id"] == child.trace_id.hex()
     assert match[2] == child.span_id.hex()
     assert child.parent_span_id.hex() == span["gates"][0]["otel_span_id"]
@@ -334,6 +346,7 @@ CHANNELS = {
     "handoff": f"{CHECK}phase.handoff(Token(value={SHOWN}))",
     "subtest": f"{CHECK}with subtests.test({SHOWN}):\n    assert False",
     "program": f'{CHECK}phase.run(["no-such-program", {SHOWN}])',
+    "standard error": f'{CHECK}phase.run(["sh", "-c", "echo $DEPLOY_TOKEN >&2; exit 1"])',
 }
 HANDOFFS = f"""
 class Stale(Handoff):

@@ -63,6 +63,17 @@ def test_expired_and_unused_waivers_are_reported(tmp_path: Path) -> None:
     assert "waiver for E-C1 by ines expired on 2020-01-01" in expired
 
 
+def test_a_waiver_that_covers_too_little_says_what_it_leaves(tmp_path: Path) -> None:
+    waivers = loaded(tmp_path, COLOUR)
+    assert waivers.cover("T-C2", ["size", "colour", "weight", "age", "name"]) is None
+    assert waivers.remarks() == [
+        "waiver for T-C2 by ines covers colour, but not size, weight, age and 1 more: "
+        f"mend what the gate found, or waive that too in {tmp_path / 'waivers.toml'}"
+    ]
+    waivers.cover("T-C2", ["colour"])  # another attempt
+    assert waivers.remarks() == []
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -58,7 +58,7 @@ def test_spans_of_code_under_test_become_frames_without_secrets(case: str) -> No
     assert "s3cr3t" not in str(span)
     assert "abcdefghijklmnop" not in str(span)
     assert str(span).count("https://***@shop/") == 2
-    assert refused.startswith("refused a span of code under test cannot be encoded: ")
+    assert refused.startswith("refused a span of code under test is lost, it cannot be encoded: ")
 
 
 @pytest.mark.parametrize(("case", "said"), [("taken", "False"), ("silent", "False"), ("unsampled", "True")])

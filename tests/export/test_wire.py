@@ -13,7 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
 from pytest_contextcore.export import messages, wire
-from pytest_contextcore.span import Link, SpanData, SpanEvent, SpanStatus
+from pytest_contextcore.span import OK, UNSET, Link, SpanData, SpanEvent, error_status
 
 from ..support.otlp_receiver import parse_json
 
@@ -22,9 +22,7 @@ PLAIN: Any = TEXTS | st.booleans() | st.floats() | st.integers(-(1 << 70), 1 << 
 VALUES = PLAIN | st.lists(PLAIN, max_size=3)
 IDS, TIMES = st.binary(min_size=8, max_size=8).map(bytes.hex), st.integers(0, (1 << 64) - 1)
 TRACE_IDS = st.binary(min_size=16, max_size=16).map(bytes.hex)
-STATUSES = st.builds(SpanStatus, st.sampled_from(["unset", "ok"]), st.just("")) | st.builds(
-    SpanStatus, st.just("error"), TEXTS
-)
+STATUSES = st.sampled_from([UNSET, OK]) | st.builds(error_status, TEXTS, TEXTS.filter(bool))
 
 
 def spans(values: Any) -> st.SearchStrategy[SpanData]:
@@ -43,6 +41,7 @@ def spans(values: Any) -> st.SearchStrategy[SpanData]:
         status=STATUSES,
         trace_state=TEXTS,
         parent_remote=st.booleans(),
+        kind=st.sampled_from(["internal", "client"]),
     )
 
 
@@ -79,7 +78,7 @@ def official(span: SpanData) -> Span:
         span_id=bytes.fromhex(span.span_id),
         parent_span_id=bytes.fromhex(span.parent_id or ""),
         name=written(span.name),
-        kind=Span.SPAN_KIND_INTERNAL,
+        kind=Span.SpanKind.Value(f"SPAN_KIND_{span.kind.upper()}"),
         start_time_unix_nano=span.start,
         end_time_unix_nano=span.end,
         trace_state=written(span.trace_state),
@@ -87,6 +86,8 @@ def official(span: SpanData) -> Span:
         flags=0x300 if span.parent_remote else 0x100,
     )
     fill(found.attributes, span.attributes)
+    if span.status.code == "error":
+        fill(found.attributes, {"error.type": span.status.error_type})
     for event in span.events:
         fill(found.events.add(time_unix_nano=event.time, name=written(event.name)).attributes, event.attributes)
     for link in span.links:
@@ -138,19 +139,26 @@ def test_texts_of_every_length_are_whole(size: int) -> None:
 @pytest.mark.parametrize(
     ("attributes", "left"),
     [
-        ({"text": "x" * 5_000_000, "short": "kept"}, 2),
-        ({f"name {n}": "z" * 300 for n in range(10_000)}, 0),
+        ({"text": "x" * 5_000_000, "short": "kept"}, 3),
+        ({f"name {n}": "z" * 300 for n in range(10_000)}, 1),
     ],
 )
 def test_a_span_that_is_too_long_for_a_frame_is_cut_and_says_so(attributes: dict[str, Any], left: int) -> None:
     event = SpanEvent("e", 1, attributes)
-    whole = wire.frame(SpanData("n" * 2_000_000, "ab" * 16, "cd" * 8, None, 1, 2, attributes, (event,)))
+    failed = error_status("no", "KeyError")
+    whole = wire.frame(SpanData("n" * 2_000_000, "ab" * 16, "cd" * 8, None, 1, 2, attributes, (event,), status=failed))
     found = messages.fitting(whole)
     assert len(found) <= wire.MAX_FRAME
     (span,) = messages.scope_of(found).spans
     assert span.span_id.hex() == "cd" * 8
     assert "more characters" in span.name
-    assert (len(span.attributes), span.dropped_attributes_count) == (left, 0 if left else 10_000)
+    assert (len(span.attributes), span.dropped_attributes_count) == (left, 0 if left > 1 else 10_000)
+    assert span.attributes[-1].value.string_value == "KeyError"
+
+
+def test_an_error_without_a_type_cannot_be_built() -> None:
+    with pytest.raises(ValueError, match="needs the type"):
+        error_status("it failed", "")
 
 
 def test_damaged_lines_are_refused_without_a_traceback_of_another_kind() -> None:

@@ -166,6 +166,12 @@ def resum(files: Files, name: str | None) -> None:
     )
 
 
+def without_provenance(files: Files) -> None:
+    """Take away the export's own provenance, as if it had been run without that option."""
+    files.path("provenance").unlink()
+    change(files.path("run"), lambda d: d.update(outputs=[o for o in d["outputs"] if "/provenance" not in o["path"]]))
+
+
 def undesigned(files: Files) -> None:
     """Take away the design and every trace of it."""
     for path in files.artisan.glob("*design*"):
@@ -181,6 +187,8 @@ def rescore(files: Files, score: float) -> None:
         for key, value in list(node.items()):
             if key in ("composite", "composite_score", "complexity_composite", "complexity_score"):
                 node[key] = score
+            elif key == "dimensions" and not min(value.values()) <= score <= max(value.values()):
+                value[next(iter(value))] = score  # a mean of its dimensions
             elif key == "route_margin":
                 node[key] = abs(score - 40)
             elif isinstance(value, dict) and key != "onboarding":
@@ -290,6 +298,7 @@ OF_THE_WORKSPACE: Mapping[str, Callable[[Files, Any], object]] = {
     "$convention": lambda files, names: convention(files, *names),
     "$monitors": monitors,
     "$seeds_named": seeds_named,
+    "$without_provenance": lambda files, _: without_provenance(files),
     "$undesigned": lambda files, _: undesigned(files),
     "$tested": tested,
     "$capitals": capitals,

@@ -49,7 +49,7 @@ class Files:
 
     @property
     def manifest(self) -> Path:
-        return next(self.export.glob("*-artifact-manifest.yaml"))
+        return next(self.export.glob("*-artifact-manifest.*"))
 
     @property
     def context(self) -> Path:

@@ -50,9 +50,12 @@ GATES: Mapping[str, Gate] = {
     "S10-G2": finalize.checksums,
 }
 ADVISORY: Mapping[str, Gate] = {
+    "S2-G3": export.own_provenance,
     "S3-G2": integrity.ingestion_provenance,
+    "S3-G3": integrity.unexported,
     "S4-G3": ingestion.unmapped_features,
     "S8-G3": validation.promql_checked,
+    "S10-G3": finalize.existing,
 }
 
 

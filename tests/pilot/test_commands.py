@@ -131,8 +131,9 @@ def test_the_commands_ask_the_functions_that_the_pilot_asks() -> None:
 # -- healthy ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_consistent_pipeline_is_healthy_and_nothing_is_written_into_it(
-    command: str, contract: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, contract: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    workspace = build(tmp_path / "w")
     before = {path: path.lstat().st_mtime_ns for path in workspace.rglob("*")}
     monkeypatch.chdir(workspace / "export")
     said = contract(command, ".")
@@ -190,7 +191,7 @@ def test_the_default_threshold_warns_and_one_that_was_asked_for_fails(contract: 
     said = contract("a2a-check-pipeline", pipeline.root / "export", "--min-coverage", "80")
     assert said.code == 1
     assert "coverage   at least 80 %\n" in said.out
-    assert "NOT HEALTHY, question 1: 1 of 8 gates fails: S2-C1" in said.out
+    assert "NOT HEALTHY, question 1: 1 of 10 gates fails: S2-C1" in said.out
 
 
 # -- not healthy -----------------------------------------------------------------------------------------------------
@@ -395,6 +396,7 @@ def test_a_report_that_cannot_be_written_is_said_and_the_old_one_stands(
         ([".", "--min-coverage", ""], "'' is not a percentage"),
         ([".", "--min-coverage", "nan"], "'nan' is not a percentage"),
         ([".", "--min-coverage=-5"], "'-5' is not a percentage"),
+        ([".", "--min-coverage=100.1"], "'100.1' is not a percentage from 0 to 100"),
         ([".", "--format", "xml"], "'xml' is not one of 'text', 'json'"),
         ([".", "--report", ""], "--report: the value is empty"),
         ([".", "--source", "/nowhere/at/all"], "--source: there is no file or folder /nowhere/at/all"),
@@ -491,4 +493,4 @@ def test_folders_of_other_names_are_no_false_alarm(workspace: Path, diagnosed: R
     said = diagnosed(workspace / "plan-out", *options)
     gates = [gate for question in said.document["questions"] for gate in question["gates"]]
     found = {finding["type"] for gate in gates for finding in gate["findings"]}
-    assert found <= {"checksum_mismatch", "stale_result"}  # the rewriting changed bytes
+    assert found <= {"checksum_mismatch", "stale_result", "unseen_artifact"}  # the rewriting changed bytes

@@ -39,6 +39,7 @@ def refusal(run: PilotRun) -> str:
         (["--min-coverage", "nan"], "'nan' is not a percentage"),
         (["--min-coverage", "-5"], "'-5' is not a percentage"),
         (["--min-coverage", ""], "'' is not a percentage"),
+        (["--min-coverage", "200"], "'200' is not a percentage from 0 to 100"),
     ],
 )
 def test_a_bad_value_is_a_usage_error_that_names_it(pilot: Pilot, options: list[str], said: str) -> None:

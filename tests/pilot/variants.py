@@ -112,6 +112,20 @@ def of_several_files(root: Path) -> Files:
     return files
 
 
+def in_json(root: Path) -> Files:
+    """The artifact manifest as `--format json` writes it."""
+    files = build(root)
+    path = files.manifest
+    dump(path.with_suffix(".json"), load(path))
+    path.unlink()
+    for document in files.documents():
+        document.write_text(
+            document.read_text(encoding="utf-8").replace(path.name, path.stem + ".json"), encoding="utf-8"
+        )
+    files.seal()
+    return files
+
+
 def edited(row: dict[str, object], root: Path) -> Files:
     """A variant of the table."""
     row = dict(row)
@@ -128,5 +142,6 @@ VARIANTS: dict[str, Build] = {
     "prime": prime,
     "rerouted": rerouted,
     "of_several_files": of_several_files,
+    "in_json": in_json,
     **{name: partial(edited, row) for name, row in load(Path(__file__).with_name("variants.yaml")).items()},
 }

@@ -78,7 +78,7 @@ def names(file: JUnitFile) -> list[str]:
         (MIXED, [], IN_ORDER, "old column"),
         (PASSING, ["-k", "test_extract"], IN_ORDER[:2], ""),
         (UNMET, [], [*IN_ORDER, "definition"], "every row arrived"),
-        (SUBTESTS, [], IN_ORDER, "inside"),
+        (SUBTESTS, [], ["test_extract", "test_extract:", *IN_ORDER[1:]], "inside"),
         (TEARDOWN, [], IN_ORDER, "disk lost"),
         (RERUN, ["--reruns=1"], IN_ORDER, ""),
     ],

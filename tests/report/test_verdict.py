@@ -94,7 +94,9 @@ def test_a_blocked_phase_is_told_by_its_failed_gates_integrity_first(span: SpanE
 
 def test_the_reason_in_evidence_and_spans_names_the_first_finding_too(span: SpanEvidence) -> None:
     span.gates = [gate(item("7", "a.csv", "2 lost"))]
-    assert phase_outcome(span, [Trouble("later", "look")]).reason == "C1: rows are lost; first: a.csv: 2 lost"
+    assert (
+        phase_outcome(span, [Trouble("later", "look", "KeyError")]).reason == "C1: rows are lost; first: a.csv: 2 lost"
+    )
 
 
 def test_a_phase_that_raised_is_told_by_what_it_raised() -> None:

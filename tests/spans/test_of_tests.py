@@ -115,6 +115,7 @@ def test_a_failure_has_a_line_as_description_and_each_exception_as_an_event(
     assert test.status.description.startswith(description)
     assert "\n" not in test.status.description
     assert exceptions(test) == types
+    assert test.status.error_type == (types[0] if types else "test_failed")
     assert all(test.start <= event.time for event in test.events)
     assert (root.status.code, root.attributes["test.suite.run.status"]) == ("error", "failure")
 
@@ -134,14 +135,16 @@ def test_a_skipped_test_has_neither_result_nor_status(run: Run, body: str) -> No
 def test_an_interrupted_test_says_so(run: Run) -> None:
     test, root = run("def test_it(): raise KeyboardInterrupt")
     assert shown([test]) == [(NAME, "error", None)]
-    assert test.status.description == "interrupted: KeyboardInterrupt"
+    assert test.status[1:] == ("interrupted: KeyboardInterrupt", "KeyboardInterrupt")
+    assert root.status.error_type == "interrupted"
     assert root.attributes["test.suite.run.status"] == "aborted"
 
 
-@pytest.mark.parametrize("place", ["message", "parameter", "subtest"])
+@pytest.mark.parametrize("place", ["message", "parameter", "value of a variable", "subtest"])
 def test_secrets_are_nowhere(run: Run, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_TOKEN", "s3cr3t-value")
-    parameter = "https://me:s3cr3t-value@host" if place == "parameter" else "a"
+    parameters = {"parameter": "https://me:s3cr3t-value@host", "value of a variable": "s3cr3t-value"}
+    parameter = parameters.get(place, "a")
     body = "raise ValueError('Bearer s3cr3t-value and s3cr3t-value')"
     if place == "subtest":
         body = f"with subtests.test('s3cr3t-value', at='https://a:b@host'):\n        {body}"
@@ -150,6 +153,7 @@ def test_secrets_are_nowhere(run: Run, place: str, monkeypatch: pytest.MonkeyPat
     assert "s3cr3t" not in repr(spans)
     assert "a:b@" not in repr(spans)
     assert "***" in repr(spans)
+    assert ("[hidden:" in spans[-2].name) == (place in parameters)
 
 
 # --- attempts and subtests -------------------------------------------------------------------------------------------
@@ -196,9 +200,11 @@ def test_each_subtest_is_a_span_below_its_test_whatever_became_of_it(run: Run) -
     ]
     assert {(span.trace_id, span.parent_id) for span in below} == {(TRACE, test.span_id)}
     assert all(span.attributes["test.case.name"] == span.name for span in below)
-    assert below[1].status.description == "ValueError: gone"
+    assert below[1].status[1:] == ("ValueError: gone", "ValueError")
+    assert below[1].events[0].attributes["exception.message"] == "gone\nand more"
     assert shown([test]) == [(NAME, "error", "fail")]
-    assert (test.status.description, test.events) == ("ValueError: gone", ())  # it stands where it was raised
+    assert test.status[1:] == ("ValueError: gone", "test_failed")
+    assert test.events == ()  # the exception stands where it was raised
 
 
 def test_a_skipped_subtest_leaves_its_test_passed(run: Run) -> None:
@@ -247,6 +253,7 @@ def test_a_unittest_subtest_ends_when_it_is_told_of(run: Run) -> None:
     }
     assert all(test.start <= span.start == span.end <= test.end for span in below)
     assert test.attributes["test.case.result.status"] == "fail"
+    assert {span.status.error_type for span in below} == {"", "AssertionError"}
 
 
 # --- context ---------------------------------------------------------------------------------------------------------
@@ -309,19 +316,20 @@ def test_a_parent_of_the_environment_is_the_parent_of_the_session(run: Run) -> N
 
 
 @pytest.mark.parametrize(
-    ("exitstatus", "status", "code"),
+    ("exitstatus", "status", "error_type"),
     [
-        (0, "success", "ok"),
-        (1, "failure", "error"),
-        (2, "aborted", "error"),
-        (5, "skipped", "ok"),
-        (99, "aborted", "error"),
+        (0, "success", ""),
+        (1, "failure", "test_failed"),
+        (2, "aborted", "interrupted"),
+        (3, "aborted", "internal_error"),
+        (5, "skipped", ""),
+        (99, "aborted", "_OTHER"),
     ],
 )
-def test_the_session_says_how_it_ended(exitstatus: int, status: str, code: str) -> None:
+def test_the_session_says_how_it_ended(exitstatus: int, status: str, error_type: str) -> None:
     spans: list[SpanData] = []
     plugin = OrdinaryTests(TRACE, ROOT, spans.append)
     plugin.ran = True  # as an xdist controller says, whose workers ran the tests
     plugin.finish(exitstatus)
     assert spans[0].attributes["test.suite.run.status"] == status
-    assert spans[0].status.code == code
+    assert (spans[0].status.code, spans[0].status.error_type) == ("error" if error_type else "ok", error_type)

@@ -8,21 +8,26 @@ from __future__ import annotations
 import atexit
 import gzip
 import json
+import select
 import socket
 import ssl
+import struct
 import threading
 from base64 import b64encode
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 import grpc
 from google.protobuf.json_format import ParseDict
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
@@ -31,11 +36,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 Mode = Literal[
-    "ok", "stall", "unavailable", "bad", "garbage", "partial", "overcount", "leak",
-    "busy", "close", "trickle", "short", "long", "redirect",
+    "ok", "stall", "unavailable", "bad", "garbage", "partial", "overcount", "negative", "leak", "busy", "exhausted",
+    "escape", "long",
+    "close", "trickle", "drip", "short", "redirect", "502", "504",
 ]  # fmt: skip
-"""``partial`` rejects one span, ``overcount`` more than there were, ``leak`` repeats the headers. The others are of
-HTTP only: ``busy`` asks to wait for ``retry_after`` seconds, ``short`` breaks off, ``trickle`` never ends."""
+"""``partial`` rejects one span, ``overcount`` more than there were, ``negative`` fewer than none; ``leak`` repeats the
+headers; ``busy`` asks to wait for ``retry_after``, ``exhausted`` is that without the asking; ``escape`` says what
+would clear a terminal. The last line is of HTTP only: ``short`` breaks off, ``trickle`` has a head without end, and
+``drip`` such a body."""
+
+NASTY = "\x1b[2J\x1b]0;mine\x07gone\x9b31m\u202e"
+"""A text of a collector that would do something to a terminal."""
 
 _SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 
@@ -76,11 +87,16 @@ class Receiver:
     """
 
     def __init__(
-        self, mode: Mode = "ok", *, tls: tuple[Path, Path] | None = None, client_authority: Path | None = None
+        self,
+        mode: Mode = "ok",
+        *,
+        tls: tuple[Path, Path] | None = None,
+        client_authority: Path | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.mode: Mode = mode
         self.script: deque[Mode] = deque()
-        self.retry_after = 1.0
+        self.retry_after: float | str = 1.0
         self.poison = ""
         """A request with a span of this name is invalid."""
         self.keep = True
@@ -90,7 +106,8 @@ class Receiver:
         self._lock = threading.Lock()
         self._released = threading.Event()
         self._scheme = "http" if tls is None else "https"
-        self._http = _Server(("127.0.0.1", 0), _Handler)
+        self._host = f"[{host}]" if ":" in host else host
+        self._http = (_Server6 if ":" in host else _Server)((host, 0), _Handler)
         self._http.receiver = self
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -105,12 +122,12 @@ class Receiver:
         )
         self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Export": handler}),))
         if tls is None:
-            self._grpc_port = self._grpc.add_insecure_port("127.0.0.1:0")
+            self._grpc_port = self._grpc.add_insecure_port(f"{self._host}:0")
         else:
             pair = (tls[1].read_bytes(), tls[0].read_bytes())
             authority = client_authority.read_bytes() if client_authority is not None else None
             credentials = grpc.ssl_server_credentials([pair], authority, authority is not None)
-            self._grpc_port = self._grpc.add_secure_port("127.0.0.1:0", credentials)
+            self._grpc_port = self._grpc.add_secure_port(f"{self._host}:0", credentials)
 
     def __enter__(self) -> Self:
         self._grpc.start()
@@ -126,12 +143,12 @@ class Receiver:
     @property
     def http_endpoint(self) -> str:
         """Base address for OTLP over HTTP."""
-        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}"
+        return f"{self._scheme}://{self._host}:{self._http.server_address[1]}"
 
     @property
     def grpc_endpoint(self) -> str:
         """Address for OTLP over gRPC."""
-        return f"{self._scheme}://127.0.0.1:{self._grpc_port}"
+        return f"{self._scheme}://{self._host}:{self._grpc_port}"
 
     def environ(self, protocol: str) -> dict[str, str]:
         """The variables that send everything here."""
@@ -166,8 +183,7 @@ class Receiver:
             if mode in ("ok", "partial") and self.keep:
                 self.accepted.append(request)
         reply = _Reply(request, mode)
-        if mode in ("partial", "overcount"):
-            count = 1 if mode == "partial" else spans + 1
+        if count := {"partial": 1, "overcount": spans + 1, "negative": -1}.get(mode, 0):
             partial = ExportTracePartialSuccess(rejected_spans=count, error_message="one is\x1b[31m too old")
             reply.body = ExportTraceServiceResponse(partial_success=partial)
         if mode == "stall":
@@ -182,6 +198,13 @@ class Receiver:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "overloaded")
             case "bad":
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such field")
+            case "exhausted" | "busy":
+                context.set_trailing_metadata(_retry_info(float(self.retry_after)) if reply.mode == "busy" else ())
+                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "slow down")
+            case "escape":
+                context.abort(grpc.StatusCode.INTERNAL, NASTY)
+            case "long":
+                return b" " * 5_000_000
             case "leak":
                 context.abort(grpc.StatusCode.UNAUTHENTICATED, f"denied: {headers}")
             case "garbage":
@@ -197,6 +220,10 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away is no error of a test."""
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -217,9 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
         match reply.mode:
             case "close" | "stall":
                 self.close_connection = True
-            case "trickle":  # a byte now and then, so that no single read times out
+            case "trickle" | "drip":  # a byte now and then, so that no single read times out
                 self.close_connection = True
-                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n" + (b"X-Slow: " if reply.mode == "trickle" else b"\r\n"))
                 while not receiver._released.wait(0.02):
                     self.wfile.write(b"x")
             case "long":
@@ -231,8 +258,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             case "unavailable":
                 self._answer(503, b"", {})
-            case "busy":
-                self._answer(429, b"", {"Retry-After": f"{receiver.retry_after:g}"})
+            case "502" | "504":
+                self._answer(int(reply.mode), b"", {})
+            case "busy" | "exhausted":
+                asked = receiver.retry_after if isinstance(receiver.retry_after, str) else f"{receiver.retry_after:g}"
+                self._answer(429, b"", {"Retry-After": asked} if reply.mode == "busy" else {})
+            case "escape":
+                self.wfile.write(f"HTTP/1.1 500 {NASTY}\r\nContent-Length: 0\r\n\r\n".encode())
             case "bad":
                 self._answer(400, b"", {})
             case "leak":
@@ -254,6 +286,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing is printed."""
 
 
+def _retry_info(seconds: float) -> tuple[tuple[str, bytes], ...]:
+    """Trailing metadata that asks to wait, as google.rpc defines it."""
+    info, status = RetryInfo(), Status(code=grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+    info.retry_delay.FromNanoseconds(int(seconds * 1e9))
+    status.details.add().Pack(info)
+    return (("grpc-status-details-bin", status.SerializeToString()),)
+
+
 def _json(body: ExportTraceServiceResponse) -> bytes:
     partial = body.partial_success
     if not partial.rejected_spans:
@@ -261,6 +301,15 @@ def _json(body: ExportTraceServiceResponse) -> bytes:
     return json.dumps(
         {"partialSuccess": {"rejectedSpans": str(partial.rejected_spans), "errorMessage": partial.error_message}}
     ).encode()
+
+
+def has_ipv6() -> bool:
+    """Whether this machine can connect to itself by IPv6."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def refused_endpoint() -> str:
@@ -276,3 +325,62 @@ def silent_endpoint() -> Iterator[str]:
     """An address at which connections are accepted and nothing is ever answered, not even a TLS greeting."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         yield f"http://127.0.0.1:{found.getsockname()[1]}"
+
+
+@contextmanager
+def blunt_endpoint(content: bytes = b"", *, reset: bool = True) -> Iterator[str]:
+    """An address at which each connection is read from once, answered with these bytes, and reset or closed."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection, suppress(OSError):
+                    connection.recv(1_000)
+                    connection.sendall(content)
+                    if reset:
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    else:
+                        connection.shutdown(socket.SHUT_WR)
+                        while connection.recv(65_536):
+                            pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)  # ends the waiting for another one
+    thread.join()
+
+
+@contextmanager
+def tunnel(to: str) -> Iterator[tuple[str, list[str]]]:
+    """A proxy that knows CONNECT alone and connects everybody with one address; and what it was asked for."""
+    asked: list[str] = []
+    target = urlsplit(to)
+
+    class Connect(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            asked.append(self.path)
+            with socket.create_connection((target.hostname or "", target.port or 0)) as there:
+                self.send_response(200)
+                self.end_headers()
+                ends = {self.connection: there, there: self.connection}
+                with suppress(OSError):
+                    while True:
+                        for ready in select.select([*ends], [], [])[0]:
+                            if not (data := ready.recv(65_536)):
+                                return
+                            ends[ready].sendall(data)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is printed."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Connect) as proxy:
+        proxy.daemon_threads = True
+        proxy.block_on_close = False
+        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{proxy.server_address[1]}", asked
+        proxy.shutdown()

@@ -98,8 +98,8 @@ def sent(receiver: Receiver) -> list[Sent]:
             description=span.status.message,
             start=span.start_time_unix_nano,
             end=span.end_time_unix_nano,
-            attributes={pair.key: _value(pair.value) for pair in span.attributes},
-            events=[(e.name, {pair.key: _value(pair.value) for pair in e.attributes}) for e in span.events],
+            attributes=values(span),
+            events=[(event.name, values(event)) for event in span.events],
             links=[link.span_id.hex() for link in span.links],
         )
         for span in receiver.spans
@@ -163,6 +163,11 @@ def phase(document: dict[str, Any], name: str = "T") -> dict[str, Any]:
 def gates(document: dict[str, Any], name: str = "T") -> dict[str, str]:
     """A phase's gates and their results."""
     return {gate["gate_id"].rpartition("-")[2]: gate["result"] for gate in phase(document, name)["gates"]}
+
+
+def values(holder: Any) -> dict[str, object]:
+    """The attributes of a span, an event or a resource."""
+    return {pair.key: _value(pair.value) for pair in holder.attributes}
 
 
 def _value(value: AnyValue) -> object:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.commands.cli import main
+from pytest_contextcore.tasks import store
 from pytest_contextcore.tasks.store import Store
 
 STATE = Path("out/tasks/tasks.json")
@@ -123,6 +124,17 @@ def test_secrets_reach_neither_file_nor_terminal(monkeypatch: pytest.MonkeyPatch
         assert not [secret for secret in ("hunter2hunter2", "pass-word", "abcdefgh12345") if secret in text]
 
 
+def test_a_command_waits_for_another_one_for_a_while(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    assert task("start", "--id", "A") == 0
+    capsys.readouterr()
+    monkeypatch.setattr(store, "PATIENCE", 0.02)
+    with Store(Path("out")).locked():
+        assert task("complete", "--id", "A") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("contextcore task complete: out/tasks/lock: another command has held it for 0.02 s; next: ")
+    assert task("complete", "--id", "A") == 0
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -147,6 +159,8 @@ def test_damaged_state_is_refused_and_left_as_it_is(content: str, said: str, cap
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
+        ("started_at", 10**30, "a time is none in nanoseconds since 1970, in task 'A'"),
+        ("started_at", -1, "a time is none in nanoseconds since 1970, in task 'A'"),
         ("trace_id", "0123", "an id of OpenTelemetry is none, in task 'A'"),
         ("parent_span_id", "0123", "an id of OpenTelemetry is none, in task 'A'"),
         ("started_at", "now", "started_at of a task is of another type"),

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.trace import rules
-from pytest_contextcore.trace.evidence import Input, Result, Status
+from pytest_contextcore.trace.evidence import EvidenceItem, Input, Result, Status
 from pytest_contextcore.trace.recorder import TraceRecorder
 from pytest_contextcore.trace.rules import Outcome, Trouble
 
@@ -40,7 +40,8 @@ def complete(recorder: TraceRecorder, phase: str, row_count: int | None = None) 
 
 
 PASS, FAIL, NONE = Result.PASS, Result.FAIL, Result.NOT_APPLICABLE
-RAISED, REFUSED = Trouble("KeyError: 'x'", "mend it"), Trouble("Rows was not emitted", "emit it", blocks=True)
+RAISED = Trouble("KeyError: 'x'", "mend it", "KeyError")
+REFUSED = Trouble("Rows was not emitted", "emit it", "handoff_refused", blocks=True)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +55,19 @@ RAISED, REFUSED = Trouble("KeyError: 'x'", "mend it"), Trouble("Rows was not emi
         ((PASS, FAIL), RAISED, Status.BLOCKED, "C2: no"),
         ((FAIL, FAIL, FAIL), None, Status.BLOCKED, "C1: no (also failed: C2)"),
         ((), REFUSED, Status.BLOCKED, "Rows was not emitted"),
+        ((PASS, FAIL), REFUSED, Status.BLOCKED, "C2: no; Rows was not emitted"),
     ],
-    ids=["all", "not applicable", "advisory", "unchecked", "raised", "gate and raised", "integrity first", "handoff"],
+    ids=[
+        "all",
+        "not applicable",
+        "advisory",
+        "unchecked",
+        "raised",
+        "gate and raised",
+        "integrity first",
+        "handoff",
+        "both",
+    ],
 )
 def test_gates_and_what_was_raised_decide_a_phase(
     recorder: TraceRecorder, results: tuple[Result, ...], trouble: Trouble | None, status: Status, reason: str | None
@@ -112,10 +124,12 @@ def test_the_summary_lists_every_status_and_result(recorder: TraceRecorder) -> N
     }
 
 
-@pytest.mark.parametrize("missing", [{"reason": "x"}, {"next_action": "x"}, {}])
-def test_a_blocked_outcome_without_reason_and_next_action_cannot_be_built(missing: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="needs a reason and a next action"):
-        Outcome(Status.BLOCKED, **missing)
+@pytest.mark.parametrize("missing", ["reason", "next_action", "error_type"])
+def test_a_blocked_outcome_without_reason_next_action_and_type_of_error_cannot_be_built(missing: str) -> None:
+    whole = {"reason": "x", "next_action": "x", "error_type": "x"}
+    Outcome(Status.BLOCKED, **whole)
+    with pytest.raises(ValueError, match="span needs"):
+        Outcome(Status.BLOCKED, **(whole | {missing: ""}))
 
 
 def test_an_input_counts_once_with_the_digest_seen_last(recorder: TraceRecorder) -> None:
@@ -138,3 +152,40 @@ def test_a_new_attempt_forgets_the_values_of_the_last_one(recorder: TraceRecorde
     assert recorder.evidence.attributes == {}
     complete(recorder, "T", row_count=3)
     assert recorder.evidence.attributes == {"quality.row_count": 3}
+
+
+def test_an_input_that_a_phase_observes_otherwise_than_its_upstream_is_drift(tmp_path: Path) -> None:
+    """Not what another branch observed, not what came of it, and not the same thing twice."""
+    graph = warehouse(tmp_path, WAREHOUSE.replace('id = "P"', 'id = "P"\ndepends_on = ["E"]'))
+    recorder = TraceRecorder(graph)
+    name, seen = "input.source_checksum", {"E": ["1"], "T": ["1", "2", "2"], "P": ["1"]}
+    for phase, values in seen.items():
+        recorder.begin_phase(phase, phase)
+        for value in values:
+            recorder.add_values(phase, {name: value, "quality.gap_count": int(value)})
+    found = {phase: [event.attributes for event in recorder.span(phase).events] for phase in seen}
+    drifted = {"drift.attribute": name, "drift.before": "1", "drift.after": "2"}
+    assert found == {"E": [], "T": [drifted], "P": []}
+
+
+def test_what_a_gate_took_for_granted_stands_in_the_text_of_its_condition(recorder: TraceRecorder) -> None:
+    recorder.begin_phase("P", "P")
+    for number in range(22):
+        recorder.add_finding("P", "C1", EvidenceItem(type="assumed", ref=f"a{number}"))
+    recorder.finish()
+    (done,) = recorder.evidence.definition_of_done
+    assert done.condition.startswith("every row arrived (assumed: a0, a1, ")
+    assert done.condition.endswith("a19, and 2 more)")
+
+
+def test_gates_that_passed_meet_no_condition_where_their_phase_was_stopped_after_them(recorder: TraceRecorder) -> None:
+    for phase in ("E", "T"):
+        complete(recorder, phase)
+    recorder.begin_phase("P", "P")
+    for gate in recorder.plan.by_id["P"].gates:
+        check(recorder, "P", gate.id)
+    recorder.add_trouble("P", REFUSED)
+    recorder.end_phase("P")
+    recorder.finish()
+    assert [done.missing for done in recorder.evidence.definition_of_done if not done.met] != []
+    assert any("phase P: blocked" in done.broken for done in recorder.evidence.definition_of_done)

@@ -61,9 +61,10 @@ def files(ws: Workspace) -> Iterator[Finding]:
     yield from attempt(lambda: _of_kind(yaml_object(ws, export.context_path), "ProjectContext"))
     for path in (ONBOARDING, VALIDATION, QUALITY):
         yield from attempt(lambda path=path: json_object(ws, path))  # type: ignore[misc]
-    yield from attempt(lambda: _provenance(ws))
     yield from attempt(lambda: _run_provenance(ws))
-    yield from _outputs_exist(ws)
+    if ws.occupied(PROVENANCE):
+        yield from attempt(lambda: _provenance(ws))
+        yield from _outputs_exist(ws)
 
 
 def _of_kind(document: Node, kind: str) -> None:
@@ -72,6 +73,14 @@ def _of_kind(document: Node, kind: str) -> None:
     version = document.get("apiVersion")
     if not version.name().startswith("contextcore.io/"):
         raise version.wrong("an apiVersion of contextcore.io")
+
+
+@gate
+def own_provenance(ws: Workspace) -> Iterator[Finding]:
+    """S2-G3 (advisory): the export wrote its own provenance, which is an option of it."""
+    if not ws.occupied(PROVENANCE):
+        message = "there is no provenance of the export, so its links of the chain are not checked"
+        yield Finding(PROVENANCE, message, "no file", "an export with --emit-provenance", "no_provenance", PROVENANCE)
 
 
 def _provenance(ws: Workspace) -> None:

@@ -156,6 +156,33 @@ def _measures(ws: Workspace, node: Node, path: str) -> Iterator[Finding]:
             yield differs(lines, f"{lines.at} is not the number of lines of {path}", now, "size_mismatch", path)
 
 
+def assumed(ws: Workspace) -> list[str]:
+    """List the required artifacts that exist on the manifest's word only; none if it cannot be read."""
+    unseen = {finding.ref for finding in existing(ws)}
+    try:
+        artifacts = [artifact for artifact in Export.load(ws).artifacts if artifact.status == "exists"]
+        return [artifact.id for artifact in artifacts if artifact.priority == "required" and artifact.id in unseen]
+    except Unreadable:
+        return []
+
+
+@gate
+def existing(ws: Workspace) -> Iterator[Finding]:
+    """S10-G3 (advisory): artifacts that the manifest says exist, at a path where the workspace has none."""
+    for node in Export.load(ws).manifest.get("artifacts").items():
+        recorded = node.get("existingPath")
+        if node.get("status").value != "exists" or not recorded.given:
+            continue
+        try:
+            path = inside(ws, recorded)
+            if ws.size(path) == 0:
+                raise Unreadable(Finding(path, "the file is empty", "0 bytes", "content", "empty_file"))
+        except Unreadable as error:
+            artifact = node.get("id").name()
+            message = f"artifact '{artifact}' exists on the manifest's word only: {error.finding.message}"
+            yield Finding(node.file, message, error.finding.observed, "its file", "unseen_artifact", artifact)
+
+
 # -- rollup ----------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Link:

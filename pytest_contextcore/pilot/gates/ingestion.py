@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 
 from ..documents import json_object
 from ..exported import Export
 from ..findings import Finding, Unreadable, shown
 from ..ingested import Feature, Ingestion, Mapping, Task
-from ..names import DIAGNOSTIC, INGESTION_STATE, REVIEW_CONFIG, SOURCE, TRACEABILITY
+from ..names import DIAGNOSTIC, FORENSICS, INGESTION_STATE, REVIEW_CONFIG, SOURCE, TRACEABILITY
 from ..nodes import Node
 from ..recorded import inside, project_path
 from ..workspace import Workspace
 from . import compare_checksum, differs, gate, repeated
 
 THRESHOLD = 40  # above it the route is artisan, and `route_margin` is the distance to it
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
 _ROUNDING = 0.05  # scores are stated with up to one decimal
 
 
@@ -158,13 +162,15 @@ def unmapped_features(ws: Workspace) -> Iterator[Finding]:
 # -- S4-G1 -----------------------------------------------------------------------------------------------------------
 @gate
 def score(ws: Workspace) -> Iterator[Finding]:
-    """S4-G1: the complexity is finite, between 0 and 100, and the same wherever it is stated."""
+    """S4-G1: the complexity is finite, in range, a mean of its dimensions, and the same wherever it is stated."""
     ingestion = Ingestion.load(ws)
     complexity = ingestion.seed.get("complexity")
     composite = complexity.get("composite").number()
     yield from _in_range(complexity.get("composite"))
     for _, dimension in complexity.get("dimensions").entries():
         yield from _in_range(dimension)
+    if ingestion.named_route == by_score(composite):  # else S5 says more: that the route contradicts the score
+        yield from implausible(ingestion)
     for seed in (lambda: ingestion.seed, lambda: ingestion.enriched):
         yield from _read(seed, ("complexity", "composite"), composite)
         yield from _read(seed, ("_ingestion_quality", "route_margin"), abs(composite - THRESHOLD), optional=True)
@@ -174,6 +180,24 @@ def score(ws: Workspace) -> Iterator[Finding]:
     yield from _read(diagnostic, (*signals, "route_margin"), abs(composite - THRESHOLD), optional=True)
     yield from _read(state, ("complexity_composite",), composite)
     yield from _read(config, ("_ingestion_metadata", "complexity_score"), composite)
+
+
+def by_score(composite: float) -> str:
+    """Give the route that follows from a score."""
+    return "artisan" if composite > THRESHOLD else "prime"
+
+
+def implausible(ingestion: Ingestion) -> Iterator[Finding]:
+    """Find a composite score that is no weighted mean of its dimensions: it lies outside of them."""
+    complexity = ingestion.seed.get("complexity")
+    composite, section = complexity.get("composite"), complexity.get("dimensions")
+    dimensions = [dimension.number() for _, dimension in section.entries()]
+    if not dimensions:
+        raise section.wrong("a score for each dimension")
+    low, high = min(dimensions), max(dimensions)
+    if not low - _ROUNDING <= composite.number() <= high + _ROUNDING:
+        message = f"{composite.at} is no mean of its dimensions"
+        yield differs(composite, message, f"from {shown(low)} to {shown(high)}", "score_implausible")
 
 
 def _in_range(node: Node) -> Iterator[Finding]:
@@ -198,8 +222,9 @@ def _read(
 # -- S4-G2 -----------------------------------------------------------------------------------------------------------
 @gate
 def source(ws: Workspace) -> Iterator[Finding]:
-    """S4-G2: the seeds were made from this source manifest and this export."""
+    """S4-G2: the seeds were made from this source manifest and this export, by the last ingestion that was run."""
     export, ingestion = Export.load(ws), Ingestion.load(ws)
+    yield from _outdated(ws, ingestion)
     digest = ws.digest(SOURCE)
     for seed in (ingestion.seed, ingestion.enriched):
         stated = seed.get("source_checksum")
@@ -216,6 +241,35 @@ def source(ws: Workspace) -> Iterator[Finding]:
     verified = evidence.get("source_checksum_verified")
     if verified.given and not verified.flag():
         yield differs(verified, "ingestion could not verify the source checksum", True, "checksum_mismatch")
+
+
+def _outdated(ws: Workspace, ingestion: Ingestion) -> Iterator[Finding]:
+    """Find a failure report: the last ingestion failed, and the seed is an older one unless it states a later time."""
+    if not ws.occupied(FORENSICS):
+        return
+    failed = max(_times(json_object(ws, FORENSICS).value), default=None)
+    made = max((time for value in ingestion.seed.object().values() for time in _time(value)), default=None)
+    if failed is None or made is None or made <= failed:
+        message = f"plan ingestion failed, and {ingestion.seed_path} is not from a later run"
+        told = f"failed {failed or 'at no stated time'}, seed {made or 'of no stated time'}"
+        yield Finding(FORENSICS, message, told, "a later seed, or no failure", "failed_ingestion", ingestion.seed_path)
+
+
+def _times(value: object) -> Iterator[datetime]:
+    """Walk all times in a document."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _times(item)
+    else:
+        yield from _time(value)
+
+
+def _time(value: object) -> Iterator[datetime]:
+    """Give a value's time, if it is one; without a zone it is UTC."""
+    if isinstance(value, str) and _TIME.match(value):
+        with suppress(ValueError):
+            time = datetime.fromisoformat(value)
+            yield time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def context_files(ws: Workspace, section: Node) -> Iterator[Finding]:

@@ -45,7 +45,7 @@ def mapping(ws: Workspace) -> Iterator[Finding]:
         return
     tasks: dict[str, str] = {}
     for artifact, task in section.entries():
-        if artifact not in export.by_id:
+        if artifact not in export.by_id and not export.partial:
             message = f"artifact_task_mapping names '{artifact}', which the artifact manifest lacks"
             yield differs(task, message, "an artifact of the manifest", "unknown_artifact", artifact)
         if not isinstance(task.value, str) or not task.value.strip():
@@ -117,11 +117,12 @@ def checksums(ws: Workspace) -> Iterator[Finding]:
     export = Export.load(ws)
     paths = (SOURCE, export.manifest_path, export.context_path)
     digests = {path: ws.digest(path) for path in paths}
-    report, provenance = json_object(ws, VALIDATION), json_object(ws, PROVENANCE)
+    report = json_object(ws, VALIDATION)
     for key, path in zip(CHECKSUMS, paths, strict=True):
         yield from compare_checksum(export.onboarding.get(key), digests[path], path)
         yield from compare_checksum(report.get("checksums", key), digests[path], path)
-    yield from compare_checksum(provenance.get("sourceChecksum"), digests[SOURCE], SOURCE)
+    if ws.occupied(PROVENANCE):
+        yield from compare_checksum(json_object(ws, PROVENANCE).get("sourceChecksum"), digests[SOURCE], SOURCE)
     for document in (export.onboarding, export.manifest.find("metadata")):
         embedded = document.find("provenance", "sourceChecksum")  # there when the export embeds its provenance
         if embedded.given:
@@ -154,7 +155,10 @@ def _outputs(ws: Workspace) -> Iterator[Finding]:
 def _output(ws: Workspace, node: Node) -> str:
     """Map an output's path; relative ones begin with the export's own folder as it was called when it ran."""
     path = inside(ws, node)
-    folder = json_object(ws, PROVENANCE).find("outputDirectory")
+    provenance = (
+        json_object(ws, PROVENANCE) if ws.occupied(PROVENANCE) else Export.load(ws).onboarding.get("provenance")
+    )
+    folder = provenance.find("outputDirectory")
     if folder.given and not path.startswith("export/"):
         prefix = folder.name().strip("/") + "/"
         path = "export/" + path.removeprefix(prefix) if path.startswith(prefix) else path
@@ -202,6 +206,17 @@ def _section(ws: Workspace, entry: Node, folder: str) -> Iterator[Finding]:
 def ingestion_provenance(ws: Workspace) -> Iterator[Finding]:
     """S3-G2 (advisory): digests that plan ingestion appended; real runs get some of them wrong."""
     yield from _inventory(ws, exported=False)
+
+
+@gate
+def unexported(ws: Workspace) -> Iterator[Finding]:
+    """S3-G3 (advisory): artifacts that the task mapping names and that the export's profile left out."""
+    export = Export.load(ws)
+    section = export.onboarding.get("artifact_task_mapping")
+    for artifact, task in section.entries() if export.partial and section.given else ():
+        if artifact not in export.by_id:
+            message = f"artifact_task_mapping names '{artifact}', which this profile does not export"
+            yield differs(task, message, "an artifact of the manifest", "unexported_artifact", artifact)
 
 
 # -- S3-G1 -----------------------------------------------------------------------------------------------------------

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from ..documents import json_object
-from ..findings import Finding, Unreadable, shown
+from ..findings import Finding, Unreadable, clean, shown
 from ..ingested import Ingestion
 from ..names import DIAGNOSTIC, INGESTION_STATE, OVERRIDE, REVIEW_CONFIG, ROUTES
 from ..nodes import Node
 from ..workspace import Workspace
-from . import differs, gate
-from .ingestion import THRESHOLD
+from . import attempt, differs, gate
+from .ingestion import by_score, implausible
 
 
 def overridden(ws: Workspace) -> bool:
@@ -20,11 +20,20 @@ def overridden(ws: Workspace) -> bool:
     return ws.occupied(OVERRIDE)
 
 
+def reasoning(ws: Workspace) -> str | None:
+    """Give the reason that ingestion states for the score and the route; None if there is none, which S5-G1 reports."""
+    try:
+        return clean(Ingestion.load(ws).seed.find("complexity", "reasoning").name())
+    except Unreadable:
+        return None
+
+
 @gate
 def route(ws: Workspace) -> Iterator[Finding]:
-    """S5-G1: above 40 the route is artisan, else prime, unless it is overridden; all statements agree."""
+    """S5-G1: above 40 the route is artisan, else prime, unless it is overridden; all statements agree, and say why."""
     ingestion = Ingestion.load(ws)
-    expected = "artisan" if ingestion.seed.get("complexity", "composite").number() > THRESHOLD else "prime"
+    yield from attempt(ingestion.seed.get("complexity", "reasoning").name)
+    expected = by_score(ingestion.seed.get("complexity", "composite").number())
     why = f"as the score is {shown(ingestion.seed.get('complexity', 'composite').value)}"
     if overridden(ws):
         # Whether the override itself is sound is S5-G2's question; an unsound one justifies nothing.
@@ -59,6 +68,7 @@ def route(ws: Workspace) -> Iterator[Finding]:
                 yield from _says(node, expected, why)
         except Unreadable as error:
             yield error.finding
+    yield from implausible(ingestion)
 
 
 def _says(node: Node, expected: str, why: str) -> Iterator[Finding]:

@@ -1,0 +1,68 @@
+"""A phase's turn on the workspace: what it takes over, its step of the pipeline, and what it hands on."""
+
+from __future__ import annotations
+
+from pytest_contextcore import HandoffRefused, Phase
+
+from .findings import Unreadable
+from .handoffs import WorkspaceHandoff
+from .inputs import relied_on
+from .observations import observe
+from .steps import Steps
+from .workspace import Workspace
+
+
+class Turn:
+    """What every phase of the pilot does beside its gates.
+
+    What it took over must hold when it begins, after its step and when it ends: nobody may write any more what an
+    earlier phase vouched for, the step as little as anybody beside it. Where it does not, the phase is blocked.
+    """
+
+    def __init__(self, phase: Phase, workspace: Workspace, steps: Steps) -> None:
+        self._phase, self._workspace, self._steps = phase, workspace, steps
+        self._position = int(phase.short_id.removeprefix("S"))
+        self._kind: type[WorkspaceHandoff] | None = None
+
+    def take_over(self, kind: type[WorkspaceHandoff]) -> None:
+        """Receive what the phase before handed on."""
+        self._kind = kind
+        self._vouched_for()
+
+    def step(self, name: str) -> None:
+        """Do a step of the pipeline; raises as `Steps.run` does."""
+        if self._steps.run(name):
+            self._vouched_for()
+
+    def hand_on(self, kind: type[WorkspaceHandoff] | None) -> None:
+        """Record what the phase observed and every file that it read; hand on those it vouches for if its gates hold.
+
+        Inputs are every file that the verdict rests on, so that a resumed run sees any change. The handoff vouches for
+        fewer: for those that no later phase writes to.
+        """
+        phase, workspace = self._phase, self._workspace
+        phase.record(**observe(workspace, self._position))
+        files: dict[str, str] = {}
+        for path in relied_on(workspace, self._position):
+            try:
+                files[path] = workspace.digest(path)
+            except Unreadable:
+                continue  # absent or unreadable: the gate that is about this file says so
+        for path, digest in {**files, **workspace.digests}.items():
+            phase.input(workspace.root / path, sha256=digest)
+        before = self._vouched_for()
+        if kind is not None and not phase.failed_gates:
+            phase.handoff(kind(root=str(workspace.root), position=self._position, files={**before, **files}))
+
+    def _vouched_for(self) -> dict[str, str]:
+        """The files that the phase took over, which still hold.
+
+        Where one does not, the phase records what it sees, so that the trace shows both: as it was and as it is.
+        """
+        if self._kind is None:
+            return {}
+        try:
+            return self._phase.receive(self._kind).files
+        except HandoffRefused:
+            self._phase.record(**observe(Workspace(self._workspace.root), self._position))
+            raise
