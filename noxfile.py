@@ -51,6 +51,6 @@ def collector(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """A first look at the speed beside other plugins; arguments after ``--`` choose cases, subjects and runs."""
+    """Count instructions beside pytest-otel and the SDK; arguments after ``--`` choose subjects."""
     session.install("-e", ".[test]")
-    session.run("python", "-m", "benchmarks.compare", *(session.posargs or ["--quick"]))
+    session.run("python", "-m", "benchmarks.instructions", *session.posargs)

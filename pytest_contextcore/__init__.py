@@ -6,7 +6,10 @@ since pytest imports this package in every session in which it is installed.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
 
 from .version import __version__
@@ -104,3 +107,20 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)
+
+
+class _OwnModules:
+    """Finds the modules of this package as Python does, but for the pilot's, which are a user's tests here.
+
+    pytest rewrites the asserts of installed plugins. There are none in these modules, and its loader reads a module in
+    small pieces: that took a fifth of the time that a session needs to start exporting.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        """The module, if it is one of ours."""
+        ours = name.startswith(f"{__name__}.") and not name.startswith(f"{__name__}.pilot")
+        return PathFinder.find_spec(name, path, target) if ours else None
+
+
+sys.meta_path.insert(0, _OwnModules)

@@ -13,6 +13,7 @@
     ├── UnknownGate         a test that asks for a gate that its phase does not declare (a ``LookupError``, too)
     ├── AttributeRefused    a value that no declared attribute takes (a ``ValueError``, too)
     ├── HandoffRefused      a handoff that a phase cannot accept
+    ├── PhaseStopped        a phase whose program, inputs or outputs are not as its plan says
     ├── TaskRefused         a task command that is not allowed now
     └── TaskStateError      the file of open tasks cannot be used
 
@@ -123,6 +124,20 @@ class HandoffRefused(ContextcoreError):
     def __init__(self, reason: str, next_action: str, digest: str = "") -> None:
         super().__init__(reason)
         self.reason, self.next_action, self.digest = reason, next_action, digest
+
+
+class PhaseStopped(ContextcoreError):
+    """A phase whose program, inputs or outputs are not as its plan says.
+
+    It is failed, or blocked if ``blocks``. ``decidable``: its program came to an end, so that its gates can be checked.
+    """
+
+    def __init__(
+        self, reason: str, next_action: str, error_type: str, *, blocks: bool = False, decidable: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.next_action, self.error_type = reason, next_action, error_type
+        self.blocks, self.decidable = blocks, decidable
 
 
 class TaskRefused(ContextcoreError):

@@ -23,7 +23,7 @@ for found in pkgutil.walk_packages(pytest_contextcore.__path__, "pytest_contextc
 pytest.register_assert_rewrite("tests.support.traces")
 
 from .support.otlp_receiver import Receiver  # noqa: E402
-from .support.plans import PASSING, Suite  # noqa: E402
+from .support.plans import LEFT_OUT, PASSING, Suite  # noqa: E402
 
 Evidence = dict[str, Any]
 
@@ -41,8 +41,7 @@ def _environment_of_tests(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         ours = name in ("TRACEPARENT", "TRACESTATE", "PYTHONOPTIMIZE")
         if ours or name.startswith(("OTEL_", "GITHUB_", "PYTEST_XDIST_")):
             monkeypatch.delenv(name)
-    left_out = ("hypothesispytest", "asyncio", "check", "flaky", "pytest-retry")
-    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in left_out))
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in LEFT_OUT))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Virtual environments, one for each plugin and one of bare pytest for each pytest version that they need."""
+"""Virtual environments, one for each set of requirements and one of bare pytest for each pytest version among them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from .subjects import Subject
 
 ROOT = Path(__file__).parents[2]
 _PRINT = (
@@ -26,7 +23,6 @@ _PRINT = (
 class Environment:
     """A virtual environment: its interpreter, and the versions of what is installed in it (and ``python``)."""
 
-    name: str
     python: Path
     versions: dict[str, str]
 
@@ -48,42 +44,30 @@ def source_digest() -> str:
 
 
 class Environments:
-    """Makes environments below a folder, once each; the one of this checkout anew when its sources have changed."""
+    """Makes environments below a folder, once each; those of this checkout anew when its sources have changed."""
 
     def __init__(self, folder: Path, python: str) -> None:
         self._folder, self._base = folder, python
-        self._known: dict[str, Environment] = {}
 
-    def of(self, subject: Subject) -> Environment:
-        """The environment of a subject."""
-        return self._get(subject.environment, subject.requirements)
-
-    def bare_for(self, environment: Environment) -> Environment:
-        """Bare pytest of the same version, alone."""
-        version = environment.versions["pytest"]
-        return self._get(f"bare-{version}", (f"pytest=={version}",))
-
-    def _get(self, name: str, requirements: Iterable[str]) -> Environment:
-        if name not in self._known:
-            self._known[name] = self._make(name, tuple(requirements))
-        return self._known[name]
-
-    def _make(self, name: str, requirements: tuple[str, ...]) -> Environment:
-        home = self._folder / name
-        python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        note = home / "requirements.txt"
+    def of(self, requirements: tuple[str, ...]) -> Environment:
+        """The environment with these requirements; ``.`` is this checkout."""
         wanted = "\n".join(requirements) + (f"\n# {source_digest()}" if "." in requirements else "")
+        home = self._folder / re.sub(r"[^a-z0-9=.]+", "-", " ".join(requirements)).replace(".", "_")
+        python, note = home / "bin" / "python", home / "requirements.txt"
         if not note.is_file() or note.read_text(encoding="utf-8") != wanted:
-            print(f"installing {name}: {' '.join(requirements)}", file=sys.stderr, flush=True)
-            known = note.is_file() and "." in requirements
-            if not known:
+            print(f"installing {' '.join(requirements)}", file=sys.stderr, flush=True)
+            again = ["--force-reinstall", "--no-deps"] if note.is_file() else []
+            if not again:
                 _check([self._base, "-m", "venv", "--clear", str(home)])
-            again = ["--force-reinstall", "--no-deps"] if known else []
             names = [str(ROOT) if requirement == "." else requirement for requirement in requirements]
             _check([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *again, *names])
             note.write_text(wanted, encoding="utf-8")
         found = subprocess.run([python, "-c", _PRINT], check=True, capture_output=True, text=True, env=clean_environ())
-        return Environment(name, python, json.loads(found.stdout))
+        return Environment(python, json.loads(found.stdout))
+
+    def bare_for(self, environment: Environment) -> Environment:
+        """Bare pytest of the same version, alone."""
+        return self.of((f"pytest=={environment.versions['pytest']}",))
 
 
 def _check(command: list[str]) -> None:

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
 
@@ -19,6 +20,7 @@ from . import wire
 
 _LONGEST = wire.MAX_FRAME + 16
 _WINDOW = 2 * _LONGEST
+_seal = Struct("<BI").unpack_from
 _TRACE = 4096
 """Bytes before a position that say whether it is one of this file."""
 
@@ -112,17 +114,18 @@ class Spool:
                 at = _head_end(data)
             while base + at < size:
                 last = base + len(data) >= size
-                if len(data) - at < _LONGEST and not last:
+                stop = len(data) if last else len(data) - _LONGEST  # a frame that begins before it is whole in here
+                while at < stop:
+                    if end := _frame_end(data, at):
+                        yield Piece(data[at:end], base + end, True)
+                    else:
+                        end = _next_frame(data, at + 1, max(at + 1, stop))
+                        yield Piece(data[at:end], base + end, False)
+                    at = end
+                if not last:
                     base, at = base + at, 0
                     file.seek(base)
                     data = file.read(_WINDOW)
-                    continue
-                if end := _frame_end(data, at):
-                    yield Piece(data[at:end], base + end, whole=True)
-                else:
-                    end = _next_frame(data, at + 1, len(data) if last else max(at + 1, len(data) - _LONGEST))
-                    yield Piece(data[at:end], base + end, whole=False)
-                at = end
 
     def position(self) -> int:
         """The offset from which on nothing was accepted: 0 if there is no note, or one of another file."""
@@ -217,20 +220,21 @@ class Spool:
 def _field_end(data: bytes, at: int) -> int:
     """Where a field of bytes ends whose tag stands here; 0 if that is beyond what a spool holds."""
     size = shift = 0
-    for index in range(at + 1, min(at + 5, len(data))):
-        size |= (data[index] & 127) << shift
-        if data[index] < 128:
-            return index + 1 + size
+    for byte in data[at + 1 : at + 5]:
+        at += 1
+        size |= (byte & 127) << shift
+        if byte < 128:
+            return at + 1 + size
         shift += 7
     return 0
 
 
 def _sealed_end(data: bytes, start: int, at: int) -> int:
     """The offset behind the CRC-32 that stands here, if it is that of the bytes from ``start`` on; else 0."""
-    end = at + 5
-    if at <= start or end > len(data) or data[at] != wire.CRC:
+    if at <= start or at + 5 > len(data):
         return 0
-    return end if int.from_bytes(data[at + 1 : end], "little") == crc32(data[start:at]) else 0
+    tag, found = _seal(data, at)
+    return at + 5 if tag == wire.CRC and found == crc32(data[start:at]) else 0
 
 
 def _frame_end(data: bytes, at: int) -> int:

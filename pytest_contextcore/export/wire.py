@@ -43,6 +43,8 @@ def varint(number: int) -> bytes:
     """A non-negative integer as protobuf writes it."""
     if number < 128:
         return _SHORT[number]
+    if number < 16_384:
+        return bytes((number & 127 | 128, number >> 7))
     found = bytearray()
     while number > 127:
         found.append(number & 127 | 128)
@@ -63,7 +65,11 @@ def head_of(resource: bytes, schema_url: str) -> bytes:
 
 def frame(span: SpanData) -> bytes:
     """A span that this package made, as one frame; it may be longer than `MAX_FRAME`."""
-    return frame_of(_SCOPE + _field(b"\x12", _span(span)) + _SCOPE_SCHEMA)
+    found = _span(span)
+    size = varint(len(found))
+    return _sealed(
+        b"".join((b"\x12", varint(_AROUND_SPAN + len(size) + len(found)), _SCOPE, size, found, _SCOPE_SCHEMA))
+    )
 
 
 def frame_of(scope_spans: bytes) -> bytes:
@@ -77,34 +83,40 @@ def _sealed(field: bytes) -> bytes:
 
 
 def _span(span: SpanData) -> bytes:
-    parts = [b"\x0a\x10", bytes.fromhex(span.trace_id), b"\x12\x08", bytes.fromhex(span.span_id)]
-    if span.trace_state:
-        parts.append(_text(b"\x1a", span.trace_state))
-    if span.parent_id:
-        parts += b"\x22\x08", bytes.fromhex(span.parent_id)
-    kind = _KIND_CLIENT if span.kind == "client" else _KIND_INTERNAL
-    parts += _text(b"\x2a", span.name), kind, _times(0x39, span.start, 0x41, span.end)
+    place = _place(span.trace_id, span.parent_id, span.trace_state, span.parent_remote, span.kind)
+    times = _times(0x39, span.start, 0x41, span.end)
+    parts = [place, bytes.fromhex(span.span_id), _text(b"\x2a", span.name), times]
     if span.attributes:
-        parts.append(_attributes(b"\x4a", span.attributes))
+        _add_attributes(parts, b"\x4a", span.attributes)
     if span.events:
         parts += map(_event, span.events)
     if span.links:
         parts += map(_link, span.links)
-    status = span.status
-    if status.code == "ok":
+    code, description, error_type = span.status
+    if code == "ok":
         parts.append(b"\x7a\x02\x18\x01")
-    elif status.code == "error":
-        parts.append(_attributes(b"\x4a", {"error.type": status.error_type}))
-        parts.append(_field(b"\x7a", _text(b"\x12", status.description) + b"\x18\x02"))
+    elif code == "error":
+        _add_attributes(parts, b"\x4a", {"error.type": error_type})
+        parts.append(_field(b"\x7a", _text(b"\x12", description) + b"\x18\x02"))
     else:
         parts.append(b"\x7a\x00")
-    parts.append(_REMOTE if span.parent_remote else _LOCAL)
     return b"".join(parts)
+
+
+@lru_cache(maxsize=64)
+def _place(trace_id: str, parent_id: str | None, state: str, remote: bool, kind: str) -> bytes:
+    """What the spans below one parent have in common, up to where the span's own id follows."""
+    parts = [b"\x0a\x10", bytes.fromhex(trace_id), _KIND_CLIENT if kind == "client" else _KIND_INTERNAL]
+    if state:
+        parts.append(_text(b"\x1a", state))
+    if parent_id:
+        parts += b"\x22\x08", bytes.fromhex(parent_id)
+    return b"".join([*parts, _REMOTE if remote else _LOCAL, b"\x12\x08"])
 
 
 def _event(event: SpanEvent) -> bytes:
     text = _time(9, event.time) + _text(b"\x12", event.name)
-    return _field(b"\x5a", text + _attributes(b"\x1a", event.attributes) if event.attributes else text)
+    return _field(b"\x5a", text + _attributes(b"\x1a", event.attributes))
 
 
 def _link(link: Link) -> bytes:
@@ -113,14 +125,28 @@ def _link(link: Link) -> bytes:
 
 
 def _attributes(tag: bytes, attributes: Mapping[str, Any]) -> bytes:
-    """``KeyValue`` fields with this tag."""
     parts: list[bytes] = []
-    for name, value in attributes.items():
-        key = _key(name)
-        found = _string(value) if type(value) is str else _value(value)
-        size, inner = len(found), _SHORT[len(found)] if len(found) < 128 else varint(len(found))
-        parts += tag, varint(len(key) + len(inner) + size), key, inner, found
+    _add_attributes(parts, tag, attributes)
     return b"".join(parts)
+
+
+def _add_attributes(parts: list[bytes], tag: bytes, attributes: Mapping[str, Any]) -> None:
+    """``KeyValue`` fields with this tag; most attributes of a test have the value that they had on the test before."""
+    for name, value in attributes.items():
+        kind = type(value)
+        if (last := _last.get(name)) is not None and last[0] is kind and last[1] == value:
+            parts += tag, last[2]
+            continue
+        key, found = _key(name), _value(value)
+        size = len(found)
+        if (total := len(key) + 1 + size) < 128:
+            field = b"".join((_SHORT[total], key, _SHORT[size], found))
+            if kind is str or kind is int:
+                _last[name] = kind, value, field
+        else:
+            inner = varint(size)
+            field = b"".join((varint(len(key) + len(inner) + size), key, inner, found))
+        parts += tag, field
 
 
 @lru_cache(maxsize=1024)
@@ -133,7 +159,8 @@ def _text(tag: bytes, text: str) -> bytes:
         found = text.encode()
     except UnicodeEncodeError:  # lone surrogates
         found = text.encode(errors="replace")
-    return tag + varint(len(found)) + found
+    size = len(found)
+    return tag + (_SHORT[size] if size < 128 else varint(size)) + found
 
 
 def _field(tag: bytes, content: bytes) -> bytes:
@@ -145,7 +172,9 @@ def _string(value: str) -> bytes:
 
 
 def _value(value: object) -> bytes:
-    """An ``AnyValue`` that is no plain text; what OTLP cannot express is written as text."""
+    """An ``AnyValue``; what OTLP cannot express is written as text."""
+    if type(value) is str:
+        return _string(value)
     match value:
         case bool():
             return b"\x10\x01" if value else b"\x10\x00"
@@ -158,5 +187,9 @@ def _value(value: object) -> bytes:
     return _string(str(value))
 
 
-_SCOPE = _field(b"\x0a", _text(b"\x0a", SCOPE_NAME) + _text(b"\x12", __version__))
+_last: dict[str, tuple[type, str | int, bytes]] = {}
+"""Of each attribute by its name: the short text or number that it had last, and its field without the tag."""
+
+_SCOPE = _field(b"\x0a", _text(b"\x0a", SCOPE_NAME) + _text(b"\x12", __version__)) + b"\x12"  # and the span's tag
 _SCOPE_SCHEMA = _text(b"\x1a", SCHEMA_URL)
+_AROUND_SPAN = len(_SCOPE) + len(_SCOPE_SCHEMA)

@@ -44,7 +44,8 @@ class Closed:
 def close_plans(session: pytest.Session, shared: Services) -> Closed:
     """Close the plans that ran in this process, and those of which nothing ran although it was selected."""
     for run in shared.runs:
-        run.finish(whole=ran_whole(session))
+        if run.started or not was_refused(session):
+            run.finish(whole=ran_whole(session))
     traces = [Trace(run.recorder.evidence, run.problems()) for run in shared.runs if run.started]
     return close(session, shared, traces)
 
@@ -53,6 +54,11 @@ def ran_whole(session: pytest.Session) -> bool:
     """Whether nothing stopped the session before its last test."""
     ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     return ended and not (session.shouldstop or session.shouldfail)
+
+
+def was_refused(session: pytest.Session) -> bool:
+    """Whether the session is a usage error: what has not begun then leaves the last evidence as it is."""
+    return session.exitstatus == pytest.ExitCode.USAGE_ERROR
 
 
 def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) -> Closed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,6 @@ import pytest
 
 if TYPE_CHECKING:
     from ..phase.phase import Phase
-
-PLANS = pytest.StashKey[list[Path]]()
-"""The plans that were collected."""
 
 
 def is_plan(path: Path) -> bool:
@@ -39,28 +36,30 @@ class PlanFile(pytest.File):
         """A test function for each phase that needs no test in Python."""
         from ..errors import PlanError  # noqa: PLC0415  (pydantic, only when a plan is collected)
         from ..plan.model import load_plan  # noqa: PLC0415
-        from .perform import body_of  # noqa: PLC0415
 
-        self.config.stash.setdefault(PLANS, []).append(self.path)
         try:
             plan = load_plan(self.path)
         except PlanError:
             return
         for phase in plan.phases:
             if not phase.needs_test:
-                yield PlannedPhase.from_parent(self, name=phase.id, callobj=body_of(plan, phase))
+                yield PlannedPhase.from_parent(self, name=phase.id)
 
 
 class PlannedPhase(pytest.Function):
     """The test of a phase that its plan describes whole; a function, since plugins expect that of a test."""
 
-    def __init__(self, name: str, parent: PlanFile, callobj: Callable[[Phase], None], **more: Any) -> None:
-        super().__init__(name, parent, callobj=callobj, **more)
+    def __init__(self, name: str, parent: PlanFile, **more: Any) -> None:
+        super().__init__(name, parent, callobj=planned, **more)
         self.add_marker(pytest.mark.phase(name))
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         """The plan, and the line at which the phase begins."""
         return self.path, _line_of(self.path, self.name), self.name
+
+
+def planned(phase: Phase) -> None:
+    """The function of such a test: what the plan says is done around every phase's function."""
 
 
 def _line_of(path: Path, phase_id: str) -> int | None:

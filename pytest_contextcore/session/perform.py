@@ -2,51 +2,145 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Callable
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
+from ..checks.documents import Ended
+from ..checks.evaluate import evaluate
+from ..checks.files import check_outputs
 from ..checks.paths import Folder
 from ..errors import PhaseStopped
 from ..phase.phase import Phase
-from ..plan.model import PhasePlan, Plan
+from ..plan.model import GatePlan, PhasePlan, Plan
+from ..reasons import exception_type
+from ..redact import redact
+from ..span import ErrorType
+from ..trace.evidence import Result
+from .items import PhaseItem
 
 
-def body_of(plan: Plan, planned: PhasePlan) -> Callable[[Phase], None]:
-    """The function that pytest calls for a phase that needs no test in Python."""
+class Work:
+    """What the plan says of one phase, as it is done: its inputs, its program, its outputs, its gates' checks.
 
-    def body(phase: Phase) -> None:
-        if planned.run is not None:
-            _run(phase, planned, plan.path)
-
-    body.__name__ = body.__qualname__ = planned.id
-    return body
-
-
-def _run(phase: Phase, planned: PhasePlan, path: Path) -> None:
-    """Run the phase's program, and record what it relies on and what it made.
-
-    Raises:
-        PhaseStopped: it failed, or an input or output is not there.
+    Args:
+        plan: the plan; its folder is where programs run and where all paths begin.
+        planned: the phase's entry.
+        phase: what records it.
     """
-    folder, place = path.parent, f"phase {planned.id} in {path.name}"
-    for name in planned.inputs:
+
+    def __init__(self, plan: Plan, planned: PhasePlan, phase: Phase) -> None:
+        self._plan, self._planned, self._phase = plan, planned, phase
+        self._folder = plan.path.parent.absolute()
+        self._place = f"phase {planned.id} in {plan.path.name}"
+
+    @classmethod
+    def of(cls, item: PhaseItem, phase: Phase) -> Work:
+        """That of a phase's test."""
+        return cls(item.run.plan, item.run.plan.by_id[item.phase_id], phase)
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that its program may take."""
+        return self._planned.timeout
+
+    def record_inputs(self) -> None:
+        """Record what the phase relies on.
+
+        Raises:
+            PhaseStopped: it is not there, or cannot be read.
+        """
+        for name in self._planned.inputs:
+            try:
+                for path in Folder(self._folder).matches(name) or [self._folder / name]:
+                    self._phase.input(path)
+            except OSError as error:
+                why = error.strerror or str(error)
+                reason = f"input {name}: observed {why.lower()}, expected it in {self._folder}"
+                advice = f"Make {name}, or correct inputs of {self._place}."
+                raise PhaseStopped(redact(reason), advice, ErrorType.INPUT_MISSING, blocks=True) from None
+
+    def run_program(self, timeout: float | None = None) -> None:
+        """Run the phase's program to its end.
+
+        Raises:
+            PhaseStopped: it cannot be started, took too long, or ended with an exit status other than 0.
+        """
+        command = self._planned.command
+        line = redact(shlex.join(command))
         try:
-            phase.input(folder / name)
+            done = self._phase.run(command, cwd=self._folder, env=_environment(), timeout=timeout)
+        except subprocess.TimeoutExpired:
+            advice = f"Find out why it takes longer, or raise timeout of {self._place}."
+            raise PhaseStopped(f"{line}: timed out after {timeout:g} s", advice, ErrorType.TIMEOUT) from None
         except OSError as error:
-            advice = f"make it, or correct inputs of {place}"
-            raise PhaseStopped(f"input {name}: {error.strerror or error} (looked in {folder})", advice) from None
-    command = planned.command
-    line = shlex.join(command)
-    try:
-        done = phase.run(command, cwd=folder, env=environment())
-    except OSError as error:
-        advice = f"install it, or correct run of {place}"
-        raise PhaseStopped(f"{command[0]} cannot be started: {error.strerror or error} (run: {line})", advice) from None
-    for output in planned.outputs:
-        _made(phase, output, Folder(folder), place)
-    if done.returncode:
-        last = next((text for text in reversed(f"{done.stdout}\n{done.stderr}".splitlines()) if text.strip()), "")
-        said = f"{line} ended with exit status {done.returncode}"
-        advice = f"read what it printed, correct it, and run {planned.id} again"
-        raise PhaseStopped(f"{said}: {last.strip()}" if last else said, advice)
+            reason = f"{line}: observed that {command[0]} cannot be started ({error.strerror or error})"
+            advice = f"Install {command[0]}, or correct run of {self._place}."
+            raise PhaseStopped(reason, advice, exception_type(error)) from None
+        if done.returncode:
+            said = f": {last}" if (last := _last_line(done)) else ""
+            reason = f"{line}: observed exit status {done.returncode}, expected 0{said}"
+            advice = f"Read what it printed, correct it, and run {self._planned.id} again."
+            raise PhaseStopped(redact(reason), advice, ErrorType.EXIT_CODE, decidable=True)
+
+    def record_outputs(self, began: int | None) -> None:
+        """Record what the phase made since its program ``began``.
+
+        Raises:
+            PhaseStopped: an output is not there, or is older.
+        """
+        verdict = check_outputs(self._planned.outputs, self._folder, began)
+        if verdict.result is not Result.PASS:
+            names = ", ".join(dict.fromkeys(item.file for item in verdict.findings))
+            advice = f"Let {self._by()} write {names}, or correct outputs of {self._place}."
+            reason = f"output {verdict.reason}" if len(verdict.findings) == 1 else f"{verdict.reason}: {names}"
+            raise PhaseStopped(redact(reason), advice, ErrorType.OUTPUT_MISSING, blocks=True, decidable=True)
+
+    def evaluate_checks(self, began: int | None, config: pytest.Config) -> None:
+        """Decide the phase's gates that have a check, in the plan's order."""
+        for gate in self._planned.gates:
+            if gate.check is not None:
+                self._evaluate(gate, began, config)
+
+    def _evaluate(self, gate_plan: GatePlan, began: int | None, config: pytest.Config) -> None:
+        if gate_plan.check is None:
+            return
+        with self._phase.gate(gate_plan.id) as gate:
+            verdict = evaluate(
+                gate_plan.check,
+                self._folder,
+                began=began,
+                declared=self._plan.known_attributes,
+                run=self._run_of_check,
+                adapter=lambda form, path: config.hook.pytest_contextcore_report(format=form, path=path),
+            )
+            for item in verdict.findings:
+                gate.evidence(item.type, ref=item.ref, file=item.file, description=item.description)
+            self._phase.record(**verdict.values)
+            if verdict.result is Result.NOT_APPLICABLE:
+                gate.not_applicable(verdict.reason)
+            elif verdict.result is not Result.PASS:
+                raise AssertionError(verdict.reason)
+
+    def _run_of_check(self, command: tuple[str, ...]) -> Ended:
+        done = self._phase.run(command, cwd=self._folder, env=_environment())
+        return Ended(done.returncode, _last_line(done))
+
+    def _by(self) -> str:
+        return "its program" if self._planned.run is not None else "its test"
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The last line that a program printed, of its errors if there are any."""
+    lines = [line.strip() for stream in (done.stderr, done.stdout) for line in reversed(stream.splitlines())]
+    return next(filter(None, lines), "")
+
+
+def _environment() -> dict[str, str]:
+    """The environment of programs: this interpreter's folder comes first, so that ``python`` is this one."""
+    path = os.environ.get("PATH", os.defpath)
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{path}"}

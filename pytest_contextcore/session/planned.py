@@ -17,6 +17,7 @@ from ..plan.waivers import Waivers, load_waivers
 from ..report.progress import open_progress
 from ..trace.blank import fresh_evidence, keep_failures
 from ..trace.evidence import OptionValue
+from . import branches
 from .close import close_plans
 from .dependency import mark_phase
 from .discovery import Found, collected_whole
@@ -66,6 +67,7 @@ def begin(
         for listener in listeners:
             run.recorder.subscribe(listener)
     traced = start(config, link)
+    branches.start(config, items)
     reports = LoggedReports(
         {nodeid: run.logged[phase_id] for run in shared.runs for phase_id, nodeid in run.collected.nodeids.items()}
     )

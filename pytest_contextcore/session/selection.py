@@ -17,7 +17,7 @@ from ..plan.model import Plan
 from ..trace.evidence import Evidence
 from ..trace.file import evidence_path, load_evidence
 from ..trace.resume import Proof, fingerprint, is_open, joins, not_reusable
-from ..trace.rules import standing_failure
+from ..trace.rules import is_final, standing_failure
 from .run import PlanRun
 
 
@@ -65,6 +65,10 @@ def select(run: PlanRun, selected: set[str], whole: str, *, resume: bool) -> set
             f"phase {after} is selected, but an integrity gate of {failed}, a phase before it, failed in the last run "
             f"and that stands until {failed} has run again, which is deselected; run the plan whole: {whole}"
         )
+    stand = [name for name in run.plan.by_id if name not in selected and is_final(run.recorder.span(name))]
+    run.remarks += [
+        f"note:     an integrity gate of {name} failed; no later phase runs before {name}" for name in stand
+    ]
     proof = prove(run, set() if resume else selected, resume=resume)
     if resume:
         run.remarks.append(_resumed(run, proof))

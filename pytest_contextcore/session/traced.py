@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +14,7 @@ from ..export.settings import Settings
 from ..options import KEY
 from ..text import relative
 from .items import is_phase
+from .late_import import API, LateImport
 from .shared import Services, services
 
 if TYPE_CHECKING:
@@ -123,9 +125,20 @@ class TracedSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Offer our tracer provider to code under test; until now the user's own code could set one."""
-        if self._offers_provider and session.items:
+        """Meet the code under test that traces; until now the user's own code could set a provider."""
+        if not session.items:
+            return
+        if API in sys.modules:
+            self._meet_tracing_code()
+        else:
+            late = LateImport(self._meet_tracing_code)
+            session.config.add_cleanup(late.remove)
+
+    def _meet_tracing_code(self) -> None:
+        """Offer it our tracer provider, and the span of the test that runs as its parent."""
+        if self._offers_provider:
             self._shared.outbox.offer_provider()
+        self._shared.ordinary.join()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:

@@ -46,6 +46,7 @@ class SpanContexts:
         self._flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
         self._state = TraceState.from_header([state]) if state else TraceState()
         self._outermost: tuple[str, Entered] | None = None
+        self._late: Context | None = None
 
     def enter(self, span_id: str) -> Entered:
         """Make this span (16 hex digits) the current one; what is returned leaves it again."""
@@ -61,17 +62,22 @@ class SpanContexts:
         """Make the span from before the current one again."""
         otel_context.detach(entered)
 
-    def open(self, span_id: str) -> None:
-        """Enter the span of a whole phase or test; threads that know no span are counted to it."""
+    def open(self, span_id: str, *, late: bool = False) -> None:
+        """Enter the span of a whole phase or test; threads that know no span are counted to it.
+
+        ``late``: it has begun before, and this may be a thread or a task of its own.
+        """
         self.close()
         self._outermost = (span_id, self.enter(span_id))
+        self._late = otel_context.get_current() if late else None
 
     def close(self) -> None:
         """Leave the span of the phase or test, if one is open."""
         if self._outermost is not None:
             _, entered = self._outermost
             self._outermost = None
-            self.leave(entered)
+            if self._late is None or self._late is otel_context.get_current():
+                self.leave(entered)
 
     @property
     def current(self) -> str:

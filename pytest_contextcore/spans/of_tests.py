@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,8 +12,10 @@ from ..ids import Remote, new_span_id
 from ..reasons import Failure, failure_in, failure_of
 from ..redact import secrets_of_environment, shown_id
 from ..span import OK, Attributes, ErrorType, SpanData, SpanStatus, code_attributes, error_status
-from .current import SpanContexts
 from .of_subtests import Place, Verdict, case_span, subtest_span
+
+if TYPE_CHECKING:
+    from .current import SpanContexts
 
 ROOT_NAME = "pytest"
 """Name of the session's span, and of its test suite."""
@@ -66,7 +68,8 @@ class OrdinaryTests:
         self._remote = remote
         self._secrets = secrets_of_environment()
         self._state = remote.state if remote else ""
-        self._stack = SpanContexts(trace_id, sampled=sampled, state=self._state)
+        self._sampled = sampled
+        self._stack: SpanContexts | None = None
         self._start = time.time_ns()
         self._item: pytest.Item | None = None
         self._attempt: _Attempt | None = None
@@ -82,7 +85,16 @@ class OrdinaryTests:
         """Open an attempt at the test."""
         self.ran = True
         self._item, self._attempt = item, _Attempt(item, new_span_id())
-        self._stack.open(self._attempt.span_id)
+        if self._stack is not None:
+            self._stack.open(self._attempt.span_id)
+
+    def join(self) -> None:
+        """Make tests OpenTelemetry's current spans from now on, also the one that runs: its API has been imported."""
+        from .current import SpanContexts  # noqa: PLC0415  (see `session.late_import`)
+
+        self._stack = SpanContexts(self.trace_id, sampled=self._sampled, state=self._state)
+        if self._attempt is not None:
+            self._stack.open(self._attempt.span_id, late=True)
 
     def interrupt(self, item: pytest.Item, error: BaseException) -> None:
         """The attempt has no result, and its span says why."""
@@ -109,7 +121,7 @@ class OrdinaryTests:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Learn the outcome, from the reports of subtests and of repeated ones too."""
         attempt = self._attempt
-        if attempt is None or report.nodeid != attempt.nodeid:
+        if attempt is None or (report.when != "call" and report.outcome == "passed") or report.nodeid != attempt.nodeid:
             return
         if isinstance(report, pytest.SubtestReport):
             if self._sink is not None:
@@ -118,7 +130,7 @@ class OrdinaryTests:
                 return  # one that passed or was skipped says nothing of its test
         match report.outcome:
             case "passed":
-                attempt.passed = attempt.passed or report.when == "call"
+                attempt.passed = True
             case "skipped":
                 attempt.skipped = True
             case _:
@@ -180,11 +192,12 @@ class OrdinaryTests:
         if attempt is None:
             return
         self._attempt = None
-        self._stack.close()
+        if self._stack is not None:
+            self._stack.close()
         if self._sink is not None:
             name, attributes = self._shown(attempt.nodeid), code_attributes(attempt.item)
-            ids = self.trace_id, attempt.span_id, self.root_span_id
-            place = Place(*ids, self._state, attempt.start, time.time_ns())
+            now = time.time_ns()
+            place = Place(self.trace_id, attempt.span_id, self.root_span_id, self._state, attempt.start, now)
             self._sink(case_span(name, attempt.verdict(), attempt.failures, attributes, place))
 
     def _shown(self, nodeid: str) -> str:

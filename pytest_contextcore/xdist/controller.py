@@ -15,7 +15,7 @@ from ..options import KEY
 from ..plan.model import load_plan
 from ..private import scopes_of
 from ..report.progress import GateLine, Shown, label, open_progress
-from ..session.close import Closed, Trace, close, ran_whole
+from ..session.close import Closed, Trace, close, ran_whole, was_refused
 from ..session.items import ReusedWords
 from ..session.lock import hold
 from ..session.logged import Logged
@@ -171,7 +171,8 @@ class Controller:
                 self._listen()
         if self._plans or shared.outbox.settings.exporting:
             shared.ordinary.finish(int(exitstatus))
-        ends = [plan.finish(self._logged, whole=ran_whole(session)) for plan in self._plans.values()]
+        begun = [plan for plan in self._plans.values() if plan.told or not was_refused(session)]
+        ends = [plan.finish(self._logged, whole=ran_whole(session)) for plan in begun]
         traces = [Trace(*ended) for ended in ends if ended is not None]
         self._closed = close(session, shared, traces)
         try:

@@ -177,6 +177,41 @@ def test_code_under_test_joins_the_phases_trace_through_a_provider_that_is_the_s
     assert (inside.parent, inside.trace) == (gate.id, gate.trace)
 
 
+TRACING = """
+import asyncio, sys
+
+def traces(name):
+    from opentelemetry import trace
+    with trace.get_tracer("app").start_as_current_span(name):
+        pass
+
+async def in_a_task():
+    await asyncio.create_task(asyncio.to_thread(traces, "task")) if {thread} else traces("task")
+
+def test_one():
+    assert "opentelemetry.trace" not in sys.modules
+    {first}
+
+def test_two():
+    traces("two")
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "thread"),
+    [("traces('one')", False), ("asyncio.run(in_a_task())", False), ("asyncio.run(in_a_task())", True)],
+)
+def test_code_that_imports_opentelemetry_in_a_test_joins_it_wherever_that_is(
+    pytester: pytest.Pytester, exporting: Receiver, first: str, thread: bool
+) -> None:
+    pytester.makepyfile(TRACING.format(first=first, thread=thread))
+    assert pytester.runpytest_subprocess("-p", "no:randomly", "--log-file=log.txt").ret == 0
+    assert "detach" not in Path("log.txt").read_text(encoding="utf-8")
+    spans = {span.name.rpartition("::")[2]: span for span in sent(exporting)}
+    inner = next(name for name in ("one", "task") if name in spans)
+    assert (spans[inner].parent, spans["two"].parent) == (spans["test_one"].id, spans["test_two"].id)
+
+
 def test_an_ini_setting_keeps_our_provider_from_becoming_global(suite: Suite, exporting: Receiver) -> None:
     suite.pytester.makeini("[pytest]\ncontextcore_global_provider = false\n")
     suite.pytester.makeconftest(

@@ -313,6 +313,15 @@ def test_a_phase_that_never_ran_and_was_not_deselected_is_exit_1_and_in_the_tabl
     assert "reason:   " in result.stdout.str()
 
 
+def test_a_usage_error_of_another_plugin_leaves_the_last_evidence_as_it_is(suite: Suite, evidence: Read) -> None:
+    suite.write(transform(GOOD))
+    assert run(suite, "").ret == 0
+    refuses = "def pytest_collection_finish(session):\n    raise pytest.UsageError('no')"
+    suite.pytester.makeconftest(f"import pytest\n{refuses}")
+    assert suite.here().ret == 4
+    assert evidence()["status"] == "completed"
+
+
 def test_what_is_deselected_explicitly_stays_green(suite: Suite) -> None:
     suite.write(transform(GOOD))
     assert run(suite, "", "-k", "extract").ret == 0
@@ -335,7 +344,9 @@ def test_a_failed_integrity_gate_stands_until_its_phase_has_run_again(suite: Sui
         said = refused.stdout.str() + refused.stderr.str()
         assert "an integrity gate of T, a phase before it, failed in the last run" in said
         assert "pytest ./" in said
-        assert suite.here("-k", "extract").ret == 0  # a phase before it may run, and takes nothing away
+        before = suite.here("-k", "extract")  # a phase before it may run, and takes nothing away
+        assert before.ret == 0
+        assert "an integrity gate of T failed; no later phase runs before T" in before.stdout.str()
         assert statuses(evidence())["T"] == "not_started"
     suite.write(transform(GOOD).replace('check(phase, "C1")', "assert False", 1))
     assert suite.here("-x").ret == 1  # it was selected, but not reached

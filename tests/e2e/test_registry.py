@@ -21,7 +21,7 @@ from pytest_contextcore.plan.attributes import error_words, registry
 from pytest_contextcore.span import ErrorType
 
 from ..support.otlp_receiver import Receiver
-from ..support.plans import PASSING, WAREHOUSE
+from ..support.plans import LEFT_OUT, PASSING, WAREHOUSE
 from ..support.traces import STATUS, transform, values
 
 ROOT = Path(__file__).parents[2]
@@ -168,7 +168,8 @@ def _contextcore(*arguments: str) -> None:
 
 
 def _pytest(*arguments: str) -> int:
-    return _python("pytest", "-p", "no:randomly", "-p", "no:hypothesispytest", "-q", *arguments).returncode
+    left_out = (word for name in ("randomly", *LEFT_OUT) for word in ("-p", f"no:{name}"))
+    return _python("pytest", *left_out, "-q", *arguments).returncode
 
 
 GITHUB = {

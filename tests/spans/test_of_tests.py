@@ -36,6 +36,7 @@ def run(pytester: pytest.Pytester) -> Run:
         spans: list[SpanData] = []
         options: dict[str, object] = {"sink": spans.append, **more}
         plugin = OrdinaryTests(TRACE, ROOT, **options)  # type: ignore[arg-type]
+        plugin.join()
         try:
             plugins = [plugin, AroundTests(plugin, is_phase)]
             result = pytester.inline_run(*QUIET, *arguments, plugins=plugins)

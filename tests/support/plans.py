@@ -116,6 +116,9 @@ def warehouse(folder: Path, text: str = WAREHOUSE) -> Plan:
     return load_plan(path)
 
 
+LEFT_OUT = ("hypothesispytest", "asyncio", "check", "flaky", "pytest-retry")
+"""Plugins that sessions of tests do without, but for those that are about them."""
+
 HERE = ("-p", "no:randomly", "-o", "contextcore_global_provider=false")
 
 
