@@ -68,9 +68,12 @@ def _source_line(error: BaseException) -> str:
 
 
 def location(error: BaseException, root: Path) -> Attributes:
-    """``code.*`` attributes of the line in the test that led to it, its path relative to ``root`` if it lies below."""
+    """``code.*`` attributes of the line in the test that led to it, its path relative to ``root`` if it lies below.
+
+    None for a gate that its plan decides.
+    """
     line = error.__traceback__
-    if line is None:
+    if line is None or _package(line) == _OURS:
         return {}
     return {
         "code.file.path": str(relative(line.tb_frame.f_code.co_filename, root)),

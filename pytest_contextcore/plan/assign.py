@@ -58,7 +58,12 @@ def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedP
         nodeids[phase_id] = test.nodeid
         phase = plan.by_id[phase_id]
         for name in gate_names(test.source):
-            if short_gate_id(plan, phase, name) is None:
+            gate = phase.gate(short_gate_id(plan, phase, name) or "")
+            if gate is not None and gate.check is not None:
+                raise CollectionError(
+                    f"{test.nodeid} checks gate {name!r}, but its check in {plan.path} decides it; remove one of them"
+                )
+            if gate is None:
                 known = ", ".join(gate.id for gate in phase.gates)
                 raise CollectionError(
                     f"{test.nodeid} checks gate {name!r}, but phase {phase_id} of {plan.path} declares only: {known}"

@@ -53,7 +53,6 @@ def widen(config: pytest.Config) -> list[str]:
     nearest plan is collected too, and so is one that an option names.
     """
     explicit = config.stash[KEY].plan
-    plan_of = _finder(config.stash[KEY])
     arguments: list[str] = [str(explicit)] if explicit is not None else []
     chosen: list[str] = []
     for argument in config.args:
@@ -64,10 +63,20 @@ def widen(config: pytest.Config) -> list[str]:
             chosen += [f"{path}::{name}"] if name else []
             continue
         arguments.append(argument)
-        above = plan_of(path.parent) if not name and path.is_dir() and not (path / PLAN_FILE).is_file() else None
-        arguments += [str(above)] if above is not None and _is_plan(above) else []
+        if explicit is None and not name and path.is_dir() and (above := _plan_above(path, config.rootpath)):
+            arguments.append(str(above))
     config.args[:] = dict.fromkeys(arguments)
     return chosen
+
+
+def _plan_above(folder: Path, root: Path) -> Path | None:
+    """The nearest plan above a folder that has none of its own, up to the rootdir: beyond, it is another project's."""
+    for each in (folder, *folder.parents):
+        if (plan := each / PLAN_FILE).is_file():
+            return plan if each != folder and _is_plan(plan) else None
+        if each == root or not each.is_relative_to(root):
+            break
+    return None
 
 
 def choose(config: pytest.Config, items: list[pytest.Item], found: list[Found], chosen: Sequence[str]) -> None:
@@ -80,7 +89,8 @@ def choose(config: pytest.Config, items: list[pytest.Item], found: list[Found], 
     for each in chosen:
         path, _, name = each.partition("::")
         tests = [pair for one in found if str(one.path) == path for pair in one.tests]
-        matching = {item for item, phase_id in tests if phase_id == name or phase_id.endswith(f"-{name}")}
+        matching = {item for item, phase_id in tests if phase_id == name}
+        matching = matching or {item for item, phase_id in tests if phase_id.endswith(f"-{name}")}  # its full id
         if not matching:
             known = ", ".join(phase_id for _, phase_id in tests) or "none"
             raise pytest.UsageError(f"{each}: there is no such phase; tests were found for: {known}")

@@ -60,7 +60,7 @@ class Work:
                     self._phase.input(path)
             except OSError as error:
                 why = error.strerror or str(error)
-                reason = f"input {name}: observed {why.lower()}, expected it in {self._folder}"
+                reason = f"input {name}: observed {why[:1].lower()}{why[1:]}, expected it in the plan's folder"
                 advice = f"Make {name}, or correct inputs of {self._place}."
                 raise PhaseStopped(redact(reason), advice, ErrorType.INPUT_MISSING, blocks=True) from None
 

@@ -135,7 +135,8 @@ def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
     failed = blocking_gates(span)
     refused = next((trouble for trouble in troubles if trouble.blocks), None)
     if failed:
-        gate, besides = failed[0], f"; {refused.reason}" if refused else ""
+        beside = refused or next((trouble for trouble in troubles if trouble.error_type == ErrorType.EXIT_CODE), None)
+        gate, besides = failed[0], f"; {beside.reason}" if beside else ""
         reason = f"{_short(span, gate)}: {headline(gate)}{also_failed(span)}{besides}"
         return Outcome(Status.BLOCKED, reason, gate.next_action, error_type=ErrorType.GATE_FAILED)
     trouble = refused or next(iter(troubles), None)
