@@ -38,11 +38,9 @@ def _check(file: Path | None) -> int:
     FILE is the plan or its folder; without it, plan.toml here, above, or in the only folder that has one. Exit code 1:
     tests do not fit the plan, or are missing. 2: the plan has mistakes.
     """
-    below = sorted(Path.cwd().glob(f"*/{PLAN_FILE}"))
-    path = file or find_plan(Path.cwd()) or (below[0] if len(below) == 1 else None)
+    path = locate(file)
     if path is None:
         return refuse(f"there is no {PLAN_FILE} in this folder, above, or one below")
-    path = path / PLAN_FILE if os.path.isdir(path) else path  # noqa: PTH112  (a name too long is no folder, not an error)
     try:
         plan = load_plan(path)
     except PlanError as error:
@@ -64,6 +62,15 @@ def _schema() -> None:
     An editor that reads #:schema ./plan.schema.json in a plan's first line completes and checks its keys by that file.
     """
     print(json.dumps(schema("plan"), indent=2, ensure_ascii=False))
+
+
+def locate(file: Path | None) -> Path | None:
+    """The plan that a command means: a file or its folder, else plan.toml here, above, or in the only folder below."""
+    below = sorted(Path.cwd().glob(f"*/{PLAN_FILE}"))
+    path = file or find_plan(Path.cwd()) or (below[0] if len(below) == 1 else None)
+    if path is None:
+        return None
+    return path / PLAN_FILE if os.path.isdir(path) else path  # noqa: PTH112  (a name too long is no folder, not an error)
 
 
 class _Collector:

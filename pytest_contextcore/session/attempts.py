@@ -173,7 +173,7 @@ def _checks(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
     if phase.running is None:
         yield
         return
-    work, branches = Work.of(phase, phase.running), branches_of(item.config)
+    work, branches = Work(phase.run.plan, phase.running), branches_of(item.config)
     try:
         branches.run(phase, item, work)
         yield

@@ -142,7 +142,7 @@ class Branches:
         for phase, item in self._may_start()[: self._free()]:
             del self._later[phase]
             phase.ahead = phase.run.announce(phase.phase_id, item.nodeid, code_attributes(item))
-            work = Work.of(phase, phase.ahead)
+            work = Work(phase.run.plan, phase.ahead)
             try:
                 work.record_inputs()
             except Exception as error:  # noqa: BLE001  (raised when it is its turn)

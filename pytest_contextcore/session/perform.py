@@ -16,12 +16,11 @@ from ..checks.files import check_outputs
 from ..checks.paths import Folder
 from ..errors import PhaseStopped
 from ..phase.phase import Phase
-from ..plan.model import GatePlan, PhasePlan, Plan
+from ..plan.model import GatePlan, Plan
 from ..reasons import exception_type
 from ..redact import redact
 from ..span import ErrorType
 from ..trace.evidence import Result
-from .items import PhaseItem
 
 
 class Work:
@@ -29,19 +28,13 @@ class Work:
 
     Args:
         plan: the plan; its folder is where programs run and where all paths begin.
-        planned: the phase's entry.
-        phase: what records it.
+        phase: the phase, as its test gets it.
     """
 
-    def __init__(self, plan: Plan, planned: PhasePlan, phase: Phase) -> None:
-        self._plan, self._planned, self._phase = plan, planned, phase
+    def __init__(self, plan: Plan, phase: Phase) -> None:
+        self._plan, self._planned, self._phase = plan, plan.by_id[phase.short_id], phase
         self._folder = plan.path.parent.absolute()
-        self._place = f"phase {planned.id} in {plan.path.name}"
-
-    @classmethod
-    def of(cls, item: PhaseItem, phase: Phase) -> Work:
-        """That of a phase's test."""
-        return cls(item.run.plan, item.run.plan.by_id[item.phase_id], phase)
+        self._place = f"phase {phase.short_id} in {plan.path.name}"
 
     @property
     def timeout(self) -> float | None:
