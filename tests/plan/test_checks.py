@@ -135,14 +135,14 @@ def test_the_default_condition_holds_when_every_phase_is_completed(tmp_path: Pat
     plan = load(tmp_path, WINE)
     evidence = fresh_evidence(plan)
     gates = {gate.gate_id: gate for span in evidence.spans for gate in span.gates}
-    (before,) = conditions(plan, gates, {}, evidence.spans)
+    (before,) = conditions(plan, evidence.spans, gates, {})
     assert (before.met, before.broken, before.missing[0]) == (False, [], "phase TRAIN: not_started")
     evidence.spans[1].status = Status.FAILED
-    (failed,) = conditions(plan, gates, {}, evidence.spans)
+    (failed,) = conditions(plan, evidence.spans, gates, {})
     assert failed.broken == ["phase SHIP: failed"]
     for span in evidence.spans:
         span.status = Status.COMPLETED
-    (after,) = conditions(plan, gates, {}, evidence.spans)
+    (after,) = conditions(plan, evidence.spans, gates, {})
     assert (after.met, after.missing) == (True, [])
 
 
