@@ -96,7 +96,7 @@ class RunInUse(ContextcoreError):
 
 
 class FileRefused(ContextcoreError, OSError):
-    """A file that is not taken as an input: a symlink, not a regular file, or too large."""
+    """A file that is not taken as an input: not a regular file, or a link in an untrusted workspace."""
 
 
 class Malformed(ContextcoreError, ValueError):
@@ -118,12 +118,13 @@ class AttributeRefused(ContextcoreError, ValueError):
 class HandoffRefused(ContextcoreError):
     """A handoff that a phase cannot accept: it was never emitted, is malformed, or no longer holds.
 
-    ``digest`` is the SHA-256 (hex) of its payload; empty if there is none.
+    ``digest`` is the SHA-256 (hex) of its payload, ``span_id`` the full id of the phase that emitted it; both are empty
+    if there is none.
     """
 
-    def __init__(self, reason: str, next_action: str, digest: str = "") -> None:
+    def __init__(self, reason: str, next_action: str, digest: str = "", span_id: str = "") -> None:
         super().__init__(reason)
-        self.reason, self.next_action, self.digest = reason, next_action, digest
+        self.reason, self.next_action, self.digest, self.span_id = reason, next_action, digest, span_id
 
 
 class PhaseStopped(ContextcoreError):

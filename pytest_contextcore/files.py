@@ -1,47 +1,14 @@
-"""Files: digests of what a phase relied on, writing that is never seen half done, and files that a run appends to."""
+"""Files: writing that is never seen half done, and files that a run appends to."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
-import stat
 import threading
 from pathlib import Path
 
-from .errors import FileRefused
-
-MAX_INPUT_BYTES = 512 * 1024 * 1024
-_BLOCK = 1024 * 1024
 _ASIDE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-def digest_file(path: Path, limit: int = MAX_INPUT_BYTES) -> str:
-    """SHA-256 (hex) of a regular file's bytes.
-
-    Raises:
-        FileNotFoundError: it is absent.
-        FileRefused: it is a symlink, a device, a fifo or a folder, or larger than ``limit`` bytes.
-        OSError: it cannot be read.
-    """
-    if path.is_symlink():
-        raise FileRefused("is a symlink; give the file itself")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    state = os.fstat(descriptor)
-    if not stat.S_ISREG(state.st_mode):
-        os.close(descriptor)
-        raise FileRefused("is not a regular file")
-    with open(descriptor, "rb") as file:  # noqa: PTH123  (from a descriptor)
-        if state.st_size > limit:
-            raise FileRefused(f"has {state.st_size} bytes, more than {limit}")
-        digest, left = hashlib.sha256(), limit
-        while block := file.read(min(_BLOCK, left + 1)):
-            left -= len(block)
-            if left < 0:
-                raise FileRefused(f"has more than {limit} bytes")
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool) -> None:

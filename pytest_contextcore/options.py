@@ -16,7 +16,7 @@ class Settings(NamedTuple):
     Attributes:
         plan: the plan's file, or None for the nearest ``plan.toml`` of each test.
         out: absolute folder for evidence.
-        resume: phases that the last evidence proves do not run again.
+        resume: phases that are unchanged since the last evidence do not run again.
         html: absolute path of the page to write, or None for none.
         global_provider: our tracer provider may become the global one when spans are exported.
         keep_spool: files of spans stay when a collector has accepted all of them.
@@ -50,7 +50,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--contextcore-resume",
         action="store_true",
-        help="do not run phases again that the last evidence shows completed and whose inputs are unchanged",
+        help="do not run phases again that the last evidence shows completed and unchanged; with --collect-only: which",
     )
     group.addoption("--contextcore-html", metavar="FILE", help="also write the traces as a self-contained page")
     group.addoption(

@@ -33,6 +33,12 @@ def exception_type(error: BaseException) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
+def exception_attributes(error: BaseException, stack: str = "") -> dict[str, str]:
+    """The attributes of an event ``exception``, without secrets; with a ``stack`` that too."""
+    said = {"exception.type": exception_type(error), "exception.message": redact(exception_text(error))}
+    return said | ({"exception.stacktrace": redact(stack)} if stack else {})
+
+
 def exception_reason(error: BaseException) -> str:
     """Type and message, as the last line of a traceback would say it."""
     text = exception_text(error).strip()

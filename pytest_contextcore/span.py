@@ -35,6 +35,7 @@ class ErrorType:
     CRASHED = "worker_crashed"
     EXCUSED = "excused"
     EXIT_CODE = "exit_code"
+    FILE_CHANGED = "file_changed"
     GATE_FAILED = "gate_failed"
     HANDOFF_REFUSED = "handoff_refused"
     INTERNAL = "internal_error"

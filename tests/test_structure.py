@@ -15,7 +15,7 @@ PILOT_TESTS = PACKAGE.parent / "pilot_tests"
 ORDER = (
     {"errors", "version"},
     {"options", "ids", "redact", "files", "text", "reasons", "span", "private"},
-    {"schemas"},
+    {"schemas", "tracked"},
     {"plan", "export"},
     {"hookspecs", "trace"},
     {"spans"},

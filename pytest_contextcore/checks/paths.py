@@ -8,14 +8,13 @@ from itertools import islice
 from pathlib import Path, PurePath
 
 from ..errors import FileRefused
-from ..files import digest_file
+from ..tracked.contents import digest_file
 from .verdict import CheckFailed, failure
 
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 """A document that a check reads may have so many bytes; a file that is only hashed may have any number."""
 
 MAX_MATCHES = 100_000
-_MAX_HASHED = 1 << 50
 _COARSE = 10_000_000
 _WHOLE_SECONDS = 2_000_000_000
 
@@ -67,7 +66,7 @@ class Folder:
         """SHA-256 (hex) of a regular file's bytes, or `CheckFailed`."""
         real = self.inside(name)
         try:
-            return digest_file(real, _MAX_HASHED)
+            return digest_file(real, os.O_NOFOLLOW)
         except OSError as error:
             raise _unreadable(name, error) from None
 

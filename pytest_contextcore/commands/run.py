@@ -26,11 +26,11 @@ def command(arguments: tuple[str, ...]) -> int:
     name, _, phase = named[0].partition("::") if named else ("", "", "")
     path = locate(Path(name) if name else None)
     if path is None:
-        return refuse("there is no plan.toml in this folder, above, or one below; name it first: contextcore run PLAN …", 4)
+        return refuse(f"there is no {PLAN_FILE} here, above, or in one folder below; name it: contextcore run PLAN", 4)
     if not path.is_file():
         return refuse(f"there is no file {path}; contextcore plan init writes a plan to start from", 4)
     target = [f"{path}::{phase}" if phase else str(path)]
     if path.name != PLAN_FILE:
         target = [f"--contextcore-plan={path}", f"{path.parent}" if not phase else f"{path}::{phase}"]
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *target, *arguments[len(named) :]])  # noqa: S606
+    return os.execv(sys.executable, [sys.executable, "-m", "pytest", *target, *arguments[len(named) :]])  # noqa: S606

@@ -69,15 +69,18 @@ H = TypeVar("H", bound=Handoff)
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """An emitted handoff as it lies between phases: who emitted it, its payload and the payload's SHA-256 (hex)."""
+    """An emitted handoff as it lies between phases: its class's name, the name under which it was handed on (the same
+    where none was given), who emitted it, its payload and the payload's SHA-256 (hex).
+    """
 
+    kind: str
     name: str
     span_id: str
     payload: str
     digest: str
 
 
-def emit(handoff: Handoff, span_id: str, root: Path | None = None) -> Emitted:
+def emit(handoff: Handoff, span_id: str, root: Path | None = None, name: str | None = None) -> Emitted:
     """The handoff in its canonical form: JSON with sorted keys and no spaces, UTF-8; rooted paths from ``root``."""
     payload = json.dumps(
         handoff.model_dump(mode="json", context={ROOT: root}),
@@ -86,34 +89,37 @@ def emit(handoff: Handoff, span_id: str, root: Path | None = None) -> Emitted:
         ensure_ascii=False,
         allow_nan=False,
     )
-    return Emitted(type(handoff).__name__, span_id, payload, hashlib.sha256(payload.encode()).hexdigest())
+    kind, digest = type(handoff).__name__, hashlib.sha256(payload.encode()).hexdigest()
+    return Emitted(kind, name or kind, span_id, payload, digest)
 
 
-def accept(kind: type[H], emitted: Emitted | None, root: Path | None = None) -> H:
+def accept(kind: type[H], emitted: Emitted | None, root: Path | None = None, name: str | None = None) -> H:
     """The typed handoff, its rooted paths below ``root``.
 
     Raises:
         HandoffRefused: nothing of this name was emitted, its payload does not fit the type, or it is stale.
     """
-    name = kind.__name__
     if emitted is None:
+        given = f", name={name!r}" if name else ""
         raise HandoffRefused(
-            f"handoff {name} was not emitted by any phase before this one",
-            f"emit {name} with phase.handoff(…) upstream",
+            f"handoff {kind.__name__}{given} was not emitted by any phase before this one",
+            f"emit it upstream, with phase.handoff({kind.__name__}(…){given})",
         )
-    again = f"run {emitted.span_id} again, which emits {name}"
+    shown, source = emitted.name, emitted.span_id
+    again = f"run {source} again, which emits {shown}, with all that follows it"
     if hashlib.sha256(emitted.payload.encode()).hexdigest() != emitted.digest:
-        raise HandoffRefused(f"handoff {name} does not have the digest {emitted.digest}", again, emitted.digest)
+        reason = f"handoff {shown} does not have the digest {emitted.digest}"
+        raise HandoffRefused(reason, again, emitted.digest, source)
     try:
         handoff = kind.model_validate_json(emitted.payload, context={ROOT: root})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "payload"
-        raise HandoffRefused(f"handoff {name} is malformed: {key}: {first['msg']}", again, emitted.digest) from error
+        reason = f"handoff {shown} is malformed: {key}: {first['msg']}"
+        raise HandoffRefused(reason, again, emitted.digest, source) from error
     stale = list(handoff.stale())
     if stale:
         more = f" (and {len(stale) - 1} more)" if len(stale) > 1 else ""
-        raise HandoffRefused(
-            f"handoff {name} from {emitted.span_id} no longer holds: {stale[0]}{more}", again, emitted.digest
-        )
+        reason = f"handoff {shown} from {source} no longer holds: {stale[0]}{more}"
+        raise HandoffRefused(reason, again, emitted.digest, source)
     return handoff

@@ -10,16 +10,17 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from ..errors import HandoffRefused
 from ..files import write_atomic
 from ..redact import redact
 from ..trace.evidence import SpanEvidence
 from .handoff import Emitted
 
-_FILE = TypeAdapter(dict[str, Emitted])
+_FILE = TypeAdapter(list[Emitted])
 
 
 class HandoffStore:
-    """The last handoff of each name, in memory and in ``<out>/<trace id>.handoffs.json``.
+    """The handoffs of a trace, in memory and in ``<out>/<trace id>.handoffs.json``.
 
     A payload that holds a secret of the environment stays in memory. A failure to write changes no outcome of this run:
     it is kept as ``problem``.
@@ -32,9 +33,21 @@ class HandoffStore:
         self._secret: set[str] = set()
         """Digests of payloads that are not written."""
 
-    def get(self, name: str) -> Emitted | None:
-        """The handoff of this name, or None if nobody emitted one."""
-        return next((emitted for emitted in reversed(self._emitted) if emitted.name == name), None)
+    def get(self, kind: str, name: str | None = None) -> Emitted | None:
+        """The handoff of this class and name (any if none is given), or None if nobody emitted one.
+
+        Raises:
+            HandoffRefused: there are several that differ.
+        """
+        found = [each for each in self._emitted if each.kind == kind and name in (None, each.name)]
+        if len({each.digest for each in found}) > 1:
+            told = [each.span_id if each.name == kind else f"{each.name!r} of {each.span_id}" for each in found]
+            asked = f"phase.receive({kind})" if name is None else f"phase.receive({kind}, name={name!r})"
+            raise HandoffRefused(
+                f"{asked} could mean {len(found)} handoffs that differ: {', '.join(told)}",
+                f"hand each on under a name of its own, phase.handoff({kind}(…), name=…), and receive it by that name",
+            )
+        return found[-1] if found else None
 
     def put(self, emitted: Emitted) -> None:
         """Keep an emitted handoff."""
@@ -54,9 +67,9 @@ class HandoffStore:
             self._secret.add(emitted.digest)
 
     def _write(self) -> None:
-        last = {emitted.name: asdict(emitted) for emitted in self._emitted if emitted.digest not in self._secret}
+        kept = [asdict(emitted) for emitted in self._emitted if emitted.digest not in self._secret]
         try:
-            write_atomic(self.path, f"{json.dumps(last, indent=0)}\n".encode(), durable=False)
+            write_atomic(self.path, f"{json.dumps(kept, indent=0)}\n".encode(), durable=False)
         except OSError as error:
             self.problem = f"handoffs not written to {self.path}: {error.strerror or error}"
 
@@ -65,21 +78,27 @@ class HandoffStore:
 
         What is not taken is missing for the phase that wants to receive it, which says so.
         """
-        recorded = {(h.name, h.digest) for span in spans for h in span.handoffs if h.direction == "emitted"}
-        for name, emitted in self._on_disk.items():
-            if (name, emitted.digest) in recorded:
+        recorded = {each for span in spans for each in _emitted_by(span)}
+        for key, emitted in self._on_disk.items():
+            if key in recorded:
                 self._keep(emitted)
 
     def lost(self, span: SpanEvidence) -> str | None:
         """The name of a handoff that this phase of an earlier run emitted and that cannot be taken back, if any."""
-        kept = {(name, emitted.digest) for name, emitted in self._on_disk.items()}
-        last = {h.name: h.digest for h in span.handoffs if h.direction == "emitted"}
-        return next((name for name, digest in last.items() if (name, digest) not in kept), None)
+        return next(
+            (name for _, name, digest in _emitted_by(span) if (span.span_id, name, digest) not in self._on_disk), None
+        )
 
     @cached_property
-    def _on_disk(self) -> dict[str, Emitted]:
+    def _on_disk(self) -> dict[tuple[str, str, str], Emitted]:
         """What an earlier run left in the file. Damaged is as good as absent: receiving says what is missing."""
         try:
-            return _FILE.validate_json(self.path.read_bytes()) if self.path.is_file() else {}
+            found = _FILE.validate_json(self.path.read_bytes()) if self.path.is_file() else []
         except (OSError, ValidationError):
             return {}
+        return {(emitted.span_id, redact(emitted.name), emitted.digest): emitted for emitted in found}
+
+
+def _emitted_by(span: SpanEvidence) -> list[tuple[str, str, str]]:
+    """Emitter, name and digest of each handoff that a phase emitted."""
+    return [(span.span_id, each.name, each.digest) for each in span.handoffs if each.direction == "emitted"]

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
-from ..errors import FileRefused, HandoffRefused, UnknownGate
-from ..files import digest_file
+from ..errors import UnknownGate
 from ..plan.assign import short_gate_id
 from ..plan.attributes import checked
 from ..reasons import assertion, exception_reason, exception_type, location
 from ..redact import keep_secret, keep_secrets_of, redact
-from ..span import ErrorType, SpanData
+from ..span import SpanData
 from ..spans.current import SpanContexts
-from ..trace.evidence import EvidenceItem, GateEvidence, HandoffRecord, Input, Result
+from ..trace.evidence import EvidenceItem, GateEvidence, Result
 from ..trace.recorder import TraceRecorder
-from ..trace.rules import Trouble, blocking_gates
-from .handoff import H, Handoff, accept, emit
-from .handoff_store import HandoffStore
+from ..trace.rules import blocking_gates
+from .exchange import Exchange
+from .files import PhaseFiles
+from .handoff import H, Handoff
 from .program import Command, Receive, run_command
 
 
@@ -104,18 +105,17 @@ class Phase:
         self,
         recorder: TraceRecorder,
         phase_id: str,
+        relied: tuple[Exchange, PhaseFiles],
         *,
-        handoffs: HandoffStore,
         spans: SpanContexts,
         child: Callable[[SpanData], None],
         receive: Receive,
         root: Path,
     ) -> None:
-        self._recorder, self._phase_id = recorder, phase_id
-        self._handoffs, self._spans, self._root = handoffs, spans, root
-        self._child, self._receive = child, receive
+        self._recorder, self._phase_id, self._root = recorder, phase_id, root
+        self._exchange, self._files = relied
+        self._spans, self._child, self._receive = spans, child, receive
         self._plan = recorder.plan.by_id[phase_id]
-        self._prefix = os.path.join(root, "")  # noqa: PTH118  (with a slash at its end)
 
     @property
     def id(self) -> str:
@@ -171,61 +171,44 @@ class Phase:
         self._recorder.add_values(self._phase_id, clean)
 
     def input(self, path: str | Path, *, sha256: str | None = None) -> str:
-        """Record a file that this phase relies on; returns the SHA-256 of its bytes (hex).
+        """Record a file, a folder or a glob that this phase relies on; returns the SHA-256 of its bytes (hex).
 
         ``sha256`` is the digest where the caller read the file itself, so that both speak of the same bytes.
 
         Raises:
-            FileNotFoundError: it is absent.
-            OSError: it is a symlink, not a regular file, too large, or cannot be read.
+            FileNotFoundError: it is absent: no such file, a folder without a file, or a glob without a match.
+            OSError: it is no regular file or cannot be read.
         """
-        try:
-            digest = sha256 or digest_file(Path(path))
-        except FileRefused as error:
-            raise OSError(f"input {path}: {error}") from error
-        shown = os.path.abspath(path).removeprefix(self._prefix)  # noqa: PTH100  (follows no symlinks, and is fast)
-        self._recorder.add_input(self._phase_id, Input(path=redact(shown), sha256=digest))
-        return digest
+        return self._files.add_input(path, sha256)
 
-    def handoff(self, handoff: Handoff) -> None:
-        """Hand typed data on: event ``handoff.emitted`` with the digest of the payload."""
-        emitted = emit(handoff, self.id, self._root)
-        self._handoffs.put(emitted)
-        self._record_handoff(emitted.name, "emitted", emitted.digest)
+    def output(self, path: str | Path, *, sha256: str | None = None) -> str:
+        """Record a file, a folder or a glob that this phase made; returns the SHA-256 of its bytes (hex).
 
-    def receive(self, kind: type[H]) -> H:
-        """Take over what an earlier phase handed on: event ``handoff.validated``.
+        The arguments and what is raised are as for `input`. The bytes count that are there when the test is over.
+        """
+        return self._files.add_output(path, sha256)
 
-        Receive it again to validate it once more; only a refusal is recorded then.
+    def handoff(self, handoff: Handoff, *, name: str | None = None) -> None:
+        """Hand typed data on: event ``handoff.emitted`` with the digest of the payload.
+
+        ``name`` tells two handoffs of one class apart; by default it is the class's.
 
         Raises:
-            HandoffRefused: it was not emitted, is malformed, or no longer holds (event ``handoff.rejected``); the phase
-                is blocked.
+            TypeError: it is no handoff.
         """
-        name = kind.__name__
-        try:
-            emitted = self._handoffs.get(name)
-            handoff = accept(kind, emitted, self._root)
-        except HandoffRefused as refused:
-            reason = redact(refused.reason)
-            self._record_handoff(name, "rejected", refused.digest, reason)
-            self._recorder.add_trouble(
-                self._phase_id, Trouble(reason, refused.next_action, ErrorType.HANDOFF_REFUSED, blocks=True)
-            )
-            raise
-        digest = emitted.digest if emitted else ""
-        if (
-            HandoffRecord(name=name, direction="validated", digest=digest)
-            not in self._recorder.span(self._phase_id).handoffs
-        ):
-            self._record_handoff(name, "validated", digest)
-        return handoff
+        self._exchange.emit(handoff, name)
 
-    def _record_handoff(
-        self, name: str, direction: Literal["emitted", "validated", "rejected"], digest: str, reason: str | None = None
-    ) -> None:
-        record = HandoffRecord(name=name, direction=direction, digest=digest)
-        self._recorder.add_handoff(self._phase_id, record, reason)
+    def receive(self, kind: type[H], *, name: str | None = None) -> H:
+        """Take over what an earlier phase handed on: event ``handoff.validated``.
+
+        It is validated once more when the test is over, and whenever it is received again; then only a refusal is
+        recorded.
+
+        Raises:
+            HandoffRefused: it was not emitted, could be one of several, is malformed, or no longer holds (event
+                ``handoff.rejected``); the phase is blocked.
+        """
+        return self._exchange.receive(kind, name)
 
     def secret(self, value: str) -> None:
         """Hide a value from now on, in everything that is written or shown.
@@ -274,9 +257,18 @@ class Phase:
             raise ValueError("phase.run needs a program to run, but its args are empty")
         if env is not None:
             keep_secrets_of(env)
-        command = Command(
-            tuple(str(arg) for arg in args), timeout, cwd, dict(os.environ if env is None else env), input
-        )
-        return run_command(
-            command, self._recorder, self._phase_id, self._spans, child=self._child, receive=self._receive
+        environ = dict(os.environ if env is None else env)
+        return self.prepare(Command(tuple(str(arg) for arg in args), timeout, cwd, environ, input))()
+
+    def prepare(self, command: Command) -> Callable[[], CompletedProcess[str]]:
+        """What `run` does, in two steps: another thread may call what is returned, which runs the program."""
+        self._files.add_program(command.args, command.cwd, command.env)
+        return partial(
+            run_command,
+            command,
+            self._recorder,
+            self._phase_id,
+            self._spans,
+            child=self._child,
+            receive=self._receive,
         )

@@ -109,10 +109,10 @@ def in_plan_order(items: Sequence[T], rank: Callable[[T], tuple[str, int] | None
     return [item for *_, item in sorted(keyed, key=lambda entry: entry[:2])]
 
 
-def unproven_upstreams(plan: Plan, selected: Iterable[str], proven: Iterable[str]) -> dict[str, str]:
-    """Upstream phases that neither run now nor are proven → the selected phase that needs them."""
+def missing_upstreams(plan: Plan, selected: Iterable[str], kept: Iterable[str]) -> dict[str, str]:
+    """Upstream phases that neither run now nor are reused → the selected phase that needs them."""
     chosen = set(selected)
-    known = chosen | set(proven)
+    known = chosen | set(kept)
     found: dict[str, str] = {}
     for phase_id in (phase.id for phase in plan.phases if phase.id in chosen):
         for upstream in (name for name in plan.upstream[phase_id] if name not in known):

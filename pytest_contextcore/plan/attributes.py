@@ -59,7 +59,12 @@ def checked(declared: dict[str, Attribute], name: str, value: object) -> tuple[s
     found = [full for full in recordable if name in (full, full.partition(".")[2])]
     if not found:
         known = ", ".join(sorted(full.partition(".")[2] for full in recordable))
-        raise AttributeRefused(f"attribute {name!r} is not declared; declared are: {known}")
+        full = name if name.startswith(RECORDABLE) else f"quality.{name.rpartition('.')[2]}"
+        fitting = next((kind for kind, fits in _IS.items() if fits(value)), "string")
+        raise AttributeRefused(
+            f"attribute {name!r} is not declared; declare it in the plan: "
+            f'[[attributes]] name = "{full}", type = "{fitting}", meaning = "…"; declared are: {known}'
+        )
     if len(found) > 1:
         raise AttributeRefused(f"attribute {name!r} is ambiguous: {' or '.join(found)}; give the full name")
     attribute = declared[found[0]]

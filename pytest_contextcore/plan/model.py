@@ -68,6 +68,15 @@ class GatePlan(_Frozen):
     check: CheckPlan | None = None
 
 
+class ReusePlan(_Frozen):
+    """What a phase's reuse does not depend on.
+
+    ``ignore``: globs of files, from the plan's folder, whose change does not make the phase run again.
+    """
+
+    ignore: tuple[Text, ...] = ()
+
+
 class PhasePlan(_Frozen):
     """One phase: one span, exactly one test, or a program (``run``) and gates with checks.
 
@@ -87,6 +96,7 @@ class PhasePlan(_Frozen):
     depends_on: tuple[Id, ...] | None = None
     options: tuple[Text, ...] = ()
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
+    reuse: ReusePlan = ReusePlan()
 
     @property
     def command(self) -> tuple[str, ...]:

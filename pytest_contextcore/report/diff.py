@@ -42,36 +42,41 @@ def compare(a: Evidence, b: Evidence) -> Difference:
     """Compare two runs; a ``ValueError`` if they are not runs of the same trace."""
     if a.trace_id != b.trace_id:
         raise ValueError(f"A is a run of trace {a.trace_id}, B of {b.trace_id}: only runs of one trace can be compared")
-    comparable = (a.workspace, a.options) == (b.workspace, b.options)
-    left, right = (_flat(run, definitions=comparable) for run in (a, b))
+    left, right = _flat(a), _flat(b)
     keys = dict.fromkeys([*right, *left])
     place = {phase: at for at, phase in enumerate(dict.fromkeys(key[0] for key in keys))}
     changes = []
     for key in sorted(keys, key=lambda key: place[key[0]]):
         old, new = left.get(key), right.get(key)
+        if key[2] == "module" and None in (old, new):
+            continue  # what was loaded at all depends on the other tests of the session
         if (type(old), old) != (type(new), new):
             name = None if key[2] == "evidence" else key[3]  # an item of evidence is its own name
             changes.append(Change(*key[:3], name, old, new))
     return Difference(a, b, tuple(changes), tuple(_durations(a, b)))
 
 
-def _flat(run: Evidence, *, definitions: bool) -> dict[Key, Any]:
+def _flat(run: Evidence) -> dict[Key, Any]:
     """Every value of a run that is worth comparing, by phase, gate, what it is and its name."""
     conditions = {done.condition: done.met for done in run.definition_of_done}
     of_trace = {"plan": run.plan_digest, "option": run.options, "condition": conditions, "attribute": run.attributes}
     places: list[tuple[str | None, str | None, dict[str, Any]]] = [(None, None, {**_state(run), **of_trace})]
     for span in run.spans:
-        same = {"definition": span.fingerprint} if definitions else {}
-        own = {"phase": span.phase, "reused": span.reused, "test": span.nodeid, **same}
+        own = {"phase": span.phase, "reused": span.reused, "test": span.nodeid}
+        own |= {"definition": span.fingerprint.get("plan")}
         places.append((span.span_id, None, {**_state(span), **own}))
         for gate in span.gates:
             said = {"reason": gate.reason, "next_action": gate.next_action, "waived": gate.waived}
             items = {item: item for item in (f"{each.type}: {each.ref}" for each in gate.evidence)}
             result = {"gate": gate.purpose, "result": gate.result.value, "kind": gate.kind.value}
             places.append((span.span_id, gate.gate_id, {**result, **said, "evidence": items}))
-        files = {file.path.removeprefix(f"{run.workspace}/"): file.sha256 for file in span.inputs}
+        inputs, outputs, modules = (
+            {file.path.removeprefix(f"{run.workspace}/"): file.sha256 for file in files}
+            for files in (span.inputs, span.outputs, span.modules)
+        )
         handoffs = {f"{each.direction} {each.name}": each.digest for each in span.handoffs}
-        places.append((span.span_id, None, {"attribute": span.attributes, "input": files, "handoff": handoffs}))
+        found = {"attribute": span.attributes, "module": modules, "input": inputs, "output": outputs}
+        places.append((span.span_id, None, {**found, "handoff": handoffs}))
     return {
         (phase, gate, what, name): value
         for phase, gate, values in places
@@ -100,7 +105,7 @@ def _seconds(run: Evidence) -> Iterator[tuple[str | None, float]]:
 
 # --- for people ------------------------------------------------------------------------------------------------------
 
-_REPEATED = ("attribute", "input", "handoff")  # by later phases
+_REPEATED = ("attribute", "module", "input", "output", "handoff")  # by later phases
 _TOLD_OF_TRACE = ("plan", "option", "condition")
 _TOLD_OF_PHASE = ("status", "reason", "blocked_on", "reused", "test", "definition", *_REPEATED)
 _TOLD_OF_GATE = ("result", "kind", "reason", "waived", "evidence")

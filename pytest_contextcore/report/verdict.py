@@ -120,7 +120,7 @@ def of_trace(evidence: Evidence) -> Verdict:
     spans = {span.span_id: span for span in evidence.spans}
     held: dict[str, list[str]] = {}
     for span in evidence.spans:
-        if span.blocked_on_span_id:
+        if span.blocked_on_span_id and span.status is Status.NOT_STARTED:
             name = f"{short_id(span.span_id, span.parent_id)} {span.phase}"
             held.setdefault(span.blocked_on_span_id, []).append(name)
     phases = tuple(

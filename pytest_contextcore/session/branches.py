@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from threading import Thread
 
@@ -28,8 +28,8 @@ _KILL_AGAIN = 0.05  # seconds: a program may be about to start
 class _Program:
     """A phase's program in a thread; ``error`` is what it ended with."""
 
-    def __init__(self, phase: PhaseItem, work: Work, ended: SimpleQueue[None]) -> None:
-        self._phase, self._work, self._tell = phase, work, ended
+    def __init__(self, phase: PhaseItem, run: Callable[[], None], ended: SimpleQueue[None]) -> None:
+        self._phase, self._program, self._tell = phase, run, ended
         self._span = phase.run.recorder.span(phase.phase_id)
         self.error: BaseException | None = None
         self.thread = Thread(target=self._run, name=f"contextcore-{phase.phase_id}", daemon=True)
@@ -39,7 +39,7 @@ class _Program:
         spans = self._phase.run.spans
         entered = spans.enter(self._span.otel_span_id)
         try:
-            self._work.run_program(self._work.timeout)
+            self._program()
         except BaseException as error:  # noqa: BLE001  (raised again in the main thread)
             self.error = error
         finally:
@@ -83,17 +83,17 @@ class Branches:
         if phase not in self._running:
             if phase in self._failed:
                 raise self._failed.pop(phase)
-            work.record_inputs()
+            run = work.prepare(work.timeout)
         if not has_program:
             self._start_ahead()
             return
         if phase not in self._running and not self._running and not self._may_start():
-            work.run_program()
+            run()
             return
         try:
             while (program := self._running.get(phase)) is None or program.thread.is_alive():
                 if program is None and self._free():
-                    self._running[phase] = _Program(phase, work, self._ended)
+                    self._running[phase] = _Program(phase, run, self._ended)
                 self._start_ahead()
                 self._ended.get()
         except BaseException:
@@ -144,11 +144,11 @@ class Branches:
             phase.ahead = phase.run.announce(phase.phase_id, item.nodeid, code_attributes(item))
             work = Work(phase.run.plan, phase.ahead)
             try:
-                work.record_inputs()
+                run = work.prepare(work.timeout)
             except Exception as error:  # noqa: BLE001  (raised when it is its turn)
                 self._failed[phase] = error
             else:
-                self._running[phase] = _Program(phase, work, self._ended)
+                self._running[phase] = _Program(phase, run, self._ended)
 
     def _free(self) -> int:
         """How many more programs may start."""

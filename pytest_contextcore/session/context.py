@@ -19,6 +19,7 @@ class RunContext:
         run_id: names this session; trace ids are derived from it, so that every process knows them.
         remote: the parent that the environment names.
         replacement: this xdist worker replaces one that died, so that the evidence on disk is this session's own.
+        code: files on which every test rests: pytest's configuration, and plugins.
     """
 
     out: Path
@@ -26,6 +27,7 @@ class RunContext:
     run_id: str = field(default_factory=new_trace_id)
     remote: Remote | None = None
     replacement: bool = False
+    code: tuple[Path, ...] = ()
 
     def otel_trace_id(self, name: str) -> str:
         """The OpenTelemetry trace id of a plan, or of the ordinary tests (``pytest``), in this session."""

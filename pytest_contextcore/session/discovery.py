@@ -90,7 +90,7 @@ def choose(config: pytest.Config, items: list[pytest.Item], found: list[Found], 
         path, _, name = each.partition("::")
         tests = [pair for one in found if str(one.path) == path for pair in one.tests]
         matching = {item for item, phase_id in tests if phase_id == name}
-        matching = matching or {item for item, phase_id in tests if phase_id.endswith(f"-{name}")}  # its full id
+        matching = matching or {item for item, phase_id in tests if f"-{name}".endswith(f"-{phase_id}")}  # its full id
         if not matching:
             known = ", ".join(phase_id for _, phase_id in tests) or "none"
             raise pytest.UsageError(f"{each}: there is no such phase; tests were found for: {known}")

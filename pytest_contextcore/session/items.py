@@ -20,7 +20,7 @@ class PhaseItem:
     Attributes:
         run: the execution of its plan.
         phase_id: its short id.
-        kept: the last evidence proves it, so that its test passes untouched.
+        kept: it is reused from the last evidence, so that its test passes untouched.
         held: why it does not start, once that is known.
         refused: it is to be run again, and must not be.
         ahead: the value of its ``phase`` fixture, if its program was started before it is its turn.
@@ -76,7 +76,7 @@ _REUSED = "contextcore_reused"
 
 
 def mark_reused(report: pytest.TestReport) -> None:
-    """Say on a report that its phase was not run, since the last evidence proves it; xdist carries it along."""
+    """Say on a report that its phase was not run, since it is unchanged; xdist carries it along."""
     setattr(report, _REUSED, True)
 
 

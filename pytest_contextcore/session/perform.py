@@ -6,6 +6,8 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,9 @@ import pytest
 from ..checks.documents import Ended
 from ..checks.evaluate import evaluate
 from ..checks.files import check_outputs
-from ..checks.paths import Folder
 from ..errors import PhaseStopped
 from ..phase.phase import Phase
+from ..phase.program import Command
 from ..plan.model import GatePlan, Plan
 from ..reasons import exception_type
 from ..redact import redact
@@ -41,32 +43,33 @@ class Work:
         """Seconds that its program may take."""
         return self._planned.timeout
 
-    def record_inputs(self) -> None:
-        """Record what the phase relies on.
+    def prepare(self, timeout: float | None = None) -> Callable[[], None]:
+        """Record what the phase relies on; what is returned runs its program, in any thread.
+
+        The latter raises `PhaseStopped`, too.
 
         Raises:
             PhaseStopped: it is not there, or cannot be read.
         """
         for name in self._planned.inputs:
             try:
-                for path in Folder(self._folder).matches(name) or [self._folder / name]:
-                    self._phase.input(path)
+                self._phase.input(self._folder / name)
             except OSError as error:
                 why = error.strerror or str(error)
                 reason = f"input {name}: observed {why[:1].lower()}{why[1:]}, expected it in the plan's folder"
                 advice = f"Make {name}, or correct inputs of {self._place}."
                 raise PhaseStopped(redact(reason), advice, ErrorType.INPUT_MISSING, blocks=True) from None
+        if self._planned.run is None:
+            return lambda: None
+        command = Command(self._planned.command, timeout, self._folder, _environment(), None)
+        return partial(self._run_program, command, self._phase.prepare(command))
 
-    def run_program(self, timeout: float | None = None) -> None:
-        """Run the phase's program to its end.
-
-        Raises:
-            PhaseStopped: it cannot be started, took too long, or ended with an exit status other than 0.
-        """
-        command = self._planned.command
+    def _run_program(self, given: Command, run: Callable[[], subprocess.CompletedProcess[str]]) -> None:
+        """Run the phase's program to its end, or raise `PhaseStopped`."""
+        command, timeout = given.args, given.timeout
         line = redact(shlex.join(command))
         try:
-            done = self._phase.run(command, cwd=self._folder, env=_environment(), timeout=timeout)
+            done = run()
         except subprocess.TimeoutExpired:
             advice = f"Find out why it takes longer, or raise timeout of {self._place}."
             raise PhaseStopped(f"{line}: timed out after {timeout:g} s", advice, ErrorType.TIMEOUT) from None
@@ -92,6 +95,8 @@ class Work:
             advice = f"Let {self._by()} write {names}, or correct outputs of {self._place}."
             reason = f"output {verdict.reason}" if len(verdict.findings) == 1 else f"{verdict.reason}: {names}"
             raise PhaseStopped(redact(reason), advice, ErrorType.OUTPUT_MISSING, blocks=True, decidable=True)
+        for output in self._planned.outputs:
+            self._phase.output(self._folder / (output if isinstance(output, str) else output.path))
 
     def evaluate_checks(self, began: int | None, config: pytest.Config) -> None:
         """Decide the phase's gates that have a check, in the plan's order."""

@@ -122,7 +122,7 @@ class PhaseHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
-        """The function of a phase that the last evidence proves is not called."""
+        """The function of a phase that is reused is not called."""
         phase = phase_of(pyfuncitem)
         return True if phase is not None and phase.kept else None
 
@@ -141,6 +141,8 @@ class PhaseHooks:
         phase.in_call = True
         try:
             result = yield
+            if is_running(phase) and phase.raised is None:
+                phase.run.relied.look_again(phase.phase_id)
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         except BaseException as error:

@@ -27,7 +27,7 @@ from .lock import hold
 from .logged import LoggedReports
 from .run import PlanRun
 from .secrets import SecretsInReports
-from .selection import failed_before, fingerprints_of, select
+from .selection import Preview, failed_before, fingerprints_of, select
 from .shared import Services, services
 from .traced import Link, Runner, start
 
@@ -54,6 +54,8 @@ def begin(
     shared = services(config)
     shared.runs = build_runs(session, items, found, shared)
     selected = arrange(config, items, shared.runs, dropped(items, found, deselected))
+    if config.stash[KEY].resume and link is None:
+        config.pluginmanager.register(Preview(shared.runs), "contextcore-preview")
     if config.option.collectonly or config.getoption("setuponly", False):
         return
     if link is None:

@@ -19,6 +19,7 @@ from ..trace.recorder import TraceRecorder
 from ..trace.rules import NEVER_REACHED, NEVER_RUN, Outcome, upstream_block
 from .context import RunContext
 from .logged import Logged, fail, troubles
+from .relied import Relied
 
 
 class PlanRun:
@@ -31,9 +32,11 @@ class PlanRun:
         trace_id, remote = self.plan.trace.id, context.remote
         self.recorder = TraceRecorder(self.plan, evidence, remote=remote, waivers=waivers)
         self.remarks: list[str] = []
+        self.preview: list[str] = []
         sampled = outbox.sampled(evidence.otel_trace_id)
         self.handoffs = HandoffStore(context.out, trace_id)
         self.receive = outbox.receive
+        self.relied = Relied(self.recorder, collected, context, self.handoffs)
         self.spans = SpanContexts(evidence.otel_trace_id, sampled=sampled, state=remote.state if remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
         self.file = EvidenceFile(self.recorder, context.out)
@@ -55,6 +58,7 @@ class PlanRun:
     def announce(self, phase_id: str, nodeid: str, code: Attributes) -> Phase:
         """A phase begins, or begins anew, with its test or with its program; what its test gets as its fixture."""
         self.recorder.begin_phase(phase_id, nodeid, code)
+        self.relied.begin(phase_id, nodeid)
         return self.handle(phase_id)
 
     def enter(self, phase_id: str) -> None:
@@ -68,7 +72,7 @@ class PlanRun:
         return Phase(
             self.recorder,
             phase_id,
-            handoffs=self.handoffs,
+            self.relied.of(phase_id),
             spans=self.spans,
             child=self.plan_spans.child,
             receive=self.receive,
@@ -78,6 +82,7 @@ class PlanRun:
     def end(self, phase_id: str, moment: int | None = None) -> None:
         """An attempt at a phase's test is over, with its teardown, since a ``moment`` or now."""
         self.spans.close()
+        self.remarks += self.relied.end(phase_id)
         self.recorder.end_phase(phase_id, moment)
 
     def hold(self, phase_id: str) -> Outcome | None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +52,7 @@ def _make(config: pytest.Config) -> Services:
         run_id=given.get("run_id") or new_trace_id(),
         remote=remote_parent(os.environ),
         replacement=bool(given.get("replaces")),
+        code=tuple(_common_code(config)),
     )
     name = f"{context.run_id}-{given['worker_id']}" if given else context.run_id
     spool = settings.out / "spool" / f"{name}{SUFFIX}"
@@ -70,6 +74,16 @@ def _make(config: pytest.Config) -> Services:
         killed = error_status(INTERRUPTED, ErrorType.INTERRUPTED)
         outbox.expect_root(ordinary.root_span("aborted", killed))  # what replay sends after a kill
     return Services(context, outbox, ordinary)
+
+
+def _common_code(config: pytest.Config) -> Iterator[Path]:
+    """pytest's configuration file, and the modules of plugins that are loaded: conftests count for their folders."""
+    if config.inipath is not None:
+        yield config.inipath
+    for plugin in config.pluginmanager.get_plugins():
+        file = getattr(plugin, "__file__", None)
+        if isinstance(plugin, ModuleType) and file and not file.endswith("/conftest.py"):
+            yield Path(file)
 
 
 def _given_by_controller(config: pytest.Config) -> dict[str, str]:

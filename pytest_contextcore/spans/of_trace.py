@@ -20,7 +20,17 @@ from ..span import (
     SpanStatus,
     error_status,
 )
-from ..trace.evidence import Attempt, Event, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
+from ..trace.evidence import (
+    Attempt,
+    Event,
+    Evidence,
+    GateEvidence,
+    ProgramEvidence,
+    Result,
+    SpanEvidence,
+    Status,
+    format_time,
+)
 from ..trace.rules import last_values
 
 _TEST_RESULT = {Status.COMPLETED: "pass", Status.BLOCKED: "fail", Status.FAILED: "fail"}
@@ -52,7 +62,8 @@ _STOPPED = (Status.IN_PROGRESS, Status.BLOCKED, Status.FAILED)
 
 def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData, ...] = ()) -> Iterator[SpanData]:
     """The spans of one phase that has ended or will not start: its gates, its programs, itself."""
-    moment = span.ended_at or evidence.ended_at or evidence.started_at or 0
+    reused_at = evidence.started_at if span.reused_from is not None else None
+    moment = reused_at or span.ended_at or evidence.ended_at or evidence.started_at or 0
     written = max((attempt.ended_at or 0 for attempt in span.attempts), default=0)  # with an earlier attempt
     for gate in span.gates if span.started_at is not None else ():  # else a gate of an earlier run may stand there
         if gate.started_at is not None and gate.started_at >= written:
@@ -69,6 +80,8 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
     }
     if span.reused:
         attributes["task.reused"] = True
+    if reused_at is not None:
+        attributes |= _times_before(span)
     earlier = [] if span.reused else span.attempts  # a reused phase's attempts are spans of another trace
     if earlier:
         attributes["task.attempt"] = len(earlier) + 1
@@ -81,17 +94,17 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
         trace_id=evidence.otel_trace_id,
         span_id=span.otel_span_id,
         parent_id=evidence.otel_span_id,
-        start=span.started_at or moment,
-        end=span.ended_at or moment,
+        start=reused_at or span.started_at or moment,
+        end=reused_at or span.ended_at or moment,
         attributes=attributes,
-        events=_events(span.events),
+        events=_events(span.events) if reused_at is None else (),
         links=_links(evidence, span, earlier),
         status=_span_status(span),
     )
 
 
 def _links(evidence: Evidence, span: SpanEvidence, earlier: Sequence[Attempt]) -> tuple[Link, ...]:
-    """To the span that proves a reused phase, and to earlier attempts."""
+    """To the span that a reused phase had when it ran, and to earlier attempts."""
     proof = span.reused_from
     found = [Link(proof.otel_trace_id, proof.otel_span_id)] if proof is not None else []
     return (*found, *(Link(evidence.otel_trace_id, attempt.otel_span_id) for attempt in earlier))
@@ -144,6 +157,15 @@ def with_state(span: SpanData, trace_state: str) -> SpanData:
     return span._replace(trace_state=trace_state) if trace_state else span
 
 
+def _times_before(record: SpanEvidence | GateEvidence) -> Attributes:
+    """When a reused phase or its gate ran: its own span has the moment at which its new trace began, and no length.
+
+    Otherwise it would start before its parent.
+    """
+    told = {"started_at": record.started_at, "ended_at": record.ended_at}
+    return {f"task.reused.{name}": format_time(moment) for name, moment in told.items() if moment is not None}
+
+
 def _events(events: list[Event]) -> tuple[SpanEvent, ...]:
     return tuple(SpanEvent(event.name, event.time, event.attributes) for event in events)
 
@@ -168,16 +190,19 @@ def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Spa
     if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY:
         attributes["task.blocked_reason"] = gate.reason or ""
         attributes["task.next_action"] = gate.next_action or ""
-    start = gate.started_at or 0
+    start, end = gate.started_at or 0, gate.ended_at or gate.started_at or 0
+    if (reused_at := evidence.started_at if span.reused_from is not None else None) is not None:
+        attributes |= _times_before(gate)
+        start = end = reused_at
     return SpanData(
         name=gate.gate_id,
         trace_id=evidence.otel_trace_id,
         span_id=gate.otel_span_id,
         parent_id=span.otel_span_id,
         start=start,
-        end=gate.ended_at or start,
+        end=end,
         attributes=attributes,
-        events=_events(gate.events),
+        events=_events(gate.events) if reused_at is None else (),
         status=_gate_status(gate),
     )
 

@@ -32,12 +32,12 @@ def fresh_evidence(
     run_id: str = "",
     in_ci: bool = False,
     nodeids: Mapping[str, str] | None = None,
-    fingerprints: Mapping[str, str] | None = None,
+    fingerprints: Mapping[str, dict[str, str]] | None = None,
 ) -> Evidence:
     """The evidence of a trace that has not begun; ids in lower-case hex, tests and fingerprints by phase id."""
     spans = [fresh_span(plan, phase) for phase in plan.phases]
     for phase, span in zip(plan.phases, spans, strict=True):
-        span.nodeid, span.fingerprint = (nodeids or {}).get(phase.id), (fingerprints or {}).get(phase.id)
+        span.nodeid, span.fingerprint = (nodeids or {}).get(phase.id), (fingerprints or {}).get(phase.id, {})
     return Evidence(
         trace_id=plan.trace.id,
         otel_trace_id=otel_trace_id or new_trace_id(),

@@ -131,7 +131,10 @@ class EvidenceItem(_Record):
 
 
 class Input(_Record):
-    """A file that a phase relied on, and the digest of its bytes when it did (64 hex characters)."""
+    """A file, folder or glob that a phase relied on or made, and the digest of its bytes then (64 hex characters).
+
+    A module of a phase's code is one, too. Paths below the rootdir count from there.
+    """
 
     path: str
     sha256: Sha256
@@ -235,7 +238,10 @@ _SAYS_WHY: JsonDict = {
 
 
 class SpanEvidence(_Record):
-    """One phase: one span, exactly one pytest test."""
+    """One phase: one span, exactly one pytest test.
+
+    ``fingerprint`` has digests of what its result depends on beside files; a key says what it is the digest of.
+    """
 
     model_config = ConfigDict(json_schema_extra=_SAYS_WHY)
 
@@ -255,12 +261,14 @@ class SpanEvidence(_Record):
     reused: bool = False
     reused_from: SpanReference | None = None
     inputs: list[Input] = Field(default_factory=list)
+    outputs: list[Input] = Field(default_factory=list)
+    modules: list[Input] = Field(default_factory=list)
     gates: list[GateEvidence] = Field(default_factory=list)
     events: list[Event] = Field(default_factory=list)
     handoffs: list[HandoffRecord] = Field(default_factory=list)
     programs: list[ProgramEvidence] = Field(default_factory=list)
     attempts: list[Attempt] = Field(default_factory=list)
-    fingerprint: str | None = None
+    fingerprint: dict[str, Sha256] = Field(default_factory=dict)
 
     _says_why = model_validator(mode="after")(_blocked_says_why)
 

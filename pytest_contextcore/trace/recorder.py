@@ -6,6 +6,7 @@ Nobody else changes the evidence.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from enum import Enum, auto
@@ -14,8 +15,7 @@ from ..ids import Remote, new_span_id
 from ..plan.attributes import RECORDABLE
 from ..plan.model import Kind, Plan
 from ..plan.waivers import Waivers
-from ..reasons import Assertion, exception_text, exception_type
-from ..redact import redact
+from ..reasons import Assertion, exception_attributes
 from . import rules
 from .blank import fresh_evidence, fresh_span, remember_attempt
 from .evidence import (
@@ -79,7 +79,7 @@ class TraceRecorder:
         self.plan, self.remote, self.waivers = plan, remote, waivers or Waivers()
         self.evidence = evidence or fresh_evidence(plan)
         spans = self.evidence.spans
-        self._clock = clock
+        self._clock, self._process = clock, os.getpid()
         moments = (moment for span in spans for moment in (span.started_at, span.ended_at) if moment)
         self._last_time = max(moments, default=0)
         self.partial = partial or any(span.blocked_reason == rules.DESELECTED for span in spans)
@@ -131,15 +131,15 @@ class TraceRecorder:
         evidence.otel_parent_span_id, evidence.started_at = last.otel_parent_span_id, last.started_at
         evidence.runs = [*last.runs, *evidence.runs]
 
-    def adopt(self, phase_id: str, proven: SpanEvidence, last: Evidence, *, deselected: bool = False) -> None:
-        """A phase is not run, since the last evidence proves it; in a joined trace it keeps the span it had there.
+    def adopt(self, phase_id: str, kept: SpanEvidence, last: Evidence, *, deselected: bool = False) -> None:
+        """A phase is not run, since it is unchanged; in a joined trace it keeps the span it had there.
 
-        A run of its own that ``deselected`` a phase does not complete its trace, though the phase is proven.
+        A run of its own that ``deselected`` a phase does not complete its trace, though the phase is completed.
         """
         joined = self.evidence.joined
-        span = proven.model_copy(deep=True, update={"reused": True})
+        span = kept.model_copy(deep=True, update={"reused": True})
         if not joined:  # the last trace has spans of the old ids, and ``TRACEPARENT`` may make it the same trace
-            span.reused_from = SpanReference(otel_trace_id=last.otel_trace_id, otel_span_id=proven.otel_span_id)
+            span.reused_from = SpanReference(otel_trace_id=last.otel_trace_id, otel_span_id=kept.otel_span_id)
             span.otel_span_id = new_span_id()
             for gate in span.gates:
                 gate.otel_span_id = new_span_id()
@@ -148,7 +148,7 @@ class TraceRecorder:
         self._totals.count(self._position[phase_id])
 
     def leave_out(self, phase_id: str) -> None:
-        """A phase was deselected and nothing proves it: this run does not complete the trace, another may."""
+        """A phase was deselected and cannot be reused: this run does not complete the trace, another may."""
         self.partial = True
         self.span(phase_id).blocked_reason = rules.DESELECTED
 
@@ -160,10 +160,7 @@ class TraceRecorder:
         self._tell(Change.TRACE_STARTED)
 
     def finish(self, left: Outcome = rules.NEVER_REACHED) -> None:
-        """The session is over: what has not ended did not start, or was interrupted.
-
-        ``left`` is why a phase did not start that no other phase kept from it. The trace ends with its last phase.
-        """
+        """The session is over: what has not ended was interrupted, or did not start for ``left`` or another phase."""
         for phase in self.plan.phases:
             if self.span(phase.id).status is Status.IN_PROGRESS:
                 self.add_trouble(phase.id, rules.CUT_OFF)
@@ -242,11 +239,15 @@ class TraceRecorder:
             attributes["handoff.reason"] = reason
         self.add_event(phase_id, f"handoff.{record.direction}", attributes)
 
-    def add_input(self, phase_id: str, item: Input) -> None:
-        """A phase relies on a file; a path counts once, with the digest seen last."""
-        inputs = self.span(phase_id).inputs
-        position = next((index for index, known in enumerate(inputs) if known.path == item.path), len(inputs))
-        inputs[position : position + 1] = [item]
+    def add_input(self, phase_id: str, item: Input, *, made: bool = False) -> None:
+        """A phase relies on a file, or made it; a path counts once, with the digest seen last."""
+        items = self.span(phase_id).outputs if made else self.span(phase_id).inputs
+        position = next((index for index, known in enumerate(items) if known.path == item.path), len(items))
+        items[position : position + 1] = [item]
+
+    def set_modules(self, phase_id: str, modules: list[Input]) -> None:
+        """The code that a phase ran is known."""
+        self.span(phase_id).modules = modules
 
     def add_trouble(
         self,
@@ -267,13 +268,7 @@ class TraceRecorder:
         troubles = self._troubles.setdefault(phase_id, [])
         troubles.insert(0 if first else len(troubles), trouble)
         if exception is not None:
-            attributes: Attributes = {
-                "exception.type": exception_type(exception),
-                "exception.message": redact(exception_text(exception)),
-            }
-            if stack:
-                attributes["exception.stacktrace"] = redact(stack)
-            self.add_event(phase_id, "exception", attributes)
+            self.add_event(phase_id, "exception", {**exception_attributes(exception, stack)})
 
     def begin_gate(self, phase_id: str, gate_id: str) -> GateEvidence:
         """A gate's check starts."""
@@ -351,7 +346,7 @@ class TraceRecorder:
         self._tell(change, self.span(phase_id))
 
     def _tell(self, change: Change, span: SpanEvidence | None = None, gate: GateEvidence | None = None) -> None:
-        for listener in self._listeners:
+        for listener in self._listeners if os.getpid() == self._process else ():  # a forked child writes nothing
             listener(change, span, gate)
 
 

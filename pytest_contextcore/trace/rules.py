@@ -26,7 +26,7 @@ from .evidence import (
 )
 
 DESELECTED = "deselected in this run"
-"""The reason of a phase that was not selected and that nothing proves."""
+"""The reason of a phase that was not selected and that cannot be reused."""
 
 _SHOWN = 20  # assumptions that stand in a condition's text
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
@@ -40,14 +40,16 @@ GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 class Trouble(NamedTuple):
     """Something that stops a phase and is no gate's verdict: an exception, a refused handoff, a skip.
 
-    ``error_type`` is the full name of an exception's class or an `ErrorType`. ``blocks`` is true for a refused handoff,
-    which blocks the phase; everything else makes it failed.
+    ``error_type`` is the full name of an exception's class or an `ErrorType`. ``blocks`` is true for a refused handoff
+    and for a file that changed, which block the phase; everything else makes it failed. ``blocked_on`` is the full id
+    of another phase that is to blame.
     """
 
     reason: str
     next_action: str
     error_type: str
     blocks: bool = False
+    blocked_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
     trouble = refused or next(iter(troubles), None)
     if trouble is not None:
         status = Status.BLOCKED if trouble.blocks else Status.FAILED
-        return Outcome(status, trouble.reason, trouble.next_action, error_type=trouble.error_type)
+        return Outcome(status, trouble.reason, trouble.next_action, trouble.blocked_on, trouble.error_type)
     unchecked = [_short(span, gate) for gate in span.gates if gate.result not in CHECKED]
     if unchecked:
         one = len(unchecked) == 1

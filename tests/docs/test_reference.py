@@ -118,6 +118,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`[trace]`": plan.TracePlan,
     "`[[trace.definition_of_done]]`": plan.DonePlan,
     "`[[phases]]`": plan.PhasePlan,
+    "`[phases.reuse]`": plan.ReusePlan,
     "`[[phases.gates]]`": plan.GatePlan,
     "`[[attributes]]`": plan.AttributePlan,
 }
@@ -153,6 +154,8 @@ def default(of: type[BaseModel], key: str) -> str:
         return TOLD[of.__name__, key]
     if value is None:
         return "none"
+    if isinstance(value, BaseModel):
+        return "`{}`"
     return {"()": "`[]`", "{}": "`{}`"}.get(str(value), f'`"{value}"`')
 
 

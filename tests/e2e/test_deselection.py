@@ -1,4 +1,4 @@
-"""Deselecting is explicit: what a selected phase needs runs now, or the last evidence proves it."""
+"""Deselecting is explicit: what a selected phase needs runs now, or is reused from the last evidence."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def ran(plain: Suite) -> Suite:
     return plain
 
 
-# --- nothing proves the upstream -------------------------------------------------------------------------------------
+# --- the upstream cannot be reused ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def ran(plain: Suite) -> Suite:
     [["-k", "test_transform"], ["test_load.py::test_transform"], ["--deselect", "test_load.py::test_extract"]],
     ids=["k", "node id", "deselect"],
 )
-def test_a_phase_whose_upstream_is_deselected_and_unproven_is_refused_with_the_command(
+def test_a_phase_whose_upstream_is_deselected_and_cannot_be_reused_is_refused_with_the_command(
     plain: Suite, arguments: list[str]
 ) -> None:
     said = refusal(plain.here(*arguments))
@@ -104,10 +104,10 @@ def test_the_first_phase_alone_runs(plain: Suite, evidence: Read) -> None:
     assert document["status"] == "in_progress"
 
 
-# --- the last evidence proves the upstream ---------------------------------------------------------------------------
+# --- the upstream can be reused ---------------------------------------------------------------------------------------
 
 
-def test_it_runs_when_the_last_evidence_proves_the_upstream(ran: Suite, evidence: Read) -> None:
+def test_it_runs_when_the_upstream_can_be_reused(ran: Suite, evidence: Read) -> None:
     before = evidence()
     result = ran.here("-k", "test_transform")
     assert result.ret == 0
@@ -120,13 +120,13 @@ def test_it_runs_when_the_last_evidence_proves_the_upstream(ran: Suite, evidence
     assert document["status"] == "in_progress"
 
 
-def test_what_comes_after_a_phase_that_runs_is_not_proven(ran: Suite, evidence: Read) -> None:
+def test_what_comes_after_a_phase_that_runs_is_not_reused(ran: Suite, evidence: Read) -> None:
     assert ran.here("-k", "test_extract").ret == 0
     assert statuses(evidence())["P"] == ("not_started", False)
     assert "needs T" in refusal(ran.here("-k", "test_extract or test_publish"))
 
 
-def test_a_phase_can_receive_what_a_proven_phase_handed_on(suite: Suite, evidence: Read) -> None:
+def test_a_phase_can_receive_what_a_reused_phase_handed_on(suite: Suite, evidence: Read) -> None:
     suite.write(PASSING)
     assert suite.here().ret == 0
     result = suite.here("-k", "test_transform")
@@ -158,8 +158,8 @@ def remove_evidence(suite: Suite) -> None:
     ("change", "arguments", "why"),
     [
         (change_input, [], "rows.csv"),
-        (change_source, [], "its test"),
-        (lambda suite: None, ["--shop=other"], "its options"),
+        (change_source, [], "test_load.py changed"),
+        (lambda suite: None, ["--shop=other"], "option shop changed"),
         (remove_evidence, [], "LOAD-7.json"),
     ],
     ids=["input", "test", "option", "no evidence"],

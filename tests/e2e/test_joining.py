@@ -20,7 +20,7 @@ from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.trace.evidence import Evidence, Result, Status
 from pytest_contextcore.trace.file import load_evidence
 from pytest_contextcore.trace.recorder import TraceRecorder
-from pytest_contextcore.trace.resume import Proof, header, joins
+from pytest_contextcore.trace.resume import Reuse, header, joins
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import PASSING, WAREHOUSE, Suite, warehouse
@@ -28,7 +28,8 @@ from ..support.traces import output, refusal
 
 READS_A_FILE = PASSING.replace(
     "    phase.handoff(Rows(count=3))\n", '    phase.handoff(Rows(count=3))\n    phase.input("rows.csv")\n'
-)
+).replace("assert rows.count == 3", "assert not os.path.exists('lost'), 'a row is lost'")
+READS_A_FILE = f"import os\n{READS_A_FILE}"
 
 
 @dataclass
@@ -141,8 +142,7 @@ def test_two_processes_in_two_folders_make_one_trace(first: Job, second: Job, re
 
 
 def test_a_job_in_which_a_phase_is_blocked_ends_the_trace(first: Job, second: Job, receiver: Receiver) -> None:
-    broken = READS_A_FILE.replace("assert rows.count == 3", "assert rows.count == 4, 'a row is lost'")
-    (second.folder / "test_load.py").write_text(broken, encoding="utf-8")
+    (second.folder / "lost").touch()
     done = second.pytest("-k", "transform or publish", traceparent=first.traceparent)
     assert done.ret == 1, output(done)
     spans = named(receiver.spans)
@@ -232,8 +232,8 @@ def unfinished(plan: Plan) -> Evidence:
     return recorder.evidence
 
 
-def proof(last: Evidence | None) -> Proof:
-    return Proof(last, {"E": last.spans[0]} if last else {}, {"T": "it runs now", "P": "T is before it"})
+def proof(last: Evidence | None) -> Reuse:
+    return Reuse(last, {"E": last.spans[0]} if last else {}, {"T": "it runs now", "P": "T is before it"})
 
 
 def parsed(value: str) -> Remote | None:
@@ -249,7 +249,7 @@ def test_the_own_parent_span_joins(plan: Plan, unfinished: Evidence) -> None:
 
 def test_the_same_parent_is_a_new_execution_where_nothing_is_taken_over(plan: Plan, unfinished: Evidence) -> None:
     value = f"00-{unfinished.otel_trace_id}-{'cd' * 8}-01"
-    nothing = Proof(unfinished, {}, {"E": "it runs now"})
+    nothing = Reuse(unfinished, {}, {"E": "it runs now"})
     assert not joins(plan, nothing, value, parsed(value))
     assert joins(plan, proof(unfinished), value, parsed(value))
 

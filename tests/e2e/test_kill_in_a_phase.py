@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
@@ -221,10 +222,12 @@ def test_a_later_run_ends_what_a_kill_left_before_it_replaces_the_evidence(
 def test_a_run_that_goes_on_with_a_killed_trace_leaves_its_parent_open_and_ends_the_phase(
     suite: Suite, evidence: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    killed(suite, IN_GATE)
+    deadly = suite.pytester.path / "deadly"
+    deadly.touch()
+    killed(suite, f"if os.path.exists('deadly'):\n{indent(IN_GATE, '    ')}\nelse:\n    {GOOD}")
     cut = evidence()
     monkeypatch.setenv("TRACEPARENT", traceparent(cut["otel_trace_id"], cut["otel_span_id"], sampled=True))
-    write(suite, GOOD)
+    deadly.unlink()
     assert run(suite, "--contextcore-resume").ret == 0
     assert evidence()["otel_trace_id"] == cut["otel_trace_id"]
     spans = replayed(*spools(suite))

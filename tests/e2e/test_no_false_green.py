@@ -313,6 +313,26 @@ def test_a_phase_that_never_ran_and_was_not_deselected_is_exit_1_and_in_the_tabl
     assert "reason:   " in result.stdout.str()
 
 
+FORKS_AND_GOES_ON = """
+import json, os
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+    said = json.load(open("out/LOAD-7.json"))["spans"][1]["status"]
+    with phase.gate("C2"):
+        assert said == "in_progress", said
+    check(phase, "C1", "C3")
+else:
+    check(phase, "C1", "C2", "C3")
+"""
+
+
+def test_a_child_that_a_phase_forks_and_that_goes_on_as_pytest_writes_no_evidence(suite: Suite, evidence: Read) -> None:
+    suite.write(transform(FORKS_AND_GOES_ON))
+    assert suite.run("-W", "ignore").ret == 0
+    assert set(statuses(evidence()).values()) == {"completed"}
+
+
 def test_a_usage_error_of_another_plugin_leaves_the_last_evidence_as_it_is(suite: Suite, evidence: Read) -> None:
     suite.write(transform(GOOD))
     assert run(suite, "").ret == 0

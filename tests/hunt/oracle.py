@@ -13,8 +13,8 @@ from .sessions import Session, plan_text, tests_text
 
 _COUNT = re.compile(r"(\d+) (failed|errors?)\b")
 _SECONDS = 120
-_MEANT = ("Failed", "Skipped", "UnknownGate", "UsageError")
-"""What we raise for people to read."""
+_MEANT = ("in", "Failed", "Skipped", "UnknownGate", "UsageError")
+"""What we raise for people to read, and frames on the way to an error of somebody else."""
 
 
 def run(session: Session, folder: Path) -> str | None:

@@ -144,6 +144,7 @@ def pytest_runtest_protocol(item, nextitem):
     if item.name != TARGET:
         return None
     runtestprotocol(item, nextitem=item, log=FIRST)
+    item._initrequest()
     runtestprotocol(item, nextitem=nextitem)
     return True
 """,

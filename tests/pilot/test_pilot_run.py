@@ -121,7 +121,7 @@ def test_scanned_artifacts_count_for_the_threshold_and_leave_stated_values_alone
     assert run.span("S2")["attributes"]["quality.gap_count"] == 3
 
 
-def test_a_single_phase_runs_alone_once_the_ones_before_it_are_proven(pilot: Pilot) -> None:
+def test_a_single_phase_runs_alone_once_the_ones_before_it_are_completed(pilot: Pilot) -> None:
     one = "pilot_tests/test_pilot.py::test_routing_decision"
     refused = pilot(folder=one)
     assert refused.code == 4

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.errors import CollectionError
-from pytest_contextcore.plan.assign import PhaseTest, assign, find_plan, gate_names, in_plan_order, unproven_upstreams
+from pytest_contextcore.plan.assign import PhaseTest, assign, find_plan, gate_names, in_plan_order, missing_upstreams
 from pytest_contextcore.plan.model import Plan
 
 from ..support.plans import warehouse
@@ -56,10 +56,10 @@ def test_phases_run_together_in_the_plans_order_where_the_first_of_them_stood() 
     ]  # fmt: skip
 
 
-def test_a_selected_phase_needs_its_upstreams_selected_or_proven(plan: Plan) -> None:
-    assert unproven_upstreams(plan, ["P"], []) == {"T": "P"}
-    assert unproven_upstreams(plan, ["P"], ["T"]) == {}
-    assert unproven_upstreams(plan, ["E", "T", "P"], []) == {}
+def test_a_selected_phase_needs_its_upstreams_selected_or_reused(plan: Plan) -> None:
+    assert missing_upstreams(plan, ["P"], []) == {"T": "P"}
+    assert missing_upstreams(plan, ["P"], ["T"]) == {}
+    assert missing_upstreams(plan, ["E", "T", "P"], []) == {}
 
 
 def test_the_nearest_plan_upward_is_found(tmp_path: Path) -> None:

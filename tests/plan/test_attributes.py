@@ -49,7 +49,7 @@ def test_a_value_is_recorded_under_its_full_name_and_type(
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("colour", "red", "'colour' is not declared; declared are: artifact_count,"),
+        ("colour", "red", 'name = "quality.colour", type = "string".*; declared are: artifact_count,'),
         ("gap_count", "3", "quality.gap_count is declared as int, but the value is str '3'"),
         ("gap_count", True, "declared as int, but the value is bool True"),
         ("coverage_percent", math.nan, "declared as double"),

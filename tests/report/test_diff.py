@@ -62,11 +62,16 @@ def test_runs_of_different_traces_are_refused() -> None:
         ({"attributes": {"q": True}}, {"attributes": {}}, ["S1 attribute q: true → none"]),
         ({"reused": False}, {"reused": True}, ["S1 reused: false → true"]),
         ({"nodeid": "a"}, {"nodeid": "b"}, ["S1 test: a → b"]),
-        ({"fingerprint": "a"}, {"fingerprint": "b"}, ["S1 definition: a → b"]),
+        ({"fingerprint": {"plan": "a"}}, {"fingerprint": {"plan": "b"}}, ["S1 definition: a → b"]),
         (
             {"inputs": [Input(path="x", sha256="1" * 64)]},
             {"inputs": [Input(path="x", sha256="2" * 64)]},
             ["S1 input x: 111111111111… → 222222222222…"],
+        ),
+        (
+            {"modules": [Input(path="a.py", sha256="1"), Input(path="b.py", sha256="1")]},
+            {"modules": [Input(path="a.py", sha256="2")], "outputs": [Input(path="m", sha256="3")]},
+            ["S1 module a.py: 1 → 2", "S1 output m: none → 3"],
         ),
         (
             {"handoffs": [HandoffRecord(name="H", direction="emitted", digest="1")]},
@@ -100,8 +105,8 @@ def test_options_plan_and_definition_of_done_are_the_traces() -> None:
 
 
 def test_the_same_files_in_another_workspace_are_the_same() -> None:
-    old = span(fingerprint="x", inputs=[Input(path="/home/w/a/b", sha256="1")])
-    new = span(fingerprint="y", inputs=[Input(path="/ci/w/a/b", sha256="1")])
+    old = span(fingerprint={"workspace": "x"}, inputs=[Input(path="/home/w/a/b", sha256="1")])
+    new = span(fingerprint={"workspace": "y"}, inputs=[Input(path="/ci/w/a/b", sha256="1")])
     assert diff.compare(run(old, workspace="/home/w"), run(new, workspace="/ci/w")).changes == ()
 
 

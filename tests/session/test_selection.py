@@ -1,4 +1,4 @@
-"""Options and plugins that choose or reorder tests: the spans of what ran, and of what was proven before."""
+"""Options and plugins that choose or reorder tests: the spans of what ran, and of what was reused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..support.traces import DONE, HELD, one, phase, sent, statuses, transform
 
 Read = Callable[..., dict[str, Any]]
 T = "LOAD-7-T TRANSFORM"
-LOST = 'with phase.gate("C1"):\n    assert 0, "row 7 is lost"'
+LOST = 'with phase.gate("C1"):\n    assert not Path("lost").exists(), "row 7 is lost"\ncheck(phase, "C2", "C3")'
 ORDER = ["LOAD-7-E EXTRACT", T, "LOAD-7-P PUBLISH"]
 
 
@@ -21,11 +21,13 @@ ORDER = ["LOAD-7-E EXTRACT", T, "LOAD-7-P PUBLISH"]
 def test_a_run_that_goes_on_where_the_last_one_failed(
     suite: Suite, evidence: Read, exporting: Receiver, option: str
 ) -> None:
-    suite.write(transform(LOST))
+    lost = suite.pytester.path / "lost"
+    lost.touch()
+    suite.write(transform(LOST, before="from pathlib import Path"))
     assert suite.here(*(["--sw"] if option == "--sw" else [])).ret in (1, 2)
     assert statuses(evidence()) == HELD
     first = phase(evidence(), "E")["otel_span_id"]
-    suite.write(transform())
+    lost.unlink()
     exporting.accepted.clear()
     result = suite.here(option)
     assert result.ret == 0

@@ -70,7 +70,7 @@ def phase(trace_id: str, number: int, gates: list[GateEvidence], *, at: int = 0,
         gates=gates,
         events=[Event(name="handoff.emitted", time=BEGIN + at + took, attributes={"handoff.name": "Rows"})],
         handoffs=[HandoffRecord(name="Rows", direction="emitted", digest="d" * 64)],
-        fingerprint="f" * 64,
+        fingerprint={"plan": "f" * 64},
     )
 
 

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from pytest_contextcore.plan.model import Plan
-from pytest_contextcore.trace.evidence import Evidence, Input, Result
+from pytest_contextcore.trace.consistency import contradiction
+from pytest_contextcore.trace.evidence import Evidence, HandoffRecord, Input, Result, SpanEvidence, Status
 from pytest_contextcore.trace.recorder import TraceRecorder
-from pytest_contextcore.trace.resume import fingerprint, not_reusable
+from pytest_contextcore.trace.resume import Files, Now, fingerprint, must_run
 
-from ..support.plans import warehouse
+from ..support.plans import WAREHOUSE, warehouse
 
-PRINTS = {"E": "1", "T": "2", "P": "3"}
+A, B = "a" * 64, "b" * 64
+BRANCHES = WAREHOUSE.replace('name = "PUBLISH"', 'name = "PUBLISH"\ndepends_on = ["E"]')
 
 
 @pytest.fixture
@@ -19,55 +22,141 @@ def plan(tmp_path: Path) -> Plan:
     return warehouse(tmp_path)
 
 
-@pytest.fixture
-def last(plan: Plan) -> Evidence:
+def ran(plan: Plan) -> Evidence:
     recorder = TraceRecorder(plan)
     recorder.start()
     for phase in plan.phases:
-        recorder.span(phase.id).fingerprint = PRINTS[phase.id]
+        recorder.span(phase.id).fingerprint = printed(plan)[phase.id].fingerprint  # type: ignore[assignment]
         recorder.begin_phase(phase.id, f"t.py::{phase.id}")
         for gate in phase.gates:
             recorder.begin_gate(phase.id, gate.id)
             recorder.end_gate(phase.id, gate.id, Result.PASS)
-        recorder.add_input(phase.id, Input(path=f"{phase.id}.csv", sha256="a" * 64))
+        recorder.add_input(phase.id, Input(path=f"{phase.id}.csv", sha256=A))
+        recorder.add_input(phase.id, Input(path=f"{phase.id}.bin", sha256=A), made=True)
+        recorder.set_modules(phase.id, [Input(path=path, sha256=A) for path in ("t.py", "helper.py")])
+        recorder.add_values(phase.id, {"quality.row_count": 3})
         recorder.end_phase(phase.id)
     recorder.finish()
     return recorder.evidence
 
 
-def unchanged(path: str) -> str | None:
-    return "a" * 64
+@pytest.fixture
+def last(plan: Plan) -> Evidence:
+    return ran(plan)
+
+
+def printed(plan: Plan, **options: object) -> dict[str, Now]:
+    code = ["t.py", "helper.py"]
+    return {name: Now(fingerprint(plan, name, options=options, workspace="/w"), code) for name in plan.by_id}
+
+
+def files(**changed: str | None) -> Files:
+    """The files as they were, but for some: name without its ending → digest."""
+    return Files(lambda path: changed.get(path.replace(".", "_"), A))
 
 
 def test_everything_that_is_unchanged_may_be_reused(plan: Plan, last: Evidence) -> None:
-    assert not_reusable(plan, last, [], PRINTS, unchanged) == {}
+    assert must_run(plan, last, [], printed(plan), files()) == {}
 
 
-def test_what_runs_now_and_everything_after_it_is_not_reused(plan: Plan, last: Evidence) -> None:
-    assert not_reusable(plan, last, ["T"], PRINTS, unchanged) == {
+def test_what_runs_now_and_all_that_depends_on_it_is_not_reused(plan: Plan, last: Evidence) -> None:
+    assert must_run(plan, last, ["T"], printed(plan), files()) == {
         "T": "it runs now",
-        "P": "T, a phase before it, may not be reused: it runs now",
+        "P": "it depends on T, which runs: it runs now",
     }
 
 
-def test_a_changed_input_is_named(plan: Plan, last: Evidence) -> None:
-    refused = not_reusable(plan, last, [], PRINTS, lambda path: None if path == "T.csv" else "a" * 64)
-    assert refused["T"] == "its input T.csv changed"
-    assert set(refused) == {"T", "P"}
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"T_csv": B}, "its input T.csv changed"),
+        ({"T_csv": None}, "its input T.csv is gone"),
+        ({"T_bin": B}, "its output T.bin changed"),
+        ({"T_bin": None}, "its output T.bin is gone"),
+        ({"T_bin": None, "T_csv": B}, "its input T.csv changed"),
+    ],
+)
+def test_the_one_file_that_changed_is_named(
+    plan: Plan, last: Evidence, changed: dict[str, str | None], reason: str
+) -> None:
+    refused = must_run(plan, last, [], printed(plan), files(**changed))
+    assert refused == {"T": reason, "P": f"it depends on T, which runs: {reason}"}
 
 
-def test_a_changed_fingerprint_is_refused(plan: Plan, last: Evidence) -> None:
-    assert "its test, its entry" in not_reusable(plan, last, [], {**PRINTS, "E": "x"}, unchanged)["E"]
+def test_changed_code_is_named_before_what_it_made(plan: Plan, last: Evidence) -> None:
+    refused = must_run(plan, last, [], printed(plan), files(helper_py=B, E_bin=B))
+    assert refused["E"] == "helper.py changed"
+    new = {name: now._replace(code=[*now.code, "conftest.py"]) for name, now in printed(plan).items()}
+    assert must_run(plan, last, [], new, files())["E"] == "conftest.py is new"
+    assert must_run(plan, last, [], new, files()._replace(ignored=lambda _, path: path == "conftest.py")) == {}
 
 
-def test_a_phase_that_did_not_complete_is_refused(plan: Plan, last: Evidence) -> None:
+def test_another_branch_does_not_matter_unless_it_handed_something_on(tmp_path: Path) -> None:
+    plan = warehouse(tmp_path, BRANCHES)
+    last = ran(plan)
+    assert set(must_run(plan, last, [], printed(plan), files(T_csv=B))) == {"T"}
+    for span, direction in zip(last.spans[1:], ("emitted", "validated"), strict=True):
+        span.handoffs.append(HandoffRecord(name="Rows", direction=direction, digest=B))  # type: ignore[arg-type]
+    assert set(must_run(plan, last, [], printed(plan), files(T_csv=B))) == {"T", "P"}
+
+
+def test_a_changed_entry_option_or_workspace_is_named(tmp_path: Path) -> None:
+    plan = warehouse(tmp_path, WAREHOUSE.replace('name = "EXTRACT"', 'name = "EXTRACT"\noptions = ["shop"]'))
+    last = ran(plan)
+    assert must_run(plan, last, [], printed(plan, shop="x"), files())["E"] == "option shop changed"
+    moved = {"E": Now(fingerprint(plan, "E", options={}, workspace="/v"), [])}
+    assert must_run(plan, last, [], moved, files())["E"] == "the workspace's path changed"
+    other = warehouse(tmp_path, WAREHOUSE.replace("Take the rows", "Fetch the rows"))
+    assert must_run(other, last, [], printed(other), files())["E"] == "its entry in plan.toml changed"
+    assert must_run(plan, last, [], {}, files())["E"] == "its test t.py::E is not found"
+
+
+def test_a_phase_that_did_not_complete_is_not_reused(plan: Plan) -> None:
     fresh = TraceRecorder(plan).evidence
-    assert not_reusable(plan, fresh, [], PRINTS, unchanged)["E"] == "the last evidence says not_started"
+    assert must_run(plan, fresh, [], printed(plan), files())["E"] == "the last evidence says not_started"
 
 
-def test_the_fingerprint_changes_with_each_thing_that_a_phase_depends_on(plan: Plan, tmp_path: Path) -> None:
-    def of(source: str = "s", options: dict[str, object] | None = None, workspace: str | None = "/w") -> str:
-        return fingerprint(plan, "E", source=source, options=options or {}, workspace=workspace)
+def remove_gate(evidence: Evidence) -> None:
+    del evidence.spans[1].gates[0]
+    evidence.recount()
 
-    assert of() == of(options={"unread": 1})
-    assert len({of(), of(source="other"), of(workspace="/v"), of(workspace=None)}) == 4
+
+def completed(span: SpanEvidence) -> None:
+    span.status = Status.COMPLETED
+
+
+def set_(**values: object) -> Callable[[Evidence], None]:
+    """A change of the second phase or, with ``gate_``, of its first gate; the summary is counted anew."""
+
+    def change(evidence: Evidence) -> None:
+        span = evidence.spans[1]
+        for name, value in values.items():
+            setattr(span.gates[0] if name.startswith("gate_") else span, name.removeprefix("gate_"), value)
+        evidence.recount()
+
+    return change
+
+
+CONTRADICTIONS: Mapping[str, Callable[[Evidence], object]] = {
+    "LOAD-7-T is completed, but its gate LOAD-7-T-C1 failed": set_(gate_result=Result.FAIL),
+    "LOAD-7-T is completed, but its gate LOAD-7-T-C1 was not checked": set_(gate_result=Result.NOT_CHECKED),
+    "the trace is completed, but LOAD-7-T is failed": set_(status=Status.FAILED),
+    "LOAD-7-T is completed, but has no time at which it ended": set_(ended_at=None),
+    "LOAD-7-T is completed, but has a reason why it is not: no": set_(blocked_reason="no"),
+    "gate LOAD-7-T-C1 has the result pass, but no times": set_(gate_ended_at=None),
+    "gate LOAD-7-T-C1 is not as the plan declares it": remove_gate,
+    "LOAD-7-T stands in it twice": lambda evidence: evidence.spans.append(evidence.spans[1]),
+    "the trace is completed, but its condition 'every row arrived' is not met": lambda evidence: setattr(
+        evidence.definition_of_done[0], "met", False
+    ),
+    "its summary does not count the statuses and results that stand in it": lambda evidence: (
+        evidence.summary.phases.update({Status.FAILED: 1})
+    ),
+}
+
+
+@pytest.mark.parametrize("said", CONTRADICTIONS)
+def test_evidence_that_contradicts_itself_is_told(plan: Plan, last: Evidence, said: str) -> None:
+    assert contradiction(plan, last) is None
+    CONTRADICTIONS[said](last)
+    assert contradiction(plan, last) == said

@@ -1,0 +1,100 @@
+"""The files of one running phase: what it relies on, what it makes, and the code that it runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..errors import FileRefused
+from ..redact import redact
+from ..trace.drift import overlap
+from ..trace.evidence import Input
+from ..trace.recorder import TraceRecorder
+from ..tracked.code import PhaseCode
+from ..tracked.contents import Digests
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+class PhaseFiles:
+    """Records a phase's inputs and outputs, and at its end the code.
+
+    Args:
+        root: paths below it are recorded from there.
+        places: path as it is recorded → where it is; a recorded path may be without a part that is secret.
+    """
+
+    def __init__(
+        self,
+        recorder: TraceRecorder,
+        phase_id: str,
+        *,
+        digests: Digests,
+        code: PhaseCode,
+        root: Path,
+        places: dict[str, str],
+    ) -> None:
+        self._recorder, self._phase_id, self._digests, self._code = recorder, phase_id, digests, code
+        self._prefix = os.path.join(root, "")  # noqa: PTH118  (with a slash at its end)
+        self._places, self._made = places, set[str]()
+
+    def add_input(self, path: str | Path, sha256: str | None) -> str:
+        """Record what the phase relies on; its digest."""
+        item = self._item("input", path, sha256)
+        self._recorder.add_input(self._phase_id, item)
+        return item.sha256
+
+    def add_output(self, path: str | Path, sha256: str | None) -> str:
+        """Record what the phase made; its digest. What it says at the phase's end counts."""
+        item = self._item("output", path, sha256)
+        if sha256 is None:
+            self._made.add(item.path)
+        self._recorder.add_input(self._phase_id, item, made=True)
+        return item.sha256
+
+    def add_program(self, args: Sequence[str], cwd: str | Path | None, env: Mapping[str, str]) -> None:
+        """A program is about to start: the files that its arguments name are code of the phase."""
+        self._code.add_program(args, cwd, env)
+
+    def renew_outputs(self) -> None:
+        """Look at what the phase made once more: it may have gone on with it."""
+        for shown in self._made:
+            if (digest := self._digests.find(self._places[shown])) is not None:
+                self._recorder.add_input(self._phase_id, Input(path=shown, sha256=digest), made=True)
+
+    def settle(self) -> list[str]:
+        """The test is over, with its teardown: record what it made and the code that it ran.
+
+        Returns:
+            A remark for each file that a program was called with and wrote to, and that nobody declared.
+        """
+        self.renew_outputs()
+        made = [item.path for item in self._recorder.span(self._phase_id).outputs]
+        code = self._code.modules().items()
+        known = {path: digest for path, digest in code if not any(overlap(path, each) for each in made)}
+        modules = [Input(path=redact(path), sha256=digest) for path, digest in known.items()]
+        self._recorder.set_modules(self._phase_id, modules)
+        return [
+            redact(
+                f"note: {self._phase_id} will run again when resumed: {path} changed while a program ran that names "
+                f"it; if the phase makes it, say so with phase.output({path!r})"
+            )
+            for path in self._code.rewritten()
+            if path in known
+        ]
+
+    def _item(self, word: str, path: str | Path, sha256: str | None) -> Input:
+        if sha256 is not None and not _SHA256.fullmatch(sha256):
+            raise ValueError(
+                f"{word} {path}: sha256 is {sha256!r:.80}, not the 64 hex digits of the digest of its bytes"
+            )
+        try:
+            digest = sha256 or self._digests.of(path, trusted=True)
+        except FileRefused as error:
+            raise OSError(f"{word} {path}: {error}") from error
+        place = os.path.abspath(path)  # noqa: PTH100  (follows no symlinks, and is fast)
+        shown = redact(place.removeprefix(self._prefix))
+        self._places[shown] = place
+        return Input(path=shown, sha256=digest)
