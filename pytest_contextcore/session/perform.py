@@ -9,12 +9,10 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ..checks.documents import Ended
-from ..checks.evaluate import evaluate
-from ..checks.files import check_outputs
 from ..errors import PhaseStopped
 from ..phase.phase import Phase
 from ..phase.program import Command
@@ -23,6 +21,9 @@ from ..reasons import exception_type
 from ..redact import redact
 from ..span import ErrorType
 from ..trace.evidence import Result
+
+if TYPE_CHECKING:
+    from ..checks.documents import Ended
 
 
 class Work:
@@ -89,6 +90,10 @@ class Work:
         Raises:
             PhaseStopped: an output is not there, or is older.
         """
+        if not self._planned.outputs:
+            return
+        from ..checks.files import check_outputs  # noqa: PLC0415  (jmespath and others, for plans that need them)
+
         verdict = check_outputs(self._planned.outputs, self._folder, began)
         if verdict.result is not Result.PASS:
             names = ", ".join(dict.fromkeys(item.file for item in verdict.findings))
@@ -107,6 +112,8 @@ class Work:
     def _evaluate(self, gate_plan: GatePlan, began: int | None, config: pytest.Config) -> None:
         if gate_plan.check is None:
             return
+        from ..checks.evaluate import evaluate  # noqa: PLC0415  (jmespath and others, for plans that need them)
+
         with self._phase.gate(gate_plan.id) as gate:
             verdict = evaluate(
                 gate_plan.check,
@@ -125,6 +132,8 @@ class Work:
                 raise AssertionError(verdict.reason)
 
     def _run_of_check(self, command: tuple[str, ...]) -> Ended:
+        from ..checks.documents import Ended  # noqa: PLC0415  (as above)
+
         done = self._phase.run(command, cwd=self._folder, env=_environment())
         return Ended(done.returncode, _last_line(done))
 
