@@ -1,43 +1,26 @@
-"""``contextcore plan check``: a plan's order, gates and kinds, and which of its tests were found or are missing.
-
-And ``contextcore plan schema``, for editors.
-"""
+"""``contextcore plan check``: a plan's order, gates and kinds, and which of its tests were found or are missing."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-import click
 import pytest
 
 from ..errors import CollectionError, PlanError
 from ..ids import PLAN_FILE
-from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan, source_of
+from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan, refuse_program_beside_test, source_of
 from ..plan.defaults import program
-from ..plan.model import PhasePlan, Plan, load_plan
-from ..schemas import schema
+from ..plan.model import GatePlan, PhasePlan, load_plan
 from ..text import plain
 from .cli import refuse
 
 
-@click.group("plan", no_args_is_help=False)
-def command() -> None:
-    """Look at a plan without running it."""
-
-
-@command.command("check")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-def _check(file: Path | None) -> int:
-    """Print a plan's order and gates, and which tests were found.
-
-    FILE is the plan or its folder; without it, plan.toml here, above, or in the only folder that has one. Exit code 1:
-    tests do not fit the plan, or are missing. 2: the plan has mistakes.
-    """
+def check(file: Path | None) -> int:
+    """Print the plan; the command's exit code."""
     path = locate(file)
     if path is None:
         return refuse(f"there is no {PLAN_FILE} in this folder, above, or one below")
@@ -48,20 +31,13 @@ def _check(file: Path | None) -> int:
         return 2
     found = CollectedPlan(plan, {})
     try:
-        found = _tests(plan)
+        tests = collected_tests(plan.path.parent)
+        refuse_program_beside_test(plan, {plan.short_phase_id(test.phase): test.nodeid for test in tests})
+        found = assign(plan, tests, whole=False)
     except CollectionError as error:
         refuse(str(error))
     print("\n".join(describe(found)))
     return 1 if found.missing() else 0
-
-
-@command.command("schema")
-def _schema() -> None:
-    """Print the JSON Schema of plans.
-
-    An editor that reads #:schema ./plan.schema.json in a plan's first line completes and checks its keys by that file.
-    """
-    print(json.dumps(schema("plan"), indent=2, ensure_ascii=False))
 
 
 def locate(file: Path | None) -> Path | None:
@@ -93,20 +69,20 @@ class _Collector:
                 self.tests.append(PhaseTest(item.nodeid, str(marker.args[0]), source))
 
 
-def _tests(plan: Plan) -> CollectedPlan:
-    """The plan with its tests, as ``python -m pytest FOLDER`` would collect them, or a ``CollectionError``."""
+def collected_tests(start: Path) -> list[PhaseTest]:
+    """The phase tests in a folder or file, as ``python -m pytest START`` would collect them, or `CollectionError`."""
     collector, said = _Collector(), io.StringIO()
     sys.path.insert(0, str(Path.cwd()))
-    arguments = ["--collect-only", "-p", "no:contextcore-listener", str(plan.path.parent)]
+    arguments = ["--collect-only", "-p", "no:contextcore-listener", str(start)]
     try:
         with redirect_stdout(said), redirect_stderr(said):
             code = pytest.main(arguments, plugins=[collector])
     except SystemExit as error:
-        raise CollectionError(f"pytest cannot collect {plan.path.parent}: exit code {error.code}") from None
+        raise CollectionError(f"pytest cannot collect {start}: exit code {error.code}") from None
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         why = "; ".join(collector.errors) or (said.getvalue().strip().splitlines() or ["no message"])[-1]
-        raise CollectionError(f"pytest cannot collect {plan.path.parent} (exit code {int(code)}): {why}")
-    return assign(plan, collector.tests, whole=False)
+        raise CollectionError(f"pytest cannot collect {start} (exit code {int(code)}): {why}")
+    return collector.tests
 
 
 def describe(collected: CollectedPlan) -> list[str]:
@@ -116,12 +92,25 @@ def describe(collected: CollectedPlan) -> list[str]:
     for position, phase in enumerate(plan.phases, start=1):
         upstream = ", ".join(plan.upstream[phase.id]) or "nothing"
         lines.append(f"{position:>3}. {phase.id} {phase.name}  (after {upstream})")
-        lines += [f"       {gate.id:<4} {gate.kind.value:<9} {plain(gate.purpose)}" for gate in phase.gates]
+        lines += [line for gate in phase.gates for line in _of_gate(gate)]
         lines.append(f"       {_by(phase, collected.nodeids.get(phase.id))}")
+        lines += [f"       {word:<4} {', '.join(files)}" for word, files in _files(phase) if files]
     missing = ", ".join(collected.missing())
     gates = sum(len(phase.gates) for phase in plan.phases)
-    state = f"tests missing for {missing}" if missing else "every phase has its test"
-    return [*lines, f"{len(plan.phases)} phases, {gates} gates; {state}"]
+    done = "; ".join(plain(done.condition) for done in plan.trace.definition_of_done)
+    state = f"tests missing for {missing}" if missing else "every phase has its test, program or checks"
+    return [*lines, f"done when: {done}", f"{len(plan.phases)} phases, {gates} gates; {state}"]
+
+
+def _of_gate(gate: GatePlan) -> list[str]:
+    head = f"       {gate.id:<4} {gate.kind.value:<9} {plain(gate.purpose)}"
+    return [head, f"                      next: {plain(gate.next_action)}"]
+
+
+def _files(phase: PhasePlan) -> list[tuple[str, list[str]]]:
+    """The files that a phase reads and makes, as its plan names them."""
+    outputs = [output if isinstance(output, str) else output.path for output in phase.outputs]
+    return [("in", list(phase.inputs)), ("out", outputs)]
 
 
 def _by(phase: PhasePlan, nodeid: str | None) -> str:

@@ -78,6 +78,16 @@ def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedP
     return collected
 
 
+def refuse_program_beside_test(plan: Plan, nodeids: Mapping[str, str]) -> None:
+    """Raise ``CollectionError`` where a phase with a program has a test in Python, too; ``nodeids``: phase → test."""
+    for phase_id, nodeid in nodeids.items():
+        if phase_id in plan.by_id and plan.by_id[phase_id].run is not None:
+            raise CollectionError(
+                f"phase {phase_id} of {plan.path} has run, so that it has no test in Python, but {nodeid} is "
+                "marked as one; remove one of them, or let the test call the program by phase.run([…])"
+            )
+
+
 def short_gate_id(plan: Plan, phase: PhasePlan, name: str) -> str | None:
     """The gate's short id for ``C1``, ``S3-C1`` or ``PI-101-002-S3-C1``; None where the phase has no such gate."""
     short = name.removeprefix(f"{plan.trace.id}-").removeprefix(f"{phase.id}-")

@@ -21,7 +21,7 @@ def is_plan(path: Path) -> bool:
     """
     try:
         text = path.read_bytes()
-        document = tomllib.loads(text.decode())
+        document = tomllib.loads(text.decode("utf-8-sig"))
     except OSError:
         return False
     except ValueError:

@@ -11,7 +11,7 @@ import pytest
 
 from ..errors import CollectionError, PlanError
 from ..options import KEY, asserts_are_disabled
-from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order, source_of
+from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order, refuse_program_beside_test, source_of
 from ..plan.model import Plan, load_plan
 from ..plan.waivers import Waivers, load_waivers
 from ..report.progress import open_progress
@@ -112,17 +112,13 @@ def _prefer_python(plan: Plan, one: Found, items: list[pytest.Item]) -> None:
     """Leave a phase to its test in Python, if it has one; its checks are evaluated after that.
 
     Raises:
-        pytest.UsageError: the phase has a program, or asserts are disabled.
+        CollectionError: the phase has a program.
+        pytest.UsageError: asserts are disabled.
     """
     in_python = {plan.short_phase_id(name): item for item, name in one.tests if not isinstance(item, PlannedPhase)}
     if (in_python or any(phase.needs_test for phase in plan.phases)) and (reason := asserts_are_disabled()):
         raise pytest.UsageError(f"plan {plan.path}: {reason}")
-    for phase_id, item in in_python.items():
-        if phase_id in plan.by_id and plan.by_id[phase_id].run is not None:
-            raise pytest.UsageError(
-                f"phase {phase_id} of {plan.path} has run, so that it has no test in Python, but {item.nodeid} is "
-                "marked as one; remove one of them, or let the test call the program by phase.run([…])"
-            )
+    refuse_program_beside_test(plan, {phase_id: item.nodeid for phase_id, item in in_python.items()})
     doubles = {item for item, name in one.tests if isinstance(item, PlannedPhase) and name in in_python}
     if doubles:
         items[:] = [item for item in items if item not in doubles]
