@@ -65,6 +65,10 @@ def init(tests: Path | None) -> int:
         found = collected_tests(start)
     except CollectionError as error:
         return refuse(str(error), 1)
+    of_phase: dict[str, str] = {}
+    for test in found:
+        if (other := of_phase.setdefault(test.phase, test.nodeid)) != test.nodeid:
+            return refuse(f"phase {test.phase} has two tests: {other} and {test.nodeid}; a phase is exactly one", 1)
     head = _HEAD.format(id=_quoted(_trace_id(folder.resolve().name)))
     body = "\n".join(["", *_phases(found)]) if found else _STARTER
     path.write_text(f"{head}{body}", encoding="utf-8")
@@ -86,7 +90,7 @@ def _trace_id(name: str) -> str:
 
 def _phases(tests: Sequence[PhaseTest]) -> Iterator[str]:
     """The lines of a phase for each test, in the order of the tests."""
-    for test in {test.phase: test for test in tests}.values():
+    for test in tests:
         yield f"[[phases]]  # {test.nodeid}"
         yield f"id = {_quoted(test.phase)}"
         if goal := _docstring(test.source):
