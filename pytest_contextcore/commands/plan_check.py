@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Generator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -61,12 +62,15 @@ class _Collector:
             last = (report.longreprtext.strip().splitlines() or [""])[-1]
             self.errors.append(f"{report.nodeid}: {last.removeprefix('E').strip()}")
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
+        """Outermost: the order is that of the source, whoever shuffles the tests."""
         for item in items:
             marker = item.get_closest_marker("phase")
             if marker is not None and marker.args and isinstance(item, pytest.Function):
                 source = source_of(item.config.rootpath, item.nodeid) or ""
                 self.tests.append(PhaseTest(item.nodeid, str(marker.args[0]), source))
+        yield
 
 
 def collected_tests(start: Path) -> list[PhaseTest]:
