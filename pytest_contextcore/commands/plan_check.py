@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Generator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -62,15 +61,13 @@ class _Collector:
             last = (report.longreprtext.strip().splitlines() or [""])[-1]
             self.errors.append(f"{report.nodeid}: {last.removeprefix('E').strip()}")
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
-        """Outermost: the order is that of the source, whoever shuffles the tests."""
-        for item in items:
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """In the order of the source, whoever shuffles the tests."""
+        for item in sorted(items, key=lambda item: (item.path, item.location[1] or 0)):
             marker = item.get_closest_marker("phase")
             if marker is not None and marker.args and isinstance(item, pytest.Function):
                 source = source_of(item.config.rootpath, item.nodeid) or ""
                 self.tests.append(PhaseTest(item.nodeid, str(marker.args[0]), source))
-        yield
 
 
 def collected_tests(start: Path) -> list[PhaseTest]:
