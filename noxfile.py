@@ -50,6 +50,15 @@ def collector(session: nox.Session) -> None:
 
 
 @nox.session
+def plugins(session: nox.Session) -> None:
+    """Run plans beside other plugins, each alone with ours, and hunt for false greens among all of them."""
+    session.install("-e", ".[test,plugins]")
+    env = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    session.run("pytest", "-p", "contextcore", "tests/e2e/test_other_plugins.py", env=env)
+    session.run("python", "-m", "tests.hunt", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Count instructions beside pytest-otel and the SDK; arguments after ``--`` choose subjects."""
     session.install("-e", ".[test]")

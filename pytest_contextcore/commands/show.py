@@ -18,8 +18,8 @@ from ..report.diff import compare, document, lines
 from ..report.terminal import can_encode, table
 from ..report.verdict import of_trace
 from ..text import escaped, harmless
-from ..trace.evidence import format_time
 from ..trace.file import dump, load_evidence
+from ..trace.times import format_time
 from .cli import FORMAT, OUT, refuse
 
 _FILE = click.Path(path_type=Path)

@@ -20,8 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, TracesDa
 from ..ids import Remote
 from ..redact import redact
 from . import messages, wire
-from .receiver import Receiver
-from .request import Refused
+from .receiver import Receiver, Refused
 from .spool import Spool
 
 MAX_SPANS, MAX_BYTES, MAX_RESOURCES = 100_000, 100 << 20, 100

@@ -29,9 +29,9 @@ from ..trace.evidence import (
     Result,
     SpanEvidence,
     Status,
-    format_time,
 )
 from ..trace.rules import last_values
+from ..trace.times import format_time
 
 _TEST_RESULT = {Status.COMPLETED: "pass", Status.BLOCKED: "fail", Status.FAILED: "fail"}
 _RUN_STATUS = {

@@ -6,22 +6,19 @@ file format; they refuse states that must not exist, such as a blocked span with
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic.config import JsonDict
 
 from ..plan.model import Kind
+from .times import Time
 
 SCHEMA_VERSION: Final = "v1"
 
@@ -56,35 +53,6 @@ class Severity(StrEnum):
 
 SEVERITY_OF = {Kind.INTEGRITY: Severity.CRITICAL, Kind.REQUIRED: Severity.ERROR, Kind.ADVISORY: Severity.WARNING}
 
-
-def _parse_time(value: object) -> object:
-    """Nanoseconds since the epoch from an RFC 3339 text; other values are left to pydantic."""
-    if not isinstance(value, str):
-        return value
-    whole, _, fraction = value.removesuffix("Z").partition(".")
-    moment = datetime.fromisoformat(whole).replace(tzinfo=UTC)
-    return int(moment.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
-
-
-def format_time(nanoseconds: int) -> str:
-    """RFC 3339 in UTC with microseconds, from nanoseconds since the epoch."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
-
-
-Time = Annotated[
-    int,
-    BeforeValidator(_parse_time, json_schema_input_type=str),
-    PlainSerializer(format_time, return_type=str, when_used="json"),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "date-time",
-            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
-        }
-    ),
-]
-"""Nanoseconds since the epoch in memory, RFC 3339 UTC in files."""
 
 # What the JSON Schema says of a text beyond its type; writing and reading evidence does not depend on it.
 TraceId = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{32}$"})]

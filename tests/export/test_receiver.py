@@ -9,20 +9,17 @@ import socket
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
 from pytest_contextcore.export import children, receiver, wire
 from pytest_contextcore.export.messages import scope_of
-from pytest_contextcore.export.request import MAX_REQUEST, Refused, Request
+from pytest_contextcore.export.receiver import MAX_REQUEST, Receiver
 from pytest_contextcore.export.spool import Spool
 from pytest_contextcore.ids import Remote
 
@@ -105,8 +102,9 @@ Run = Callable[..., AbstractContextManager[Program]]
         (zlib.compress(ONE), {"Content_Encoding": "deflate"}),
         (JSON, {"Content_Type": "application/json; charset=utf-8"}),
         ([ONE[:5], ONE[5:]], {}),
+        (ONE, {"Expect": "100-continue"}),
     ],
-    ids=["protobuf", "gzip", "deflate", "json", "chunked"],
+    ids=["protobuf", "gzip", "deflate", "json", "chunked", "expecting"],
 )
 def test_spans_are_taken_however_they_are_sent(program: Run, body: object, headers: dict[str, str]) -> None:
     with program() as run:
@@ -131,7 +129,8 @@ def test_spans_are_taken_however_they_are_sent(program: Run, body: object, heade
         (ONE, {"path": "/v1/traces"}, 404, "another address"),
         (ONE, {"Content_Length": "-1"}, 413, "8 MiB"),
         (ONE, {"Content_Length": "many"}, 400, "no HTTP"),
-        (ONE, {"X_Long": "x" * 20_000}, 431, "too long"),
+        (b"?\r\n", {"Transfer_Encoding": "chunked"}, 400, "no HTTP"),
+        (ONE, {"X_Long": "x" * 70_000}, 431, "no HTTP"),
     ],
 )
 def test_what_cannot_be_taken_is_answered_and_told_in_a_line(
@@ -150,28 +149,29 @@ def test_what_cannot_be_taken_is_answered_and_told_in_a_line(
     assert why in line
 
 
-@given(st.lists(st.integers(0, 120), max_size=6), st.booleans())
-def test_a_request_is_the_same_in_whatever_pieces_it_comes(cuts: list[int], chunked: bool) -> None:
-    head = b"POST /x HTTP/1.1\r\nContent-Type: Application/JSON\r\n"
-    sized, parts = (
-        b"Content-Length: 11\r\n\r\nhello world",
-        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;a=b\r\n world\r\n0\r\n",
-    )
-    whole = head + (parts if chunked else sized)
-    edges = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
-    found = Request()
-    said = [found.feed(whole[start:end]) for start, end in pairwise(edges)]
-    assert said[-1]
-    assert (found.target, found.unpacked(), found.json) == ("POST /x", b"hello world", True)
-
-
-@given(st.binary(max_size=200))
-def test_no_bytes_break_it(data: bytes) -> None:
-    for prefix in (b"", b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"POST / HTTP/1.1\r\n"):
-        found = Request()
-        with suppress(Refused):
-            if found.feed(prefix + data):
-                found.unpacked()
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"400"),
+        (b"POST\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"501"),
+        (b"POST / HTTP/2.0\r\n\r\n", b"505"),
+        (b"POST /" + b"x" * 70_000, b"414"),
+        (b"POST / HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n", b"431"),
+        (b"POST / HTTP/1.1\r\n\xff\xfe: \x00\r\n\r\n", b"404"),
+    ],
+)
+def test_what_is_no_request_is_answered_and_nothing_is_printed(
+    program: Run, capfd: pytest.CaptureFixture[str], data: bytes, status: bytes
+) -> None:
+    with program() as run:
+        with run.connect() as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.makefile("rb").read().startswith(b"HTTP/1.1 " + status)
+        assert run.post(ONE)[0] == 200
+    assert len(run.kept()) == len(run.remarks) == 1
+    assert capfd.readouterr() == ("", "")
 
 
 # -- what becomes of spans ---------------------------------------------------------------------------------------------
@@ -248,6 +248,22 @@ def test_texts_are_without_secrets_and_fit_wherever_they_stand(program: Run, mon
     assert max(len(piece.data) for piece in Spool(path).pieces()) <= wire.MAX_FRAME
 
 
+def test_a_fault_of_ours_is_told_and_the_others_are_kept(
+    program: Run, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise KeyError("s3cr3t")
+
+    with program() as run:
+        with monkeypatch.context() as patched:
+            patched.setattr(receiver, "_unpacked", fail)
+            with pytest.raises(ConnectionError):
+                run.post(ONE)
+        assert run.post(ONE)[0] == 200
+    assert (len(run.kept()), run.remarks) == (1, ["1 request of app.py refused: KeyError"])
+    assert capfd.readouterr() == ("", "")
+
+
 # -- how long it is waited for -----------------------------------------------------------------------------------------
 def test_what_was_sent_whole_before_the_end_is_kept_and_nothing_else_is_waited_for(program: Run) -> None:
     with program() as run:
@@ -271,8 +287,13 @@ def test_a_connection_takes_no_longer_than_it_may_and_then_others_have_their_tur
     monkeypatch.setattr(receiver, "MAX_CONNECTIONS", 2)
     with program() as run, run.connect() as first, run.connect() as second:
         first.sendall(b"POST ")
+        second.sendall(run.head(MAX_REQUEST))
+        with suppress(ConnectionError):
+            for _ in range(MAX_REQUEST):
+                second.sendall(b"x")
+            pytest.fail("it was read for as long as it came")
         assert run.post(ONE)[0] == 200
-        assert (first.recv(1), second.recv(1)) == (b"", b"")
+        assert first.recv(1) == b""
 
 
 def test_where_nothing_can_be_received_the_program_runs_all_the_same(
@@ -281,7 +302,7 @@ def test_where_nothing_can_be_received_the_program_runs_all_the_same(
     def refuse(*arguments: object, **keywords: object) -> None:
         raise OSError(99, "no such address")
 
-    monkeypatch.setattr(socket, "create_server", refuse)
+    monkeypatch.setattr(Receiver, "server_bind", refuse)
     with program() as run:
         assert run.url == ""
     assert run.remarks == ["spans of app.py are not received: no such address"]

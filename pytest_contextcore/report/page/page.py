@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from ...files import write_output
 from ...text import pieces, relative, short
-from ...trace.evidence import Status, format_time
+from ...trace.evidence import Status
+from ...trace.times import format_time
 from ..verdict import Verdict, lasted
 from .text import brief, clean, clipped, duration, moment, own_first, plural
 from .view import trace_view

@@ -1,0 +1,38 @@
+"""Times as a trace keeps them: nanoseconds since the epoch in memory, RFC 3339 in files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+
+def _parse_time(value: object) -> object:
+    """Nanoseconds since the epoch from an RFC 3339 text; other values are left to pydantic."""
+    if not isinstance(value, str):
+        return value
+    whole, _, fraction = value.removesuffix("Z").partition(".")
+    moment = datetime.fromisoformat(whole).replace(tzinfo=UTC)
+    return int(moment.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
+
+
+def format_time(nanoseconds: int) -> str:
+    """RFC 3339 in UTC with microseconds, from nanoseconds since the epoch."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+
+
+Time = Annotated[
+    int,
+    BeforeValidator(_parse_time, json_schema_input_type=str),
+    PlainSerializer(format_time, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
+        }
+    ),
+]
+"""Nanoseconds since the epoch in memory, RFC 3339 UTC in files."""
