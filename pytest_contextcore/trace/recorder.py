@@ -17,7 +17,7 @@ from ..plan.model import Kind, Plan
 from ..plan.waivers import Waivers
 from ..reasons import Assertion, exception_attributes
 from . import rules
-from .blank import fresh_evidence, fresh_span, remember_attempt
+from .blank import fresh_evidence, fresh_span, remember_attempt, settle
 from .evidence import (
     SEVERITY_OF,
     Attributes,
@@ -326,7 +326,7 @@ class TraceRecorder:
 
     def _settle(self, phase_id: str, outcome: Outcome, moment: int | None = None) -> None:
         span = self.span(phase_id)
-        _apply(outcome, span)
+        settle(span, outcome)
         if span.started_at is not None:
             span.ended_at = moment or self.now()
         self._totals.count(self._position[phase_id])
@@ -337,7 +337,7 @@ class TraceRecorder:
         evidence.definition_of_done = rules.conditions(self.plan, evidence.spans, self._totals.gates, values)
         if evidence.started_at is not None:
             evidence.attributes = {name: value for name, value in values.items() if name.startswith(RECORDABLE)}
-            _apply(rules.parent_outcome(self.plan, evidence, finished=finished), evidence)
+            settle(evidence, rules.parent_outcome(self.plan, evidence, finished=finished))
 
     def _announce(self, change: Change, phase_id: str) -> None:
         """A phase moved on."""
@@ -348,8 +348,3 @@ class TraceRecorder:
     def _tell(self, change: Change, span: SpanEvidence | None = None, gate: GateEvidence | None = None) -> None:
         for listener in self._listeners if os.getpid() == self._process else ():  # a forked child writes nothing
             listener(change, span, gate)
-
-
-def _apply(outcome: Outcome, record: SpanEvidence | Evidence) -> None:
-    record.status, record.blocked_reason, record.error_type = outcome.status, outcome.reason, outcome.error_type
-    record.blocked_on_span_id, record.next_action = outcome.blocked_on, outcome.next_action
