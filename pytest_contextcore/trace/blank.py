@@ -16,7 +16,6 @@ from .evidence import (
     SpanEvidence,
     is_integrity_failure,
 )
-from .rules import Outcome
 
 ATTEMPT_EVENT = "phase.attempt"
 """On a phase's span, once for each earlier attempt at it."""
@@ -102,9 +101,3 @@ def keep_failures(evidence: Evidence, last: Evidence) -> None:
                 else gate
                 for gate in span.gates
             ]
-
-
-def settle(record: SpanEvidence | Evidence, outcome: Outcome) -> None:
-    """Write into the record of a phase or a trace how it stands."""
-    record.status, record.blocked_reason, record.error_type = outcome.status, outcome.reason, outcome.error_type
-    record.blocked_on_span_id, record.next_action = outcome.blocked_on, outcome.next_action

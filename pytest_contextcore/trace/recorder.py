@@ -17,7 +17,7 @@ from ..plan.model import Kind, Plan
 from ..plan.waivers import Waivers
 from ..reasons import Assertion, exception_attributes
 from . import rules
-from .blank import fresh_evidence, fresh_span, remember_attempt, settle
+from .blank import fresh_evidence, fresh_span, remember_attempt
 from .evidence import (
     SEVERITY_OF,
     Attributes,
@@ -326,7 +326,7 @@ class TraceRecorder:
 
     def _settle(self, phase_id: str, outcome: Outcome, moment: int | None = None) -> None:
         span = self.span(phase_id)
-        settle(span, outcome)
+        rules.settle(span, outcome)
         if span.started_at is not None:
             span.ended_at = moment or self.now()
         self._totals.count(self._position[phase_id])
@@ -337,7 +337,7 @@ class TraceRecorder:
         evidence.definition_of_done = rules.conditions(self.plan, evidence.spans, self._totals.gates, values)
         if evidence.started_at is not None:
             evidence.attributes = {name: value for name, value in values.items() if name.startswith(RECORDABLE)}
-            settle(evidence, rules.parent_outcome(self.plan, evidence, finished=finished))
+            rules.settle(evidence, rules.parent_outcome(self.plan, evidence, finished=finished))
 
     def _announce(self, change: Change, phase_id: str) -> None:
         """A phase moved on."""

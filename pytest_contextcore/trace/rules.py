@@ -1,6 +1,6 @@
 """Decisions: what a phase's outcome is, who blocks whom, what the parent's status is.
 
-Pure functions of the plan and the evidence; nothing here reads a clock, a file or pytest.
+Functions of the plan and the evidence; nothing here reads a clock, a file or pytest.
 """
 
 from __future__ import annotations
@@ -71,6 +71,12 @@ class Outcome:
     def as_trouble(self) -> Trouble:
         """What stops a phase, if this is no gate's verdict."""
         return Trouble(self.reason or "", self.next_action or "", self.error_type or ErrorType.OTHER)
+
+
+def settle(record: SpanEvidence | Evidence, outcome: Outcome) -> None:
+    """Write into the record of a phase or a trace how it stands."""
+    record.status, record.blocked_reason, record.error_type = outcome.status, outcome.reason, outcome.error_type
+    record.blocked_on_span_id, record.next_action = outcome.blocked_on, outcome.next_action
 
 
 CUT_OFF = Trouble("interrupted before its end", "run the phase again", ErrorType.INTERRUPTED)
