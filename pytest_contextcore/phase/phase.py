@@ -258,17 +258,11 @@ class Phase:
         if env is not None:
             keep_secrets_of(env)
         environ = dict(os.environ if env is None else env)
-        return self.prepare(Command(tuple(str(arg) for arg in args), timeout, cwd, environ, input))()
+        return prepare(self, Command(tuple(str(arg) for arg in args), timeout, cwd, environ, input))()
 
-    def prepare(self, command: Command) -> Callable[[], CompletedProcess[str]]:
-        """What `run` does, in two steps: another thread may call what is returned, which runs the program."""
-        self._files.add_program(command.args, command.cwd, command.env)
-        return partial(
-            run_command,
-            command,
-            self._recorder,
-            self._phase_id,
-            self._spans,
-            child=self._child,
-            receive=self._receive,
-        )
+
+def prepare(phase: Phase, command: Command) -> Callable[[], CompletedProcess[str]]:
+    """What `Phase.run` does, in two steps: any thread may call what is returned, which runs the program."""
+    phase._files.add_program(command.args, command.cwd, command.env)
+    recorder, phase_id, spans = phase._recorder, phase._phase_id, phase._spans
+    return partial(run_command, command, recorder, phase_id, spans, child=phase._child, receive=phase._receive)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..errors import PhaseStopped
-from ..phase.phase import Phase
+from ..phase.phase import Phase, prepare
 from ..phase.program import Command
 from ..plan.model import GatePlan, Plan
 from ..reasons import exception_type
@@ -63,7 +63,7 @@ class Work:
         if self._planned.run is None:
             return lambda: None
         command = Command(self._planned.command, timeout, self._folder, _environment(), None)
-        return partial(self._run_program, command, self._phase.prepare(command))
+        return partial(self._run_program, command, prepare(self._phase, command))
 
     def _run_program(self, given: Command, run: Callable[[], subprocess.CompletedProcess[str]]) -> None:
         """Run the phase's program to its end, or raise `PhaseStopped`."""
