@@ -1,4 +1,4 @@
-"""The pipelines in ``examples/``: each runs green where its packages are installed, and blocks where something breaks."""
+"""The pipelines in ``examples/``: each runs green where its packages are, and blocks where something breaks."""
 
 from __future__ import annotations
 
