@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .checks.parsing import decode, parse_json, parse_yaml, parse_yaml_all
+    from .checks.tables import parse_toml
     from .commands.installation import Check, check_endpoint, check_installation
     from .commands.validate import SCHEMAS, check_document
     from .errors import (
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
         FileRefused,
         HandoffRefused,
         JoinRefused,
+        Malformed,
         PlanError,
         RunInUse,
         TaskRefused,
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from .phase.phase import Gate, Phase
     from .plan.model import Plan, load_plan
     from .trace.contracts import gate_results, task_spans
-    from .trace.evidence import Evidence
+    from .trace.evidence import Evidence, EvidenceItem
     from .trace.file import load_evidence
 
 __all__ = [
@@ -49,12 +52,14 @@ __all__ = [
     "ContextcoreError",
     "Evidence",
     "EvidenceError",
+    "EvidenceItem",
     "Fault",
     "FileRefused",
     "Gate",
     "Handoff",
     "HandoffRefused",
     "JoinRefused",
+    "Malformed",
     "Phase",
     "Plan",
     "PlanError",
@@ -67,15 +72,25 @@ __all__ = [
     "check_document",
     "check_endpoint",
     "check_installation",
+    "decode",
     "gate_results",
     "load_evidence",
     "load_plan",
     "out_folder",
+    "parse_json",
+    "parse_toml",
+    "parse_yaml",
+    "parse_yaml_all",
     "task_spans",
     "write_output",
 ]
 
 _HOMES = {
+    "decode": "checks.parsing",
+    "parse_json": "checks.parsing",
+    "parse_yaml": "checks.parsing",
+    "parse_yaml_all": "checks.parsing",
+    "parse_toml": "checks.tables",
     "Check": "commands.installation",
     "check_endpoint": "commands.installation",
     "check_installation": "commands.installation",
@@ -93,6 +108,7 @@ _HOMES = {
     "task_spans": "trace.contracts",
     "Evidence": "trace.evidence",
     "load_evidence": "trace.file",
+    "EvidenceItem": "trace.evidence",
 }
 """Where a name comes from; those that are not listed are in ``errors``."""
 

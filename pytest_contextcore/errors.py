@@ -8,10 +8,12 @@
     ├── EvidenceError       an evidence file that cannot be used
     ├── JoinRefused         an evidence file that does not belong to the trace in ``TRACEPARENT``
     ├── RunInUse            another process runs the same trace in the same folder
+    ├── Malformed           bytes that are no document of their kind (a ``ValueError``, too)
     ├── FileRefused         a file that is no regular file, or is too large (an ``OSError``, too)
     ├── UnknownGate         a test that asks for a gate that its phase does not declare (a ``LookupError``, too)
     ├── AttributeRefused    a value that no declared attribute takes (a ``ValueError``, too)
     ├── HandoffRefused      a handoff that a phase cannot accept
+    ├── PhaseStopped        a phase whose program, inputs or outputs are not as its plan says
     ├── TaskRefused         a task command that is not allowed now
     └── TaskStateError      the file of open tasks cannot be used
 
@@ -97,6 +99,14 @@ class FileRefused(ContextcoreError, OSError):
     """A file that is not taken as an input: not a regular file, or a link in an untrusted workspace."""
 
 
+class Malformed(ContextcoreError, ValueError):
+    """Bytes that are not a document of their kind: ``message``, ``observed``, ``expected``."""
+
+    def __init__(self, message: str, observed: str, expected: str) -> None:
+        super().__init__(message)
+        self.message, self.observed, self.expected = message, observed, expected
+
+
 class UnknownGate(ContextcoreError, LookupError):
     """A test asked for a gate that its phase does not declare, or checked one at the wrong time."""
 
@@ -115,6 +125,20 @@ class HandoffRefused(ContextcoreError):
     def __init__(self, reason: str, next_action: str, digest: str = "", span_id: str = "") -> None:
         super().__init__(reason)
         self.reason, self.next_action, self.digest, self.span_id = reason, next_action, digest, span_id
+
+
+class PhaseStopped(ContextcoreError):
+    """A phase whose program, inputs or outputs are not as its plan says.
+
+    It is failed, or blocked if ``blocks``. ``decidable``: its program came to an end, so that its gates can be checked.
+    """
+
+    def __init__(
+        self, reason: str, next_action: str, error_type: str, *, blocks: bool = False, decidable: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.next_action, self.error_type = reason, next_action, error_type
+        self.blocks, self.decidable = blocks, decidable
 
 
 class TaskRefused(ContextcoreError):

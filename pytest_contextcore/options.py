@@ -21,6 +21,7 @@ class Settings(NamedTuple):
         global_provider: our tracer provider may become the global one when spans are exported.
         keep_spool: files of spans stay when a collector has accepted all of them.
         children: spans of programs are received; None for where the protocol lets them.
+        jobs: so many programs of independent phases run at once.
     """
 
     plan: Path | None
@@ -30,6 +31,7 @@ class Settings(NamedTuple):
     global_provider: bool
     keep_spool: bool = False
     children: bool | None = None
+    jobs: int = 1
 
 
 KEY = pytest.StashKey[Settings]()
@@ -51,6 +53,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="do not run phases again that the last evidence shows completed and unchanged; with --collect-only: which",
     )
     group.addoption("--contextcore-html", metavar="FILE", help="also write the traces as a self-contained page")
+    group.addoption(
+        "--contextcore-jobs",
+        metavar="N",
+        help="how many programs of independent phases run at once (default: the number of processors)",
+    )
     parser.addini("contextcore_plan", "the plan, relative to the rootdir")
     parser.addini("contextcore_out", "where evidence goes, relative to the rootdir")
     parser.addini(
@@ -103,7 +110,16 @@ def read_settings(config: pytest.Config) -> Settings:
         global_provider=bool(config.getini("contextcore_global_provider")),
         keep_spool=bool(config.getini("contextcore_keep_spool")),
         children=_CHILDREN[children],
+        jobs=_jobs(config.getoption("contextcore_jobs")),
     )
+
+
+def _jobs(value: str | None) -> int:
+    if value is None:
+        return os.cpu_count() or 1
+    if not value.isdecimal() or not int(value):
+        raise pytest.UsageError(f"--contextcore-jobs: {value!r} is not a number from 1 on")
+    return int(value)
 
 
 _CHILDREN = {"auto": None, "on": True, "off": False}

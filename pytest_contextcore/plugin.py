@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from . import hookspecs
+from .ids import PLAN_FILE
 from .options import KEY, add_options, read_settings
-from .session.discovery import Found, look, plans_at_start, refuse_foreign_root
+from .session.discovery import Found, choose, look, plans_at_start, refuse_foreign_root, widen
 from .session.items import phase_of
 
 if TYPE_CHECKING:
@@ -110,7 +112,21 @@ class _Listener:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._found: list[Found] = []
+        self._chosen: list[str] = []
         self._deselected: list[pytest.Item] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Let ``plan.toml`` stand for its folder, and collect the plan above a folder."""
+        self._chosen = widen(session.config)
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """Phases without a test in Python are collected from their plan."""
+        if file_path.name != PLAN_FILE and file_path != self._config.stash[KEY].plan:
+            return None
+        from .session.collect import PlanFile, is_plan  # noqa: PLC0415  (only where a plan is)
+
+        return PlanFile.from_parent(parent, path=file_path) if is_plan(file_path) else None
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Somebody deselects tests and says so: what merely vanishes was not deselected."""
@@ -123,6 +139,8 @@ class _Listener:
         """Outermost: sees all tests before any was deselected, and orders what is left in the end."""
         try:
             self._found = look(session, items)
+            if self._chosen:
+                choose(session.config, items, self._found, self._chosen)
             yield
             if self._found:
                 _run_plans(session, items, self._found, self._deselected)

@@ -11,11 +11,12 @@ from typing import NamedTuple
 import pytest
 
 from .redact import redact
-from .span import ErrorType, SpanEvent
+from .span import Attributes, ErrorType, SpanEvent
 from .text import relative
 
 _START = Path.cwd()  # where the run began: a test may leave that folder, or delete it
 _MAX_LINE = 500
+_MAX_DETAILS = 20_000
 
 
 def exception_text(error: BaseException) -> str:
@@ -47,16 +48,23 @@ def exception_reason(error: BaseException) -> str:
     return redact(f"{name}: {text}" if text else name)
 
 
-def assertion_reason(error: AssertionError) -> str:
-    """The message that stands behind the assert, without what pytest adds to it; else the asserted expression."""
-    text = exception_text(error)
-    message, rewritten, _ = text.partition("\nassert ")
+class Assertion(NamedTuple):
+    """What a failed assert says: its message, or the asserted expression; and what pytest found out about it."""
+
+    reason: str
+    details: str = ""
+
+
+def assertion(error: AssertionError) -> Assertion:
+    """The message that stands behind the assert, and apart from it what pytest adds, such as a difference."""
+    text, details = exception_text(error), ""
+    message, rewritten, found = text.partition("\nassert ")
     if rewritten:
         first, *more = message.split("\n")
-        text = "\n".join([first, *(line.removeprefix("  ") for line in more)])
+        text, details = "\n".join([first, *(line.removeprefix("  ") for line in more)]), f"assert {found}"
     elif text.startswith("assert "):
-        text = text.partition("\n")[0]
-    return redact(text.strip() or _source_line(error) or "assertion failed")
+        text, _, details = text.partition("\n")
+    return Assertion(redact(text.strip() or _source_line(error) or "assertion failed"), redact(details, _MAX_DETAILS))
 
 
 def _source_line(error: BaseException) -> str:
@@ -65,10 +73,18 @@ def _source_line(error: BaseException) -> str:
     return linecache.getline(frames[-1].filename, frames[-1].lineno or 0).strip() if known else ""
 
 
-def location(error: BaseException) -> str | None:
-    """``file:line`` in the test that led to it, relative to where the run began if it lies below, or None."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{shown_path(frames[0].filename)}:{frames[0].lineno}" if frames else None
+def location(error: BaseException, root: Path) -> Attributes:
+    """``code.*`` attributes of the line in the test that led to it, its path relative to ``root`` if it lies below.
+
+    None for a gate that its plan decides.
+    """
+    line = error.__traceback__
+    if line is None or _package(line) == _OURS:
+        return {}
+    return {
+        "code.file.path": str(relative(line.tb_frame.f_code.co_filename, root)),
+        "code.line.number": line.tb_lineno,
+    }
 
 
 def shown_path(filename: str) -> str:

@@ -18,11 +18,13 @@ EXPORTED = {
     "Fault", "Plan", "SCHEMAS", "check_document", "load_plan", "out_folder", "write_output",
     # what a run recorded
     "Evidence", "gate_results", "load_evidence", "task_spans",
+    # documents from untrusted bytes, and what was found in them
+    "EvidenceItem", "decode", "parse_json", "parse_toml", "parse_yaml", "parse_yaml_all",
     # an installation
     "Check", "__version__", "check_endpoint", "check_installation",
     # exceptions
     "AttributeRefused", "CollectionError", "ContextcoreError", "EvidenceError", "FileRefused", "HandoffRefused",
-    "JoinRefused", "PlanError", "RunInUse", "TaskRefused", "TaskStateError", "UnknownGate",
+    "JoinRefused", "Malformed", "PlanError", "RunInUse", "TaskRefused", "TaskStateError", "UnknownGate",
 }  # fmt: skip
 OUTSIDE = {"PhaseTimeout"}
 """Like ``KeyboardInterrupt`` it has to pass every ``except Exception`` of a test."""

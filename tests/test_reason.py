@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.reasons import assertion_reason, exception_reason, location
+from pytest_contextcore.reasons import assertion, exception_reason, location
 
 
 def with_message() -> None:
@@ -47,7 +48,7 @@ def raised_by_hand_without_a_word() -> None:
 def test_the_reason_is_the_message_without_introspection(fail: Callable[[], None], reason: str) -> None:
     with pytest.raises(AssertionError) as caught:
         fail()
-    assert assertion_reason(caught.value) == reason
+    assert assertion(caught.value).reason == reason
 
 
 def test_a_secret_of_the_environment_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +59,15 @@ def test_a_secret_of_the_environment_is_not_repeated(monkeypatch: pytest.MonkeyP
 def test_the_location_is_the_line_of_the_test() -> None:
     with pytest.raises(AssertionError) as caught:
         with_message()
-    place = location(caught.value)
-    assert place is not None
-    assert place.rpartition(":")[0].endswith("test_reason.py")
+    here, line = Path(__file__), test_the_location_is_the_line_of_the_test.__code__.co_firstlineno + 2
+    assert location(caught.value, here.parent) == {"code.file.path": here.name, "code.line.number": line}
+
+
+def test_what_pytest_found_out_about_an_assert_stands_apart() -> None:
+    with pytest.raises(AssertionError) as caught:
+        with_message()
+    assert assertion(caught.value) == ("four was expected, 3 observed", "assert 3 == 4")
+    with pytest.raises(AssertionError) as caught:
+        assert [1, 2] == [1, 3]
+    reason, details = assertion(caught.value)
+    assert (reason, "At index 1 diff: 2 != 3" in details) == ("assert [1, 2] == [1, 3]", True)

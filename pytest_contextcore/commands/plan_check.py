@@ -5,51 +5,48 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-import click
 import pytest
 
 from ..errors import CollectionError, PlanError
 from ..ids import PLAN_FILE
-from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan, source_of
-from ..plan.model import Plan, load_plan
+from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan, refuse_program_beside_test, source_of
+from ..plan.defaults import program
+from ..plan.model import GatePlan, PhasePlan, load_plan
 from ..text import plain
 from .cli import refuse
 
 
-@click.group("plan", no_args_is_help=False)
-def command() -> None:
-    """Look at a plan without running it."""
-
-
-@command.command("check")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-def _check(file: Path | None) -> int:
-    """Print a plan's order and gates, and which tests were found.
-
-    FILE is the plan or its folder; without it, plan.toml here, above, or in the only folder that has one. Exit code 1:
-    tests do not fit the plan, or are missing. 2: the plan has mistakes.
-    """
-    below = sorted(Path.cwd().glob(f"*/{PLAN_FILE}"))
-    path = file or find_plan(Path.cwd()) or (below[0] if len(below) == 1 else None)
+def check(file: Path | None) -> int:
+    """Print the plan; the command's exit code."""
+    path = locate(file)
     if path is None:
         return refuse(f"there is no {PLAN_FILE} in this folder, above, or one below")
-    path = path / PLAN_FILE if os.path.isdir(path) else path  # noqa: PTH112  (a name too long is no folder, not an error)
     try:
         plan = load_plan(path)
     except PlanError as error:
         print(f"contextcore plan check: {error}", file=sys.stderr)  # a line for each mistake
         return 2
-    found: Mapping[str, str] = {}
+    found = CollectedPlan(plan, {})
     try:
-        found = _tests(plan).nodeids
+        tests = collected_tests(plan.path.parent)
+        refuse_program_beside_test(plan, {plan.short_phase_id(test.phase): test.nodeid for test in tests})
+        found = assign(plan, tests, whole=False)
     except CollectionError as error:
         refuse(str(error))
-    print("\n".join(describe(plan, found)))
-    return 0 if len(found) == len(plan.phases) else 1
+    print("\n".join(describe(found)))
+    return 1 if found.missing() else 0
+
+
+def locate(file: Path | None) -> Path | None:
+    """The plan that a command means: a file or its folder, else plan.toml here, above, or in the only folder below."""
+    below = sorted(Path.cwd().glob(f"*/{PLAN_FILE}"))
+    path = file or find_plan(Path.cwd()) or (below[0] if len(below) == 1 else None)
+    if path is None:
+        return None
+    return path / PLAN_FILE if os.path.isdir(path) else path  # noqa: PTH112  (a name too long is no folder, not an error)
 
 
 class _Collector:
@@ -65,31 +62,33 @@ class _Collector:
             self.errors.append(f"{report.nodeid}: {last.removeprefix('E').strip()}")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
+        """In the order of the source, whoever shuffles the tests."""
+        for item in sorted(items, key=lambda item: (item.path, item.location[1] or 0)):
             marker = item.get_closest_marker("phase")
             if marker is not None and marker.args and isinstance(item, pytest.Function):
                 source = source_of(item.config.rootpath, item.nodeid) or ""
                 self.tests.append(PhaseTest(item.nodeid, str(marker.args[0]), source))
 
 
-def _tests(plan: Plan) -> CollectedPlan:
-    """The plan with its tests, as ``python -m pytest FOLDER`` would collect them, or a ``CollectionError``."""
+def collected_tests(start: Path) -> list[PhaseTest]:
+    """The phase tests in a folder or file, as ``python -m pytest START`` would collect them, or `CollectionError`."""
     collector, said = _Collector(), io.StringIO()
     sys.path.insert(0, str(Path.cwd()))
-    arguments = ["--collect-only", "-p", "no:contextcore-listener", str(plan.path.parent)]
+    arguments = ["--collect-only", "-p", "no:contextcore-listener", str(start)]
     try:
         with redirect_stdout(said), redirect_stderr(said):
             code = pytest.main(arguments, plugins=[collector])
     except SystemExit as error:
-        raise CollectionError(f"pytest cannot collect {plan.path.parent}: exit code {error.code}") from None
+        raise CollectionError(f"pytest cannot collect {start}: exit code {error.code}") from None
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         why = "; ".join(collector.errors) or (said.getvalue().strip().splitlines() or ["no message"])[-1]
-        raise CollectionError(f"pytest cannot collect {plan.path.parent} (exit code {int(code)}): {why}")
-    return assign(plan, collector.tests, whole=False)
+        raise CollectionError(f"pytest cannot collect {start} (exit code {int(code)}): {why}")
+    return collector.tests
 
 
-def describe(plan: Plan, found: Mapping[str, str]) -> list[str]:
-    """A plan as lines: a block for each phase with its gates and its test. ``found``: phase id → node id."""
+def describe(collected: CollectedPlan) -> list[str]:
+    """A plan as lines: a block for each phase with its gates, and its test or its program."""
+    plan = collected.plan
     lines = [f"{plan.trace.id}  {plan.trace.title}  ({plan.path})"]
     for position, phase in enumerate(plan.phases, start=1):
         upstream = ", ".join(plan.upstream[phase.id]) or "nothing"
@@ -97,12 +96,31 @@ def describe(plan: Plan, found: Mapping[str, str]) -> list[str]:
         lines.append(f"       goal {plain(phase.goal)}")
         for criterion in dict.fromkeys((*phase.exit_criteria, *(gate.criterion for gate in phase.gates))):
             lines.append(f"       exit {plain(criterion)}")
-            checking = (gate for gate in phase.gates if gate.criterion == criterion)
-            lines += [f"         {gate.id:<4} {gate.kind.value:<9} {plain(gate.purpose)}" for gate in checking]
-        test = found.get(phase.id) or f"MISSING: mark one with @pytest.mark.phase({phase.id!r})"
-        lines.append(f"       test {test}")
-    lines += [f"done {plain(done.condition)}" for done in plan.trace.definition_of_done]
-    missing = ", ".join(phase_id for phase_id in plan.by_id if phase_id not in found)
+            lines += [line for gate in phase.gates if gate.criterion == criterion for line in _of_gate(gate)]
+        lines.append(f"       {_by(phase, collected.nodeids.get(phase.id))}")
+        lines += [f"       {word:<4} {', '.join(files)}" for word, files in _files(phase) if files]
+    missing = ", ".join(collected.missing())
     gates = sum(len(phase.gates) for phase in plan.phases)
-    state = f"tests missing for {missing}" if missing else "every phase has its test"
-    return [*lines, f"{len(plan.phases)} phases, {gates} gates; {state}"]
+    done = [f"done {plain(done.condition)}" for done in plan.trace.definition_of_done]
+    state = f"tests missing for {missing}" if missing else "every phase has its test, program or checks"
+    return [*lines, *done, f"{len(plan.phases)} phases, {gates} gates; {state}"]
+
+
+def _of_gate(gate: GatePlan) -> list[str]:
+    head = f"         {gate.id:<4} {gate.kind.value:<9} {plain(gate.purpose)}"
+    return [head, f"                        next: {plain(gate.next_action)}"]
+
+
+def _files(phase: PhasePlan) -> list[tuple[str, list[str]]]:
+    """The files that a phase reads and makes, as its plan names them."""
+    outputs = [output if isinstance(output, str) else output.path for output in phase.outputs]
+    return [("in", list(phase.inputs)), ("out", outputs)]
+
+
+def _by(phase: PhasePlan, nodeid: str | None) -> str:
+    """What decides a phase: its test, its program, or its checks alone."""
+    if phase.run is not None:
+        return f"run  {program(phase.run)}"
+    if nodeid is not None or phase.needs_test:
+        return f"test {nodeid or f'MISSING: mark one with @pytest.mark.phase({phase.id!r})'}"
+    return "decided by its checks"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 from types import TracebackType
@@ -13,7 +14,7 @@ from typing import Self
 from ..errors import UnknownGate
 from ..plan.assign import short_gate_id
 from ..plan.attributes import checked
-from ..reasons import assertion_reason, exception_reason, exception_type, location
+from ..reasons import assertion, exception_reason, exception_type, location
 from ..redact import keep_secret, keep_secrets_of, redact
 from ..span import SpanData
 from ..spans.current import SpanContexts
@@ -36,8 +37,9 @@ class Gate:
     end of its test. Anything else that is raised passes through and leaves the gate without a verdict.
     """
 
-    def __init__(self, recorder: TraceRecorder, phase_id: str, gate_id: str, spans: SpanContexts) -> None:
+    def __init__(self, recorder: TraceRecorder, phase_id: str, gate_id: str, spans: SpanContexts, root: Path) -> None:
         self._recorder, self._phase_id, self._gate_id, self._spans = recorder, phase_id, gate_id, spans
+        self._root = root
         self._not_applicable: str | None = None
 
     @property
@@ -89,17 +91,18 @@ class Gate:
         _innermost.set(self._around)
         if self._record is not self._entered_record or self._recorder.is_sealed(self._phase_id):
             return False  # a thread held it open beyond its test, whose outcome is that the gate was not checked
-        if error is not None and not isinstance(error, AssertionError):
+        if isinstance(error, AssertionError):
+            self._recorder.fail_gate(self._phase_id, self._gate_id, assertion(error), location(error, self._root))
+            return True
+        if error is not None:
             why = f"no verdict: {exception_reason(error)}"
             self._recorder.leave_gate(self._phase_id, self._gate_id, why, exception_type(error))
             return False
-        result, reason, place = Result.PASS, None, None
-        if error is not None:
-            result, reason, place = Result.FAIL, assertion_reason(error), location(error)
-        elif self._not_applicable is not None:
+        result, reason = Result.PASS, None
+        if self._not_applicable is not None:
             result, reason = Result.NOT_APPLICABLE, self._not_applicable
-        self._recorder.end_gate(self._phase_id, self._gate_id, result, reason, place=place)
-        return result is Result.FAIL
+        self._recorder.end_gate(self._phase_id, self._gate_id, result, reason)
+        return False
 
 
 class Phase:
@@ -114,8 +117,9 @@ class Phase:
         spans: SpanContexts,
         child: Callable[[SpanData], None],
         receive: Receive,
+        root: Path,
     ) -> None:
-        self._recorder, self._phase_id = recorder, phase_id
+        self._recorder, self._phase_id, self._root = recorder, phase_id, root
         self._exchange, self._files = relied
         self._spans, self._child, self._receive = spans, child, receive
         self._plan = recorder.plan.by_id[phase_id]
@@ -160,7 +164,7 @@ class Phase:
         if short is None:
             known = ", ".join(gate.id for gate in self._plan.gates)
             raise UnknownGate(f"phase {self.id} declares no gate {gate_id!r}; the plan declares: {known}")
-        return Gate(self._recorder, self._phase_id, short, self._spans)
+        return Gate(self._recorder, self._phase_id, short, self._spans, self._root)
 
     def record(self, **values: object) -> None:
         """Record values of declared attributes: ``phase.record(gap_count=3)`` sets ``quality.gap_count``.
@@ -269,10 +273,12 @@ class Phase:
             raise ValueError("phase.run needs a program to run, but its args are empty")
         if env is not None:
             keep_secrets_of(env)
-        command = Command(
-            tuple(str(arg) for arg in args), timeout, cwd, dict(os.environ if env is None else env), input
-        )
-        self._files.add_program(command.args, cwd, command.env)
-        return run_command(
-            command, self._recorder, self._phase_id, self._spans, child=self._child, receive=self._receive
-        )
+        environ = dict(os.environ if env is None else env)
+        return prepare(self, Command(tuple(str(arg) for arg in args), timeout, cwd, environ, input))()
+
+
+def prepare(phase: Phase, command: Command) -> Callable[[], CompletedProcess[str]]:
+    """What `Phase.run` does, in two steps: any thread may call what is returned, which runs the program."""
+    phase._files.add_program(command.args, command.cwd, command.env)
+    recorder, phase_id, spans = phase._recorder, phase._phase_id, phase._spans
+    return partial(run_command, command, recorder, phase_id, spans, child=phase._child, receive=phase._receive)

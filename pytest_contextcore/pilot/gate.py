@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 import click
 
+from pytest_contextcore import Malformed, parse_json
+
 from .answers import say, wrapped
 from .commands import FORMAT, UsageError, always
 from .documents import bare
 from .findings import Finding, Unreadable, clean, reason
 from .nodes import Node
-from .parsing import Malformed, parse_json
 from .validate import read_file
 
 

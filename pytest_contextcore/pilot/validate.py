@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pytest_contextcore import SCHEMAS, Fault, check_document
+from pytest_contextcore import SCHEMAS, Fault, Malformed, check_document, parse_json, parse_toml
 
 from .answers import VERSION, say, wrapped
 from .commands import FORMAT, UsageError, always
 from .findings import clean
-from .parsing import MAX_DEPTH, Malformed, decode, parse_json
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -93,32 +90,10 @@ def read_file(path: Path) -> bytes:
 
 def _errors(kind: str, data: bytes, path: Path) -> list[Fault]:
     try:
-        parsed = _toml(data) if kind in _IN_TOML else parse_json(data)
+        parsed = parse_toml(data) if kind in _IN_TOML else parse_json(data)
     except Malformed as error:
         return [Fault("", f"{error.message}: {error.observed}", error.expected, "Correct the file.")]
     return check_document(kind, parsed, path)
-
-
-def _toml(data: bytes) -> Any:
-    """A TOML document in JSON's types."""
-    try:
-        return _plain(tomllib.loads(decode(data).removeprefix("\ufeff")), 0)
-    except Malformed:
-        raise
-    except ValueError as error:  # TOML's own error is one, as is a number of 5,000 digits
-        raise Malformed("is not valid TOML", str(error), "a TOML document") from None
-    except RecursionError:
-        raise Malformed("is nested too deeply", "the parser's limit", f"at most {MAX_DEPTH} levels") from None
-
-
-def _plain(value: Any, depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise Malformed("is nested too deeply", f"over {MAX_DEPTH} levels", f"at most {MAX_DEPTH} levels")
-    if isinstance(value, dict):
-        return {name: _plain(item, depth + 1) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item, depth + 1) for item in value]
-    return value.isoformat() if isinstance(value, date | datetime | time) else value
 
 
 def _told(kind: str, fault: Fault) -> Fault:

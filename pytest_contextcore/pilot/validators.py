@@ -16,9 +16,10 @@ from pathlib import PurePosixPath
 from types import ModuleType
 from typing import Any
 
+from pytest_contextcore import Malformed, decode, parse_json, parse_yaml_all
+
 from .findings import Finding, clean, shown
 from .nodes import MISSING, kind
-from .parsing import Malformed, decode, parse_json, parse_yaml_all
 
 PROMETHEUS_TYPES = ("prometheus_rule", "recording_rule")
 RULE_TYPES = (*PROMETHEUS_TYPES, "loki_rule")

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+from pytest_contextcore import Malformed, decode, parse_json, parse_yaml, parse_yaml_all
+
 from .findings import Finding, Unreadable
-from .parsing import Malformed, decode, parse_json, parse_yaml, parse_yaml_all
 from .tree import MIB, Tree, parts, unreadable
 
 MAX_DOCUMENT = 32 * MIB

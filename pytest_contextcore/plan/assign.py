@@ -31,8 +31,8 @@ class CollectedPlan(NamedTuple):
     nodeids: Mapping[str, str]
 
     def missing(self) -> list[str]:
-        """The phases without a test, in the plan's order."""
-        return [phase.id for phase in self.plan.phases if phase.id not in self.nodeids]
+        """The phases that need a test and have none, in the plan's order."""
+        return [phase.id for phase in self.plan.phases if phase.needs_test and phase.id not in self.nodeids]
 
 
 def find_plan(start: Path) -> Path | None:
@@ -58,7 +58,12 @@ def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedP
         nodeids[phase_id] = test.nodeid
         phase = plan.by_id[phase_id]
         for name in gate_names(test.source):
-            if short_gate_id(plan, phase, name) is None:
+            gate = phase.gate(short_gate_id(plan, phase, name) or "")
+            if gate is not None and gate.check is not None:
+                raise CollectionError(
+                    f"{test.nodeid} checks gate {name!r}, but its check in {plan.path} decides it; remove one of them"
+                )
+            if gate is None:
                 known = ", ".join(gate.id for gate in phase.gates)
                 raise CollectionError(
                     f"{test.nodeid} checks gate {name!r}, but phase {phase_id} of {plan.path} declares only: {known}"
@@ -71,6 +76,16 @@ def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedP
             f'@pytest.mark.phase("{missing[0]}") under {plan.path.parent}, or remove the phase from the plan'
         )
     return collected
+
+
+def refuse_program_beside_test(plan: Plan, nodeids: Mapping[str, str]) -> None:
+    """Raise ``CollectionError`` where a phase with a program has a test in Python, too; ``nodeids``: phase → test."""
+    for phase_id, nodeid in nodeids.items():
+        if phase_id in plan.by_id and plan.by_id[phase_id].run is not None:
+            raise CollectionError(
+                f"phase {phase_id} of {plan.path} has run, so that it has no test in Python, but {nodeid} is "
+                "marked as one; remove one of them, or let the test call the program by phase.run([…])"
+            )
 
 
 def short_gate_id(plan: Plan, phase: PhasePlan, name: str) -> str | None:

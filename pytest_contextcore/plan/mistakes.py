@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..errors import shown
-
-Place = tuple[int | str, ...]
-"""Keys and positions that lead to a part of a document."""
+from ..errors import MISSING, shown
+from .tables import Misfit, Place, Tables, gate_ids, tables, text_of, texts
 
 NAMES = {
     "phases": ("phase", "id"),
@@ -19,18 +17,13 @@ NAMES = {
 }
 """What the tables of plans and waivers are called in messages."""
 
-Misfit = tuple[Place, str, str, str]
-"""Place, observed, expected, what to do."""
-
-Tables = list[tuple[Place, Mapping[str, Any]]]
-
 
 def misfits(document: Mapping[str, Any], registered: Iterable[str]) -> Iterator[Misfit]:
     """What is wrong between the parts of a plan. ``registered``: the attributes that the package declares."""
     registered = set(registered)
     phases = tables(document, (), "phases")
     yield from _repeated(phases, "id")
-    yield from _repeated(phases, "name")
+    yield from _repeated([(place, {"name": text_of(phase, "id"), **phase}) for place, phase in phases], "name")
     for place, phase in phases:
         yield from _gate_misfits(place, phase)
     yield from _dependency_misfits(phases)
@@ -39,29 +32,35 @@ def misfits(document: Mapping[str, Any], registered: Iterable[str]) -> Iterator[
     for place, entry in attributes:
         if (name := text_of(entry, "name")) in registered:
             yield (*place, "name"), shown(name), "a name that the package does not declare itself", "remove the entry"
-    gates = {
-        f"{text_of(phase, 'id')}-{text_of(gate, 'id')}" for _, phase in phases for _, gate in tables(phase, (), "gates")
-    }
+    ids = [text_of(phase, "id") for _, phase in phases]
+    gates = {f"{phase_id}-{gate}" for phase_id, (_, phase) in zip(ids, phases, strict=True) for gate in gate_ids(phase)}
     declared = registered | {text_of(entry, "name") for _, entry in attributes}
     for place, done in tables(document.get("trace"), ("trace",), "definition_of_done"):
         values = done.get("attributes")
-        if not done.get("gates") and not values:
-            yield place, "by neither", "proven by gates or attributes", "add gates or attributes"
-        for name in _texts(done, "gates"):
+        if not any(done.get(key) for key in ("gates", "phases", "attributes")):
+            yield place, "by none", "proven by gates, phases or attributes", "add some"
+        for name in texts(done, "gates"):
             if name not in gates:
                 yield (*place, "gates"), shown(name), "gates of this plan", "name one that is declared"
+        for name in texts(done, "phases"):
+            if name not in ids:
+                yield (*place, "phases"), shown(name), "ids of phases", "name one that is declared"
         for name in values if isinstance(values, dict) else ():
             if name not in declared:
                 yield (*place, "attributes"), shown(name), "declared attributes", "declare it"
 
 
 def _gate_misfits(place: Place, phase: Mapping[str, Any]) -> Iterator[Misfit]:
-    gates, criteria = tables(phase, place, "gates"), _texts(phase, "exit_criteria")
+    gates, criteria = tables(phase, place, "gates"), texts(phase, "exit_criteria")
     yield from _repeated(gates, "id")
-    if not criteria or not gates:
-        return  # which is a mistake of its own
+    if not criteria:
+        return  # they are told from the gates
     checked = {text_of(gate, "criterion") for _, gate in gates}
+    if len(criteria) == 1 and gates:
+        checked.add(criteria[0])  # which is the default
     for at, gate in gates:
+        if "criterion" not in gate and len(criteria) > 1:
+            yield (*at, "criterion"), MISSING, "one of its phase's exit_criteria", "copy it word for word"
         if (criterion := text_of(gate, "criterion")) and criterion not in criteria:
             yield (*at, "criterion"), shown(criterion), "one of its phase's exit_criteria", "copy it word for word"
     for criterion in criteria:
@@ -74,7 +73,7 @@ def _dependency_misfits(phases: Tables) -> Iterator[Misfit]:
     rank = {text_of(phase, "id"): position for position, (_, phase) in enumerate(phases)}
     for place, phase in phases:
         at = (*place, "depends_on")
-        for name in _texts(phase, "depends_on"):
+        for name in texts(phase, "depends_on"):
             if name not in rank:
                 yield at, shown(name), "ids of phases", f"use some of {', '.join(rank)}"
             elif rank[name] >= rank[text_of(phase, "id")]:
@@ -88,21 +87,3 @@ def _repeated(tables: Tables, key: str) -> Iterator[Misfit]:
         if value and value in seen:
             yield (*place, key), f"{shown(value)}, declared twice", "one that no other has", "choose another"
         seen.add(value)
-
-
-def tables(holder: object, place: Place, key: str) -> Tables:
-    """The tables in a list, each with its place; none where the document has something else."""
-    found = holder.get(key) if isinstance(holder, dict) else None
-    entries = enumerate(found) if isinstance(found, list) else ()
-    return [((*place, key, index), entry) for index, entry in entries if isinstance(entry, dict)]
-
-
-def _texts(holder: Mapping[str, Any], key: str) -> list[str]:
-    found = holder.get(key)
-    return [entry for entry in found if isinstance(entry, str)] if isinstance(found, list) else []
-
-
-def text_of(holder: Mapping[str, Any], key: str) -> str:
-    """The text under a key; empty where the document has something else."""
-    found = holder.get(key)
-    return found if isinstance(found, str) else ""

@@ -6,26 +6,38 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from ..errors import Fault, PlanError
 from ..ids import ID, MAX_ID, PLAN_FILE
 from ..schemas import schema
 from ..schemas.check import faults, of_model, place_of
 from .attributes import Attribute, AttributeType, registry
-from .mistakes import NAMES, Misfit, misfits
+from .check_mistakes import check_misfits
+from .checks import AttachPlan, CheckPlan, OutputPlan, Words, words
+from .defaults import filled
+from .mistakes import NAMES, misfits
+from .tables import Misfit
 
 MAX_BYTES = 4 * 1024 * 1024
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 Text = Annotated[str, Field(min_length=1)]
 Id = Annotated[str, Field(max_length=MAX_ID, pattern=f"^{ID.pattern}$")]
+
+
+def _told_from_the_rest(schema: dict[str, Any]) -> None:
+    """The JSON Schema has no default where it depends on other keys, see `.defaults`."""
+    del schema["default"]
+
+
+Told = Annotated[Text, Field(json_schema_extra=_told_from_the_rest)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -45,13 +57,15 @@ class GatePlan(_Frozen):
     """One gate: which exit criterion it checks, what its failure does, and what to do then.
 
     ``next_action`` may use the gate's evidence: ``{unmapped_artifact}`` becomes the refs of the evidence of that type.
+    A gate with a ``check`` is decided by the plan; the others in Python.
     """
 
-    id: Id
-    purpose: Text
-    criterion: Text
+    id: Annotated[Id, Field(json_schema_extra=_told_from_the_rest)] = ""
+    purpose: Told = ""
+    criterion: Told = ""
     kind: Kind = Kind.REQUIRED
-    next_action: Text
+    next_action: Told = ""
+    check: CheckPlan | None = None
 
 
 class ReusePlan(_Frozen):
@@ -64,21 +78,35 @@ class ReusePlan(_Frozen):
 
 
 class PhasePlan(_Frozen):
-    """One phase: one span, exactly one test.
+    """One phase: one span, exactly one test, or a program (``run``) and gates with checks.
 
     ``depends_on`` defaults to the phase before; ``options`` names the pytest options (``dest``) that the phase reads;
     ``timeout`` is in seconds, from setup to teardown.
     """
 
     id: Id
-    name: Text
-    goal: Text
-    exit_criteria: Annotated[tuple[Text, ...], Field(min_length=1)]
-    gates: Annotated[tuple[GatePlan, ...], Field(min_length=1)]
+    name: Told = ""
+    goal: Told = ""
+    run: Text | Words | None = None
+    inputs: tuple[Text, ...] = ()
+    outputs: tuple[Text | OutputPlan, ...] = ()
+    attach: tuple[Text | AttachPlan, ...] = ()
+    exit_criteria: tuple[Text, ...] = ()
+    gates: tuple[GatePlan, ...] = ()
     depends_on: tuple[Id, ...] | None = None
     options: tuple[Text, ...] = ()
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
     reuse: ReusePlan = ReusePlan()
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The program and its arguments, split as a shell splits words; empty where there is none."""
+        return words(self.run)
+
+    @property
+    def needs_test(self) -> bool:
+        """Whether it takes a test in Python: it has no program, and the plan does not decide all of its gates."""
+        return self.run is None and not (self.gates and all(gate.check for gate in self.gates))
 
     def gate(self, gate_id: str) -> GatePlan | None:
         """The gate with this short id, or None."""
@@ -86,30 +114,31 @@ class PhasePlan(_Frozen):
 
 
 class DonePlan(_Frozen):
-    """A condition of the definition of done: gates (``S3-C1``) that must not fail, and values at the end."""
+    """A condition of the definition of done: gates (``S3-C1``) that hold, completed phases, and values at the end."""
 
-    condition: Text
+    condition: Told = ""
     gates: tuple[Text, ...] = ()
+    phases: tuple[Text, ...] = ()
     attributes: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    next_action: Text
+    next_action: Told = ""
 
 
 class TracePlan(_Frozen):
     """The parent span."""
 
     id: Id
-    title: Text
+    title: Told = ""
     type: Text = "story"
-    project_id: Text
-    definition_of_done: Annotated[tuple[DonePlan, ...], Field(min_length=1)]
+    project_id: Told = ""
+    definition_of_done: Annotated[tuple[DonePlan, ...], Field(min_length=1, json_schema_extra=_told_from_the_rest)] = ()
 
 
 class AttributePlan(_Frozen):
     """An attribute that this plan declares beside those of the package's registry."""
 
     name: Annotated[str, Field(pattern=r"^(input|quality|routing|output)\.[a-z][a-z0-9_]*$")]
-    type: AttributeType
-    meaning: Text
+    type: AttributeType = "double"
+    meaning: Told = ""
 
 
 class Plan(_Frozen):
@@ -120,6 +149,7 @@ class Plan(_Frozen):
     phases: Annotated[tuple[PhasePlan, ...], Field(min_length=1)]
     attributes: tuple[AttributePlan, ...] = ()
     _path: Path = PrivateAttr(default=Path(PLAN_FILE))
+    _fill = model_validator(mode="before")(filled)
 
     @property
     def path(self) -> Path:
@@ -179,9 +209,14 @@ def fill(next_action: str, refs: dict[str, list[str]], limit: int = 3) -> str:
 
 def load_plan(path: Path) -> Plan:
     """Read and check a plan; raises as :func:`read_document` does."""
-    plan = read_document("plan", path, Plan, lambda document: misfits(document, registry()))
+    plan = read_document("plan", path, Plan, _misfits)
     plan._path = path
     return plan
+
+
+def _misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:
+    yield from misfits(document, registry())
+    yield from check_misfits(document, registry())
 
 
 def read_document(

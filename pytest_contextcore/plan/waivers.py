@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from ..errors import shown
-from .mistakes import Misfit, tables, text_of
 from .model import Kind, Plan, read_document
+from .tables import Misfit, tables, text_of
 
 WAIVER_FILE = "waivers.toml"
 _SHOWN = 3  # findings that a line names

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from .verdict import Cause, Phase, joined
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Row(NamedTuple):
@@ -15,21 +18,27 @@ class Row(NamedTuple):
     lines: tuple[str, ...]
 
 
-def rows(phase: Phase, most: int, *, kinds: bool = True) -> Iterator[Row]:
-    """What stopped a phase as rows, ``most`` of each sort; ``kinds`` is whether a gate's kind stands behind it."""
+def rows(phase: Phase, most: int, *, kinds: bool = True, details: Mapping[str, str] = _NOTHING) -> Iterator[Row]:
+    """What stopped a phase as rows, ``most`` of each sort; ``kinds`` is whether a gate's kind stands behind it.
+
+    ``details`` is what pytest found out about a gate's assert, by the gate's full id.
+    """
     for cause in phase.causes[:most]:
-        yield from cause_rows(cause, most, kinds=kinds)
+        known = details.get(cause.gate.gate_id, "") if cause.gate is not None else ""
+        yield from cause_rows(cause, most, kinds=kinds, details=known)
     if len(phase.causes) > most:
         yield Row("also", ("; ".join(cause.name for cause in phase.causes[most:]),))
-    if phase.place:
+    if phase.place and not any(cause.place for cause in phase.causes):
         yield Row("test", (phase.place,))
 
 
-def cause_rows(cause: Cause, most: int, *, kinds: bool = True) -> Iterator[Row]:
+def cause_rows(cause: Cause, most: int, *, kinds: bool = True, details: str = "") -> Iterator[Row]:
     """What one cause says, as rows."""
     first, *more = cause.reason
     name = f"{cause.name} ({cause.gate.kind.value})" if cause.gate and kinds else cause.name
     yield Row("reason", (joined(name, first), *_bounded(more, 2 * most)))
+    if details:
+        yield Row("detail", tuple(details.split("\n")))
     for about in cause.about[: 2 * most]:
         yield Row("where", (about.file, *_bounded(about.sentences, most)))
     if others := cause.files[2 * most :]:
@@ -38,6 +47,8 @@ def cause_rows(cause: Cause, most: int, *, kinds: bool = True) -> Iterator[Row]:
         yield Row("evidence", (f"{found.type}: {', '.join(_bounded(found.refs, most))}",))
     if cause.next_action:
         yield Row("next", (cause.next_action,))
+    if cause.place:
+        yield Row("test", (cause.place,))
 
 
 def as_text(found: Iterable[Row], indent: str = "") -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePath
 
 import pytest
 
@@ -43,30 +42,19 @@ def in_ascii(text: str) -> str:
     return text.replace("…", "...").encode("ascii", "replace").decode()
 
 
-def stopped_message(phase: Phase, places: Mapping[str, str | None] | None = None) -> str:
-    """The failure that pytest shows for a phase that was blocked; ``places`` is where each gate failed."""
-    found = [*rows(phase, _ALL)]
+def stopped_message(phase: Phase, details: Mapping[str, str] | None = None) -> str:
+    """The failure that pytest shows for a phase that was blocked.
+
+    ``details`` is what pytest found out about each gate's assert, by the gates' full ids.
+    """
+    found = [*rows(phase, _ALL, details=details or {})]
     if len(phase.causes) == 1:
         (cause,) = phase.causes
         head = cause.title
         found = found[1:] if len(cause.reason) == 1 else found  # the first line says all of the reason
     else:
         head = "; ".join(cause.name for cause in phase.causes)
-    if phase.place:
-        found[-1] = Row("test", (f"{phase.place}{_checked_at(phase, places or {})}",))
     return harmless("\n".join([f"{phase.title}: {head}", *as_text(found, "  ")]))
-
-
-def _checked_at(phase: Phase, places: Mapping[str, str | None]) -> str:
-    """Where the failed gates stand in the test: a line, with its file where it is another one."""
-    file = PurePath(phase.place.rpartition(":")[0]).name
-    said = []
-    for cause in phase.causes:
-        if cause.gate is not None and (known := places.get(cause.gate.gate_id)):
-            path, _, line = known.rpartition(":")
-            name = cause.name.partition(" ")[0]
-            said.append(f"{name} at {f'line {line}' if PurePath(path).name == file else known}")
-    return f" (gate {', '.join(said)})" if said else ""
 
 
 def table(verdict: Verdict, *, width: int = WIDTH, ascii_only: bool = False) -> Iterator[Line]:
@@ -88,7 +76,17 @@ def table(verdict: Verdict, *, width: int = WIDTH, ascii_only: bool = False) -> 
         elif phase.lost:
             yield from _labelled(iter([Row("reason", (phase.lost,))]), width)
         yield from _labelled(_remarks(phase), width, "yellow")
+        if phase.values:
+            yield from _indented(f"     {'values:':<10}", (", ".join(phase.values),), width)
     yield from _closing(verdict, width)
+
+
+def short_remarks(verdict: Verdict) -> Iterator[str]:
+    """A line for each gate of a completed trace that warns or is waived."""
+    for phase in verdict.phases:
+        for cause in phase.remarks:
+            waived = cause.gate is not None and cause.gate.waived
+            yield f"{phase.span.span_id} {'waived' if waived else 'warning'}: {cause.title}"
 
 
 def _remarks(phase: Phase) -> Iterator[Row]:
@@ -133,12 +131,14 @@ def _indented(lead: str, parts: Sequence[str], width: int, colour: str | None = 
 
 
 def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, verdicts: Sequence[Verdict]) -> None:
-    """Print the closing tables; with ``-q`` only those of traces that did not complete."""
+    """Print the closing tables; with ``-q`` those of traces that did not complete, and of others what they warn of."""
     writer = config.get_terminal_writer()
     ascii_only = not can_encode(terminal_encoding(writer))
     width = min(max(writer.fullwidth, 40), 120)
     for verdict in verdicts:
         if config.get_verbosity() < 0 and verdict.evidence.status is Status.COMPLETED:
+            for line in short_remarks(verdict):
+                reporter.write_line(harmless(in_ascii(line) if ascii_only else line), yellow=True)
             continue
         title = f"trace {verdict.evidence.trace_id}: {verdict.evidence.title}"
         reporter.write_sep("=", textwrap.shorten(title, width - 6))

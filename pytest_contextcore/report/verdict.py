@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ..ids import short_id
 from ..plan.model import Kind
 from ..text import cut, duration, plain, short
-from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
+from ..trace.evidence import Attributes, Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED, also_failed, blocking_gates, good_gates, headline
 
 STOPPED = (Status.BLOCKED, Status.FAILED)
 _COUNTED = (Status.COMPLETED, Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED)
 _NAME = 100
 _SENTENCE = 160
+_VALUES = ("quality.", "routing.", "output.")
 
 
 class About(NamedTuple):
@@ -43,6 +44,8 @@ class Cause:
     about: tuple[About, ...]
     evidence: tuple[Found, ...]
     next_action: str
+    place: str = ""
+    """``file:line`` of the assert that failed."""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -76,6 +79,8 @@ class Phase:
     lost: str = ""
     waits_for: str = ""
     held: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    """What it recorded and no phase before it did, each as ``name value``."""
 
     @property
     def title(self) -> str:
@@ -119,8 +124,11 @@ def of_trace(evidence: Evidence) -> Verdict:
             name = f"{short_id(span.span_id, span.parent_id)} {span.phase}"
             held.setdefault(span.blocked_on_span_id, []).append(name)
     phases = tuple(
-        of_phase(span, root=spans.get(span.blocked_on_span_id or ""), held=held.get(span.span_id, ()))
-        for span in evidence.spans
+        replace(
+            of_phase(span, root=spans.get(span.blocked_on_span_id or ""), held=held.get(span.span_id, ())),
+            values=values,
+        )
+        for span, values in zip(evidence.spans, _values(evidence.spans), strict=True)
     )
     counts = evidence.summary.phases
     own = evidence.blocked_reason if evidence.blocked_on_span_id is None else None
@@ -133,9 +141,17 @@ def of_trace(evidence: Evidence) -> Verdict:
     )
 
 
+def _values(spans: Sequence[SpanEvidence]) -> Iterator[tuple[str, ...]]:
+    """What each phase recorded that is new, or not as a phase before it recorded it."""
+    known: Attributes = {}
+    for span in spans:
+        found = {name: value for name, value in span.attributes.items() if name.startswith(_VALUES)}
+        yield tuple(short(f"{name} {value}") for name, value in found.items() if known.get(name) != value)
+        known |= found
+
+
 def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequence[str] = ()) -> Phase:
     """Work out what is to be said of one phase; ``root`` keeps it from starting, and it keeps ``held``."""
-    path, line = span.attributes.get("code.file.path"), span.attributes.get("code.line.number")
     state = "deselected" if span.blocked_reason == DESELECTED else span.status.value
     blocking = [of_gate(span, gate) for gate in blocking_gates(span)]
     stopped = span.status in STOPPED
@@ -146,7 +162,7 @@ def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequ
         state=f"{span.status.value} (reused)" if span.reused else state,
         took=duration(span.started_at, span.ended_at),
         good=good_gates(span),
-        place=f"{path}:{line}" if path and isinstance(line, int) else span.nodeid or "",
+        place=(blocking[0].place if blocking else "") or place(span.attributes) or span.nodeid or "",
         causes=tuple(blocking or [_raised(span.blocked_reason, span.next_action)]) if stopped else (),
         remarks=tuple(of_gate(span, gate) for gate in span.gates if _is_remark(gate)),
         why=not_started(span.blocked_reason, root) if span.status is Status.NOT_STARTED else stopped_by(span),
@@ -177,7 +193,14 @@ def of_gate(span: SpanEvidence, gate: GateEvidence) -> Cause:
         about=tuple(About(file, tuple(dict.fromkeys(said))) for file, said in about.items()),
         evidence=tuple(Found(kind, tuple(refs)) for kind, refs in found.items()),
         next_action=plain(gate.next_action or ""),
+        place=next(filter(None, (place(event.attributes) for event in gate.events)), ""),
     )
+
+
+def place(attributes: Attributes) -> str:
+    """``file:line`` by ``code.*`` attributes; empty where they say no line."""
+    path, line = attributes.get("code.file.path"), attributes.get("code.line.number")
+    return f"{path}:{line}" if path and isinstance(line, int) else ""
 
 
 def purpose(gate: GateEvidence) -> str:

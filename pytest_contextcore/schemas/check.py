@@ -37,6 +37,8 @@ _LIMITS = {
     "minLength": "a text that is not empty",
     "maxLength": "at most {} characters",
     "minItems": "a list with at least {} entry",
+    "maxItems": "a list with at most {} entries",
+    "minimum": "at least {}",
     "exclusiveMinimum": "greater than {}",
 }
 

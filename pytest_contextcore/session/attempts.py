@@ -17,16 +17,19 @@ from typing import Any
 
 import pytest
 
-from ..errors import HandoffRefused
+from ..errors import HandoffRefused, PhaseStopped
 from ..reasons import end_at_caller, exception_reason, exception_type
 from ..redact import redact
 from ..report import terminal, verdict
 from ..span import ErrorType, code_attributes
 from ..trace import rules
-from ..trace.evidence import Result, Status
+from ..trace.evidence import Status
 from ..trace.rules import Outcome, Trouble
+from .branches import branches_of
 from .items import PhaseItem, phase_of
 from .logged import unproven
+from .perform import Work
+from .timeout import PhaseTimeout
 
 
 def is_running(phase: PhaseItem) -> bool:
@@ -42,9 +45,12 @@ def is_final(phase: PhaseItem) -> bool:
 
 def begin(phase: PhaseItem, item: pytest.Item) -> None:
     """An attempt begins; one that is still open has ended."""
-    if is_running(phase):
-        phase.run.end(phase.phase_id)
-    phase.running = phase.run.begin(phase.phase_id, item.nodeid, code_attributes(item))
+    if phase.ahead is None:
+        if is_running(phase):
+            phase.run.end(phase.phase_id)
+        phase.ahead = phase.run.announce(phase.phase_id, item.nodeid, code_attributes(item))
+    phase.running, phase.ahead = phase.ahead, None
+    phase.run.enter(phase.phase_id)
     phase.called = phase.returned = False
     phase.raised = phase.told = phase.over = None
 
@@ -149,7 +155,8 @@ def _watch(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
         begin(phase, item)
     phase.called = True
     try:
-        yield
+        with _checks(phase, item):
+            yield
     except BaseException as error:
         record_raised(phase, error)
         if not item.config.getoption("fulltrace", False):
@@ -158,6 +165,27 @@ def _watch(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
     phase.returned = True
     if not phase.in_call:  # called outside of pytest_runtest_call, where failed gates become the test's failure
         seal(phase)
+
+
+@contextmanager
+def _checks(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
+    """Around a test's function: do what the plan says of the phase; its checks are evaluated whatever was raised."""
+    if phase.running is None:
+        yield
+        return
+    work, branches = Work(phase.run.plan, phase.running), branches_of(item.config)
+    try:
+        branches.run(phase, item, work)
+        yield
+        work.record_outputs(phase.began)
+    except (KeyboardInterrupt, pytest.exit.Exception, PhaseTimeout):
+        raise
+    except BaseException as error:
+        record_raised(phase, error)
+        if not isinstance(error, PhaseStopped) or error.decidable:
+            work.evaluate_checks(phase.began, item.config)
+        raise
+    work.evaluate_checks(phase.began, item.config)
 
 
 # --- how an attempt fails: what was raised goes into the record, and the record decides what the test fails with ------
@@ -169,7 +197,10 @@ def record_raised(phase: PhaseItem, error: BaseException) -> BaseException:
         return phase.told or error
     phase.raised = error
     phase.told = _skip_is_failure(error) if isinstance(error, pytest.skip.Exception) else error
-    if not isinstance(error, HandoffRefused):  # recorded by phase.receive
+    if isinstance(error, PhaseStopped):
+        trouble = Trouble(error.reason, error.next_action, error.error_type, error.blocks)
+        phase.run.recorder.add_trouble(phase.phase_id, trouble, error)
+    elif not isinstance(error, HandoffRefused):  # recorded by phase.receive
         trouble = interruption(error) or trouble_of(phase, phase.told)
         phase.run.recorder.add_trouble(phase.phase_id, trouble, phase.told)
     return phase.told
@@ -221,9 +252,9 @@ def stopped(phase: PhaseItem, outcome: Outcome) -> BaseException:
     """What a test fails with whose phase did not complete."""
     recorder = phase.run.recorder
     span = recorder.span(phase.phase_id)
-    places = {gate.gate_id: recorder.failed_at(gate.gate_id) for gate in span.gates if gate.result is Result.FAIL}
+    details = recorder.details(phase.phase_id)
     now = {"status": outcome.status, "blocked_reason": outcome.reason, "next_action": outcome.next_action}
-    message = terminal.stopped_message(verdict.of_phase(span.model_copy(update=now)), places)
+    message = terminal.stopped_message(verdict.of_phase(span.model_copy(update=now)), details)
     return pytest.fail.Exception(message, pytrace=False)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +44,71 @@ def look(session: pytest.Session, items: list[pytest.Item]) -> list[Found]:
     for path in _plans_of_arguments(config):  # those count even if none of their tests was found
         found.setdefault(path, Found(path, []))
     return list(found.values())
+
+
+def widen(config: pytest.Config) -> list[str]:
+    """Add to pytest's arguments what plans stand for; the phases that were asked for by ``plan.toml::ID``.
+
+    A plan stands for its folder, since tests in Python may be phases of it. Above a folder that was asked for, the
+    nearest plan is collected too, and so is one that an option names.
+    """
+    explicit = config.stash[KEY].plan
+    arguments: list[str] = [str(explicit)] if explicit is not None else []
+    chosen: list[str] = []
+    for argument in config.args:
+        file, _, name = argument.partition("::")
+        path = Path(os.path.normpath(config.invocation_params.dir / file))
+        if path.name == PLAN_FILE and _is_plan(path):
+            arguments.append(str(path.parent))
+            chosen += [f"{path}::{name}"] if name else []
+            continue
+        arguments.append(argument)
+        if explicit is None and not name and path.is_dir() and (above := _plan_above(path, config.rootpath)):
+            arguments.append(str(above))
+    config.args[:] = dict.fromkeys(arguments)
+    return chosen
+
+
+def _plan_above(folder: Path, root: Path) -> Path | None:
+    """The nearest plan above a folder that has none of its own, up to the rootdir: beyond, it is another project's."""
+    for each in (folder, *folder.parents):
+        if (plan := each / PLAN_FILE).is_file():
+            return plan if each != folder and _is_plan(plan) else None
+        if each == root or not each.is_relative_to(root):
+            break
+    return None
+
+
+def choose(config: pytest.Config, items: list[pytest.Item], found: list[Found], chosen: Sequence[str]) -> None:
+    """Keep the phases that were asked for by ``plan.toml::ID``, and what lies outside of those plans' folders.
+
+    Raises:
+        pytest.UsageError: a plan has no such phase.
+    """
+    wanted: set[pytest.Item] = set()
+    for each in chosen:
+        path, _, name = each.partition("::")
+        tests = [pair for one in found if str(one.path) == path for pair in one.tests]
+        matching = {item for item, phase_id in tests if phase_id == name}
+        matching = matching or {item for item, phase_id in tests if f"-{name}".endswith(f"-{phase_id}")}  # its full id
+        if not matching:
+            known = ", ".join(phase_id for _, phase_id in tests) or "none"
+            raise pytest.UsageError(f"{each}: there is no such phase; tests were found for: {known}")
+        wanted |= matching
+    homes = {Path(each.partition("::")[0]).parent for each in chosen}
+    left = [item for item in items if item not in wanted and any(item.path.is_relative_to(home) for home in homes)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        dropped = set(left)
+        items[:] = [item for item in items if item not in dropped]
+
+
+def _is_plan(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    from .collect import is_plan  # noqa: PLC0415  (only where there is a file of that name)
+
+    return is_plan(path)
 
 
 def plans_at_start(config: pytest.Config) -> list[Path]:
@@ -129,7 +194,7 @@ def _plans_of_arguments(config: pytest.Config) -> list[Path]:
     if (explicit := config.stash[KEY].plan) is not None:
         return [explicit]
     here = [folder / PLAN_FILE for folder in _argument_folders(config)]
-    return [path for path in here if path.is_file()]
+    return [path for path in here if _is_plan(path)]
 
 
 def _argument_folders(config: pytest.Config) -> list[Path]:

@@ -23,6 +23,8 @@ class PhaseItem:
         kept: it is reused from the last evidence, so that its test passes untouched.
         held: why it does not start, once that is known.
         refused: it is to be run again, and must not be.
+        ahead: the value of its ``phase`` fixture, if its program was started before it is its turn.
+        stopped: its program was stopped before it was its turn.
         in_call: its test function runs, within the hook that decides how that ended.
         running: the value of its ``phase`` fixture, while the phase runs.
         called: the test function was called in this attempt; ``returned``: it came to its end.
@@ -35,6 +37,8 @@ class PhaseItem:
     kept: bool = False
     held: Outcome | None = None
     refused: bool = False
+    ahead: Phase | None = None
+    stopped: bool = False
     in_call: bool = False
     running: Phase | None = None
     called: bool = False
@@ -42,6 +46,12 @@ class PhaseItem:
     raised: BaseException | None = None
     told: BaseException | None = None
     over: int | None = None
+
+    @property
+    def began(self) -> int | None:
+        """When the first program of this attempt began, in nanoseconds; None if there was none."""
+        programs = self.run.recorder.span(self.phase_id).programs
+        return programs[0].started_at if programs else None
 
 
 _KEY = pytest.StashKey[PhaseItem]()

@@ -7,6 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from .. import private
+from ..errors import PhaseStopped
 from ..reasons import exception_reason, exception_type
 from ..redact import redact
 from ..report import junit
@@ -29,6 +30,7 @@ from .attempts import (
     show_held,
     stopped,
 )
+from .branches import branches_of
 from .dependency import evaluate_user_markers, tell_dependents
 from .items import PhaseItem, mark_reused, phase_of
 from .logged import LoggedReports
@@ -84,6 +86,7 @@ class PhaseHooks:
         if self._deadline is not None:
             self._deadline.stop()
         phase = _of(item)
+        branches_of(item.config).end(phase)
         attempts.end(phase)
         if phase.run.recorder.span(phase.phase_id).status is not Status.COMPLETED:
             tell_dependents(item, "teardown", "failed")
@@ -97,7 +100,8 @@ class PhaseHooks:
         if (phase := phase_of(item)) is None:
             return  # a plugin runs another test within a phase
         recorder, phase_id = phase.run.recorder, phase.phase_id
-        phase.held, phase.refused = None, is_final(phase)
+        branches_of(item.config).look(phase)
+        phase.held, phase.refused = None, is_final(phase) or phase.stopped
         if (why := attempts.in_another_process(phase)) is not None:
             phase.refused = True
             raise pytest.fail.Exception(why, pytrace=False)
@@ -146,7 +150,7 @@ class PhaseHooks:
                 raise
             told = record_raised(phase, error)
             outcome = phase.run.recorder.seal_phase(phase.phase_id)
-            if outcome.status is Status.BLOCKED:
+            if outcome.status is Status.BLOCKED or isinstance(told, PhaseStopped):
                 raise stopped(phase, outcome) from None
             if told is not error:
                 raise told from None

@@ -11,13 +11,15 @@ import pytest
 
 from ..errors import CollectionError, PlanError
 from ..options import KEY, asserts_are_disabled
-from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order, source_of
+from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order, refuse_program_beside_test, source_of
 from ..plan.model import Plan, load_plan
 from ..plan.waivers import Waivers, load_waivers
 from ..report.progress import open_progress
 from ..trace.blank import fresh_evidence, keep_failures
 from ..trace.evidence import OptionValue
+from . import branches
 from .close import close_plans
+from .collect import PlannedPhase
 from .dependency import mark_phase
 from .discovery import Found, collected_whole
 from .items import PhaseItem, ReusedWords, make_phase, phase_of
@@ -50,7 +52,7 @@ def begin(
     if session.testsfailed and not config.option.continue_on_collection_errors:
         return  # pytest stops before any test; what could not be collected is no mistake in the plan
     shared = services(config)
-    shared.runs = build_runs(session, found, shared)
+    shared.runs = build_runs(session, items, found, shared)
     selected = arrange(config, items, shared.runs, dropped(items, found, deselected))
     if config.stash[KEY].resume and link is None:
         config.pluginmanager.register(Preview(shared.runs), "contextcore-preview")
@@ -68,6 +70,7 @@ def begin(
         for listener in listeners:
             run.recorder.subscribe(listener)
     traced = start(config, link)
+    branches.start(config, items)
     reports = LoggedReports(
         {nodeid: run.logged[phase_id] for run in shared.runs for phase_id, nodeid in run.collected.nodeids.items()}
     )
@@ -78,19 +81,20 @@ def begin(
         run.awaited = frozenset(selected[run.plan.trace.id])
 
 
-def build_runs(session: pytest.Session, found: list[Found], shared: Services) -> list[PlanRun]:
+def build_runs(
+    session: pytest.Session, items: list[pytest.Item], found: list[Found], shared: Services
+) -> list[PlanRun]:
     """A run for each plan, before anything of it is selected.
 
     Raises:
         pytest.UsageError: a bad plan, or tests that do not fit it.
     """
-    if reason := asserts_are_disabled():
-        raise pytest.UsageError(f"plan {found[0].path}: {reason}")
     runs: dict[str, PlanRun] = {}
     for one in found:
         try:
             plan = load_plan(one.path)
             waivers = load_waivers(plan)
+            _prefer_python(plan, one, items)
             tests = [_phase_test(item, name) for item, name in one.tests]
             collected = assign(plan, tests, whole=collected_whole(session, one))
         except (PlanError, CollectionError) as error:
@@ -102,6 +106,23 @@ def build_runs(session: pytest.Session, found: list[Found], shared: Services) ->
         for item, name in one.tests:
             make_phase(item, run, plan.short_phase_id(name))
     return list(runs.values())
+
+
+def _prefer_python(plan: Plan, one: Found, items: list[pytest.Item]) -> None:
+    """Leave a phase to its test in Python, if it has one; its checks are evaluated after that.
+
+    Raises:
+        CollectionError: the phase has a program.
+        pytest.UsageError: asserts are disabled.
+    """
+    in_python = {plan.short_phase_id(name): item for item, name in one.tests if not isinstance(item, PlannedPhase)}
+    if (in_python or any(phase.needs_test for phase in plan.phases)) and (reason := asserts_are_disabled()):
+        raise pytest.UsageError(f"plan {plan.path}: {reason}")
+    refuse_program_beside_test(plan, {phase_id: item.nodeid for phase_id, item in in_python.items()})
+    doubles = {item for item, name in one.tests if isinstance(item, PlannedPhase) and name in in_python}
+    if doubles:
+        items[:] = [item for item in items if item not in doubles]
+        one.tests[:] = [pair for pair in one.tests if pair[0] not in doubles]
 
 
 def _phase_test(item: pytest.Item, name: str) -> PhaseTest:

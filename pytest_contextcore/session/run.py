@@ -55,14 +55,17 @@ class PlanRun:
             self.started = True
             self.recorder.start()
 
-    def begin(self, phase_id: str, nodeid: str, code: Attributes) -> Phase:
-        """A phase's test starts, or starts anew; its span becomes the current one."""
+    def announce(self, phase_id: str, nodeid: str, code: Attributes) -> Phase:
+        """A phase begins, or begins anew, with its test or with its program; what its test gets as its fixture."""
         self.recorder.begin_phase(phase_id, nodeid, code)
+        self.relied.begin(phase_id, nodeid)
+        return self.handle(phase_id)
+
+    def enter(self, phase_id: str) -> None:
+        """A phase's test starts; its span becomes the current one."""
         self.logged[phase_id].begin_attempt()
         self.handoffs.begin(self.plan.span_id(phase_id))
-        self.relied.begin(phase_id, nodeid)
         self.spans.open(self.recorder.span(phase_id).otel_span_id)
-        return self.handle(phase_id)
 
     def handle(self, phase_id: str) -> Phase:
         """What the phase's test gets as its fixture."""
@@ -73,6 +76,7 @@ class PlanRun:
             spans=self.spans,
             child=self.plan_spans.child,
             receive=self.receive,
+            root=self.context.root,
         )
 
     def end(self, phase_id: str, moment: int | None = None) -> None:

@@ -170,7 +170,11 @@ def _now(run: PlanRun, nodeids: Mapping[str, str]) -> dict[str, Now]:
     plan, recorded, root = run.plan, run.recorder.evidence, run.context.root
     prints = fingerprints_of(plan, nodeids, root, recorded.options, recorded.workspace)
     folders = (root, plan.path.parent)
-    found = [name for name, nodeid in nodeids.items() if any(source_of(folder, nodeid) for folder in folders)]
+    found = [
+        name
+        for name, nodeid in nodeids.items()
+        if not plan.by_id[name].needs_test or any(source_of(folder, nodeid) for folder in folders)
+    ]
     return {
         name: Now(prints[name], [run.relied.code.shown(path) for path in run.relied.code.of_test(nodeids[name]).paths])
         for name in found

@@ -15,7 +15,7 @@ from ..ids import Remote, new_span_id
 from ..plan.attributes import RECORDABLE
 from ..plan.model import Kind, Plan
 from ..plan.waivers import Waivers
-from ..reasons import exception_attributes
+from ..reasons import Assertion, exception_attributes
 from . import rules
 from .blank import fresh_evidence, fresh_span, remember_attempt
 from .evidence import (
@@ -86,7 +86,7 @@ class TraceRecorder:
         self._listeners: list[Listener] = []
         self._troubles: dict[str, list[Trouble]] = {}
         self._sealed: set[str] = set()
-        self._places: dict[str, str | None] = {}
+        self._details: dict[str, str] = {}
         self._position = {phase.id: index for index, phase in enumerate(plan.phases)}
         self._totals = Totals(self.evidence)
         self._follow()
@@ -108,9 +108,10 @@ class TraceRecorder:
         """The evidence of a gate of the plan."""
         return self._totals.gates[self.plan.gate_id(phase_id, gate_id)]
 
-    def failed_at(self, gate_id: str) -> str | None:
-        """Where a gate (full id) failed, as ``file:line``."""
-        return self._places.get(gate_id)
+    def details(self, phase_id: str) -> dict[str, str]:
+        """What pytest found out about the failed asserts of a phase's gates, by the gates' full ids."""
+        gates = self.span(phase_id).gates
+        return {gate.gate_id: self._details[gate.gate_id] for gate in gates if gate.gate_id in self._details}
 
     def is_sealed(self, phase_id: str) -> bool:
         """Whether the phase's test has been called: no gate of it can be checked any more."""
@@ -189,7 +190,7 @@ class TraceRecorder:
         self._troubles[phase_id] = []
         self._sealed.discard(phase_id)
         for gate in span.gates:
-            self._places.pop(gate.gate_id, None)
+            self._details.pop(gate.gate_id, None)
         if again:
             self._totals.recount()  # values that only the last attempt recorded are forgotten
         self._announce(Change.PHASE_STARTED, phase_id)
@@ -281,14 +282,19 @@ class TraceRecorder:
         """A gate found something."""
         self.gate(phase_id, gate_id).evidence.append(item)
 
+    def fail_gate(self, phase_id: str, gate_id: str, failed: Assertion, place: Attributes) -> None:
+        """A gate's assert failed, at a place in the test (``code.*`` attributes)."""
+        if failed.details:
+            self._details[self.plan.gate_id(phase_id, gate_id)] = failed.details
+        self.end_gate(phase_id, gate_id, Result.FAIL, failed.reason, place)
+
     def end_gate(
-        self, phase_id: str, gate_id: str, result: Result, reason: str | None = None, *, place: str | None = None
+        self, phase_id: str, gate_id: str, result: Result, reason: str | None = None, place: Attributes | None = None
     ) -> None:
-        """A gate was decided, at a ``place`` in the test, or (``not_checked``) left without a verdict."""
+        """A gate was decided, or (``not_checked``) left without a verdict."""
         gate = self.gate(phase_id, gate_id)
         gate.result, gate.reason, gate.ended_at = result, reason, self.now()
         if result is Result.FAIL:
-            self._places[gate.gate_id] = place
             gate.next_action = rules.next_action(self.plan, phase_id, gate_id, gate.evidence)
             if gate.kind is Kind.REQUIRED:
                 gate.waived = self.waivers.cover(f"{phase_id}-{gate_id}", [item.ref for item in gate.evidence])
@@ -298,7 +304,7 @@ class TraceRecorder:
                 gate.severity = SEVERITY_OF[gate.kind]
         if result is not Result.NOT_CHECKED:
             name = "gate.check.failed" if result is Result.FAIL else "gate.check.passed"
-            gate.events.append(Event(name=name, time=gate.ended_at))
+            gate.events.append(Event(name=name, time=gate.ended_at, attributes=place or {}))
         self._totals.count(self._position[phase_id])
         self._tell(Change.GATE_ENDED, self.span(phase_id), gate)
 
@@ -320,7 +326,7 @@ class TraceRecorder:
 
     def _settle(self, phase_id: str, outcome: Outcome, moment: int | None = None) -> None:
         span = self.span(phase_id)
-        _apply(outcome, span)
+        rules.settle(span, outcome)
         if span.started_at is not None:
             span.ended_at = moment or self.now()
         self._totals.count(self._position[phase_id])
@@ -331,7 +337,7 @@ class TraceRecorder:
         evidence.definition_of_done = rules.conditions(self.plan, evidence.spans, self._totals.gates, values)
         if evidence.started_at is not None:
             evidence.attributes = {name: value for name, value in values.items() if name.startswith(RECORDABLE)}
-            _apply(rules.parent_outcome(self.plan, evidence, finished=finished), evidence)
+            rules.settle(evidence, rules.parent_outcome(self.plan, evidence, finished=finished))
 
     def _announce(self, change: Change, phase_id: str) -> None:
         """A phase moved on."""
@@ -342,8 +348,3 @@ class TraceRecorder:
     def _tell(self, change: Change, span: SpanEvidence | None = None, gate: GateEvidence | None = None) -> None:
         for listener in self._listeners if os.getpid() == self._process else ():  # a forked child writes nothing
             listener(change, span, gate)
-
-
-def _apply(outcome: Outcome, record: SpanEvidence | Evidence) -> None:
-    record.status, record.blocked_reason, record.error_type = outcome.status, outcome.reason, outcome.error_type
-    record.blocked_on_span_id, record.next_action = outcome.blocked_on, outcome.next_action

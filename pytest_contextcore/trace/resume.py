@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..errors import JoinRefused
 from ..ids import Remote, traceparent
-from ..plan.model import Plan
+from ..plan.model import PhasePlan, Plan
 from .evidence import Evidence, Result, SpanEvidence, Status
 
 _EMITTED = (Status.COMPLETED, Status.BLOCKED, Status.FAILED)
@@ -114,8 +114,8 @@ def _changed(plan: Plan, phase_id: str, span: SpanEvidence | None, now: Now | No
         return "the last evidence does not have it"
     if span.status is not Status.COMPLETED:
         return f"the last evidence says {span.status}"
-    if any(gate.result is Result.WAIVED for gate in span.gates):
-        return "a gate of it was waived, and waivers are judged anew"
+    if (why := _never(plan.by_id[phase_id], span)) is not None:
+        return why
     if now is None:
         return f"its test {span.nodeid} is not found"
     differing = (name for name in {**now.fingerprint, **span.fingerprint} if not _same(name, now, span))
@@ -123,6 +123,15 @@ def _changed(plan: Plan, phase_id: str, span: SpanEvidence | None, now: Now | No
         entry = {_PLAN: f"its entry in {plan.path.name}", _WORKSPACE: "the workspace's path"}
         return f"{entry.get(name, name)} changed"
     return next(_changed_files(phase_id, span, now, files), None)
+
+
+def _never(planned: PhasePlan, span: SpanEvidence) -> str | None:
+    """Why a phase is not reused whatever did not change, or None."""
+    if any(gate.result is Result.WAIVED for gate in span.gates):
+        return "a gate of it was waived, and waivers are judged anew"
+    if planned.run is not None and not planned.inputs:
+        return "it has run and no inputs, so that nothing tells whether it would do the same"
+    return None
 
 
 def _same(name: str, now: Now, span: SpanEvidence) -> bool:

@@ -1,6 +1,6 @@
 """Decisions: what a phase's outcome is, who blocks whom, what the parent's status is.
 
-Pure functions of the plan and the evidence; nothing here reads a clock, a file or pytest.
+Functions of the plan and the evidence; nothing here reads a clock, a file or pytest.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from ..ids import short_id
-from ..plan.model import Kind, Plan, fill
+from ..plan.model import DonePlan, Kind, Plan, fill
 from ..span import ErrorType
 from .evidence import (
     Attributes,
@@ -31,6 +31,9 @@ DESELECTED = "deselected in this run"
 
 _SHOWN = 20  # assumptions that stand in a condition's text
 CHECKED = frozenset({Result.PASS, Result.FAIL, Result.WAIVED, Result.NOT_APPLICABLE})
+_STOPPED = (Status.BLOCKED, Status.FAILED)
+_MOST_PHASES = 8
+"""So many phases that are not completed yet are named for a condition: a plan may have thousands."""
 GOOD = (Result.PASS, Result.WAIVED, Result.NOT_APPLICABLE)
 """Results of a gate that is as it should be: these are counted in reports."""
 
@@ -69,6 +72,12 @@ class Outcome:
     def as_trouble(self) -> Trouble:
         """What stops a phase, if this is no gate's verdict."""
         return Trouble(self.reason or "", self.next_action or "", self.error_type or ErrorType.OTHER)
+
+
+def settle(record: SpanEvidence | Evidence, outcome: Outcome) -> None:
+    """Write into the record of a phase or a trace how it stands."""
+    record.status, record.blocked_reason, record.error_type = outcome.status, outcome.reason, outcome.error_type
+    record.blocked_on_span_id, record.next_action = outcome.blocked_on, outcome.next_action
 
 
 CUT_OFF = Trouble("interrupted before its end", "run the phase again", ErrorType.INTERRUPTED)
@@ -135,7 +144,8 @@ def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
     failed = blocking_gates(span)
     refused = next((trouble for trouble in troubles if trouble.blocks), None)
     if failed:
-        gate, besides = failed[0], f"; {refused.reason}" if refused else ""
+        beside = refused or next((trouble for trouble in troubles if trouble.error_type == ErrorType.EXIT_CODE), None)
+        gate, besides = failed[0], f"; {beside.reason}" if beside else ""
         reason = f"{_short(span, gate)}: {headline(gate)}{also_failed(span)}{besides}"
         return Outcome(Status.BLOCKED, reason, gate.next_action, error_type=ErrorType.GATE_FAILED)
     trouble = refused or next(iter(troubles), None)
@@ -233,26 +243,32 @@ def conditions(
     Gates that passed prove nothing where their phase was stopped after them. What a gate took for granted, its evidence
     of the type ``assumed``, stands in the condition's text.
     """
-    stopped = {span.span_id: span.status for span in spans if span.status in (Status.BLOCKED, Status.FAILED)}
-    found = []
-    for done in plan.trace.definition_of_done:
-        results = {name: gates[f"{plan.trace.id}-{name}"].result for name in done.gates}
-        failed = [f"gate {name}: {result}" for name, result in results.items() if result is Result.FAIL]
-        unchecked = [f"gate {name}: {result}" for name, result in results.items() if result is Result.NOT_CHECKED]
-        expected = done.attributes.items()
-        wrong = [(name, value) for name, value in expected if name in values and values[name] != value]
-        phases = dict.fromkeys(name.rpartition("-")[0] for name in done.gates if not (failed or unchecked))
-        halted = [(id_, stopped[span]) for id_ in phases if (span := plan.span_id(id_)) in stopped]
-        broken = [*failed, *(f"{name}: observed {values[name]!r}, expected {value!r}" for name, value in wrong)]
-        broken += [f"phase {id_}: {status}" for id_, status in halted]
-        unknown = [(name, value) for name, value in expected if name not in values]
-        open_ = [*unchecked, *(f"{name}: observed nothing, expected {value!r}" for name, value in unknown)]
-        items = [item for name in done.gates for item in gates[f"{plan.trace.id}-{name}"].evidence]
-        assumed = [item.ref for item in items if item.type == "assumed"]
-        more = f", and {len(assumed) - _SHOWN} more" if len(assumed) > _SHOWN else ""
-        text = f"{done.condition} (assumed: {', '.join(assumed[:_SHOWN])}{more})" if assumed else done.condition
-        found.append(Condition(condition=text, met=not (broken or open_), missing=[*broken, *open_], broken=broken))
-    return found
+    statuses = {phase.id: span.status for phase, span in zip(plan.phases, spans, strict=True)}
+    return [
+        _condition(done, {name: gates[f"{plan.trace.id}-{name}"] for name in done.gates}, statuses, values)
+        for done in plan.trace.definition_of_done
+    ]
+
+
+def _condition(
+    done: DonePlan, gates: Mapping[str, GateEvidence], statuses: Mapping[str, Status], values: Attributes
+) -> Condition:
+    broken = [f"gate {name}: {gate.result}" for name, gate in gates.items() if gate.result is Result.FAIL]
+    open_ = [f"gate {name}: {gate.result}" for name, gate in gates.items() if gate.result is Result.NOT_CHECKED]
+    proving = () if broken or open_ else (name.rpartition("-")[0] for name in gates)
+    waited = [name for name in done.phases if statuses[name] is not Status.COMPLETED]
+    halted = [name for name in dict.fromkeys((*proving, *waited)) if statuses[name] in _STOPPED]
+    broken += [f"phase {name}: {statuses[name]}" for name in halted]
+    open_ += [f"phase {name}: {statuses[name]}" for name in waited if name not in halted][:_MOST_PHASES]
+    for name, expected in done.attributes.items():
+        if name not in values:
+            open_.append(f"{name}: observed nothing, expected {expected!r}")
+        elif values[name] != expected:
+            broken.append(f"{name}: observed {values[name]!r}, expected {expected!r}")
+    assumed = [item.ref for gate in gates.values() for item in gate.evidence if item.type == "assumed"]
+    more = f", and {len(assumed) - _SHOWN} more" if len(assumed) > _SHOWN else ""
+    text = f"{done.condition} (assumed: {', '.join(assumed[:_SHOWN])}{more})" if assumed else done.condition
+    return Condition(condition=text, met=not (broken or open_), missing=[*broken, *open_], broken=broken)
 
 
 def next_action(plan: Plan, phase_id: str, gate_id: str, evidence: Iterable[EvidenceItem]) -> str:

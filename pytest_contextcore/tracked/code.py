@@ -39,7 +39,9 @@ class Code:
     def _conftests_and(self, name: str) -> Iterator[str]:
         """A test's module, and the conftests above it from the nearest to the root's."""
         places = (f"{self._root}/{name}", f"{self._home}/{name}")
-        yield (file := next((path for path in places if os.path.isfile(path)), name))  # noqa: PTH113
+        file = next((path for path in places if os.path.isfile(path)), name)  # noqa: PTH113
+        if not file.endswith(".toml"):  # the plan: a phase's entry in it is looked at by itself
+            yield file
         for folder in Path(file).parents:
             if folder.is_relative_to(self._root) and os.path.isfile(path := f"{folder}/conftest.py"):  # noqa: PTH113
                 yield path

@@ -86,7 +86,7 @@ class Digests:
         known = self._known.get(name)
         if known is not None and known.state == state and known.looked - max(state[2:4]) > _SETTLED:
             return known.digest
-        digest = _hash(name, 0 if self._is_trusted(name) else os.O_NOFOLLOW)
+        digest = digest_file(name, 0 if self._is_trusted(name) else os.O_NOFOLLOW)
         self._known[name] = _Known(digest, state, looked)
         return digest
 
@@ -152,7 +152,13 @@ def _state(of: os.stat_result) -> _State:
     return of.st_size, of.st_dev, of.st_mtime_ns, of.st_ctime_ns, of.st_ino
 
 
-def _hash(name: str, flags: int) -> str:
+def digest_file(name: str | Path, flags: int = 0) -> str:
+    """SHA-256 (hex) of a regular file's bytes, opened with these flags of ``os.open``, too.
+
+    Raises:
+        FileRefused: it is a device, a fifo or a socket.
+        OSError: it cannot be read.
+    """
     descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123  (from a descriptor)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

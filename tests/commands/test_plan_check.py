@@ -28,7 +28,7 @@ def test_it_prints_order_gates_kinds_and_tests(folder: Path, arguments: list[str
     assert "       goal Bring them into the warehouse's shape" in lines
     assert "done every row arrived" in lines
     assert "       test test_load.py::test_transform" in lines
-    assert lines[-1] == "3 phases, 5 gates; every phase has its test"
+    assert lines[-1] == "3 phases, 5 gates; every phase has its test, program or checks"
 
 
 def test_it_finds_the_plan_of_a_folder_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

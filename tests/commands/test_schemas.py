@@ -159,7 +159,6 @@ def test_a_plan_is_refused_with_every_mistake_by_id_and_what_to_do(tmp_path: Pat
     found = {error["path"]: list(error.values())[1:] for error in json.loads(capsys.readouterr().out)["errors"]}
     keys = "one of id, title, type, project_id, definition_of_done"
     assert found == {
-        "trace.title": ["no such key", "a value", "Add title."],
         "trace.titel": ["an unknown key", keys, "Rename it to title."],
         "trace.'\\x1b[31m'": ["an unknown key", keys, "Remove it."],
         "phase T, gate C1: kind": ["'strict'", "one of integrity, required, advisory", "Correct it."],

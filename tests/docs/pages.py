@@ -138,7 +138,17 @@ class Player:
             done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
             return done.stdout
         assert program == "contextcore"
+        if arguments[:1] == ["run"]:
+            return self._run("pytest", self._run_as_pytest(arguments))
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), contextlib.suppress(SystemExit):
             main(arguments)
         return printed.getvalue()
+
+    def _run_as_pytest(self, arguments: list[str]) -> list[str]:
+        """The arguments with which ``contextcore run`` becomes pytest."""
+        called: list[str] = []
+        with self._patch.context() as patch:
+            patch.setattr(os, "execv", lambda program, given: called.extend(given[given.index("pytest") + 1 :]))
+            main(arguments)
+        return [argument.replace(f"{self.folder}{os.sep}", "") for argument in called]

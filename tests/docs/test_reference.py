@@ -21,6 +21,7 @@ from pytest_contextcore import hookspecs as hooks
 from pytest_contextcore import options as settings
 from pytest_contextcore.commands.cli import GROUP
 from pytest_contextcore.pilot.commands import SUBCOMMANDS
+from pytest_contextcore.plan import checks
 from pytest_contextcore.plan import model as plan
 from pytest_contextcore.trace import evidence as model
 
@@ -123,6 +124,25 @@ TABLES: dict[str, type[BaseModel]] = {
 }
 
 
+TOLD = {
+    ("TracePlan", "title"): "the id",
+    ("TracePlan", "project_id"): "the trace's id",
+    ("TracePlan", "definition_of_done"): "every phase is completed",
+    ("DonePlan", "condition"): "what it names",
+    ("DonePlan", "next_action"): "to complete it",
+    ("PhasePlan", "name"): "the id",
+    ("PhasePlan", "goal"): "what it runs or makes",
+    ("PhasePlan", "exit_criteria"): "the gates'",
+    ("PhasePlan", "depends_on"): "the phase before",
+    ("GatePlan", "id"): "`G1`, `G2`, …",
+    ("GatePlan", "purpose"): "from the check",
+    ("GatePlan", "criterion"): "the purpose",
+    ("GatePlan", "next_action"): "from the check",
+    ("AttributePlan", "meaning"): "the name",
+}
+"""Keys whose default depends on others: `pytest_contextcore.plan.defaults`."""
+
+
 def default(of: type[BaseModel], key: str) -> str:
     """A key's default as the page writes it."""
     field = of.model_fields[key]
@@ -130,8 +150,10 @@ def default(of: type[BaseModel], key: str) -> str:
         return "**required**"
     value = field.get_default(call_default_factory=True, validated_data={})
     assert value is not PydanticUndefined
+    if (of.__name__, key) in TOLD:
+        return TOLD[of.__name__, key]
     if value is None:
-        return {"depends_on": "the phase before", "timeout": "none"}[key]
+        return "none"
     if isinstance(value, BaseModel):
         return "`{}`"
     return {"()": "`[]`", "{}": "`{}`"}.get(str(value), f'`"{value}"`')
@@ -147,8 +169,23 @@ def test_it_lists_every_key_of_the_plan_file_with_its_default(heading: str) -> N
 
 def test_it_has_a_table_for_every_table_of_the_plan_file() -> None:
     declared = {of for _, of in inspect.getmembers(plan, inspect.isclass) if issubclass(of, BaseModel)}
-    hidden = {of for of in declared if of.__name__.startswith("_") or of is BaseModel}
-    assert declared - hidden == set(TABLES.values())
+    own = {of for of in declared if of.__module__ == plan.__name__ and not of.__name__.startswith("_")}
+    assert own == set(TABLES.values())
+
+
+def test_it_lists_every_kind_of_check_with_the_keys_beside_it() -> None:
+    assert [name.partition(" ")[0] for name in names("Checks", "kind")] == list(checks.KINDS)
+    shown = {key: CODE.findall(row[1]) for row in table("Checks", "key beside it") for key in CODE.findall(row[0])}
+    assert shown == {
+        key: [kind for kind, beside in checks.KINDS.items() if key in beside]
+        for key in dict.fromkeys(key for beside in checks.KINDS.values() for key in beside)
+    }
+    fields = {field.alias or name for name, field in checks.CheckPlan.model_fields.items()}
+    assert fields == {*checks.KINDS, *shown}
+
+
+def test_it_lists_how_documents_are_read() -> None:
+    assert names("Documents that checks read", "suffix") == list(checks.FORMATS)
 
 
 RECORDS: dict[str, type[BaseModel]] = {

@@ -9,17 +9,13 @@ import stat
 import time
 import tracemalloc
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from pytest_contextcore.pilot import parsing, tree
+from pytest_contextcore.pilot import tree
 from pytest_contextcore.pilot.findings import Finding, Unreadable, clean, reason, shown
-from pytest_contextcore.pilot.parsing import Malformed, parse_json, parse_yaml, parse_yaml_all
 from pytest_contextcore.pilot.workspace import MAX_DOCUMENT, MAX_HASHED, Memo, Workspace
 
 
@@ -243,147 +239,12 @@ def test_it_refuses_recorded_paths_that_leave(path: str) -> None:
     assert refused(lambda: Workspace.map_recorded("/srv/w/a.json", "srv/w")).type == "path_outside"
 
 
-# -- JSON --------------------------------------------------------------------------------------------------------------
-BAD_JSON = {
-    "empty": b"",
-    "blank": b" \n",
-    "truncated": b'{"a": ',
-    "trailing": b"{} x",
-    "a byte order mark": b"\xef\xbb\xbf{}",
-    "UTF-16": '{"a": 1}'.encode("utf-16"),
-    "Latin-1": '{"a": "é"}'.encode("latin-1"),
-    "NaN": b'{"a": NaN}',
-    "Infinity": b"[Infinity]",
-    "-Infinity": b"[-Infinity]",
-    "an overflow": b"[1e999]",
-    "a duplicate key": b'{"a": 1, "a": 2}',
-    "a nested duplicate key": b'[{"b": {"a": 1, "\\u0061": 2}}]',
-    "deep lists": b"[" * 200_000,
-    "deep objects": b'{"a":' * 101 + b"1" + b"}" * 101,
-    "a huge integer": b"[" + b"9" * 5000 + b"]",
-    "NUL": b"\0",
-    "single quotes": b"{'a': 1}",
-    "a comment": b"{} // x",
-}
-
-
-@pytest.mark.parametrize("data", BAD_JSON.values(), ids=BAD_JSON)
-def test_it_refuses_json_with(data: bytes, ws: Workspace) -> None:
-    (ws.root / "bad.json").write_bytes(data)
-    assert refused(lambda: ws.read_json("bad.json")).type == "malformed_file"
-
-
-def test_json_may_be_as_deep_as_the_limit_and_hold_brackets_in_strings() -> None:
-    assert parse_json(b"[" * parsing.MAX_DEPTH + b"]" * parsing.MAX_DEPTH)
-    text = ('{"a": "' + '[{\\"' * 500 + '"}').encode()
-    assert parse_json(text) == {"a": '[{"' * 500}
-    assert parse_json(b'{"a": 1.5, "b": -3, "c": null}\r\n') == {"a": 1.5, "b": -3, "c": None}
-
-
-@pytest.mark.parametrize("data", [b"[" * 101 + b'"' + b'\\"' * 1_000_000, b"[" + b"[]," * 3_000_000 + b"[]]"])
-def test_a_document_made_to_take_long_is_refused_soon(data: bytes) -> None:
-    begin = time.perf_counter()
-    with pytest.raises(Malformed):
-        parse_json(data)
-    assert time.perf_counter() - begin < 2
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=200))
-def test_any_bytes_are_json_or_malformed(data: bytes) -> None:
-    for parse in (parse_json, parse_yaml, parse_yaml_all):
-        with suppress(Malformed):
-            parse(data)
-
-
-# -- YAML --------------------------------------------------------------------------------------------------------------
-BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
-    f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n".encode() for a, b in zip("abcdefgh", "bcdefghi", strict=True)
-)
-MERGE_BOMB = b"a: &a {k: 1}\n" + b"".join(
-    f"{b}: &{b} {{<<: [{','.join(['*' + a] * 9)}], {b}: 1}}\n".encode()
-    for a, b in zip("abcdefgh", "bcdefghi", strict=True)
-)
-BAD_YAML = {
-    "nothing": b"",
-    "only a comment": b"# x\n",
-    "two documents": b"a: 1\n---\nb: 2\n",
-    "a duplicate key": b"a: 1\na: 2\n",
-    "a nested duplicate key": b"- {x: {a: 1, a: 2}}\n",
-    "aliases that explode": BOMB,
-    "merges that explode": MERGE_BOMB,
-    "an alias inside of itself": b"a: &a [*a]\n",
-    "an unknown alias": b"a: *b\n",
-    "deep flow": b"[" * 200_000,
-    "deep blocks": b"".join(b" " * n + b"a:\n" for n in range(150)),
-    "deep indicators": b"- " * 150 + b"x",
-    "an object tag": b"!!python/object/apply:os.system [true]\n",
-    "a local tag": b"a: !secret x\n",
-    "a binary tag": b"a: !!binary aGk=\n",
-    "a set": b"!!set {a, b}\n",
-    "a key that is a list": b"? [a]\n: 1\n",
-    "an unquoted template": b"a: {{ x }}\n",
-    "UTF-16": "a: 1".encode("utf-16"),
-    "Latin-1": "a: é".encode("latin-1"),
-    "NUL": b"a: \0\n",
-    "a tab indent": b"a:\n\t- b\n",
-    "unfinished flow": b"groups: [\n  - {name: x\n",
-    "a huge number": b"a: " + b"1" * 5000,
-    "a huge sexagesimal number": b"a: 1" + b":10" * 5000,
-    "a tag that does not fit": b"a: !!int x\n",
-    "a merge of a scalar": b"<<: x\n",
-}
-
-
-@pytest.mark.parametrize("data", BAD_YAML.values(), ids=BAD_YAML)
-def test_it_refuses_yaml_with(data: bytes, ws: Workspace) -> None:
-    (ws.root / "bad.yaml").write_bytes(data)
-    begin = time.perf_counter()
-    assert refused(lambda: ws.read_yaml("bad.yaml")).type == "malformed_file"
-    assert time.perf_counter() - begin < 2
-
-
-GOOD_YAML = """\
-text: hello
-number: 42
-octal: 0o14
-float: 1.5
-truth: yes
-nothing: ~
-date: 2026-01-02
-quoted: '1'
-block: |
-  one
-  two
-base: &base {a: 1, b: 2}
-merged: {<<: *base, b: 3}
-both: {<<: [*base, {c: 4}]}
-again: *base
-list: [*base, 1]
-empty:
-"""
-
-
-def test_it_gives_plain_yaml_the_values_that_the_safe_loader_gives() -> None:
-    import yaml
-
-    expected = yaml.safe_load(GOOD_YAML)
-    expected["date"] = "2026-01-02"  # nothing computes with dates, so that they stay text
-    assert parse_yaml(GOOD_YAML.encode()) == expected
-
-
-def test_line_ends_and_a_byte_order_mark_do_not_change_yaml() -> None:
-    assert parse_yaml(GOOD_YAML.replace("\n", "\r\n").encode()) == parse_yaml(GOOD_YAML.encode())
-    assert parse_yaml(b"\xef\xbb\xbfa: 1\n") == {"a": 1}
-
-
-def test_several_documents_are_read_where_they_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert parse_yaml_all(b"a: 1\n---\nb: &x 2\n---\n- 3\n") == [{"a": 1}, {"b": 2}, [3]]
-    with pytest.raises(Malformed, match="alias"):  # anchors end with their document
-        parse_yaml_all(b"a: &x 1\n---\nb: *x\n")
-    monkeypatch.setattr(parsing, "MAX_EVENTS", 10)
-    with pytest.raises(Malformed, match="too many values"):
-        parse_yaml(b"[1,2,3,4,5,6,7,8,9]")
+# -- malformed files ---------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("data", [b"", b"{a: 1, a: 2}", b"[" * 200_000, b"a: *b", b"\0"])
+def test_a_malformed_file_is_named(data: bytes, ws: Workspace) -> None:
+    (ws.root / "bad").write_bytes(data)
+    assert refused(lambda: ws.read_json("bad")).type == "malformed_file"
+    assert refused(lambda: ws.read_yaml("bad")).type == "malformed_file"
 
 
 # -- findings ----------------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_only_its_content_changes_a_digest(tmp_path: Path) -> None:
         ('id = "LOAD-7"', 'id = "../LOAD"', "trace.id must be letters, digits and . _ - with a letter or digit first, "
          "not '../LOAD'"),
         ('id = "LOAD-7"', f'id = "{"x" * 81}"', "trace.id must be at most 80 characters, not 'xxx"),
-        ('title = "Load the nightly orders"\n', "", "trace.title is missing"),
+        ('id = "LOAD-7"\n', "", "trace.id is missing"),
         ('goal = "Take', 'goad = "x"\ngoal = "Take', "phase E: goad is an unknown key: rename it to goal"),
         ('name = "EXTRACT"', 'name = "EXTRACT"\n"\\u001b[2J" = 1', "phase E: '\\x1b[2J' is an unknown key: remove"),
         ('kind = "integrity"', 'kind = "x"', "phase T, gate C1: kind must be one of integrity, required, advisory, "
@@ -77,7 +77,7 @@ def test_only_its_content_changes_a_digest(tmp_path: Path) -> None:
         ('"quality.row_count" = 3', '"quality.row_count" = [3]', "must be a text or a whole number or a number or true "
          "or false, not a list of 1"),
         ('gates = ["P-C1"]\nattributes = { "quality.row_count" = 3 }\n', "", "condition 'every row arrived' must be "
-         "proven by gates or attributes"),
+         "proven by gates, phases or attributes, not by none"),
         ('name = "quality.row_count"', 'name = "quality.gap_count"', "attribute quality.gap_count: name must be a name "
          "that the package does not declare itself"),
         ('name = "quality.row_count"', 'name = "secret.row_count"', "attribute secret.row_count: name must be a text "
@@ -104,9 +104,8 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     )
     text = text.replace('exit_criteria = ["source', 'exit_criterion = ["source').replace('"P-C1"', '"P-C9"')
     assert refusal(tmp_path, text).splitlines() == [
-        "5 mistakes",
+        "4 mistakes",
         "  phase E: exit_criterion is an unknown key: rename it to exit_criteria",
-        "  phase E: exit_criteria is missing",
         "  phase T, gate C1: kind must be one of integrity, required, advisory, not 'x'",
         "  phase P: depends_on must be ids of phases, not 'X'",
         "  condition 'every row arrived': gates must be gates of this plan, not 'P-C9'",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_contextcore.report.terminal import ASCII_MARKS, can_encode, in_ascii, stopped_message, table
+from pytest_contextcore.report.terminal import ASCII_MARKS, can_encode, in_ascii, short_remarks, stopped_message, table
 from pytest_contextcore.report.verdict import of_phase, of_trace
-from pytest_contextcore.trace.evidence import Condition, Evidence, EvidenceItem, Result, Status
+from pytest_contextcore.trace.evidence import Attributes, Condition, Event, Evidence, EvidenceItem, Result, Status
 
 from ..support import page_samples as samples
 from ..support.plans import Suite
@@ -33,6 +33,7 @@ def text(evidence: Evidence, width: int = 80) -> list[str]:
 def test_the_table_has_a_line_a_phase_and_says_why_where_and_what_next(evidence: Evidence) -> None:
     assert text(evidence) == [
         " ✓ S1  PHASE_1  completed      0.02 s  2/2 gates",
+        "     values:   quality.row_count 1",
         " ✗ S2  PHASE_2  blocked        0.02 s  1/2 gates",
         "     reason:   C1 Purpose of C1: 2 findings:",
         "                   in 2 files",
@@ -43,6 +44,7 @@ def test_the_table_has_a_line_a_phase_and_says_why_where_and_what_next(evidence:
         "     evidence: lost_row: row-1, row-2",
         "     next:     the next action of C1",
         "     test:     tests/test_plan.py:20",
+        "     values:   quality.row_count 2",
         " · S3  PHASE_3  not_started            blocked on S2",
         " · S4  PHASE_4  not_started            blocked on S2",
         "LOAD-7 blocked: 1 completed, 1 blocked, 2 not_started in 0.05 s",
@@ -69,7 +71,10 @@ def test_the_table_says_why_of_every_failed_gate_and_names_those_for_which_it_ha
 def test_warnings_and_waivers_stand_below_a_completed_phase() -> None:
     lines = text(samples.remarked())
     why = "the reason of {}: 2 rows lost"
-    assert [line.partition(":")[0].strip() for line in lines if ": " in line[:16]] == ["waived", "by", "warning"]
+    labels = [line.partition(":")[0].strip() for line in lines if ": " in line[:16] and "values" not in line]
+    assert labels == ["waived", "by", "warning"]
+    short = list(short_remarks(of_trace(samples.remarked())))
+    assert [line.split(": ")[0] for line in short] == ["LOAD-7-S2 waived", "LOAD-7-S2 warning"]
     assert all(any(why.format(name) in line for line in lines) for name in ("C1", "G1"))
     assert not [line for line in lines if "definition of done" in line]
 
@@ -83,8 +88,10 @@ def test_a_trace_that_no_phase_stopped_says_why_below_its_line() -> None:
 def test_the_failure_of_a_phase_says_every_gate_with_all_that_it_found(evidence: Evidence) -> None:
     span = evidence.spans[1]
     span.gates[1] = samples.gate(span.span_id, "G1", 0, Result.FAIL)
-    places = {f"{span.span_id}-C1": "tests/test_plan.py:22", f"{span.span_id}-G1": "tests/helpers.py:7"}
-    assert stopped_message(of_phase(span), places).splitlines() == [
+    place: Attributes = {"code.file.path": "tests/test_plan.py", "code.line.number": 22}
+    span.gates[1].events = [Event(name="gate.check.failed", time=1, attributes=place)]
+    details = {f"{span.span_id}-G1": "assert 1 == 3\n +  where 1 = len([0])"}
+    assert stopped_message(of_phase(span), details).splitlines() == [
         "LOAD-7-S2 PHASE_2 is blocked: C1 Purpose of C1; G1 Purpose of G1",
         "  reason: C1 Purpose of C1 (integrity): 2 findings:",
         "      in 2 files",
@@ -95,9 +102,11 @@ def test_the_failure_of_a_phase_says_every_gate_with_all_that_it_found(evidence:
         "  evidence: lost_row: row-1, row-2",
         "  next: the next action of C1",
         "  reason: G1 Purpose of G1 (required): the reason of G1: 2 rows lost (observed: 1, expected: 3)",
+        "  detail: assert 1 == 3",
+        "     +  where 1 = len([0])",
         "  evidence: lost_row: row-7 (it was there an hour ago)",
         "  next: the next action of G1",
-        "  test: tests/test_plan.py:20 (gate C1 at line 22, G1 at tests/helpers.py:7)",
+        "  test: tests/test_plan.py:22",
     ]
 
 
@@ -119,7 +128,8 @@ def test_a_run_prints_the_table_below_its_failures_and_with_q_only_where_it_stop
     suite.here("-q").stdout.fnmatch_lines(
         [
             "LOAD-7-T TRANSFORM is blocked: C1 No row lost: a row is lost",
-            "  test: test_load.py:17 (gate C1 at line 21)",
+            "  detail: assert 3 == 4",
+            "  test: test_load.py:21",
             "*trace LOAD-7: Load the nightly orders*",
             "     reason:   C1 No row lost: a row is lost",
             "evidence: out/LOAD-7.json",

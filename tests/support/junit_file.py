@@ -104,7 +104,8 @@ class JUnitFile:
 
 
 def _of_phase(case: Case, nodeids: list[str | None]) -> bool:
-    return any(f"{case.classname.replace('.', '/')}.py::{case.name}" == nodeid for nodeid in nodeids)
+    in_python = f"{case.classname.replace('.', '/')}.py::{case.name}"
+    return any(nodeid in (in_python, f"{case.classname}::{case.name}") for nodeid in nodeids)
 
 
 def _read(case: Any) -> Case:

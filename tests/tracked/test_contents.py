@@ -97,13 +97,13 @@ def test_in_a_workspace_no_link_is_followed(data: Path) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were read."""
     names: list[str] = []
-    real: Callable[[str, int], str] = contents._hash
+    real: Callable[[str, int], str] = contents.digest_file
 
     def read(name: str, flags: int) -> str:
         names.append(Path(name).name)
         return real(name, flags)
 
-    monkeypatch.setattr(contents, "_hash", read)
+    monkeypatch.setattr(contents, "digest_file", read)
     return names
 
 

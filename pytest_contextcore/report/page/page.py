@@ -17,7 +17,7 @@ from ...text import pieces, relative, short
 from ...trace.evidence import Status
 from ...trace.times import format_time
 from ..verdict import Verdict, lasted
-from .text import brief, clean, clipped, duration, moment, plural
+from .text import brief, clean, clipped, duration, moment, own_first, plural
 from .view import trace_view
 
 NOT_WRITTEN = "ERROR: --contextcore-html: no page"
@@ -69,7 +69,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters = (brief, clipped, duration, format_time, lasted, moment, pieces, plural, short)
+    filters = (brief, clipped, duration, format_time, lasted, moment, own_first, pieces, plural, short)
     found.filters |= {made.__name__: made for made in filters}
     return found
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ...plan.attributes import RECORDABLE
 from ...text import escaped
+from ...trace.evidence import Attributes, AttributeValue
 from ...trace.times import format_time
 
 _KEPT = "\n\t\u00a0\u200c\u200d\u202f\u3000"  # blanks, and the joiners that scripts and emoji need
@@ -50,6 +52,11 @@ def brief(text: str, lines: int = 6, limit: int = 700) -> str:
     if len(shown) > limit:
         return f"{shown[:limit]}…"
     return f"{shown}\n… and {len(parts) - lines} more lines" if len(parts) > lines else shown
+
+
+def own_first(attributes: Attributes) -> list[tuple[str, AttributeValue]]:
+    """Attributes by name, those with what the phases recorded before the technical ones."""
+    return sorted(attributes.items(), key=lambda pair: (not pair[0].startswith(RECORDABLE), pair[0].lower()))
 
 
 def plural(count: int, noun: str) -> str:

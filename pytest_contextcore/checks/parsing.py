@@ -6,16 +6,18 @@ from the parser's events instead of PyYAML's nodes: composing nodes recurses, an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NoReturn
 
 import yaml
 
-from pytest_contextcore import ContextcoreError
+from ..errors import Malformed
 
 MAX_DEPTH = 100
 MAX_VALUES = 2_000_000  # what keeps a 32 MiB document of empty lists from becoming a gigabyte of objects
@@ -24,19 +26,12 @@ MAX_DIGITS = 40
 
 # The closing quote is optional so that no attempt ever fails: an unterminated string costs one scan, not one per quote.
 _JSON_TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.DOTALL)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _CORE = "tag:yaml.org,2002:"
 _SCALARS = tuple(_CORE + name for name in ("str", "null", "bool", "int", "float", "timestamp", "merge", "value"))
 _EVENTS: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOLVER: Any = yaml.resolver.Resolver()
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
-
-
-class Malformed(ContextcoreError, ValueError):
-    """The bytes are not a document of this kind."""
-
-    def __init__(self, message: str, observed: str, expected: str) -> None:
-        super().__init__(message)
-        self.message, self.observed, self.expected = message, observed, expected
 
 
 def decode(data: bytes) -> str:
@@ -61,13 +56,18 @@ def parse_json(data: bytes) -> Any:
         raise Malformed("has too many values", f"about {values}", f"at most {MAX_VALUES}")
     _refuse_depth(text)
     try:
-        return json.loads(
+        found = json.loads(
             text,
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
             parse_int=_bounded_int,
             parse_float=_finite_float,
         )
+        if _SURROGATE.search(text):
+            json.dumps(found, ensure_ascii=False).encode()
+        return found
+    except UnicodeEncodeError:
+        raise Malformed("holds half of a surrogate pair", "a text that is no Unicode", "Unicode") from None
     except json.JSONDecodeError as error:
         where = f"{error.msg} at line {error.lineno} column {error.colno}"
         raise Malformed("is not valid JSON", where, "a JSON document") from None
@@ -267,14 +267,16 @@ def _resolved(text: str, implicit: tuple[bool, bool]) -> str:
 
 
 def _scalar(event: Any) -> tuple[Any, bool]:
-    """Give a scalar's value, and whether it is the merge key. Timestamps stay text: nothing computes with them."""
+    """Give a scalar's value, and whether it is the merge key. Times become ISO text: nothing computes with them."""
     text: str = event.value
     tag = event.tag
     if tag is None or tag == "!":
         tag = _resolved(text, event.implicit)
     _check_tag(tag, _SCALARS)
     name = str(tag).removeprefix(_CORE)
-    if name in ("str", "timestamp", "merge", "value"):
+    if name == "timestamp":
+        return _iso(text), False
+    if name in ("str", "merge", "value"):
         return text, name == "merge"
     if name == "null":
         return None, False
@@ -290,3 +292,15 @@ def _scalar(event: Any) -> tuple[Any, bool]:
         return read(node), False
     except (ValueError, KeyError, IndexError, OverflowError):
         raise Malformed("holds a scalar that does not fit its tag", text, name) from None
+
+
+def _iso(text: str) -> str:
+    """A time as ISO 8601 has it: as it is written, unless YAML's own freer forms were used."""
+    with contextlib.suppress(ValueError):
+        datetime.fromisoformat(text)
+        return text.replace(" ", "T", 1)
+    try:
+        found: Any = _CONSTRUCTOR.construct_yaml_timestamp(yaml.ScalarNode(f"{_CORE}timestamp", text))
+    except (ValueError, AttributeError):
+        raise Malformed("holds a time that does not exist", text, "a time such as 2026-01-31T09:30:00Z") from None
+    return str(found.isoformat())

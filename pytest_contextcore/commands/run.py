@@ -1,0 +1,36 @@
+"""``contextcore run``: pytest on a plan, with pytest's own options and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ..ids import PLAN_FILE
+from .cli import refuse
+from .plan_check import locate
+
+
+@click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("arguments", metavar="[PLAN] [OPTIONS OF PYTEST]", nargs=-1, type=click.UNPROCESSED)
+def command(arguments: tuple[str, ...]) -> int:
+    """Run a plan: pytest on its folder, with all options of pytest.
+
+    PLAN is the plan's file, its folder, or one phase of it (plan.toml::TRAIN); without it, plan.toml here, above, or in
+    the only folder that has one. Exit code 0: every phase completed. 1: a phase is blocked or failed. 4: a bad plan or
+    option. Others as pytest has them.
+    """
+    named = arguments[:1] if arguments and not arguments[0].startswith("-") else ()
+    name, _, phase = named[0].partition("::") if named else ("", "", "")
+    path = locate(Path(name) if name else None)
+    if path is None:
+        return refuse(f"there is no {PLAN_FILE} here, above, or in one folder below; name it: contextcore run PLAN", 4)
+    if not path.is_file():
+        return refuse(f"there is no file {path}; contextcore plan init writes a plan to start from", 4)
+    target = [f"{path}::{phase}" if phase else str(path)]
+    if path.name != PLAN_FILE:
+        target = [f"--contextcore-plan={path}", f"{path.parent}" if not phase else f"{path}::{phase}"]
+    sys.stdout.flush()
+    return os.execv(sys.executable, [sys.executable, "-m", "pytest", *target, *arguments[len(named) :]])  # noqa: S606

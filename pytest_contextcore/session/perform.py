@@ -1,0 +1,153 @@
+"""What a plan says that a phase does, without Python: its program with inputs and outputs, and gates with checks."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ..errors import PhaseStopped
+from ..phase.phase import Phase, prepare
+from ..phase.program import Command
+from ..plan.model import GatePlan, Plan
+from ..reasons import exception_type
+from ..redact import redact
+from ..span import ErrorType
+from ..trace.evidence import Result
+
+if TYPE_CHECKING:
+    from ..checks.documents import Ended
+
+
+class Work:
+    """What the plan says of one phase, as it is done: its inputs, its program, its outputs, its gates' checks.
+
+    Args:
+        plan: the plan; its folder is where programs run and where all paths begin.
+        phase: the phase, as its test gets it.
+    """
+
+    def __init__(self, plan: Plan, phase: Phase) -> None:
+        self._plan, self._planned, self._phase = plan, plan.by_id[phase.short_id], phase
+        self._folder = plan.path.parent.absolute()
+        self._place = f"phase {phase.short_id} in {plan.path.name}"
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that its program may take."""
+        return self._planned.timeout
+
+    def prepare(self, timeout: float | None = None) -> Callable[[], None]:
+        """Record what the phase relies on; what is returned runs its program, in any thread.
+
+        The latter raises `PhaseStopped`, too.
+
+        Raises:
+            PhaseStopped: it is not there, or cannot be read.
+        """
+        for name in self._planned.inputs:
+            try:
+                self._phase.input(self._folder / name)
+            except OSError as error:
+                why = error.strerror or str(error)
+                reason = f"input {name}: observed {why[:1].lower()}{why[1:]}, expected it in the plan's folder"
+                advice = f"Make {name}, or correct inputs of {self._place}."
+                raise PhaseStopped(redact(reason), advice, ErrorType.INPUT_MISSING, blocks=True) from None
+        if self._planned.run is None:
+            return lambda: None
+        command = Command(self._planned.command, timeout, self._folder, _environment(), None)
+        return partial(self._run_program, command, prepare(self._phase, command))
+
+    def _run_program(self, given: Command, run: Callable[[], subprocess.CompletedProcess[str]]) -> None:
+        """Run the phase's program to its end, or raise `PhaseStopped`."""
+        command, timeout = given.args, given.timeout
+        line = redact(shlex.join(command))
+        try:
+            done = run()
+        except subprocess.TimeoutExpired:
+            advice = f"Find out why it takes longer, or raise timeout of {self._place}."
+            raise PhaseStopped(f"{line}: timed out after {timeout:g} s", advice, ErrorType.TIMEOUT) from None
+        except OSError as error:
+            reason = f"{line}: observed that {command[0]} cannot be started ({error.strerror or error})"
+            advice = f"Install {command[0]}, or correct run of {self._place}."
+            raise PhaseStopped(reason, advice, exception_type(error)) from None
+        if done.returncode:
+            said = f": {last}" if (last := _last_line(done)) else ""
+            reason = f"{line}: observed exit status {done.returncode}, expected 0{said}"
+            advice = f"Read what it printed, correct it, and run {self._planned.id} again."
+            raise PhaseStopped(redact(reason), advice, ErrorType.EXIT_CODE, decidable=True)
+
+    def record_outputs(self, began: int | None) -> None:
+        """Record what the phase made since its program ``began``.
+
+        Raises:
+            PhaseStopped: an output is not there, or is older.
+        """
+        if not self._planned.outputs:
+            return
+        from ..checks.files import check_outputs  # noqa: PLC0415  (jmespath and others, for plans that need them)
+
+        verdict = check_outputs(self._planned.outputs, self._folder, began)
+        if verdict.result is not Result.PASS:
+            names = ", ".join(dict.fromkeys(item.file for item in verdict.findings))
+            advice = f"Let {self._by()} write {names}, or correct outputs of {self._place}."
+            reason = f"output {verdict.reason}" if len(verdict.findings) == 1 else f"{verdict.reason}: {names}"
+            raise PhaseStopped(redact(reason), advice, ErrorType.OUTPUT_MISSING, blocks=True, decidable=True)
+        for output in self._planned.outputs:
+            self._phase.output(self._folder / (output if isinstance(output, str) else output.path))
+
+    def evaluate_checks(self, began: int | None, config: pytest.Config) -> None:
+        """Decide the phase's gates that have a check, in the plan's order."""
+        for gate in self._planned.gates:
+            if gate.check is not None:
+                self._evaluate(gate, began, config)
+
+    def _evaluate(self, gate_plan: GatePlan, began: int | None, config: pytest.Config) -> None:
+        if gate_plan.check is None:
+            return
+        from ..checks.evaluate import evaluate  # noqa: PLC0415  (jmespath and others, for plans that need them)
+
+        with self._phase.gate(gate_plan.id) as gate:
+            verdict = evaluate(
+                gate_plan.check,
+                self._folder,
+                began=began,
+                declared=self._plan.known_attributes,
+                run=self._run_of_check,
+                adapter=lambda form, path: config.hook.pytest_contextcore_report(format=form, path=path),
+            )
+            for item in verdict.findings:
+                gate.evidence(item.type, ref=item.ref, file=item.file, description=item.description)
+            self._phase.record(**verdict.values)
+            if verdict.result is Result.NOT_APPLICABLE:
+                gate.not_applicable(verdict.reason)
+            elif verdict.result is not Result.PASS:
+                raise AssertionError(verdict.reason)
+
+    def _run_of_check(self, command: tuple[str, ...]) -> Ended:
+        from ..checks.documents import Ended  # noqa: PLC0415  (as above)
+
+        done = self._phase.run(command, cwd=self._folder, env=_environment())
+        return Ended(done.returncode, _last_line(done))
+
+    def _by(self) -> str:
+        return "its program" if self._planned.run is not None else "its test"
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The last line that a program printed, of its errors if there are any."""
+    lines = [line.strip() for stream in (done.stderr, done.stdout) for line in reversed(stream.splitlines())]
+    return next(filter(None, lines), "")
+
+
+def _environment() -> dict[str, str]:
+    """The environment of programs: this interpreter's folder comes first, so that ``python`` is this one."""
+    path = os.environ.get("PATH", os.defpath)
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{path}"}
