@@ -6,6 +6,7 @@
     ├── PlanError           a plan file that cannot be used
     ├── CollectionError     tests that do not fit their plan
     ├── EvidenceError       an evidence file that cannot be used
+    ├── AttestationRefused  an attestation or a key that cannot be used
     ├── JoinRefused         an evidence file that does not belong to the trace in ``TRACEPARENT``
     ├── RunInUse            another process runs the same trace in the same folder
     ├── Malformed           bytes that are no document of their kind (a ``ValueError``, too)
@@ -85,6 +86,10 @@ class CollectionError(ContextcoreError):
 
 class EvidenceError(ContextcoreError):
     """An evidence file that cannot be used; the message names file and problem."""
+
+
+class AttestationRefused(ContextcoreError):
+    """An attestation that is not what it has to be, or a key that cannot be used; the message is one line."""
 
 
 class JoinRefused(ContextcoreError):

@@ -14,10 +14,11 @@ from .rules import CHECKED, blocking_gates
 
 def contradiction(plan: Plan, evidence: Evidence) -> str | None:
     """The first thing in it that cannot be, as a sentence; None if it agrees with itself."""
-    return next(_contradictions(plan, evidence), None)
+    return next(contradictions(plan, evidence), None)
 
 
-def _contradictions(plan: Plan, evidence: Evidence) -> Iterator[str]:
+def contradictions(plan: Plan, evidence: Evidence) -> Iterator[str]:
+    """Everything in it that cannot be, each as a sentence."""
     seen: set[str] = set()
     for span in evidence.spans:
         if span.span_id in seen:

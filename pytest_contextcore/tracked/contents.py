@@ -43,14 +43,19 @@ class Digests:
         out: the folder for evidence, which is no part of a folder that has it.
         workspace: an untrusted folder: no link in it is followed, unless a test named the path itself.
         clock: nanoseconds since the epoch.
+        budget: told of each file that is found or hashed, with the bytes to read; raises where that is too much.
     """
 
     def __init__(
-        self, out: Path | None = None, workspace: Path | None = None, clock: Callable[[], int] = time.time_ns
+        self,
+        out: Path | None = None,
+        workspace: Path | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        budget: Callable[[str, int], None] = lambda _name, _size: None,
     ) -> None:
         self._out = os.path.abspath(out) if out is not None else None  # noqa: PTH100  (follows no links)
         self._workspace = os.path.abspath(workspace) if workspace is not None else None  # noqa: PTH100
-        self._clock = clock
+        self._clock, self._budget = clock, budget
         self._trusted: set[str] = set()
         self._known: dict[str, _Known] = {}
 
@@ -86,13 +91,18 @@ class Digests:
         known = self._known.get(name)
         if known is not None and known.state == state and known.looked - max(state[2:4]) > _SETTLED:
             return known.digest
+        self._budget(name, state[0])
         digest = digest_file(name, 0 if self._is_trusted(name) else os.O_NOFOLLOW)
         self._known[name] = _Known(digest, state, looked)
         return digest
 
     def _many(self, name: str, base: str, files: Iterator[str]) -> str:
         lines = hashlib.sha256()
-        found = sorted({os.fsencode(os.path.relpath(file, base)): file for file in files}.items())
+        names: dict[bytes, str] = {}
+        for file in files:
+            self._budget(file, 0)
+            names[os.fsencode(os.path.relpath(file, base))] = file
+        found = sorted(names.items())
         if not found:
             raise FileNotFoundError(errno.ENOENT, "there is no such file", name)
         for shown, file in found:

@@ -1,0 +1,139 @@
+"""``contextcore verify`` and ``contextcore attest``: evidence that others can check."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ..errors import AttestationRefused, EvidenceError, FileRefused, PlanError
+from ..files import write_output
+from ..proof.difference import Difference
+from ..proof.envelope import canonical, opened, sign
+from ..proof.statement import FAILED, Named, misfits, statement
+from ..proof.verify import Subject, differences, find, unfinished
+from ..text import escaped, harmless, relative
+from .cli import FORMAT, OUT, refuse
+from .show import newest
+
+_FILE = click.Path(path_type=Path)
+_MOST = 50
+"""So many differences are printed for people."""
+
+_WHERE = (
+    click.option("--plan", metavar="FILE", type=_FILE, help="The plan, where it is not beside the tests."),
+    click.option("--root", metavar="DIR", type=_FILE, help="The folder from which paths in the evidence count."),
+)
+
+
+@click.command("verify")
+@click.argument("file", required=False, type=_FILE)
+@OUT
+@FORMAT
+@_WHERE[0]
+@_WHERE[1]
+@click.option("--attestation", metavar="FILE", type=_FILE, help="Also check this attestation; needs --pub.")
+@click.option("--pub", metavar="FILE", type=_FILE, help="The public key (PEM) of who signed the attestation.")
+def verify(
+    file: Path | None,
+    *,
+    out: Path,
+    form: str,
+    plan: Path | None,
+    root: Path | None,
+    attestation: Path | None,
+    pub: Path | None,
+) -> int:
+    """Hold evidence against its plan, its files and itself, as they are now.
+
+    FILE is the evidence, such as out/PI-101-002.json; without it, the newest in the folder for evidence. Nothing is
+    run. Exit code 0: the trace is completed, and all is as it was recorded. 1: something differs; each difference is
+    printed with what to do. 2: a bad command line.
+    """
+    if (attestation is None) != (pub is None):
+        raise click.UsageError("--attestation and --pub go together", click.get_current_context())
+    try:
+        subject = find(file or newest(out, 1)[0], plan=plan, root=root)
+        found = [*unfinished(subject.evidence), *differences(subject)]
+        if attestation is not None and pub is not None:
+            found += misfits(opened(attestation, pub), _statement(subject))
+    except (AttestationRefused, EvidenceError, PlanError, FileRefused) as error:
+        return refuse(str(error), 1)
+    if form == "json":
+        document = {"evidence": str(subject.file), "trace_id": subject.evidence.trace_id, "holds": not found}
+        print(json.dumps({**document, "differences": [asdict(each) for each in found]}, indent=2))
+    else:
+        _print(_told(subject, found, attestation))
+    return 1 if found else 0
+
+
+@click.command("attest")
+@click.argument("file", required=False, type=_FILE)
+@OUT
+@_WHERE[0]
+@_WHERE[1]
+@click.option("--key", metavar="FILE", type=_FILE, help="Sign with this private key (PEM); gives a DSSE envelope.")
+@click.option("-o", "--output", metavar="FILE", type=_FILE, help="Write it there instead of printing it.")
+def attest(
+    file: Path | None, *, out: Path, plan: Path | None, root: Path | None, key: Path | None, output: Path | None
+) -> int:
+    """Say what a run showed as an in-toto Statement (test-result v0.1), on one line.
+
+    FILE is the evidence; without it, the newest in the folder for evidence. Evidence that does not hold is refused, as
+    verify does. Exit code 0: the result is PASSED or WARNED. 1: it is FAILED, or nothing was made. 2: a bad command
+    line.
+    """
+    try:
+        subject = find(file or newest(out, 1)[0], plan=plan, root=root)
+        if found := list(differences(subject)):
+            _print(_told(subject, found, None), err=True)
+            return refuse(f"evidence {subject.file} does not hold, so that nothing is attested", 1)
+        made = _statement(subject)
+        line = canonical(made) if key is None else sign(canonical(made), key)
+    except (AttestationRefused, EvidenceError, PlanError, FileRefused) as error:
+        return refuse(str(error), 1)
+    if output is not None:
+        try:
+            write_output(output, line + b"\n")
+        except OSError as error:
+            return refuse(f"the attestation cannot be written to {output}: {error.strerror or error}", 1)
+    else:
+        print(line.decode())
+    return 1 if made["predicate"]["result"] == FAILED else 0
+
+
+def _statement(subject: Subject) -> dict[str, object]:
+    plan = subject.plan.path
+    named = Named(relative(plan.absolute(), subject.root).as_posix(), hashlib.sha256(plan.read_bytes()).hexdigest())
+    file = Named(subject.file.name, subject.sha256)
+    return statement(subject.evidence, file, named, subject.world.is_file)
+
+
+def _told(subject: Subject, found: list[Difference], attestation: Path | None) -> Iterator[str]:
+    evidence = subject.evidence
+    for difference in found[:_MOST]:
+        yield from difference.lines()
+    if found:
+        more = f" ({len(found) - _MOST} more are not shown: --format json)" if len(found) > _MOST else ""
+        yield f"{evidence.trace_id} does not hold: {len(found)} differ from {subject.file}{more}"
+        return
+    counts = [f"{sum(map(len, ([*span.gates] for span in evidence.spans)))} gates"]
+    for word in ("inputs", "outputs", "handoffs"):
+        counts.append(f"{len({item for span in evidence.spans for item in map(_key, getattr(span, word))})} {word}")
+    signed = f", and {attestation} fits it" if attestation is not None else ""
+    yield f"{evidence.trace_id} holds: completed, {len(evidence.spans)} phases, {', '.join(counts)}{signed}"
+
+
+def _key(item: object) -> str:
+    return str(getattr(item, "path", "") or getattr(item, "digest", ""))
+
+
+def _print(lines: Iterator[str], *, err: bool = False) -> None:
+    """Evidence may come from elsewhere: no control character and no CI command of it reaches the terminal."""
+    for line in lines:
+        click.echo(harmless(escaped(line), os.environ), err=err)

@@ -1,0 +1,131 @@
+"""Evidence against the world as it is now: files, code and handoffs have the bytes that were recorded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ..errors import FileRefused
+from ..phase.handoff_store import read_emitted
+from ..plan.model import Plan
+from ..redact import redact
+from ..trace.drift import drifts, overlap
+from ..trace.evidence import Evidence, Input, SpanEvidence
+from ..tracked.contents import Digests
+from .difference import AGAIN, Difference
+
+_MOST_FILES = 200_000
+_MOST_BYTES = 1 << 40
+_MOST_HANDOFF_BYTES = 256 * 1024 * 1024
+_SHOWN = 3
+
+
+class World:
+    """The files as they are now, each hashed once and all of them together bounded; paths are those of evidence.
+
+    Raises:
+        FileRefused: there are more files, or more bytes, than anybody wants to wait for.
+    """
+
+    def __init__(self, root: Path, out: Path) -> None:
+        self.root, self._known = root, dict[str, str | None]()
+        self._digests = Digests(out, budget=_budget())
+
+    def digest(self, path: str) -> str | None:
+        """The SHA-256 of what stands at a recorded path; None where nothing is that can be read."""
+        if path not in self._known:
+            try:
+                self._known[path] = self._digests.of(self.root / path)
+            except OverBudget:
+                raise
+            except (OSError, ValueError):
+                self._known[path] = None
+        return self._known[path]
+
+    def is_file(self, path: str) -> bool:
+        """Whether a recorded path is that of a file: its digest is then one of bytes, not of a list of files."""
+        return os.path.isfile(self.root / path)  # noqa: PTH113  (never raises)
+
+
+class OverBudget(FileRefused):
+    """Evidence names more than is hashed."""
+
+
+def _budget() -> Callable[[str, int], None]:
+    files = size = 0
+
+    def take(name: str, more: int) -> None:
+        nonlocal files, size
+        files, size = files + 1, size + more
+        if files > _MOST_FILES or size > _MOST_BYTES:
+            raise OverBudget(f"{name}: the evidence names more than {_MOST_FILES} files or {_MOST_BYTES >> 30} GiB")
+
+    return take
+
+
+def changed_files(plan: Plan, evidence: Evidence, world: World) -> Iterator[Difference]:
+    """The inputs, outputs and modules that have other bytes now, each file once.
+
+    A file that a later phase made has the digest that it recorded. A folder that a later phase wrote into is left out.
+    """
+
+    def ignored(span: SpanEvidence, path: str) -> bool:
+        return span.reused and _is_ignored(plan, span, world.root / path)
+
+    changed: dict[tuple[str, str, str], list[str]] = {}
+
+    def add(word: str, span: SpanEvidence, item: Input) -> None:
+        changed.setdefault((word, item.path, item.sha256), []).append(span.span_id)
+
+    order = {span.span_id: position for position, span in enumerate(evidence.spans)}
+    last = {item.path: (span, item) for span in evidence.spans for item in span.outputs}
+    for path, (span, item) in last.items():
+        if ignored(span, path) or world.digest(path) == item.sha256:
+            continue
+        others = (other for other, (by, _) in last.items() if order[by.span_id] >= order[span.span_id])
+        if not any(other != path and overlap(path, other) for other in others):
+            add("output", span, item)
+    for drift in drifts(evidence, evidence.spans, world.digest, ignored):
+        add("input", drift.span, drift.item)
+    for span in evidence.spans:
+        for item in span.modules:
+            if not ignored(span, item.path) and world.digest(item.path) != item.sha256:
+                add("code", span, item)
+    for (word, path, sha256), spans in changed.items():
+        more = f" and {len(spans) - _SHOWN} more" if len(spans) > _SHOWN else ""
+        now = world.digest(path)
+        observed = f"SHA-256 {now}" if now is not None else "it is gone, or cannot be read"
+        yield Difference(f"{path}, {word} of {', '.join(spans[:_SHOWN])}{more}", observed, f"SHA-256 {sha256}", AGAIN)
+
+
+def _is_ignored(plan: Plan, span: SpanEvidence, path: Path) -> bool:
+    """Whether the plan says that a change of this file does not make the phase run again."""
+    phase = plan.by_id.get(plan.short_phase_id(span.span_id))
+    patterns = phase.reuse.ignore if phase is not None else ()
+    shown = os.path.relpath(path, plan.path.parent) if patterns else ""
+    return any(fnmatchcase(shown, pattern) for pattern in patterns)
+
+
+def changed_handoffs(evidence: Evidence, path: Path) -> Iterator[Difference]:
+    """The handoffs whose payload is not in the file beside the evidence as it was emitted, and those nobody emitted."""
+    large = path.is_file() and path.stat().st_size > _MOST_HANDOFF_BYTES
+    found = [] if large else read_emitted(path)
+    there = {(each.span_id, redact(each.name), each.digest): each for each in found}
+    emitted = {
+        (span.span_id, each.name, each.digest)
+        for span in evidence.spans
+        for each in span.handoffs
+        if each.direction == "emitted"
+    }
+    for key in sorted(emitted | there.keys()):
+        span_id, name, digest = key
+        what, entry = f"handoff {name} of {span_id}, in {path}", there.get(key)
+        if key not in emitted:
+            yield Difference(what, f"a payload with the digest {digest}", "none with this digest", AGAIN)
+        elif entry is None:
+            reason = "none that can be read (a payload with a secret in it is never written)"
+            yield Difference(what, reason, f"a payload with the digest {digest}", AGAIN)
+        elif not entry.whole:
+            yield Difference(what, "a payload that does not have its digest", f"the digest {digest}", AGAIN)
