@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -107,7 +108,7 @@ def attest(
     return 1 if made["predicate"]["result"] == FAILED else 0
 
 
-def _statement(subject: Subject) -> dict[str, object]:
+def _statement(subject: Subject) -> dict[str, Any]:
     plan = subject.plan.path
     named = Named(relative(plan.absolute(), subject.root).as_posix(), hashlib.sha256(plan.read_bytes()).hexdigest())
     file = Named(subject.file.name, subject.sha256)

@@ -130,11 +130,9 @@ def _of_upstreams(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
             if state is Status.COMPLETED is not status[upstream]:
                 what = f"{plan.span_id(phase_id)} is completed"
                 yield Difference(what, f"{plan.span_id(upstream)} is {status[upstream]}", "completed before it", EDITED)
-    for record in (evidence, *evidence.spans):
-        if record.blocked_on_span_id is not None and plan.short_phase_id(record.blocked_on_span_id) not in status:
-            name = record.span_id if isinstance(record, SpanEvidence) else record.trace_id
-            what, observed = f"{name}: blocked_on_span_id", record.blocked_on_span_id
-            yield Difference(what, observed, "a phase of the plan", EDITED)
+    for span in evidence.spans:
+        if (name := span.blocked_on_span_id) is not None and plan.short_phase_id(name) not in status:
+            yield Difference(f"{span.span_id}: blocked_on_span_id", name, "a phase of the plan", EDITED)
 
 
 def _of_fingerprints(plan: Plan, evidence: Evidence, root: Path) -> Iterator[Difference]:
@@ -181,6 +179,10 @@ def _of_trace(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
         outcome = parent_outcome(plan, evidence, finished=finished)
         allowed.append((outcome.status, outcome.reason, outcome.blocked_on, outcome.next_action, outcome.error_type))
     if observed not in allowed:
-        shown = (dict(zip(_OUTCOME, each, strict=True)) for each in (observed, allowed[0]))
-        told = [", ".join(f"{name} {value}" for name, value in each.items() if value is not None) for each in shown]
-        yield Difference(f"{evidence.trace_id}: how it ended, beside its phases", *told, EDITED)
+        what = f"{evidence.trace_id}: how it ended, beside its phases"
+        yield Difference(what, _outcome(observed), _outcome(allowed[0]), EDITED)
+
+
+def _outcome(values: tuple[object, ...]) -> str:
+    pairs = zip(_OUTCOME, values, strict=True)
+    return ", ".join(f"{name} {value}" for name, value in pairs if value is not None)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import AttestationRefused
-
-if TYPE_CHECKING:
-    from securesystemslib.signer import SSlibKey
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 _MAX_BYTES = 64 * 1024 * 1024
@@ -37,8 +34,7 @@ def sign(payload: bytes, key: Path) -> bytes:
     data = _read(key, _MAX_KEY_BYTES, "the private key")
     try:
         private = load_pem_private_key(data, password=None)
-        public = _public(private.public_key())
-        signer = CryptoSigner(private, public)  # type: ignore[arg-type]  # it refuses what it cannot use
+        signer = CryptoSigner(private, _public(private.public_key()))
     except (TypeError, ValueError, ArithmeticError) as error:
         raise AttestationRefused(f"{key}: no private key that signs ({_line(error)}); {_KEYS}") from None
     envelope = Envelope(payload, PAYLOAD_TYPE, {})
@@ -81,7 +77,8 @@ def opened(path: Path, key: Path) -> Any:
 _KEYS = "give an Ed25519, ECDSA or RSA key as PEM without a password"
 
 
-def _public(key: Any) -> SSlibKey:
+def _public(key: Any) -> Any:
+    """A public key of cryptography as one of securesystemslib; both say what they are only at run time."""
     from securesystemslib.signer import SSlibKey  # noqa: PLC0415  (only with a key)
 
     return SSlibKey.from_crypto(key)

@@ -72,12 +72,12 @@ def _of_gate(span: SpanEvidence, gate: GateEvidence) -> str:
     return WARNED if warned else FAILED
 
 
-def misfits(found: Any, expected: Mapping[str, Any]) -> Iterator[Difference]:
+def misfits(found: object, expected: Mapping[str, Any]) -> Iterator[Difference]:
     """Everything in which a statement is not the expected one."""
-    if not isinstance(found, dict):
-        yield Difference("the attestation", "no JSON object", "an in-toto Statement", _REFUSED)
+    predicate = found.get("predicate") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not isinstance(predicate, dict):
+        yield Difference("the attestation", "no statement with a predicate", "an in-toto Statement", _REFUSED)
         return
-    predicate = found.get("predicate") if isinstance(found.get("predicate"), dict) else {}
     for key in sorted({*found, *expected} - {"subject", "predicate"}):
         yield from _compared(key, found.get(key), expected.get(key))
     yield from _compared_lists("subject", found.get("subject"), expected["subject"])
