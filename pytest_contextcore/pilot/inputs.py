@@ -54,3 +54,11 @@ def relied_on(ws: Workspace, upto: int) -> list[str]:
             except Unreadable:
                 continue
     return list(paths)
+
+
+def made_by(ws: Workspace, position: int) -> list[str]:
+    """The paths in the workspace that phase ``position`` of the embedded pipeline makes for others: the artifacts."""
+    if position != 7:
+        return []
+    before = relied_on(ws, 6)
+    return [path for path in relied_on(ws, 7) if path not in before]

@@ -6,7 +6,7 @@ from pytest_contextcore import HandoffRefused, Phase
 
 from .findings import Unreadable
 from .handoffs import WorkspaceHandoff
-from .inputs import relied_on
+from .inputs import made_by, relied_on
 from .observations import observe
 from .steps import Steps
 from .workspace import Workspace
@@ -23,6 +23,7 @@ class Turn:
         self._phase, self._workspace, self._steps = phase, workspace, steps
         self._position = int(phase.short_id.removeprefix("S"))
         self._kind: type[WorkspaceHandoff] | None = None
+        self._stepped = False
 
     def take_over(self, kind: type[WorkspaceHandoff]) -> None:
         """Receive what the phase before handed on."""
@@ -32,6 +33,7 @@ class Turn:
     def step(self, name: str) -> None:
         """Do a step of the pipeline; raises as `Steps.run` does."""
         if self._steps.run(name):
+            self._stepped = True
             self._vouched_for()
 
     def measure(self, *names: str) -> None:
@@ -39,7 +41,7 @@ class Turn:
         self._phase.record(**observe(self._workspace, self._position, names))
 
     def hand_on(self, kind: type[WorkspaceHandoff] | None, *, taker: int | None = None) -> None:
-        """Record what the phase observed and every file that it read; hand on those it vouches for if its gates hold.
+        """Record what the phase observed, the files that it read and made; hand on those it vouches for if its gates hold.
 
         Inputs are every file that the verdict rests on, so that a resumed run sees any change. The handoff vouches for
         fewer: for those that no later phase writes to. ``taker`` takes it over; by default the phase after this one.
@@ -54,6 +56,9 @@ class Turn:
                 continue  # absent or unreadable: the gate that is about this file says so
         for path, digest in {**files, **workspace.digests}.items():
             phase.input(workspace.root / path, sha256=digest)
+        for path in made_by(workspace, self._position) if self._stepped else ():
+            if path in files:
+                phase.output(workspace.root / path, sha256=files[path])
         before = self._vouched_for()
         if kind is not None and not phase.failed_gates:
             vouched = {**before, **files}
