@@ -41,7 +41,7 @@ class Turn:
         self._phase.record(**observe(self._workspace, self._position, names))
 
     def hand_on(self, kind: type[WorkspaceHandoff] | None, *, taker: int | None = None) -> None:
-        """Record what the phase observed, the files that it read and made; hand on those it vouches for if its gates hold.
+        """Record what the phase observed, read and made; hand on the files it vouches for if its gates hold.
 
         Inputs are every file that the verdict rests on, so that a resumed run sees any change. The handoff vouches for
         fewer: for those that no later phase writes to. ``taker`` takes it over; by default the phase after this one.

@@ -19,7 +19,9 @@ from pytest_contextcore.commands.cli import main
 from ..support.otlp_receiver import Receiver, refused_endpoint
 
 Captured = pytest.CaptureFixture[str]
-COMMANDS = ["contract", "diff", "install", "plan", "queries", "replay", "run", "show", "task", "traceparent"]
+COMMANDS = [
+    "attest", "contract", "diff", "install", "plan", "queries", "replay", "run", "show", "task", "traceparent", "verify",
+]  # fmt: skip
 
 
 def every_command(group: click.Group = cli.program, *above: str) -> list[list[str]]:

@@ -23,30 +23,19 @@ EVIDENCE, HANDOFFS = "out/PI-101-002.json", "out/PI-101-002.handoffs.json"
 PLAN, CODE, INI = "pilot_tests/plan.toml", "pilot_tests/test_pilot.py", "pytest.ini"
 WORKSPACE = "out/workspace"
 FILES = [
-    ".contextcore.yaml",
-    "artisan/design-handoff.json",
-    "artisan/generation-manifest.json",
-    "artisan/workflow-execution-report.json",
-    "export/export-quality-report.json",
-    "export/onboarding-metadata.json",
-    "export/order-service-artifact-manifest.yaml",
-    "export/order-service-projectcontext.yaml",
-    "export/provenance.json",
-    "export/run-provenance.json",
-    "export/validation-report.json",
-    "ingestion/.startd8/plan_ingestion_state.json",
-    "ingestion/artisan-context-seed-enriched.json",
-    "ingestion/artisan-context-seed.json",
-    "ingestion/ingestion-traceability.json",
-    "ingestion/plan-ingestion-diagnostic.json",
-    "ingestion/review-config.json",
-    "project/.startd8/state/generation_results.json",
-    "project/.startd8/state/review_results.json",
-    "project/.startd8/state/test_results.json",
+    ".contextcore.yaml", "artisan/design-handoff.json", "artisan/generation-manifest.json",
+    "artisan/workflow-execution-report.json", "export/export-quality-report.json",
+    "export/onboarding-metadata.json", "export/order-service-artifact-manifest.yaml",
+    "export/order-service-projectcontext.yaml", "export/provenance.json", "export/run-provenance.json",
+    "export/validation-report.json", "ingestion/.startd8/plan_ingestion_state.json",
+    "ingestion/artisan-context-seed-enriched.json", "ingestion/artisan-context-seed.json",
+    "ingestion/ingestion-traceability.json", "ingestion/plan-ingestion-diagnostic.json",
+    "ingestion/review-config.json", "project/.startd8/state/generation_results.json",
+    "project/.startd8/state/review_results.json", "project/.startd8/state/test_results.json",
     "project/grafana/dashboards/orders-api-dashboard.json",
     "project/prometheus/recording/orders-api-recording-rules.yaml",
     "project/prometheus/rules/orders-api-prometheus-rules.yaml",
-]
+]  # fmt: skip
 STALE = "0" * 63 + "1"
 
 
