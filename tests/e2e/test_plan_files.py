@@ -287,6 +287,26 @@ def test_checks_are_evaluated_after_a_test_in_python(wine: Folder, evidence: Rea
     assert phase(evidence("WINE"), "SHIP")["status"] == "blocked"
 
 
+def test_inputs_and_outputs_of_the_plan_count_for_a_test_in_python(wine: Folder, evidence: Read) -> None:
+    plan = WINE.replace('id = "SHIP"\n', 'id = "SHIP"\ninputs = ["metrics.json"]\noutputs = ["shipped.json"]\n')
+    wine.write(plan_toml=plan)
+    (wine.path / "test_ship.py").write_text(SHIP.replace("REST", ""))
+    wine.here().assert_outcomes(passed=3)
+    ship = phase(evidence("WINE"), "SHIP")
+    assert [item["path"] for item in (*ship["inputs"], *ship["outputs"])] == ["metrics.json", "shipped.json"]
+    for old, new, reason in (
+        ('["metrics.json"]\noutputs', '["nothing"]\noutputs', "input nothing: observed no such file or directory"),
+        ('["shipped.json"]', '["lost.json"]', "output lost.json: observed no file"),
+    ):
+        (wine.path / "shipped.json").unlink(missing_ok=True)
+        wine.write(plan_toml=plan.replace(old, new))
+        wine.here().assert_outcomes(passed=2, failed=1)
+        ship = phase(evidence("WINE"), "SHIP")
+        assert ship["status"] == "blocked"
+        assert ship["blocked_reason"].startswith(reason)
+        assert (wine.path / "shipped.json").exists() == (new == '["lost.json"]')
+
+
 def test_a_failed_check_fails_a_test_that_passed(wine: Folder, evidence: Read) -> None:
     wine.write(plan_toml=WINE.replace('"*.json", min = 2', '"*.whl"'))
     (wine.path / "test_ship.py").write_text(SHIP.replace("REST", ""))
