@@ -420,6 +420,12 @@ def test_two_plans_are_two_traces_and_each_is_asked_for_by_its_file(wine: Folder
     assert "there is no such phase; tests were found for: RUN" in refusal(result)
 
 
+def test_a_phase_alone_is_refused_with_the_command_that_runs_the_plan(wine: Folder) -> None:
+    said = refusal(wine.here("plan.toml::TRAIN", "-q"))
+    assert "phase TRAIN is selected but needs INGEST, which is deselected" in said
+    assert said.endswith(f"run the plan whole: pytest ./ {' '.join(HERE)} -q")
+
+
 def test_a_plan_beyond_the_rootdir_is_not_collected(wine: Folder) -> None:
     below = wine.pytester.mkdir("project")
     (below / "tests").mkdir()
