@@ -226,7 +226,7 @@ _SELECTING = ("-k", "-m", "--deselect", "--lf", "--last-failed", "--ff", "--fail
 def _whole_command(config: pytest.Config, plan: Plan) -> str:
     """The command that this run was started with, without what selects tests."""
     kept: list[str] = []
-    named = {*config.args, *config.getoption("file_or_dir")}  # the former are what the latter stand for
+    named = {*config.args, *config.known_args_namespace.file_or_dir}  # the former are what the latter stand for
     arguments = iter(config.invocation_params.args)
     for argument in map(str, arguments):
         if argument in ("-k", "-m", "--deselect"):
