@@ -188,6 +188,10 @@ STOPPED = {
         {"plan_toml": WINE.replace('["metrics.json"]', '["metrics.json", "model.pkl"]')},
         ("blocked", "output model.pkl: observed no file, expected one that the program makes", "output_missing"),
     ),
+    "an output that is kept and empty": (
+        {"plan_toml": WINE.replace('["metrics.json"]', '[{ path = "empty", kept = true }]')},
+        ("blocked", "output empty: observed ", "output_missing"),
+    ),
     "an input that is missing": (
         {"plan_toml": WINE.replace('["id*.json"]', '["rows.csv"]')},
         ("blocked", "input rows.csv: observed no such file or directory, expected it in the plan's", "input_missing"),
@@ -198,6 +202,7 @@ STOPPED = {
 @pytest.mark.parametrize("name", STOPPED)
 def test_what_stops_a_phase(wine: Folder, evidence: Read, name: str) -> None:
     files, (status, reason, error_type) = STOPPED[name]
+    wine.pytester.mkdir("empty")
     wine.write(**files)
     result = wine.here()
     assert result.ret == 1
