@@ -188,6 +188,10 @@ STOPPED = {
         {"plan_toml": WINE.replace('["metrics.json"]', '["metrics.json", "model.pkl"]')},
         ("blocked", "output model.pkl: observed no file, expected one that the program makes", "output_missing"),
     ),
+    "an output that is kept and empty": (
+        {"plan_toml": WINE.replace('["metrics.json"]', '[{ path = "empty", kept = true }]')},
+        ("blocked", "output empty: observed ", "output_missing"),
+    ),
     "an input that is missing": (
         {"plan_toml": WINE.replace('["id*.json"]', '["rows.csv"]')},
         ("blocked", "input rows.csv: observed no such file or directory, expected it in the plan's", "input_missing"),
@@ -198,6 +202,7 @@ STOPPED = {
 @pytest.mark.parametrize("name", STOPPED)
 def test_what_stops_a_phase(wine: Folder, evidence: Read, name: str) -> None:
     files, (status, reason, error_type) = STOPPED[name]
+    wine.pytester.mkdir("empty")
     wine.write(**files)
     result = wine.here()
     assert result.ret == 1
@@ -285,6 +290,26 @@ def test_checks_are_evaluated_after_a_test_in_python(wine: Folder, evidence: Rea
     (wine.path / "shipped.json").unlink()
     wine.here()
     assert phase(evidence("WINE"), "SHIP")["status"] == "blocked"
+
+
+def test_inputs_and_outputs_of_the_plan_count_for_a_test_in_python(wine: Folder, evidence: Read) -> None:
+    plan = WINE.replace('id = "SHIP"\n', 'id = "SHIP"\ninputs = ["metrics.json"]\noutputs = ["shipped.json"]\n')
+    wine.write(plan_toml=plan)
+    (wine.path / "test_ship.py").write_text(SHIP.replace("REST", ""))
+    wine.here().assert_outcomes(passed=3)
+    ship = phase(evidence("WINE"), "SHIP")
+    assert [item["path"] for item in (*ship["inputs"], *ship["outputs"])] == ["metrics.json", "shipped.json"]
+    for old, new, reason in (
+        ('["metrics.json"]\noutputs', '["nothing"]\noutputs', "input nothing: observed no such file or directory"),
+        ('["shipped.json"]', '["lost.json"]', "output lost.json: observed no file"),
+    ):
+        (wine.path / "shipped.json").unlink(missing_ok=True)
+        wine.write(plan_toml=plan.replace(old, new))
+        wine.here().assert_outcomes(passed=2, failed=1)
+        ship = phase(evidence("WINE"), "SHIP")
+        assert ship["status"] == "blocked"
+        assert ship["blocked_reason"].startswith(reason)
+        assert (wine.path / "shipped.json").exists() == (new == '["lost.json"]')
 
 
 def test_a_failed_check_fails_a_test_that_passed(wine: Folder, evidence: Read) -> None:
@@ -398,6 +423,12 @@ def test_two_plans_are_two_traces_and_each_is_asked_for_by_its_file(wine: Folder
     assert not (wine.path / "ids.json").exists()
     result = wine.here("two/plan.toml::WALK")
     assert "there is no such phase; tests were found for: RUN" in refusal(result)
+
+
+def test_a_phase_alone_is_refused_with_the_command_that_runs_the_plan(wine: Folder) -> None:
+    said = refusal(wine.here("plan.toml::TRAIN", "-q"))
+    assert "phase TRAIN is selected but needs INGEST, which is deselected" in said
+    assert said.endswith(f"run the plan whole: pytest ./ {' '.join(HERE)} -q")
 
 
 def test_a_plan_beyond_the_rootdir_is_not_collected(wine: Folder) -> None:
