@@ -50,7 +50,11 @@ def test_what_a_page_shows_is_what_happens(page: str, player: Player) -> None:
             player.write(block)
         elif block.language == "console":
             command, _, expected = block.body.removeprefix("$ ").partition("\n")
-            printed = player.type(command).replace(str(player.folder), "/builds/shop")
+            printed = (
+                player.type(command)
+                .replace(str(player.folder), "/builds/shop")
+                .replace(sys.executable, "/usr/bin/python")
+            )
             if WRITE and settled(printed) != settled(expected):
                 rewrite(page, block, f"$ {command}\n{shown(printed)}")
             else:
