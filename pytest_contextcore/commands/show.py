@@ -57,7 +57,7 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, documents: str
     if html is not None and (problem := _page(verdict, html)):
         return refuse(problem)
     if form == "json":
-        print(_json(json.loads(dump(evidence))))
+        print(as_json(json.loads(dump(evidence))))
         return 0
     began = format_time(evidence.started_at) if evidence.started_at is not None else "never started"
     width = min(max(shutil.get_terminal_size().columns, 40), 120)
@@ -98,7 +98,7 @@ def _documents(file: Path, evidence: Evidence, which: str) -> int:
         return refuse(f"evidence {file}: {place} fits no {error.title}: observed {first['input']!r}, {first['msg']}", 1)
     if not found:
         return refuse(f"evidence {file} has none of these; run the plan with pytest first", 1)
-    print(_json(found))
+    print(as_json(found))
     return 0
 
 
@@ -140,7 +140,7 @@ def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     except (EvidenceError, ValueError) as error:
         return refuse(str(error))
     if form == "json":
-        print(_json(document(found, [str(a), str(b)])))
+        print(as_json(document(found, [str(a), str(b)])))
     else:
         _print(lines(found))
     return 1 if found.changes else 0
@@ -156,7 +156,7 @@ def newest(out: Path, count: int) -> list[Path]:
     return found[:count]
 
 
-def _json(value: object) -> str:
+def as_json(value: object) -> str:
     """JSON in ASCII, so that no text in it does anything to a terminal; ``##[`` is a command of GitHub's log."""
     return json.dumps(value, indent=2).replace("##[", "#\\u0023[")
 

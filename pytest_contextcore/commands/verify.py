@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from ..proof.statement import FAILED, Named, misfits, statement
 from ..proof.verify import Subject, differences, find, unfinished
 from ..text import escaped, harmless, relative
 from .cli import FORMAT, OUT, refuse
-from .show import newest
+from .show import as_json, newest
 
 _FILE = click.Path(path_type=Path)
 _MOST = 50
@@ -50,7 +49,7 @@ def verify(
     attestation: Path | None,
     pub: Path | None,
 ) -> int:
-    """Hold evidence against its plan, its files and itself, as they are now.
+    """Say whether evidence is true of what is there now.
 
     FILE is the evidence, such as out/PI-101-002.json; without it, the newest in the folder for evidence. Nothing is
     run. Exit code 0: the trace is completed, and all is as it was recorded. 1: something differs; each difference is
@@ -67,7 +66,7 @@ def verify(
         return refuse(str(error), 1)
     if form == "json":
         document = {"evidence": str(subject.file), "trace_id": subject.evidence.trace_id, "holds": not found}
-        print(json.dumps({**document, "differences": [asdict(each) for each in found]}, indent=2))
+        print(as_json({**document, "differences": [asdict(each) for each in found]}))
     else:
         _print(_told(subject, found, attestation))
     return 1 if found else 0
@@ -83,9 +82,10 @@ def verify(
 def attest(
     file: Path | None, *, out: Path, plan: Path | None, root: Path | None, key: Path | None, output: Path | None
 ) -> int:
-    """Say what a run showed as an in-toto Statement (test-result v0.1), on one line.
+    """Say what a run showed as an in-toto Statement.
 
-    FILE is the evidence; without it, the newest in the folder for evidence. Evidence that does not hold is refused, as
+    Its predicate is test-result v0.1; it is printed on one line. FILE is the evidence; without it, the newest in the
+    folder for evidence. Evidence that does not hold is refused, as
     verify does. Exit code 0: the result is PASSED or WARNED. 1: it is FAILED, or nothing was made. 2: a bad command
     line.
     """
@@ -116,22 +116,28 @@ def _statement(subject: Subject) -> dict[str, Any]:
 
 
 def _told(subject: Subject, found: list[Difference], attestation: Path | None) -> Iterator[str]:
+    """The differences, and whether the evidence holds; what was looked at if it does."""
     evidence = subject.evidence
     for difference in found[:_MOST]:
         yield from difference.lines()
     if found:
         more = f" ({len(found) - _MOST} more are not shown: --format json)" if len(found) > _MOST else ""
-        yield f"{evidence.trace_id} does not hold: {len(found)} differ from {subject.file}{more}"
+        yield f"{evidence.trace_id} does not hold: {_counted(len(found), 'difference')} from {subject.file}{more}"
         return
-    counts = [f"{sum(map(len, ([*span.gates] for span in evidence.spans)))} gates"]
-    for word in ("inputs", "outputs", "handoffs"):
-        counts.append(f"{len({item for span in evidence.spans for item in map(_key, getattr(span, word))})} {word}")
+    every = {
+        "phase": len(evidence.spans),
+        "gate": sum(len(span.gates) for span in evidence.spans),
+        "input": len({item.path for span in evidence.spans for item in span.inputs}),
+        "output": len({item.path for span in evidence.spans for item in span.outputs}),
+        "handoff": sum(each.direction == "emitted" for span in evidence.spans for each in span.handoffs),
+    }
     signed = f", and {attestation} fits it" if attestation is not None else ""
-    yield f"{evidence.trace_id} holds: completed, {len(evidence.spans)} phases, {', '.join(counts)}{signed}"
+    counted = ", ".join(_counted(number, word) for word, number in every.items())
+    yield f"{evidence.trace_id} holds: completed, {counted}{signed}"
 
 
-def _key(item: object) -> str:
-    return str(getattr(item, "path", "") or getattr(item, "digest", ""))
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _print(lines: Iterator[str], *, err: bool = False) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +17,15 @@ from ..redact import redact
 from ..trace.evidence import SpanEvidence
 from .handoff import Emitted
 
-_FILE = TypeAdapter(list[Emitted])
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Emitted):
+    """A handoff in the file; ``check`` is a digest over what the payload's digest does not cover."""
+
+    check: str = ""
+
+
+_FILE = TypeAdapter(list[_Entry])
 
 
 class HandoffStore:
@@ -67,7 +76,8 @@ class HandoffStore:
             self._secret.add(emitted.digest)
 
     def _write(self) -> None:
-        kept = [asdict(emitted) for emitted in self._emitted if emitted.digest not in self._secret]
+        public = (emitted for emitted in self._emitted if emitted.digest not in self._secret)
+        kept = [{**asdict(emitted), "check": _check(emitted)} for emitted in public]
         try:
             write_atomic(self.path, f"{json.dumps(kept, indent=0)}\n".encode(), durable=False)
         except OSError as error:
@@ -98,9 +108,19 @@ class HandoffStore:
 def read_emitted(path: Path) -> list[Emitted]:
     """The handoffs in such a file. Damaged is as good as absent: receiving says what is missing."""
     try:
-        return _FILE.validate_json(path.read_bytes()) if path.is_file() else []
+        entries = _FILE.validate_json(path.read_bytes()) if path.is_file() else []
     except (OSError, ValidationError):
         return []
+    return [
+        Emitted(entry.kind, entry.name, entry.span_id, entry.payload, entry.digest)
+        for entry in entries
+        if entry.check in ("", _check(entry))
+    ]
+
+
+def _check(emitted: Emitted) -> str:
+    whole = "\0".join((emitted.kind, emitted.name, emitted.span_id, emitted.digest))
+    return hashlib.sha256(whole.encode()).hexdigest()
 
 
 def _emitted_by(span: SpanEvidence) -> list[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..plan.model import Kind
-from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
+from ..trace.evidence import Evidence, GateEvidence, Result, Status
 from .difference import Difference, said
 
 TYPE = "https://in-toto.io/Statement/v1"
@@ -35,7 +35,7 @@ def statement(evidence: Evidence, file: Named, plan: Named, is_file: Callable[[s
     """
     outputs = {item.path: item.sha256 for span in evidence.spans for item in span.outputs}
     tests = dict(_tests(evidence))
-    worst = FAILED if FAILED in tests.values() or evidence.status is not Status.COMPLETED else WARNED
+    results = {*tests.values(), PASSED if evidence.status is Status.COMPLETED else FAILED}
     return {
         "_type": TYPE,
         "subject": [
@@ -47,7 +47,7 @@ def statement(evidence: Evidence, file: Named, plan: Named, is_file: Callable[[s
         ],
         "predicateType": PREDICATE,
         "predicate": {
-            "result": worst if worst == FAILED or WARNED in tests.values() else PASSED,
+            "result": next(word for word in (FAILED, WARNED, PASSED) if word in results),
             "configuration": [
                 {"name": evidence.trace_id, "digest": {"sha256": evidence.plan_digest}},
                 {"name": plan.name, "digest": {"sha256": plan.sha256}},
@@ -59,13 +59,12 @@ def statement(evidence: Evidence, file: Named, plan: Named, is_file: Callable[[s
 
 def _tests(evidence: Evidence) -> Iterator[tuple[str, str]]:
     for span in evidence.spans:
-        yield from ((gate.gate_id, _of_gate(span, gate)) for gate in span.gates)
+        yield from ((gate.gate_id, _of_gate(gate)) for gate in span.gates)
         if not span.gates:
             yield span.span_id, PASSED if span.status is Status.COMPLETED else FAILED
 
 
-def _of_gate(span: SpanEvidence, gate: GateEvidence) -> str:
-    """What a gate is as a test. It did not pass if its phase failed for another reason before its end was known."""
+def _of_gate(gate: GateEvidence) -> str:
     if gate.result in _GOOD:
         return PASSED
     warned = gate.result is Result.WAIVED or (gate.result is Result.FAIL and gate.kind is Kind.ADVISORY)
@@ -94,12 +93,15 @@ def _compared(key: str, given: object, wanted: object) -> Iterator[Difference]:
 
 def _compared_lists(key: str, given: object, wanted: Any) -> Iterator[Difference]:
     """Each entry that is missing or too many, so that one of thousands is seen."""
+    if given == wanted:
+        return
     if not isinstance(given, list):
         yield from _compared(key, given, wanted)
         return
-    for entry in (each for each in wanted if each not in given):
+    missing, added = [each for each in wanted if each not in given], [each for each in given if each not in wanted]
+    for entry in missing:
         yield Difference(f"the attestation: {key}", f"lacks {said(entry)}", "all that the evidence has", _REFUSED)
-    for entry in (each for each in given if each not in wanted):
+    for entry in added:
         yield Difference(f"the attestation: {key}", f"has {said(entry)}", "only what the evidence has", _REFUSED)
-    if given != wanted and all(each in given for each in wanted) and all(each in wanted for each in given):
+    if not missing and not added:
         yield Difference(f"the attestation: {key}", "another order, or an entry twice", "as in the evidence", _REFUSED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,7 @@ def find(file: Path, *, plan: Path | None = None, root: Path | None = None) -> S
     """
     evidence = load_evidence(file)
     data = file.read_bytes()
-    folders = [root.absolute()] if root is not None else _above(file, Path.cwd())
+    folders = [Path(os.path.abspath(root))] if root is not None else _above(file, Path.cwd())  # noqa: PTH100
     places = ((folder, path) for folder in folders for path in ([plan] if plan else _plans(folder, evidence)))
     found = next(((folder, path) for folder, path in places if plan or _is_of(path, evidence)), None)
     if found is None:
@@ -55,7 +56,7 @@ def find(file: Path, *, plan: Path | None = None, root: Path | None = None) -> S
     if plan and root is None:  # the folder that has the tests
         home = next((each for each in folders if any((each / test).is_file() for test in _tests(evidence))), Path.cwd())
     digest = hashlib.sha256(data).hexdigest()
-    world = World(home, file.absolute().parent)
+    world = World(home, file.resolve().parent)
     return Subject(file, evidence, digest, is_unaltered(data), load_plan(path), home, world)
 
 
@@ -81,7 +82,7 @@ def unfinished(evidence: Evidence) -> Iterator[Difference]:
 
 
 def _above(file: Path, here: Path) -> list[Path]:
-    return list(dict.fromkeys([*file.absolute().parents, here, *here.parents]))
+    return list(dict.fromkeys([*file.resolve().parents, here, *here.parents]))
 
 
 def _tests(evidence: Evidence) -> Iterator[str]:
@@ -93,7 +94,9 @@ def _tests(evidence: Evidence) -> Iterator[str]:
 def _plans(folder: Path, evidence: Evidence) -> Iterable[Path]:
     """The plans that a folder has for the tests in evidence: the nearest one upward from each, below the folder."""
     for name in _tests(evidence):
-        if (folder / name).is_file():
+        if name.endswith(".toml"):  # a phase without a test
+            yield folder / name
+        elif (folder / name).is_file():
             for above in Path(name).parents:
                 if (path := folder / above / PLAN_FILE).is_file():
                     yield path
@@ -103,6 +106,6 @@ def _plans(folder: Path, evidence: Evidence) -> Iterable[Path]:
 def _is_of(path: Path, evidence: Evidence) -> bool:
     """Whether a plan is that of the evidence; one that cannot be read is, so that this is said."""
     try:
-        return load_plan(path).trace.id == evidence.trace_id
+        return path.is_file() and load_plan(path).trace.id == evidence.trace_id
     except PlanError:
         return True

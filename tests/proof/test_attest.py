@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ def _in_the_project(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """PEM files: ``private`` and ``public`` of one pair, the ``other`` one's public key, and keys of other kinds."""
+    pytest.importorskip("securesystemslib")
     serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
@@ -131,6 +133,15 @@ def test_a_key_that_cannot_sign_is_refused(
     assert main(["attest", "--key", str(given)]) == 1
     captured = capsys.readouterr()
     assert (captured.out, said in captured.err, captured.err.count("\n")) == ("", True, 1), captured.err
+
+
+def test_without_the_library_it_says_what_to_install(
+    project: Project, capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "securesystemslib", None)
+    assert main(["attest", "--key", str(tmp_path)]) == 1
+    assert "pip install 'pytest-contextcore[attest]'" in capsys.readouterr().err
+    assert attested(capsys)[0] == 0
 
 
 Edit = Callable[[dict[str, Any]], object]
