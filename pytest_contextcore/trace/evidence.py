@@ -98,14 +98,25 @@ class EvidenceItem(_Record):
         return ": ".join(part for part in (self.file, self.description) if part)
 
 
-class Input(_Record):
+class NamedFile(_Record):
+    """A file; a path below the rootdir counts from there."""
+
+    path: str
+
+
+class Input(NamedFile):
     """A file, folder or glob that a phase relied on or made, and the digest of its bytes then (64 hex characters).
 
     A module of a phase's code is one, too. Paths below the rootdir count from there.
     """
 
-    path: str
     sha256: Sha256
+
+
+class Attachment(NamedFile):
+    """A picture, log or report of a phase, for people. A path below the rootdir counts from there."""
+
+    title: str
 
 
 class HandoffRecord(_Record):
@@ -120,10 +131,12 @@ class ProgramEvidence(_Record):
     """A program that ``phase.run`` ran: what it was called with, how it ended, and the end of what it printed.
 
     ``exit_code`` is null for a program that could not be started or was killed at its deadline; ``end`` says which, and
-    ``error_type`` in a word. ``pid`` is null if it could not be started.
+    ``error_type`` in a word. ``pid`` is null if it could not be started. ``otel_parent_span_id`` is the span of the
+    gate or the phase in which it ran. ``stdout`` and ``stderr`` are as a terminal shows them.
     """
 
     otel_span_id: SpanId
+    otel_parent_span_id: SpanId | None = None
     args: list[str]
     pid: int | None = None
     exit_code: int | None = None
@@ -230,6 +243,7 @@ class SpanEvidence(_Record):
     reused_from: SpanReference | None = None
     inputs: list[Input] = Field(default_factory=list)
     outputs: list[Input] = Field(default_factory=list)
+    attachments: list[Attachment] = Field(default_factory=list)
     modules: list[Input] = Field(default_factory=list)
     gates: list[GateEvidence] = Field(default_factory=list)
     events: list[Event] = Field(default_factory=list)

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import Literal
 
 from ..ids import Remote, new_span_id
 from ..plan.attributes import RECORDABLE
@@ -27,6 +28,7 @@ from .evidence import (
     GateEvidence,
     HandoffRecord,
     Input,
+    NamedFile,
     ProgramEvidence,
     Result,
     SpanEvidence,
@@ -111,8 +113,7 @@ class TraceRecorder:
 
     def details(self, phase_id: str) -> dict[str, str]:
         """What pytest found out about the failed asserts of a phase's gates, by the gates' full ids."""
-        gates = self.span(phase_id).gates
-        return {gate.gate_id: self._details[gate.gate_id] for gate in gates if gate.gate_id in self._details}
+        return {gate.gate_id: self._details.get(gate.gate_id, "") for gate in self.span(phase_id).gates}
 
     def is_sealed(self, phase_id: str) -> bool:
         """Whether the phase's test has been called: no gate of it can be checked any more."""
@@ -239,9 +240,9 @@ class TraceRecorder:
             attributes["handoff.reason"] = reason
         self.add_event(phase_id, f"handoff.{record.direction}", attributes)
 
-    def add_input(self, phase_id: str, item: Input, *, made: bool = False) -> None:
-        """A phase relies on a file, or made it; a path counts once, with the digest seen last."""
-        items = self.span(phase_id).outputs if made else self.span(phase_id).inputs
+    def add_file(self, phase_id: str, kind: Literal["inputs", "outputs", "attachments"], item: NamedFile) -> None:
+        """A phase relies on a file, made it or shows it; a path counts once, as it was told last."""
+        items: list[NamedFile] = getattr(self.span(phase_id), kind)
         position = next((index for index, known in enumerate(items) if known.path == item.path), len(items))
         items[position : position + 1] = [item]
 
@@ -284,8 +285,7 @@ class TraceRecorder:
 
     def fail_gate(self, phase_id: str, gate_id: str, failed: Assertion, place: Attributes) -> None:
         """A gate's assert failed, at a place in the test (``code.*`` attributes)."""
-        if failed.details:
-            self._details[self.plan.gate_id(phase_id, gate_id)] = failed.details
+        self._details[self.plan.gate_id(phase_id, gate_id)] = failed.details
         self.end_gate(phase_id, gate_id, Result.FAIL, failed.reason, place)
 
     def end_gate(
