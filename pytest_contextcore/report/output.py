@@ -10,7 +10,7 @@ from threading import Lock
 import pytest
 
 from ..ids import short_id
-from ..private import leave_line_open, line_is_open, terminal_encoding
+from ..private import leave_line_ended, leave_line_open, line_is_open, terminal_encoding
 from ..text import harmless
 from ..trace.evidence import SpanEvidence
 
@@ -32,7 +32,7 @@ class OutputLines:
         self, reporter: pytest.TerminalReporter, terminal: int, encoding: str | None, *, verbose: bool
     ) -> None:
         self._reporter, self._terminal, self._encoding = reporter, terminal, encoding or "utf-8"
-        self._end = "" if verbose else "\n"
+        self._verbose = verbose
         self._lock = Lock()
 
     @classmethod
@@ -50,11 +50,15 @@ class OutputLines:
         """Print them."""
         if not lines:
             return
-        text = "\n".join(harmless(f"{phase_id} | {line}") for line in lines) + self._end
+        text = "\n".join(harmless(f"{phase_id} | {line}") for line in lines)
         with self._lock:
-            start = "\n" if line_is_open(self._reporter) else ""
-            leave_line_open(self._reporter)
-            write_whole(self._terminal, f"{start}{text}".encode(self._encoding, "replace"))
+            text = f"\n{text}" if line_is_open(self._reporter) else text
+            if self._verbose:  # pytest begins a line before the result
+                leave_line_open(self._reporter)
+            else:
+                leave_line_ended(self._reporter)
+                text += "\n"
+            write_whole(self._terminal, text.encode(self._encoding, "replace"))
 
 
 def write_whole(terminal: int, data: bytes) -> None:
