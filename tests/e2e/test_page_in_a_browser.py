@@ -66,7 +66,7 @@ def test_an_attached_picture_is_seen_and_an_attached_page_is_only_linked(browser
     write_page(tmp_path / "page.html", [of_trace(evidence)], here=tmp_path, root=tmp_path)
     browser.open(tmp_path / "page.html")
     assert browser.script("[...document.images].map(image => image.naturalWidth)") == [1, 9]
-    assert browser.script("document.querySelector('figure:last-child a:last-of-type').getAttribute('href')") == "x.html"
+    assert browser.script("document.querySelector('figure:last-child figcaption > a').getAttribute('href')") == "x.html"
     assert (browser.complaints, browser.requests[:1]) == ([], [(tmp_path / "page.html").as_uri()])
     assert [request for request in browser.requests[1:] if not request.startswith("data:")] == []
 
