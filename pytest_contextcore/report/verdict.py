@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from ..ids import short_id
@@ -189,7 +190,8 @@ def _printed(program: ProgramEvidence) -> Printed:
     said = "\n".join(filter(None, (stream.strip("\n") for stream in (program.stdout, program.stderr))))
     if len(said) > _OUTPUT:
         said = f"…{said[-_OUTPUT:]}"
-    return Printed(program.otel_parent_span_id, f"{cut(shlex.join(program.args), _NAME)}: {program.end}", said)
+    name = shlex.join([Path(word).name if at == 0 else word for at, word in enumerate(program.args)])
+    return Printed(program.otel_parent_span_id, f"{cut(name, _NAME)}: {program.end}", said)
 
 
 def of_gate(span: SpanEvidence, gate: GateEvidence) -> Cause:

@@ -98,25 +98,25 @@ class EvidenceItem(_Record):
         return ": ".join(part for part in (self.file, self.description) if part)
 
 
-class NamedFile(_Record):
-    """A file; a path below the rootdir counts from there."""
-
-    path: str
-
-
-class Input(NamedFile):
+class Input(_Record):
     """A file, folder or glob that a phase relied on or made, and the digest of its bytes then (64 hex characters).
 
     A module of a phase's code is one, too. Paths below the rootdir count from there.
     """
 
+    path: str
     sha256: Sha256
 
 
-class Attachment(NamedFile):
+class Attachment(_Record):
     """A picture, log or report of a phase, for people. A path below the rootdir counts from there."""
 
+    path: str
     title: str
+
+
+FileList = Literal["inputs", "outputs", "attachments"]
+"""The lists of a phase's files; a path stands in each once."""
 
 
 class HandoffRecord(_Record):

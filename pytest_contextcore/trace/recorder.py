@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Literal
 
 from ..ids import Remote, new_span_id
 from ..plan.attributes import RECORDABLE
@@ -21,14 +20,15 @@ from . import rules
 from .blank import fresh_evidence, fresh_span, remember_attempt
 from .evidence import (
     SEVERITY_OF,
+    Attachment,
     Attributes,
     Event,
     Evidence,
     EvidenceItem,
+    FileList,
     GateEvidence,
     HandoffRecord,
     Input,
-    NamedFile,
     ProgramEvidence,
     Result,
     SpanEvidence,
@@ -240,9 +240,9 @@ class TraceRecorder:
             attributes["handoff.reason"] = reason
         self.add_event(phase_id, f"handoff.{record.direction}", attributes)
 
-    def add_file(self, phase_id: str, kind: Literal["inputs", "outputs", "attachments"], item: NamedFile) -> None:
+    def add_file(self, phase_id: str, kind: FileList, item: Input | Attachment) -> None:
         """A phase relies on a file, made it or shows it; a path counts once, as it was told last."""
-        items: list[NamedFile] = getattr(self.span(phase_id), kind)
+        items: list[Input | Attachment] = getattr(self.span(phase_id), kind)
         position = next((index for index, known in enumerate(items) if known.path == item.path), len(items))
         items[position : position + 1] = [item]
 
