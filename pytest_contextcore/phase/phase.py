@@ -164,13 +164,15 @@ class Phase:
     def record(self, **values: object) -> None:
         """Record values of declared attributes: ``phase.record(gap_count=3)`` sets ``quality.gap_count``.
 
+        They stand on the phase's span, and on that of the gate in which this is called.
+
         Raises:
             AttributeRefused: a name that is not declared, or a value of another type; nothing is recorded then.
         """
         declared = self._recorder.plan.known_attributes
         found = dict(checked(declared, name, value) for name, value in values.items())
         clean = {name: redact(value) if isinstance(value, str) else value for name, value in found.items()}
-        self._recorder.add_values(self._phase_id, clean)
+        self._recorder.add_values(self._phase_id, clean, self._spans.current)
 
     def input(self, path: str | Path, *, sha256: str | None = None) -> str:
         """Record a file, a folder or a glob that this phase relies on; returns the SHA-256 of its bytes (hex).

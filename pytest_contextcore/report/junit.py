@@ -48,7 +48,7 @@ def gate_properties(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) 
         "gate.waived": gate.waived,
         "task.reused": span.reused,
     }
-    return [(name, value) for name, value in given.items() if value]
+    return [*((name, value) for name, value in given.items() if value), *gate.attributes.items()]
 
 
 def is_shown(span: SpanEvidence) -> bool:

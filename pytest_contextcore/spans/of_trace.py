@@ -180,6 +180,7 @@ def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Spa
         "task.status": _gate_task_status(gate),
         "gate.kind": gate.kind.value,
         "gate.result": gate.result.value,
+        **gate.attributes,
     }
     if gate.severity is not None:
         attributes["gate.severity"] = gate.severity.value

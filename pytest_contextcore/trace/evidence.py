@@ -152,7 +152,7 @@ class GateEvidence(_Record):
     """One gate: one check of an exit criterion, one child span of its phase.
 
     ``purpose`` is the plan's; empty in evidence that was written before it was recorded. ``error_type`` says what left
-    it without a verdict.
+    it without a verdict, ``attributes`` what was recorded in it.
     """
 
     gate_id: str
@@ -165,6 +165,7 @@ class GateEvidence(_Record):
     error_type: str | None = None
     next_action: str | None = None
     waived: str | None = None
+    attributes: Attributes = Field(default_factory=dict)
     evidence: list[EvidenceItem] = Field(default_factory=list)
     started_at: Time | None = None
     ended_at: Time | None = None

@@ -226,11 +226,14 @@ class TraceRecorder:
         """Something happened in a phase."""
         self.span(phase_id).events.append(Event(name=name, time=self.now(), attributes=attributes or {}))
 
-    def add_values(self, phase_id: str, values: Attributes) -> None:
-        """A phase observed values of declared attributes."""
+    def add_values(self, phase_id: str, values: Attributes, where: str | None = None) -> None:
+        """A phase observed values of declared attributes, perhaps in a gate: ``where`` is the span that was current."""
         for attributes in rules.drift(self.plan, self.evidence, phase_id, values):
             self.add_event(phase_id, "drift.detected", attributes)
-        self.span(phase_id).attributes.update(values)
+        span = self.span(phase_id)
+        span.attributes.update(values)
+        for gate in (gate for gate in span.gates if gate.otel_span_id == where):
+            gate.attributes.update(values)
 
     def add_handoff(self, phase_id: str, record: HandoffRecord, reason: str | None = None) -> None:
         """A handoff was emitted, accepted or refused."""
@@ -259,10 +262,7 @@ class TraceRecorder:
         stack: str = "",
         first: bool = False,
     ) -> None:
-        """Something stops a phase that is no gate's verdict; each exception counts once.
-
-        The ``first`` trouble gives the phase its reason.
-        """
+        """Something stops a phase that is no gate's verdict: an exception counts once, the ``first`` is the reason."""
         if exception is not None and exception is self._last_raised:
             return
         self._last_raised = exception

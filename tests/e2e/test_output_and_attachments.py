@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from ..support.otlp_receiver import Receiver
 from ..support.plans import HERE, Suite
-from ..support.traces import output
+from ..support.traces import output, sent
 from .test_phase_fixture import CHECK, extract
 
 Read = Callable[..., dict[str, Any]]
@@ -155,3 +156,18 @@ def test_a_test_attaches_files_and_what_is_no_file_fails_it(suite: Suite, eviden
         span = evidence()["spans"][0]
         assert (span["status"], span["attachments"]) == ("failed", [])
         assert said in span["blocked_reason"]
+
+
+def test_what_is_recorded_in_a_gate_stands_with_the_gate_too(suite: Suite, evidence: Read, exporting: Receiver) -> None:
+    suite.write(extract('with phase.gate("C1"):\n    phase.record(row_count=0)\nphase.record(feature_count=2)'))
+    assert suite.here("--junitxml=j.xml", "--contextcore-html=page.html").ret == 0
+    span = evidence()["spans"][0]
+    assert span["attributes"]["quality.row_count"] == span["gates"][0]["attributes"]["quality.row_count"] == 0
+    found = {each.name: each.attributes for each in sent(exporting)}
+    assert found["LOAD-7-E-C1"]["quality.row_count"] == 0
+    assert "quality.feature_count" not in found["LOAD-7-E-C1"]
+    (case,) = (each for each in ET.parse("j.xml").iter("testcase") if each.get("name", "").startswith("LOAD-7-E-C1"))
+    assert [each.get("value") for each in case.iter("property") if each.get("name") == "quality.row_count"] == ["0"]
+    page = Path("page.html").read_text(encoding="utf-8")
+    article = page[page.index('<article id="LOAD-7-E-C1"') :].partition("</article>")[0]
+    assert "<h4>Recorded values</h4>" in article
