@@ -20,7 +20,7 @@ MAX_RECORDED = 4096
 
 _MAX_LINE = 64 * 1024
 _LOOK = 0.1  # seconds: between looks at what was printed
-_MAX_LOOK = 1024 * 1024  # bytes: a program that prints without end holds up neither its deadline nor Ctrl-C
+_MAX_LOOK = 256 * 1024  # bytes: who prints more between two looks holds up nobody, and is not shown whole
 
 Tell = Callable[[list[str], str], None]
 """Hears the lines that a program has ended, and what its open line shows, such as a progress bar; without secrets."""
@@ -66,9 +66,7 @@ def wait(
         while not _has_ended(process, end):
             _look(readers, tell)
     finally:
-        size = sum(os.fstat(stream.fileno()).st_size for stream in streams)  # what it left running may go on
-        while sum(reader.at for reader in readers) < size and _look(readers, tell):
-            pass
+        _look(readers, tell)
         if rest := [line for reader in readers for line in reader.rest()]:
             tell(rest, "")
 
@@ -98,22 +96,29 @@ class _Reader:
     """Reads a file that a program writes to, without moving the place where it writes."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor, self.at = descriptor, 0
-        self._open, self._data, self._skips = b"", b"", False
+        self._descriptor, self._at = descriptor, 0
+        self._open, self._data, self._skips, self._left_out = b"", b"", False, 0
 
     def read(self) -> bool:
-        """Read what was added, a bounded part of it; whether there was any."""
-        self._data = os.pread(self._descriptor, _MAX_LOOK, self.at)
-        self.at += len(self._data)
+        """Read what was added, the end of it if it is a lot; whether there was any."""
+        if (more := os.fstat(self._descriptor).st_size - self._at - _MAX_LOOK) > 0:
+            self._open, self._skips, self._left_out = b"", True, self._left_out + more
+            self._at += more
+        self._data = os.pread(self._descriptor, _MAX_LOOK, self._at)
+        self._at += len(self._data)
         return bool(self._data)
 
     def lines(self) -> Iterator[str]:
         """The lines that have ended. A line that is too long is not shown: cut, it might show a part of a secret."""
+        if self._left_out:
+            yield f"(over {self._left_out} bytes are not shown)"
+            self._left_out = 0
         if self._skips:
             _, end, self._data = self._data.partition(b"\n")
             self._skips = not end
         *whole, self._open = (self._open + self._data).split(b"\n")
-        yield from map(_shown, whole)
+        if whole:
+            yield from _shown(b"\n".join(whole)).split("\n")
         if len(self._open) > _MAX_LINE:  # of what a carriage return has overwritten only the last is of use
             self._open = b"\r".join(self._open.rsplit(b"\r", 2)[-2:])
         if len(self._open) > _MAX_LINE:
@@ -132,5 +137,5 @@ class _Reader:
             self._open = b""
 
 
-def _shown(line: bytes) -> str:
-    return redact(printed(line.decode("utf-8", "replace")))
+def _shown(said: bytes) -> str:
+    return redact(printed(said.decode("utf-8", "replace")), 2 * _MAX_LOOK)

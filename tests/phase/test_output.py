@@ -101,6 +101,14 @@ def test_lines_are_told_whole_as_they_end_and_bars_as_they_stand(
     ]
 
 
+def test_who_prints_a_lot_at_once_is_shown_in_part_and_that_is_said(
+    streams: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "_MAX_LOOK", 16)
+    heard = listen(streams, (0, b"begun"), (0, b" is cut\n" + b"lost " * 99 + b"in part\n1\n2\n3"), (0, b"4\n"))
+    assert heard == [(["(over 500 bytes are not shown)", "1", "2"], ""), (["34"], "")]
+
+
 def test_what_came_before_a_deadline_is_told(streams: list[IO[bytes]]) -> None:
     assert listen(streams, (0, b"last words"), timeout=0, hangs=True) == [(["last words"], "")]
 
