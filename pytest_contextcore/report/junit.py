@@ -15,7 +15,7 @@ from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Statu
 from ..trace.rules import DESELECTED, blocking_gates
 from .rows import Row, as_text, cause_rows
 from .terminal import stopped_message
-from .verdict import STOPPED, Phase, Verdict, joined, lasted, of_gate
+from .verdict import STOPPED, Phase, Printed, Verdict, joined, lasted, of_gate
 
 Properties = Sequence[tuple[str, object]]
 Attributes = Mapping[str, str]
@@ -94,6 +94,8 @@ def phase_case(verdict: Verdict, phase: Phase, drafts: Sequence[ET.Element], add
     if outcome is not None:
         case.append(outcome)
     case.extend(child for child in children if child.tag not in _OUTCOMES)
+    gates = [gate.otel_span_id for gate in phase.span.gates]
+    _add_output(case, [printed for printed in phase.printed if printed.where not in gates])
     return case
 
 
@@ -135,7 +137,17 @@ def gate_case(verdict: Verdict, phase: Phase, gate: GateEvidence, beside: ET.Ele
     case.append(_properties(gate_properties(verdict.evidence, phase.span, gate)))
     if (said := _gate_says(phase, gate)) is not None:
         case.append(said)
+    _add_output(case, [printed for printed in phase.printed if printed.where == gate.otel_span_id])
     return case
+
+
+def _add_output(case: ET.Element, found: Sequence[Printed]) -> None:
+    """What failed programs printed, behind what pytest captured."""
+    said = "\n".join(f"{printed.program}\n{printed.text}" for printed in found)
+    if found and (known := case.find("system-err")) is not None:
+        known.text = f"{known.text or ''}\n{_legal(said)}"
+    elif found:
+        case.append(_element("system-err", said))
 
 
 def _gate_says(phase: Phase, gate: GateEvidence) -> ET.Element | None:

@@ -21,6 +21,8 @@ WIDTH = 80
 _MOST = 3
 """Causes, findings of a file, and evidence of a type that the table shows."""
 _ALL = 50
+_OUTPUT = 20
+"""Lines of what a failed program printed."""
 
 _COLOURS = dict.fromkeys(Status, "yellow") | {Status.COMPLETED: "green"} | dict.fromkeys(STOPPED, "red")
 
@@ -47,7 +49,7 @@ def stopped_message(phase: Phase, details: Mapping[str, str] | None = None) -> s
 
     ``details`` is what pytest found out about each gate's assert, by the gates' full ids.
     """
-    found = [*rows(phase, _ALL, details=details or {})]
+    found = [*rows(phase, _ALL, details=details or {}, output=_OUTPUT)]
     if len(phase.causes) == 1:
         (cause,) = phase.causes
         head = cause.title

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from ..ids import short_id
 from ..plan.model import Kind
 from ..text import cut, duration, plain, short
-from ..trace.evidence import Attributes, Evidence, GateEvidence, Result, SpanEvidence, Status
+from ..trace.evidence import Attributes, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED, also_failed, blocking_gates, good_gates, headline
 
 STOPPED = (Status.BLOCKED, Status.FAILED)
 _COUNTED = (Status.COMPLETED, Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED)
 _NAME = 100
 _SENTENCE = 160
+_OUTPUT = 4096
 _VALUES = ("quality.", "routing.", "output.")
 
 
@@ -31,6 +34,14 @@ class Found(NamedTuple):
 
     type: str
     refs: tuple[str, ...]
+
+
+class Printed(NamedTuple):
+    """What a program that failed printed last, its errors behind the rest; ``where`` is the span in which it ran."""
+
+    where: str | None
+    program: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,8 @@ class Phase:
     held: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     """What it recorded and no phase before it did, each as ``name value``."""
+    printed: tuple[Printed, ...] = ()
+    """What its failed programs printed, where it stopped."""
 
     @property
     def title(self) -> str:
@@ -169,7 +182,16 @@ def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequ
         lost=_first_line(span.blocked_reason) if _is_lost(span, root) else "",
         waits_for=short_id(span.blocked_on_span_id or "", span.parent_id),
         held=tuple(held),
+        printed=tuple(_printed(program) for program in span.programs if program.error_type) if stopped else (),
     )
+
+
+def _printed(program: ProgramEvidence) -> Printed:
+    said = "\n".join(filter(None, (stream.strip("\n") for stream in (program.stdout, program.stderr))))
+    if len(said) > _OUTPUT:
+        said = f"…{said[-_OUTPUT:]}"
+    name = shlex.join([Path(word).name if at == 0 else word for at, word in enumerate(program.args)])
+    return Printed(program.otel_parent_span_id, f"{cut(name, _NAME)}: {program.end}", said)
 
 
 def of_gate(span: SpanEvidence, gate: GateEvidence) -> Cause:

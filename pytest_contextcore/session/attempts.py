@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any
 
@@ -177,10 +177,14 @@ def _checks(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
         branches.run(phase, item, work)
         yield
         work.record_outputs(phase.began)
+        work.attach(phase.began)
     except (KeyboardInterrupt, pytest.exit.Exception, PhaseTimeout):
         raise
     except BaseException as error:
         record_raised(phase, error)
+        if phase.began is not None:
+            with suppress(PhaseStopped):  # such as the log of a program that failed, if it wrote one
+                work.attach(phase.began)
         if not isinstance(error, PhaseStopped) or error.decidable:
             work.evaluate_checks(phase.began, item.config)
         raise

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ..export.outbox import Outbox
 from ..phase.handoff_store import HandoffStore
+from ..phase.output import Hear
 from ..phase.phase import Phase
 from ..plan.assign import CollectedPlan
 from ..plan.waivers import Waivers
@@ -36,6 +37,7 @@ class PlanRun:
         sampled = outbox.sampled(evidence.otel_trace_id)
         self.handoffs = HandoffStore(context.out, trace_id)
         self.receive = outbox.receive
+        self.hear: Hear | None = None
         self.relied = Relied(self.recorder, collected, context, self.handoffs)
         self.spans = SpanContexts(evidence.otel_trace_id, sampled=sampled, state=remote.state if remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
@@ -77,6 +79,7 @@ class PlanRun:
             child=self.plan_spans.child,
             receive=self.receive,
             root=self.context.root,
+            hear=self.hear,
         )
 
     def end(self, phase_id: str, moment: int | None = None) -> None:

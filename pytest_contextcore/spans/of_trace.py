@@ -228,7 +228,7 @@ def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Spa
     )
 
 
-def program_span(evidence: Evidence, program: ProgramEvidence, parent_id: str) -> SpanData:
+def program_span(evidence: Evidence, program: ProgramEvidence) -> SpanData:
     """The span of a program that ``phase.run`` ran, below a gate or a phase; of one that failed, what it said last."""
     name = redact(Path(program.args[0]).name) if program.args else "?"  # evidence may be edited
     attributes: Attributes = {"process.executable.name": name}
@@ -245,7 +245,7 @@ def program_span(evidence: Evidence, program: ProgramEvidence, parent_id: str) -
         name=name,
         trace_id=evidence.otel_trace_id,
         span_id=program.otel_span_id,
-        parent_id=parent_id,
+        parent_id=program.otel_parent_span_id or evidence.otel_span_id,
         start=start,
         end=end,
         attributes=attributes,

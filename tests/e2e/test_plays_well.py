@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
-from pytest_contextcore.phase.program import MAX_RECORDED
+from pytest_contextcore.phase.output import MAX_RECORDED
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite

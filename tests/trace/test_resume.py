@@ -31,8 +31,8 @@ def ran(plan: Plan) -> Evidence:
         for gate in phase.gates:
             recorder.begin_gate(phase.id, gate.id)
             recorder.end_gate(phase.id, gate.id, Result.PASS)
-        recorder.add_input(phase.id, Input(path=f"{phase.id}.csv", sha256=A))
-        recorder.add_input(phase.id, Input(path=f"{phase.id}.bin", sha256=A), made=True)
+        recorder.add_file(phase.id, "inputs", Input(path=f"{phase.id}.csv", sha256=A))
+        recorder.add_file(phase.id, "outputs", Input(path=f"{phase.id}.bin", sha256=A))
         recorder.set_modules(phase.id, [Input(path=path, sha256=A) for path in ("t.py", "helper.py")])
         recorder.add_values(phase.id, {"quality.row_count": 3})
         recorder.end_phase(phase.id)
