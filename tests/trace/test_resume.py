@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.trace.consistency import contradiction
 from pytest_contextcore.trace.evidence import Evidence, HandoffRecord, Input, Result, SpanEvidence, Status
 from pytest_contextcore.trace.recorder import TraceRecorder
-from pytest_contextcore.trace.resume import Files, Now, fingerprint, must_run
+from pytest_contextcore.trace.resume import Files, Now, decide, fingerprint
 
 from ..support.plans import WAREHOUSE, warehouse
 
@@ -48,6 +48,12 @@ def last(plan: Plan) -> Evidence:
 def printed(plan: Plan, **options: object) -> dict[str, Now]:
     code = ["t.py", "helper.py"]
     return {name: Now(fingerprint(plan, name, options=options, workspace="/w"), code) for name in plan.by_id}
+
+
+def must_run(
+    plan: Plan, last: Evidence, running: Collection[str], now: Mapping[str, Now], files: Files
+) -> Mapping[str, str]:
+    return decide(plan, [last], running, now, files).refused
 
 
 def files(**changed: str | None) -> Files:
