@@ -13,6 +13,7 @@ from typing import Any, cast
 from xml.etree.ElementTree import Element
 
 import pytest
+from _pytest.outcomes import Failed as Failed  # the class of pytest.fail.Exception: that is no type to derive from
 
 # --- phases: pytest-rerunfailures' Item._terminal_errors --------------------------------------------------------------
 

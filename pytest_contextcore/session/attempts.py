@@ -18,10 +18,12 @@ from typing import Any
 import pytest
 
 from ..errors import HandoffRefused, PhaseStopped
+from ..private import Failed
 from ..reasons import end_at_caller, exception_reason, exception_type
 from ..redact import redact
 from ..report import terminal, verdict
 from ..span import ErrorType, code_attributes
+from ..text import harmless
 from ..trace import rules
 from ..trace.evidence import Status
 from ..trace.rules import Outcome, Trouble
@@ -248,14 +250,22 @@ def again(nodeid: str) -> str:
     return f"mend {nodeid} or what it exercises, then run again"
 
 
+class Stopped(Failed):
+    """What a test fails with whose phase did not complete; ``headline`` says why in one line."""
+
+    def __init__(self, message: str, headline: str) -> None:
+        super().__init__(message, pytrace=False)
+        self.headline = headline
+
+
 def stopped(phase: PhaseItem, outcome: Outcome) -> BaseException:
     """What a test fails with whose phase did not complete."""
     recorder = phase.run.recorder
     span = recorder.span(phase.phase_id)
     details = recorder.details(phase.phase_id)
     now = {"status": outcome.status, "blocked_reason": outcome.reason, "next_action": outcome.next_action}
-    message = terminal.stopped_message(verdict.of_phase(span.model_copy(update=now)), details)
-    return pytest.fail.Exception(message, pytrace=False)
+    said = verdict.of_phase(span.model_copy(update=now))
+    return Stopped(terminal.stopped_message(said, details), harmless(said.headline))
 
 
 def not_started(phase: PhaseItem, hold: Outcome) -> str:
@@ -295,7 +305,8 @@ def refuse_excuse(phase: PhaseItem, report: pytest.TestReport) -> bool:
     return True
 
 
-def shorten_summary(report: pytest.TestReport) -> None:
-    """Keep pytest's summary to a line: in CI it repeats the whole message, which stands above it twice already."""
+def shorten_summary(report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+    """Have pytest's summary say in a line why a phase stopped: it names the test itself, and the rest stands above."""
     if report.failed and (crash := getattr(report.longrepr, "reprcrash", None)) is not None:
-        crash.message = crash.message.partition("\n")[0]
+        error = call.excinfo.value if call.excinfo is not None else None
+        crash.message = error.headline if isinstance(error, Stopped) else crash.message.partition("\n")[0]
