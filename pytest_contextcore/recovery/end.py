@@ -92,15 +92,20 @@ def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = 
     evidence.ended_at = last
     spans = [
         span
-        for phase in evidence.spans
+        for number, phase in enumerate(evidence.spans)
         if not (phase.reused and evidence.joined) and not (joined and phase.status is Status.NOT_STARTED)
-        for span in phase_spans(evidence, phase, () if phase.reused else tuple(program_spans(evidence, phase)))
+        for span in phase_spans(evidence, phase, _programs(evidence, phase), number=number)
     ]
     return [
         span._replace(attributes={**span.attributes, "task.interrupted": True}) if span.span_id in marked else span
         for span in (*spans, *parent)
         if span.span_id not in seen.ended
     ]
+
+
+def _programs(evidence: Evidence, phase: SpanEvidence) -> tuple[SpanData, ...]:
+    """The spans of the programs that a phase ran in this trace."""
+    return () if phase.reused else tuple(program_spans(evidence, phase))
 
 
 def _end(spool: Spool, placeholder: bytes) -> int:

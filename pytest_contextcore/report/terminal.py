@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
+from ..plan.defaults import EVERY_PHASE
 from ..private import terminal_encoding
 from ..text import cut, harmless
 from ..trace.evidence import Status
@@ -107,7 +108,8 @@ def _closing(verdict: Verdict, width: int) -> Iterator[Line]:
         yield from _labelled(cause_rows(verdict.cause, _MOST), width)
     conditions = evidence.definition_of_done
     unmet = [done for done in conditions if not done.met]
-    if evidence.status is not Status.COMPLETED and unmet:
+    repeats = [done.condition for done in unmet] == [EVERY_PHASE]  # the default, which the phases' lines say already
+    if evidence.status is not Status.COMPLETED and unmet and not repeats:
         yield f"definition of done: {len(conditions) - len(unmet)} of {len(conditions)} conditions hold", None
         for done in unmet:
             why = ", ".join(done.broken) or "not reached"

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from ..errors import HandoffRefused, PhaseStopped
-from ..private import Failed
+from ..private import FailedTest
 from ..reasons import end_at_caller, exception_reason, exception_type
 from ..redact import redact
 from ..report import terminal, verdict
@@ -250,7 +250,7 @@ def again(nodeid: str) -> str:
     return f"mend {nodeid} or what it exercises, then run again"
 
 
-class Stopped(Failed):
+class Stopped(FailedTest):
     """What a test fails with whose phase did not complete; ``headline`` says why in one line."""
 
     def __init__(self, message: str, headline: str) -> None:

@@ -31,7 +31,7 @@ from ..trace.evidence import (
     Status,
 )
 from ..trace.rules import last_values
-from ..trace.times import format_time
+from ..trace.times import MICROSECOND, format_time
 
 _TEST_RESULT = {Status.COMPLETED: "pass", Status.BLOCKED: "fail", Status.FAILED: "fail"}
 _RUN_STATUS = {
@@ -60,14 +60,21 @@ _RESULT_OF_ERROR = {
 _STOPPED = (Status.IN_PROGRESS, Status.BLOCKED, Status.FAILED)
 
 
-def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData, ...] = ()) -> Iterator[SpanData]:
-    """The spans of one phase that has ended or will not start: its gates, its programs, itself."""
-    reused_at = evidence.started_at if span.reused_from is not None else None
-    moment = reused_at or span.ended_at or evidence.ended_at or evidence.started_at or 0
+def phase_spans(
+    evidence: Evidence, span: SpanEvidence, children: tuple[SpanData, ...] = (), *, number: int = 0
+) -> Iterator[SpanData]:
+    """The spans of one phase that has ended or will not start: its gates, its programs, itself.
+
+    ``number``: its place in the plan, from 0 on. Spans without length are that many microseconds apart, since backends
+    show siblings by their start.
+    """
+    reused_at = _reused_at(evidence, span, number)
+    left_out_at = (evidence.ended_at or 0) - (len(evidence.spans) - number) * MICROSECOND
+    moment = reused_at or span.ended_at or max(left_out_at, evidence.started_at or 0)
     written = max((attempt.ended_at or 0 for attempt in span.attempts), default=0)  # with an earlier attempt
     for gate in span.gates if span.started_at is not None else ():  # else a gate of an earlier run may stand there
         if gate.started_at is not None and gate.started_at >= written:
-            yield gate_span(evidence, span, gate)
+            yield gate_span(evidence, span, gate, reused_at=reused_at)
     yield from children
     attributes: Attributes = {
         "project.id": evidence.project_id,
@@ -101,6 +108,13 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
         links=_links(evidence, span, earlier),
         status=_span_status(span),
     )
+
+
+def _reused_at(evidence: Evidence, span: SpanEvidence, number: int) -> int | None:
+    """When the span of a phase stands that is taken over from another trace; None for any other."""
+    if span.reused_from is None or evidence.started_at is None:
+        return None
+    return evidence.started_at + number * MICROSECOND
 
 
 def _links(evidence: Evidence, span: SpanEvidence, earlier: Sequence[Attempt]) -> tuple[Link, ...]:
@@ -170,8 +184,8 @@ def _events(events: list[Event]) -> tuple[SpanEvent, ...]:
     return tuple(SpanEvent(event.name, event.time, event.attributes) for event in events)
 
 
-def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> SpanData:
-    """The span of one gate that was checked, or left without a verdict."""
+def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence, *, reused_at: int | None = None) -> SpanData:
+    """The span of one gate that was checked, or left without a verdict; ``reused_at``: when its phase was reused."""
     attributes: Attributes = {
         "project.id": evidence.project_id,
         "task.id": gate.gate_id,
@@ -191,7 +205,7 @@ def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Spa
         attributes["task.blocked_reason"] = gate.reason or ""
         attributes["task.next_action"] = gate.next_action or ""
     start, end = gate.started_at or 0, gate.ended_at or gate.started_at or 0
-    if (reused_at := evidence.started_at if span.reused_from is not None else None) is not None:
+    if reused_at is not None:
         attributes |= _times_before(gate)
         start = end = reused_at
     return SpanData(

@@ -77,9 +77,9 @@ class PlanSpans:
                 ended = evidence.ended_at is not None
                 rest = [
                     found
-                    for held in evidence.spans
+                    for number, held in enumerate(evidence.spans)
                     if (ended and held.status is Status.NOT_STARTED) or (held.reused and not evidence.joined)
-                    for found in phase_spans(evidence, held)
+                    for found in phase_spans(evidence, held, number=number)
                 ]
                 self._emit([*rest, parent_span(evidence, self._recorder.now())] if ended else rest)
                 self._let_go()

@@ -172,8 +172,7 @@ class TraceRecorder:
         self._follow(finished=not self.partial)
         waiting = any(span.status is Status.NOT_STARTED for span in self.evidence.spans)
         if self.evidence.status is not Status.IN_PROGRESS or not (self.partial and waiting):
-            ends = [span.ended_at for span in self.evidence.spans if span.ended_at]
-            self.evidence.ended_at = max([self.evidence.started_at or self.now(), *ends])
+            self.evidence.ended_at = rules.end_of_trace(self.evidence, self.now())
         self._tell(Change.TRACE_ENDED)
 
     # A phase

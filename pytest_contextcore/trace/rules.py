@@ -24,6 +24,7 @@ from .evidence import (
     Status,
     is_integrity_failure,
 )
+from .times import MICROSECOND
 
 DESELECTED = "deselected in this run"
 """The reason of a phase that was not selected and that cannot be reused."""
@@ -225,6 +226,17 @@ def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome
     said = "; ".join(f"{state.condition} ({', '.join(state.missing)})" for _, state in unmet)
     reason, error_type = f"definition of done not met: {said}", ErrorType.NOT_DONE
     return Outcome(Status.BLOCKED, reason, unmet[0][0].next_action, error_type=error_type)
+
+
+def end_of_trace(evidence: Evidence, now: int) -> int:
+    """When the trace ended: with its last phase, and time for the spans without length, a microsecond for each phase.
+
+    Those are of phases that did not start, and of reused ones.
+    """
+    spans = evidence.spans
+    apart = any(span.status is Status.NOT_STARTED or span.reused_from is not None for span in spans)
+    ends = [span.ended_at for span in spans if span.ended_at]
+    return max([evidence.started_at or now, *ends]) + len(spans) * MICROSECOND * apart
 
 
 def conditions(

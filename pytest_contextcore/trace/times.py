@@ -7,6 +7,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+MICROSECOND = 1000
+"""In nanoseconds: the least difference of times in a file."""
+
 
 def _parse_time(value: object) -> object:
     """Nanoseconds since the epoch from an RFC 3339 text; other values are left to pydantic."""

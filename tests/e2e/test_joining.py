@@ -282,4 +282,4 @@ def test_another_machines_clock_cannot_turn_the_parent_around(plan: Plan, unfini
     recorder.start()
     recorder.finish()
     assert recorder.evidence.started_at == 1_000
-    assert recorder.evidence.ended_at == unfinished.spans[0].ended_at
+    assert (recorder.evidence.ended_at or 0) >= (unfinished.spans[0].ended_at or 0) > 1_000

@@ -6,7 +6,8 @@ import pytest
 
 from pytest_contextcore.reasons import exception_type
 from pytest_contextcore.spans.of_trace import interrupted_parent, parent_span, phase_spans, program_span
-from pytest_contextcore.trace.evidence import ProgramEvidence, Status
+from pytest_contextcore.trace.evidence import ProgramEvidence, SpanReference, Status
+from pytest_contextcore.trace.rules import end_of_trace
 
 from ..support import page_samples as samples
 
@@ -34,6 +35,20 @@ def test_in_ci_a_trace_and_a_failed_phase_say_in_its_words_how_they_ended(error_
         parent = parent_span(evidence, 0)
         assert parent.attributes.get("cicd.pipeline.result") == (result if in_ci else None)
         assert parent.status.error_type == spans[1].status.error_type == (error_type or "_OTHER")
+
+
+def test_spans_without_length_are_in_the_plans_order_inside_their_parent() -> None:
+    """Backends sort siblings by their start: one moment for all would be any order."""
+    evidence = samples.stopped()
+    evidence.ended_at = end_of_trace(evidence, 0)
+    evidence.spans[0].reused, evidence.spans[0].reused_from = True, SpanReference(otel_trace_id="a", otel_span_id="b")
+    spans = [list(phase_spans(evidence, phase, number=at))[-1] for at, phase in enumerate(evidence.spans)]
+    assert sorted(spans, key=lambda span: span.start) == spans
+    assert len({span.start for span in spans}) == len(spans)
+    assert [span.end - span.start for span in (spans[0], *spans[2:])] == [0, 0, 0]
+    parent = parent_span(evidence, 0)
+    assert parent.start <= min(span.start for span in spans)
+    assert max(span.end for span in spans) <= parent.end
 
 
 def test_a_trace_that_a_kill_cut_off_is_blocked_on_the_phase_that_ran() -> None:
