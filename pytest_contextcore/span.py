@@ -102,6 +102,10 @@ class SpanData(NamedTuple):
     kind: Kind = "internal"
 
 
+_OF_PLANS = f"{__package__}.session.collect"
+"""Where the function of a phase stands that needs no test: it says nothing of the phase."""
+
+
 def code_attributes(item: pytest.Item) -> Attributes:
     """Where a test stands: ``code.*`` by OpenTelemetry's conventions, the path relative to the root directory.
 
@@ -112,7 +116,7 @@ def code_attributes(item: pytest.Item) -> Attributes:
     if line is not None:
         attributes["code.line.number"] = line + 1
     function = getattr(item, "function", None)
-    if function is not None:
+    if function is not None and function.__module__ != _OF_PLANS:
         name = getattr(function, "__qualname__", None) or getattr(item, "originalname", "")
         attributes["code.function.name"] = f"{function.__module__}.{name}"
     return attributes

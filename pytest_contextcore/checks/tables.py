@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
@@ -24,10 +25,10 @@ _MAX_CELL = 1024 * 1024
 
 
 def parse_toml(data: bytes) -> Any:
-    """Parse a TOML document; dates and times become ISO text."""
+    """Parse a TOML document, without a byte order mark in front; dates and times become ISO text."""
     if len(data) > MAX_TOML_BYTES:
         raise Malformed("is too large for TOML", f"{len(data)} bytes", f"at most {MAX_TOML_BYTES} bytes")
-    text = decode(data)
+    text = decode(data.removeprefix(codecs.BOM_UTF8))  # editors on Windows put it there
     if _MANY_PARTS.search(text):
         raise Malformed("has a key of too many parts", "over 100 parts", "at most 100 parts")
     try:

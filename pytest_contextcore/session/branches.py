@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from queue import SimpleQueue
 from threading import Thread
 
@@ -26,12 +27,13 @@ _KILL_AGAIN = 0.05  # seconds: a program may be about to start
 
 
 class _Program:
-    """A phase's program in a thread; ``error`` is what it ended with."""
+    """A phase's program in a thread; once it is ``over``, ``error`` is what it ended with."""
 
     def __init__(self, phase: PhaseItem, run: Callable[[], None], ended: SimpleQueue[None]) -> None:
         self._phase, self._program, self._tell = phase, run, ended
         self._span = phase.run.recorder.span(phase.phase_id)
         self.error: BaseException | None = None
+        self.over = False
         self.thread = Thread(target=self._run, name=f"contextcore-{phase.phase_id}", daemon=True)
         self.thread.start()
 
@@ -44,6 +46,7 @@ class _Program:
             self.error = error
         finally:
             spans.leave(entered)
+            self.over = True  # before somebody is told, who would wait again for a thread that is about to end
             self._tell.put(None)
 
     def kill(self) -> None:
@@ -87,11 +90,11 @@ class Branches:
         if not has_program:
             self._start_ahead()
             return
-        if phase not in self._running and not self._running and not self._may_start():
+        if phase not in self._running and not self._running and next(self._may_start(), None) is None:
             run()
             return
         try:
-            while (program := self._running.get(phase)) is None or program.thread.is_alive():
+            while (program := self._running.get(phase)) is None or not program.over:
                 if program is None and self._free():
                     self._running[phase] = _Program(phase, run, self._ended)
                 self._start_ahead()
@@ -139,7 +142,7 @@ class Branches:
 
     def _start_ahead(self) -> None:
         """Start what may start now, in the plan's order."""
-        for phase, item in self._may_start()[: self._free()]:
+        for phase, item in list(islice(self._may_start(), self._free())):
             del self._later[phase]
             phase.ahead = phase.run.announce(phase.phase_id, item.nodeid, code_attributes(item))
             work = Work(phase.run.plan, phase.ahead)
@@ -152,13 +155,15 @@ class Branches:
 
     def _free(self) -> int:
         """How many more programs may start."""
-        return self._jobs - sum(program.thread.is_alive() for program in self._running.values())
+        return self._jobs - sum(not program.over for program in self._running.values())
 
-    def _may_start(self) -> list[tuple[PhaseItem, pytest.Item]]:
-        """The phases whose turn comes later and whose upstreams are completed."""
-        return [
-            pair for pair in self._later.items() if pair[0].run.started and pair[0].run.hold(pair[0].phase_id) is None
-        ]
+    def _may_start(self) -> Iterator[tuple[PhaseItem, pytest.Item]]:
+        """The phases whose turn comes later and whose upstreams are completed; a plan may have thousands."""
+        for phase, item in self._later.items():
+            run, phase_id = phase.run, phase.phase_id
+            completed = (run.recorder.span(name).status is Status.COMPLETED for name in run.plan.upstream[phase_id])
+            if run.started and all(completed) and run.hold(phase_id) is None:
+                yield phase, item
 
 
 def _can_start_ahead(item: pytest.Item, phase: PhaseItem) -> bool:

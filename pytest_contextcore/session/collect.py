@@ -41,31 +41,34 @@ class PlanFile(pytest.File):
             plan = load_plan(self.path)
         except PlanError:
             return
+        lines = _lines_of_ids(self.path)
         for phase in plan.phases:
             if not phase.needs_test:
-                yield PlannedPhase.from_parent(self, name=phase.id)
+                yield PlannedPhase.from_parent(self, name=phase.id, line=lines.get(phase.id))
 
 
 class PlannedPhase(pytest.Function):
     """The test of a phase that its plan describes whole; a function, since plugins expect that of a test."""
 
-    def __init__(self, name: str, parent: PlanFile, **more: Any) -> None:
+    def __init__(self, name: str, parent: PlanFile, *, line: int | None = None, **more: Any) -> None:
         super().__init__(name, parent, callobj=planned, **more)
+        self._line = line
         self.add_marker(pytest.mark.phase(name))
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         """The plan, and the line at which the phase begins."""
-        return self.path, _line_of(self.path, self.name), self.name
+        return self.path, self._line, self.name
 
 
 def planned(phase: Phase) -> None:
     """The function of such a test: what the plan says is done around every phase's function."""
 
 
-def _line_of(path: Path, phase_id: str) -> int | None:
-    """The line of a phase's id, from 0; None where it is written in another way than most people do."""
+def _lines_of_ids(path: Path) -> dict[str, int]:
+    """The line of each id, from 0, where it is written as most people do; of an id that stands twice the first one."""
+    found: dict[str, int] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines()):
         key, _, value = line.partition("=")
-        if key.strip() == "id" and value.partition("#")[0].strip().strip("\"'") == phase_id:
-            return number
-    return None
+        if key.strip() == "id":
+            found.setdefault(value.partition("#")[0].strip().strip("\"'"), number)
+    return found

@@ -104,9 +104,11 @@ def choose(config: pytest.Config, items: list[pytest.Item], found: list[Found], 
 
 
 def _is_plan(path: Path) -> bool:
+    if not path.is_file():
+        return False
     from .collect import is_plan  # noqa: PLC0415  (only where there is a file of that name)
 
-    return path.is_file() and is_plan(path)
+    return is_plan(path)
 
 
 def plans_at_start(config: pytest.Config) -> list[Path]:

@@ -138,6 +138,24 @@ def test_the_snippet_of_the_readme_is_a_phase(player: Player, last: str, ends: s
     assert ends in player.type("pytest")
 
 
+TRAIN = """
+import json
+from pathlib import Path
+
+Path("model.pkl").write_bytes(b"model")
+Path("metrics.json").write_text(json.dumps({"accuracy": ACCURACY}))
+"""
+
+
+@pytest.mark.parametrize(("accuracy", "ends"), [("0.95", "WINE completed"), ("0.85", "observed 0.85, expected >= 0.9")])
+def test_the_plan_of_the_readme_runs(player: Player, accuracy: str, ends: str) -> None:
+    (snippet,) = (block.body for block in blocks("README.md") if block.language == "toml")
+    player.write(Block("toml", "plan.toml", f'[trace]\nid = "WINE"\n\n{snippet}'))
+    player.write(Block("python", "train.py", TRAIN.replace("ACCURACY", accuracy)))
+    player.write(Block("", "data/wine.parquet", ""))
+    assert ends in player.type("contextcore run")
+
+
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="there is no sha256sum on this machine")
 def test_the_rollup_of_the_pilot_is_what_sha256sum_computes(
     player: Player, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ..support.junit_file import JUnitFile
 from ..support.otlp_receiver import Receiver
 from ..support.plans import HERE
 from ..support.traces import output, sent, statuses
@@ -166,8 +167,10 @@ def test_a_program_that_a_fixture_prepares_waits_for_its_turn(
     assert run(plan_of(entry("A", 'test "$NAME" = A'), entry("B", 'test "$NAME" = B'))).ret == 0
 
 
-def test_it_works_in_a_worker_of_xdist(run: Run, evidence: Read) -> None:
-    assert run(a_and_b(MEETS, MEETS), "-n", "2").ret == 0
+def test_it_works_in_a_worker_of_xdist_and_junit_adds_up(run: Run, evidence: Read, pytester: pytest.Pytester) -> None:
+    gate = 'gates = [{ check = { exists = "a" } }]'
+    assert run(a_and_b(MEETS, MEETS, of_a=gate, of_b=gate), "-n", "2", "--junitxml=junit.xml").ret == 0
+    JUnitFile(pytester.path / "junit.xml").agrees_with(evidence("B"))
     assert set(statuses(evidence("B")).values()) == {"completed"}
 
 
@@ -177,3 +180,33 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_repeated_phase_runs_its_program_again_when_it_is_its_turn(run: Run, evidence: Read) -> None:
+    tries = "touch {me}; echo x >> tries; test $(wc -l < tries) -gt 1"
+    waits = "while ! test -e a; do sleep 0.02; done"
+    result = run(a_and_b(waits.replace(" a;", " b;"), tries), "--reruns=1", "-p", "rerunfailures")
+    assert result.ret == 0, output(result)
+    (before,) = phase(evidence("B"), "B")["attempts"]
+    assert before["status"] == "failed"
+    assert [program["exit_code"] for program in phase(evidence("B"), "B")["programs"]] == [0]
+
+
+def test_inputs_that_are_missing_are_told_in_turn(run: Run, evidence: Read) -> None:
+    result = run(a_and_b("true", "true", of_b='inputs = ["rows.csv"]'))
+    result.assert_outcomes(passed=1, failed=1)
+    assert phase(evidence("B"), "B")["blocked_reason"].startswith("input rows.csv: observed no such file")
+    assert phase(evidence("B"), "B")["programs"] == []
+
+
+def test_a_phase_that_the_session_never_reaches_is_stopped(run: Run, evidence: Read, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "def pytest_runtest_logreport(report):\n"
+        "    if report.when == 'teardown': session.shouldstop = 'enough'\n"
+        "def pytest_sessionstart(session): globals().update(session=session)\n"
+    )
+    run(a_and_b("while ! test -e b; do sleep 0.02; done", HANGS))
+    document = evidence("B")
+    assert statuses(document) == {"A": "completed", "B": "failed"}
+    assert phase(document, "B")["blocked_reason"] == "stopped: the session ended before its turn"
+    assert not alive(phase(document, "B")["programs"][0]["pid"])

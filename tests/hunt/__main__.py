@@ -1,4 +1,4 @@
-"""The long form of the hunt: ``python -m tests.hunt --sessions 2000``, and ``--edits`` for that of resume."""
+"""The long form of the hunt: ``python -m tests.hunt --sessions 2000``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import edits
 from .oracle import run
 from .sessions import installed, random_session
 
@@ -20,14 +19,11 @@ def main() -> int:
     parser.add_argument("--sessions", type=int, default=2000)
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--edits", action="store_true", help="edits between two runs, instead of sessions")
     options = parser.parse_args()
     there, used, wrong = installed(), Counter[str](), 0
 
     def hunt(seed: int) -> tuple[str, str | None, tuple[str, ...]]:
         with tempfile.TemporaryDirectory(prefix="hunt-") as folder:
-            if options.edits:
-                return f"seed {seed}", edits.run(seed, Path(folder)), ()
             session = random_session(seed, there)
             return session.title, run(session, Path(folder)), (*session.plugins, f"company {session.company}")
 

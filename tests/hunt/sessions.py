@@ -143,8 +143,7 @@ from _pytest.runner import runtestprotocol
 def pytest_runtest_protocol(item, nextitem):
     if item.name != TARGET:
         return None
-    runtestprotocol(item, nextitem=item, log=FIRST)
-    item._initrequest()
+    runtestprotocol(item, nextitem=nextitem, log=FIRST)
     runtestprotocol(item, nextitem=nextitem)
     return True
 """,
