@@ -13,14 +13,6 @@ from typing import Any, cast
 from xml.etree.ElementTree import Element
 
 import pytest
-from _pytest.outcomes import Failed
-
-# --- failures: Failed, the class of pytest.fail.Exception, which is public but no type to derive from -----------------
-
-
-class FailedTest(Failed):
-    """What ``pytest.fail`` raises, as a base of ours."""
-
 
 # --- phases: pytest-rerunfailures' Item._terminal_errors --------------------------------------------------------------
 

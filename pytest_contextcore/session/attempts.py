@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 from ..errors import HandoffRefused, PhaseStopped
-from ..private import FailedTest
 from ..reasons import end_at_caller, exception_reason, exception_type
 from ..redact import redact
 from ..report import terminal, verdict
@@ -249,14 +248,6 @@ def again(nodeid: str) -> str:
     return f"mend {nodeid} or what it exercises, then run again"
 
 
-class Stopped(FailedTest):
-    """What a test fails with whose phase did not complete; ``headline`` says why in one line."""
-
-    def __init__(self, message: str, headline: str) -> None:
-        super().__init__(message, pytrace=False)
-        self.headline = headline
-
-
 def stopped(phase: PhaseItem, outcome: Outcome) -> BaseException:
     """What a test fails with whose phase did not complete."""
     recorder = phase.run.recorder
@@ -264,7 +255,9 @@ def stopped(phase: PhaseItem, outcome: Outcome) -> BaseException:
     details = recorder.details(phase.phase_id)
     now = {"status": outcome.status, "blocked_reason": outcome.reason, "next_action": outcome.next_action}
     said = verdict.of_phase(span.model_copy(update=now))
-    return Stopped(terminal.stopped_message(said, details), harmless(said.headline))
+    error = pytest.fail.Exception(terminal.stopped_message(said, details), pytrace=False)
+    phase.verdict = error, harmless(said.headline)
+    return error
 
 
 def not_started(phase: PhaseItem, hold: Outcome) -> str:
@@ -304,8 +297,9 @@ def refuse_excuse(phase: PhaseItem, report: pytest.TestReport) -> bool:
     return True
 
 
-def shorten_summary(report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+def shorten_summary(phase: PhaseItem, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
     """Have pytest's summary say in a line why a phase stopped: it names the test itself, and the rest stands above."""
     if report.failed and (crash := getattr(report.longrepr, "reprcrash", None)) is not None:
-        error = call.excinfo.value if call.excinfo is not None else None
-        crash.message = error.headline if isinstance(error, Stopped) else crash.message.partition("\n")[0]
+        error, headline = phase.verdict or (None, "")
+        ours = call.excinfo is not None and call.excinfo.value is error
+        crash.message = headline if ours else crash.message.partition("\n")[0]

@@ -86,6 +86,9 @@ def test_times_are_rfc_3339_in_utc_follow_each_other_and_unknown_ones_are_null(b
     assert [third["started_at"], third["ended_at"], second["gates"][1]["started_at"]] == [None] * 3
 
 
+ENDS = ("json", "otlp.jsonl", "handoffs.json")
+
+
 def test_nothing_is_blocked_in_a_completed_trace_and_only_its_own_files_are_left(suite: Suite, evidence: Read) -> None:
     assert suite.here().ret == 0
     completed = evidence()
@@ -93,7 +96,7 @@ def test_nothing_is_blocked_in_a_completed_trace_and_only_its_own_files_are_left
     nothing = {"blocked_reason": None, "blocked_on_span_id": None, "next_action": None}
     assert [{name: found[name] for name in nothing} for found in (completed, *completed["spans"])] == [nothing] * 4
     names = {path.name for path in (suite.pytester.path / "out").iterdir()}
-    assert names == {"LOAD-7.json", "LOAD-7.otlp.jsonl", "LOAD-7.handoffs.json", ".LOAD-7.lock", ".gitignore", "history"}
+    assert names == {*(f"LOAD-7.{end}" for end in ENDS), ".LOAD-7.lock", ".gitignore", "history"}
     suite.plan(WAREHOUSE.replace("Take the rows", "Take all rows"))
     suite.here()
     assert evidence()["plan_digest"] != completed["plan_digest"]
