@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
 
+from ..ids import named
 from ..plan.model import Kind
 from ..private import LogXml, log_xml
 from ..spans.of_trace import phase_spans
@@ -162,7 +163,7 @@ def gate_case(
     attributes = {
         **{name: value for name, value in beside.attrib.items() if name in ("file", "line")},  # of xunit1
         "classname": ".".join(filter(None, (prefix, phase.span.span_id))),
-        "name": _legal(f"{gate.gate_id} {' '.join(gate.purpose.split())}".rstrip()),
+        "name": _legal(named(gate.gate_id, " ".join(gate.purpose.split()))),
         "time": f"{min(_seconds(phase.span, gate), float(beside.get('time', 0))):.3f}",  # lies inside its phase's
     }
     case = ET.Element("testcase", attributes)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from ..ids import named
 from ..private import leave_line_open, past_capture, terminal_descriptor, terminal_encoding
 from ..text import harmless, short, shown_seconds
 from ..trace.evidence import GateEvidence, Result, SpanEvidence, Status
@@ -150,7 +151,7 @@ def open_progress(config: pytest.Config) -> Shown:
 
 def label(span: SpanEvidence) -> str:
     """What a phase is called on the terminal."""
-    return f"{span.span_id} {span.phase}"
+    return named(span.span_id, span.phase)
 
 
 def _write(terminal: int, text: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ..errors import EvidenceError, JoinRefused
+from ..ids import named
 from ..phase.handoff import portable
 from ..plan.assign import missing_upstreams, source_of
 from ..plan.model import Plan
@@ -122,7 +123,7 @@ def _resumed(run: PlanRun, reuse: Reuse) -> str:
 def _preview(run: PlanRun, reuse: Reuse, selected: set[str]) -> Iterator[str]:
     """Of each phase whether it is reused, or that it runs and why."""
     for phase_id, phase in run.plan.by_id.items():
-        name = f"resume: {phase_id} {phase.name}"
+        name = f"resume: {named(phase_id, phase.name)}"
         if phase_id in reuse.kept:
             yield f"{name} is reused: unchanged"
         elif phase_id in selected:

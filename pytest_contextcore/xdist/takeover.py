@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..errors import EvidenceError
+from ..ids import named
 from ..plan.model import Plan
 from ..recovery.end import cut_off, emitted, program_spans
 from ..session.logged import Logged, fail, failed_in
@@ -52,7 +53,7 @@ class RemotePlan:
         if self.told:
             return
         recorder = self._take_over_left_behind()
-        nodeid, name = span.nodeid or "", f"{span.span_id} {span.phase}"
+        nodeid, name = span.nodeid or "", named(span.span_id, span.phase)
         advice = f"find out why {nodeid} ends its process, then run again"
         trouble = Trouble(f"its worker crashed while it ran {nodeid}", advice, ErrorType.CRASHED)
         fail(recorder, self.plan.short_phase_id(span.span_id), nodeid, trouble)
