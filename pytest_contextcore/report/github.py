@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ..ids import named
 from ..text import cut, escaped, on_github, relative
 from ..trace.evidence import SpanEvidence, Status
 from .rows import Row, as_text, cause_rows, rows
@@ -120,7 +121,8 @@ def _to_look_at(verdicts: Iterable[Verdict], run: str, page: Path | None) -> Ite
 def _markdown(verdict: Verdict) -> Iterator[str]:
     evidence = verdict.evidence
     yield f"\n### {_MARKS[evidence.status]} {_plain(evidence.trace_id)} {evidence.status.value}\n\n"
-    yield f"{_plain(evidence.title)}\n\n"
+    if evidence.title != evidence.trace_id:
+        yield f"{_plain(evidence.title)}\n\n"
     for title, _, found in _answers(verdict):
         yield f"| stopped | {_plain(title)} |\n|---|---|\n"
         yield from (f"| {label} | {'<br>'.join(_code(line) for line in lines)} |\n" for label, lines in found)
@@ -128,7 +130,7 @@ def _markdown(verdict: Verdict) -> Iterator[str]:
     yield "| | phase | status | duration | gates |\n|---|---|---|---:|---:|\n"
     for phase in verdict.phases:
         waits = f", blocked on {_plain(phase.waits_for)}" if phase.waits_for else ""
-        name = f"{_plain(phase.id)} {_plain(phase.span.phase)}"
+        name = _plain(named(phase.id, phase.span.phase))
         yield f"| {_MARKS[phase.span.status]} | {name} | {phase.state}{waits} | {phase.took} | {phase.gates} |\n"
     yield "\n"
     for phase in verdict.phases:

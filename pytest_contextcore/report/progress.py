@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from ..ids import named
 from ..phase.output import Hear
 from ..private import leave_line_open, past_capture, terminal_descriptor, terminal_encoding
 from ..text import cut, harmless, short, shown_seconds
@@ -175,4 +176,4 @@ def open_progress(config: pytest.Config) -> Shown:
 
 def label(span: SpanEvidence) -> str:
     """What a phase is called on the terminal."""
-    return f"{span.span_id} {span.phase}"
+    return named(span.span_id, span.phase)

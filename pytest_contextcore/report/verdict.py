@@ -8,10 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ..ids import short_id
+from ..ids import named, short_id
+from ..plan.defaults import EVERY_PHASE
 from ..plan.model import Kind
 from ..text import cut, duration, plain, short
-from ..trace.evidence import Attributes, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
+from ..trace.evidence import (
+    Attributes,
+    Condition,
+    Evidence,
+    GateEvidence,
+    ProgramEvidence,
+    Result,
+    SpanEvidence,
+    Status,
+)
 from ..trace.rules import DESELECTED, also_failed, blocking_gates, good_gates, headline
 
 STOPPED = (Status.BLOCKED, Status.FAILED)
@@ -127,6 +137,17 @@ class Verdict:
     took: str
     cause: Cause | None
 
+    @property
+    def title(self) -> str:
+        """The trace's id and title."""
+        evidence = self.evidence
+        return evidence.trace_id if evidence.title == evidence.trace_id else f"{evidence.trace_id}: {evidence.title}"
+
+    @property
+    def conditions(self) -> Sequence[Condition]:
+        """The definition of done; without the default one, which the phases' lines say already."""
+        return [done for done in self.evidence.definition_of_done if done.condition != EVERY_PHASE]
+
 
 def of_trace(evidence: Evidence) -> Verdict:
     """Work out what is to be said of a trace."""
@@ -134,7 +155,7 @@ def of_trace(evidence: Evidence) -> Verdict:
     held: dict[str, list[str]] = {}
     for span in evidence.spans:
         if span.blocked_on_span_id and span.status is Status.NOT_STARTED:
-            name = f"{short_id(span.span_id, span.parent_id)} {span.phase}"
+            name = named(short_id(span.span_id, span.parent_id), span.phase)
             held.setdefault(span.blocked_on_span_id, []).append(name)
     phases = tuple(
         replace(
@@ -261,11 +282,11 @@ def _is_remark(gate: GateEvidence) -> bool:
 
 
 def _gate_name(span: SpanEvidence, gate: GateEvidence) -> str:
-    return f"{short_id(gate.gate_id, span.span_id)} {purpose(gate)}".rstrip()
+    return named(short_id(gate.gate_id, span.span_id), purpose(gate))
 
 
 def _name(span: SpanEvidence) -> str:
-    return f"{span.span_id} {span.phase}"
+    return named(span.span_id, span.phase)
 
 
 def _first_line(text: str | None) -> str:

@@ -16,6 +16,7 @@ from ..spans.current import SpanContexts
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence
 from ..trace.file import EvidenceFile
+from ..trace.history import History
 from ..trace.recorder import TraceRecorder
 from ..trace.rules import NEVER_REACHED, NEVER_RUN, Outcome, upstream_block
 from .context import RunContext
@@ -35,7 +36,7 @@ class PlanRun:
         self.remarks: list[str] = []
         self.preview: list[str] = []
         sampled = outbox.sampled(evidence.otel_trace_id)
-        self.handoffs = HandoffStore(context.out, trace_id)
+        self.handoffs = HandoffStore(context.out, trace_id, earlier=context.history > 0)
         self.receive = outbox.receive
         self.hear: Hear | None = None
         self.relied = Relied(self.recorder, collected, context, self.handoffs)
@@ -44,6 +45,8 @@ class PlanRun:
         self.file = EvidenceFile(self.recorder, context.out)
         self.recorder.subscribe(self.plan_spans)  # first: what evidence calls ended has its span on disk by then
         self.recorder.subscribe(self.file)
+        self.history = History(self.file, context.history)
+        self.recorder.subscribe(self.history)
         self.started = self.finished = False
         self.process = os.getpid()
         self.logged = {phase_id: Logged() for phase_id in collected.nodeids}
@@ -114,6 +117,6 @@ class PlanRun:
 
     def problems(self) -> list[str]:
         """What went wrong with files, what is to be known of the trace, and waivers that did nothing, a line each."""
-        sources = (self.file, self.plan_spans, self.handoffs)
+        sources = (self.file, self.history, self.plan_spans, self.handoffs)
         found = [source.problem for source in sources if source.problem]
         return [*found, *self.remarks, *self.recorder.waivers.remarks()]

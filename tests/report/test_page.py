@@ -40,6 +40,7 @@ def blocked() -> Evidence:
     evidence = samples.stopped()
     gate = evidence.spans[1].gates[0]
     gate.purpose = "Purpose of `C1`"
+    evidence.spans[1].attributes["code.file.path"] = "tests/test_plan.py"
     gate.evidence = [EvidenceItem(type="lost_row", ref="row-7", file="data/orders.csv", description="it was there")]
     return evidence
 
