@@ -105,6 +105,11 @@ def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = 
     ]
 
 
+def _programs(evidence: Evidence, phase: SpanEvidence) -> tuple[SpanData, ...]:
+    """The spans of the programs that a phase ran in this trace."""
+    return () if phase.reused else tuple(program_spans(evidence, phase))
+
+
 def _end(spool: Spool, placeholder: bytes) -> int:
     from ..export import messages  # noqa: PLC0415  (protobuf: only after a kill)
 
@@ -239,8 +244,4 @@ def cut_off(phase: SpanEvidence, why: str, error_type: str, moment: int) -> set[
 
 def program_spans(evidence: Evidence, phase: SpanEvidence) -> Iterator[SpanData]:
     """The spans of the programs that a phase ran, each below the gate in which it was started."""
-    for program in phase.programs:
-        start = program.started_at or 0
-        around = [gate for gate in phase.gates if (gate.started_at or start + 1) <= start <= (gate.ended_at or start)]
-        inner = max(around, key=lambda gate: gate.started_at or 0, default=None)
-        yield program_span(evidence, program, (inner or phase).otel_span_id)
+    return (program_span(evidence, program) for program in phase.programs)

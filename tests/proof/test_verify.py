@@ -53,12 +53,6 @@ def gone(data: bytes) -> None:
     del data
 
 
-def another(data: bytes) -> bytes:
-    """A handoff more, which nobody emitted."""
-    entries = json.loads(data)
-    return json.dumps([*entries, {**entries[0], "span_id": "PI-101-002-S9", "check": ""}]).encode()
-
-
 ON_FILES: list[tuple[str, Change, str]] = [
     *((f"{WORKSPACE}/{name}", flip, f"{name}, input of") for name in FILES),
     (f"{WORKSPACE}/{FILES[-1]}", flip, f"{FILES[-1]}, output of PI-101-002-S7"),
@@ -72,7 +66,6 @@ ON_FILES: list[tuple[str, Change, str]] = [
     (HANDOFFS, put("PI-101-002-S3", "PI-101-002-S9"), "handoff IntegrityHandoff of PI-101-002-S3"),
     (HANDOFFS, put('"name": "ExportHandoff"', '"name": "ExportHandofg"'), "handoff ExportHandoff of PI-101-002-S2"),
     (HANDOFFS, put('"kind": "ExportHandoff"', '"kind": "ExportHandofg"'), "handoff ExportHandoff of PI-101-002-S2"),
-    (HANDOFFS, another, "none with this digest"),
     (HANDOFFS, lambda data: json.dumps(json.loads(data)[1:]).encode(), "handoff BaselineHandoff of PI-101-002-S1"),
     (HANDOFFS, lambda data: data + b"]", "none that can be read"),
     (HANDOFFS, gone, "none that can be read"),
