@@ -105,11 +105,6 @@ def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = 
     ]
 
 
-def _programs(evidence: Evidence, phase: SpanEvidence) -> tuple[SpanData, ...]:
-    """The spans of the programs that a phase ran in this trace."""
-    return () if phase.reused else tuple(program_spans(evidence, phase))
-
-
 def _end(spool: Spool, placeholder: bytes) -> int:
     from ..export import messages  # noqa: PLC0415  (protobuf: only after a kill)
 

@@ -118,13 +118,6 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
     )
 
 
-def _reused_at(evidence: Evidence, span: SpanEvidence, number: int) -> int | None:
-    """When the span of a phase stands that is taken over from another trace; None for any other."""
-    if span.reused_from is None or evidence.started_at is None:
-        return None
-    return evidence.started_at + number * MICROSECOND
-
-
 def _links(evidence: Evidence, span: SpanEvidence, earlier: Sequence[Attempt]) -> tuple[Link, ...]:
     """To the span that a reused phase had when it ran, and to earlier attempts."""
     proof = span.reused_from
