@@ -22,6 +22,7 @@ ORDER = (
     {"phase"},
     {"recovery"},
     {"checks"},
+    {"proof"},
     {"report"},
     {"session"},
     {"xdist"},

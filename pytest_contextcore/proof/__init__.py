@@ -1,0 +1,1 @@
+"""Proof that others can check: that every gate is able to fail."""
