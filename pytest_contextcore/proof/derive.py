@@ -96,8 +96,8 @@ def _others(value: Any, literals: list[Any]) -> Iterator[tuple[str, Any]]:
     if isinstance(value, bool):
         yield f"{shown(value)} → {shown(not value)}", not value
     elif isinstance(value, int | float):
-        for other in (value - 1, value + 1, value - _FAR, value + _FAR):
-            yield f"{value} → {other}", other
+        for number in (value - 1, value + 1, value - _FAR, value + _FAR):
+            yield f"{value} → {number}", number
     elif isinstance(value, list):
         yield "one more item", [*value, copy.deepcopy(value[-1]) if value else _STRANGE]
         yield "one item of another kind", [*value, _STRANGE]
@@ -157,9 +157,8 @@ def _opened(document: Any, place: tuple[str | int, ...]) -> tuple[Any, Any]:
 def _of_files(pattern: str, home: Folder) -> Iterator[Trial]:
     found = home.matches(pattern)
     if not found:
-        yield from ()
         return
-    yield Trial(f"{pattern}: all files removed", act=lambda: [path.unlink() for path in found] and None)
+    yield Trial(f"{pattern}: all files removed", act=lambda: _remove(found))
     yield Trial(f"{home.shown(found[0])}: removed", act=found[0].unlink)
     twin = found[0].with_name(f"{_STRANGE}-{found[0].name}")
     for path in (twin, found[0].with_name(f"{found[0].stem}-{_STRANGE}{found[0].suffix}")):
@@ -170,6 +169,11 @@ def _of_files(pattern: str, home: Folder) -> Iterator[Trial]:
 
 def _would_match(pattern: str, path: Path, home: Folder) -> bool:
     return Path(home.shown(path)).match(pattern)
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink()
 
 
 def _copy(source: Path, target: Path) -> None:

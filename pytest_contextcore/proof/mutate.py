@@ -18,13 +18,13 @@ from ..plan.proving import MutationPlan
 
 
 def mutate(spec: MutationPlan, path: Path) -> None:
-    """Apply a mutation to a file.
+    """Apply a mutation to a file; ``set`` makes a JSON document that is not there.
 
     Raises:
         ProofRefused: it would change nothing, or the file is not there or cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = b"{}" if spec.set and path.suffix == ".json" and not path.exists() else path.read_bytes()
     except OSError as error:
         raise ProofRefused(f"{spec}: {path.name} cannot be read ({error.strerror or error})") from None
     if spec.remove:

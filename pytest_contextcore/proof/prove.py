@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,10 +26,12 @@ from .snapshots import Manifest, Snapshots
 AT_ONCE = 2
 """So many sessions run at a time, each on a copy of its own."""
 
+_USAGE = 4  # pytest's exit code, here: a phase is selected whose upstream cannot be reused
 _WORKSPACE = "contextcore-prove-workspace"
 
 Told = Callable[[str], None]
 _Found = tuple[Proof, str, str]
+_Gates = Sequence[tuple[PhasePlan, GatePlan]]
 
 
 class _Tree(NamedTuple):
@@ -69,14 +71,12 @@ class Prover:
         first = self._copied()
         tell(f"runs {self._plan.trace.id} once, on a copy of {self._root}")
         self._run_whole(first)
-        found = {(phase.id, gate.id): self._without_session(phase, gate, first) for phase, gate in self._gates()}
-        left = [(phase, gate) for phase, gate in self._gates() if found[phase.id, gate.id] is None]
-        tell(f"{len(found)} gates; {len(left)} of them by a session of pytest each")
-        for (phase, gate), result in zip(left, self._in_sessions(left, first), strict=True):
-            found[phase.id, gate.id] = result
-        gates = [
-            self._proof(phase, gate, result) for phase, gate in self._gates() if (result := found[phase.id, gate.id])
-        ]
+        known = {(phase.id, gate.id): self._without_session(phase, gate, first) for phase, gate in self._gates()}
+        left = [(phase, gate) for phase, gate in self._gates() if known[phase.id, gate.id] is None]
+        found = {names: result for names, result in known.items() if result is not None}
+        tell(f"{len(known)} gates; {len(left)} of them by a session of pytest each")
+        found |= self._in_sessions(left, first)
+        gates = [self._proof(phase, gate, found[phase.id, gate.id]) for phase, gate in self._gates()]
         return ProofReport(
             trace_id=self._plan.trace.id,
             plan_digest=self._plan.digest,
@@ -172,50 +172,76 @@ class Prover:
         except ProofRefused as error:
             return Proof.ERROR, str(gate.prove), str(error)
 
-    def _in_sessions(self, left: list[tuple[PhasePlan, GatePlan]], first: _Tree) -> list[_Found]:
-        if not left:
-            return []
-        trees: SimpleQueue[_Tree] = SimpleQueue()
-        trees.put(first)
-        for number in range(2, min(AT_ONCE, len(left)) + 1):
-            tree = self._tree(str(number))
-            shutil.copytree(first.root, tree.root, symlinks=True)
-            trees.put(tree)
+    def _in_sessions(self, left: _Gates, first: _Tree) -> dict[tuple[str, str], _Found]:
+        """Try gates by sessions of pytest: those of a phase one after the other, on one copy.
 
-        def one(pair: tuple[PhasePlan, GatePlan]) -> _Found:
-            tree = trees.get()
-            try:
-                return self._by_session(*pair, tree)
-            except ProofRefused as error:
-                return Proof.ERROR, str(pair[1].prove), str(error)
-            finally:
+        Two copies stand where none stood before, so that a file which names the first one by its path cannot make them
+        disturb each other. A phase that does not pass elsewhere is tried where it ran.
+        """
+        phases = list(dict.fromkeys(phase.id for phase, _ in left))
+        found: dict[tuple[str, str], _Found] = {}
+        if len(phases) > 1:
+            moved, trees = self._tree("2"), SimpleQueue[_Tree]()
+            first.root.parent.rename(moved.root.parent)
+            trees.put(moved)
+            for number in range(3, AT_ONCE + 2):
+                tree = self._tree(str(number))
+                shutil.copytree(moved.root, tree.root, symlinks=True)
                 trees.put(tree)
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(one, left))
+            def one(phase_id: str) -> dict[tuple[str, str], _Found]:
+                tree = trees.get()
+                try:
+                    return self._of_phase(phase_id, left, tree) or {}
+                finally:
+                    trees.put(tree)
 
-    def _by_session(self, phase: PhasePlan, gate: GatePlan, tree: _Tree) -> _Found:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                for some in pool.map(one, phases):
+                    found |= some
+            moved.root.parent.rename(first.root.parent)
+        for phase_id in phases:
+            if not any(phase_id == name for name, _ in found):
+                mine = [gate for phase, gate in left if phase.id == phase_id]
+                why = "its phase does not pass when it is run again without a mutation"
+                lost = {(phase_id, gate.id): (Proof.ERROR, str(gate.prove), why) for gate in mine}
+                found |= self._of_phase(phase_id, left, first) or lost
+        return found
+
+    def _of_phase(self, phase_id: str, left: _Gates, tree: _Tree) -> dict[tuple[str, str], _Found] | None:
+        """Try a phase's gates; None where it does not pass without a mutation either, so that they prove nothing."""
+        only = set(self._plan.by_id) - {phase_id}
+        for leave_out in (only, self._not_before(phase_id)):  # if a phase before it cannot be reused, that runs again
+            self._snapshots.restore(self._manifest(phase_id), tree.root)
+            ended = self._session(tree, self._job(tree, leave_out, phase=phase_id))
+            if ended.code != _USAGE:
+                break
+        if ended.code:
+            return None
+        return {
+            (phase.id, gate.id): self._by_session(phase, gate, tree, leave_out)
+            for phase, gate in left
+            if phase.id == phase_id
+        }
+
+    def _by_session(self, phase: PhasePlan, gate: GatePlan, tree: _Tree, leave_out: set[str]) -> _Found:
         """Run the phase again with the mutation: when its gates begin, or else before it is set up."""
-        manifest, said = self._manifest(phase.id), str(gate.prove)
+        manifest, said, found = self._manifest(phase.id), str(gate.prove), list[_Found]()
         if gate.prove is not None and gate.prove.option is not None:
             self._snapshots.restore(manifest, tree.root)
             job = self._job(tree, self._not_before(phase.id), phase=phase.id)
             ended = self._session(tree, job, "--contextcore-resume", *shlex.split(gate.prove.option))
-            return self._judged(phase, gate, tree, ended, said)
-        found: _Found = (Proof.ERROR, said, "not tried")
+            return self._judged(phase, gate, tree, ended)
         for when in ("gates", "start"):
             self._snapshots.restore(manifest, tree.root)
-            job = self._job(tree, set(self._plan.by_id) - {phase.id}, gate, phase=phase.id, when=when)
-            ended = self._session(tree, job)
-            if ended.code == 4:  # a phase before it cannot be reused, so that it runs again
-                self._snapshots.restore(manifest, tree.root)
-                job = self._job(tree, self._not_before(phase.id), gate, phase=phase.id, when=when)
-                ended = self._session(tree, job)
-            again = self._judged(phase, gate, tree, ended, said)
-            found = again if again[0] is not Proof.ERROR or found[2] == "not tried" else found
-            if found[0] is Proof.PROVEN:
-                break
-        return found
+            try:
+                ended = self._session(tree, self._job(tree, leave_out, gate, phase=phase.id, when=when))
+                found.append(self._judged(phase, gate, tree, ended))
+            except ProofRefused as error:
+                found.append((Proof.ERROR, said, str(error)))
+            if found[-1][0] is Proof.PROVEN:
+                return found[-1]
+        return found[0]
 
     def _not_before(self, phase_id: str) -> set[str]:
         """The phases that a phase does not depend on."""
@@ -226,7 +252,8 @@ class Prover:
             left += [each for each in self._plan.upstream[name] if each not in needed]
         return set(self._plan.by_id) - needed
 
-    def _judged(self, phase: PhasePlan, gate: GatePlan, tree: _Tree, ended: Ended, said: str) -> _Found:
+    def _judged(self, phase: PhasePlan, gate: GatePlan, tree: _Tree, ended: Ended) -> _Found:
+        said = str(gate.prove)
         if problem := ended.answer.get("problem"):
             return Proof.ERROR, said, problem
         if ended.code not in (0, 1):
