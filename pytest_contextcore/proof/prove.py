@@ -228,14 +228,20 @@ class Prover:
         """Run the phase again with the mutation: when its gates begin, or else before it is set up."""
         manifest, said, found = self._manifest(phase.id), str(gate.prove), list[_Found]()
         if gate.prove is not None and gate.prove.option is not None:
-            self._snapshots.restore(manifest, tree.root)
-            job = self._job(tree, self._not_before(phase.id), phase=phase.id)
-            ended = self._session(tree, job, "--contextcore-resume", *shlex.split(gate.prove.option))
-            return self._judged(phase, gate, tree, ended)
+            option = shlex.split(gate.prove.option)
+            for out, more in ((self._not_before(phase.id), ["--contextcore-resume"]), (leave_out, [])):
+                self._snapshots.restore(manifest, tree.root)
+                ended = self._session(tree, self._job(tree, out, phase=phase.id), *more, *option)
+                found.append(self._judged(phase, gate, tree, ended))
+                if not self._span(phase, tree).reused:  # it is where no phase says that it reads the option
+                    break
+            return found[-1]
         for when in ("gates", "start"):
             self._snapshots.restore(manifest, tree.root)
             try:
                 ended = self._session(tree, self._job(tree, leave_out, gate, phase=phase.id, when=when))
+                if problem := ended.answer.get("problem"):
+                    return Proof.ERROR, said, problem
                 found.append(self._judged(phase, gate, tree, ended))
             except ProofRefused as error:
                 found.append((Proof.ERROR, said, str(error)))
@@ -254,15 +260,15 @@ class Prover:
 
     def _judged(self, phase: PhasePlan, gate: GatePlan, tree: _Tree, ended: Ended) -> _Found:
         said = str(gate.prove)
-        if problem := ended.answer.get("problem"):
-            return Proof.ERROR, said, problem
         if ended.code not in (0, 1):
             last = ended.said.splitlines()[-1:] or [""]
             return Proof.ERROR, said, f"pytest ends with {ended.code}: {last[0]}"
-        evidence = load_evidence(evidence_path(tree.root / "out", self._plan.trace.id))
-        span = next(span for span in evidence.spans if span.span_id == self._plan.span_id(phase.id))
-        full = self._plan.gate_id(phase.id, gate.id)
+        span, full = self._span(phase, tree), self._plan.gate_id(phase.id, gate.id)
         return _verdict(span, next(each for each in span.gates if each.gate_id == full), said)
+
+    def _span(self, phase: PhasePlan, tree: _Tree) -> SpanEvidence:
+        evidence = load_evidence(evidence_path(tree.root / "out", self._plan.trace.id))
+        return next(span for span in evidence.spans if span.span_id == self._plan.span_id(phase.id))
 
 
 def _verdict(span: SpanEvidence, gate: GateEvidence, said: str) -> _Found:
