@@ -96,7 +96,7 @@ def _others(value: Any, literals: list[Any]) -> Iterator[tuple[str, Any]]:
     if isinstance(value, bool):
         yield f"{shown(value)} → {shown(not value)}", not value
     elif isinstance(value, int | float):
-        for number in (value - 1, value + 1, value - _FAR, value + _FAR):
+        for number in (round(value - 1, 9), round(value + 1, 9), value - _FAR, value + _FAR):
             yield f"{value} → {number}", number
     elif isinstance(value, list):
         yield "one more item", [*value, copy.deepcopy(value[-1]) if value else _STRANGE]
