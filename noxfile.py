@@ -59,6 +59,15 @@ def plugins(session: nox.Session) -> None:
 
 
 @nox.session
+def examples(session: nox.Session) -> None:
+    """Run the pipelines in ``examples/`` with the packages that they need."""
+    session.install("-e", ".[test]")
+    session.install("scikit-learn", "pandas", "pandera", "matplotlib", "dbt-duckdb")
+    session.install("build", "hatchling", "twine", "cyclonedx-bom")
+    session.run("pytest", "tests/e2e/test_examples.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Count instructions beside pytest-otel and the SDK; arguments after ``--`` choose subjects."""
     session.install("-e", ".[test]")

@@ -9,7 +9,16 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+)
 
 from ..version import __version__
 from .answer import MAX_ANSWER, TOO_LONG, Answer, judge_content
@@ -34,13 +43,23 @@ class HttpTransport:
         self._kind = "application/json" if settings.protocol == "http/json" else "application/x-protobuf"
         self._gzip = settings.gzip
         self._address = address._replace(netloc=address.netloc.rpartition("@")[2], fragment="").geturl()
-        handlers: list[Any] = [_NoRedirect]
+        self._opener = OpenerDirector()
+        handlers: list[Any] = [
+            ProxyHandler(),
+            HTTPHandler(),
+            HTTPDefaultErrorHandler(),
+            _NoRedirect(),
+            HTTPErrorProcessor(),
+        ]
         if address.scheme == "https":
             context = ssl.create_default_context(cafile=settings.certificate)
             if settings.client_certificate:
                 context.load_cert_chain(settings.client_certificate, settings.client_key)
             handlers.append(HTTPSHandler(context=context))
-        self._opener = build_opener(*handlers)
+        for (
+            handler
+        ) in handlers:  # those of `build_opener` have one for TLS that reads certificates, whatever the address
+            self._opener.add_handler(handler)
         self._headers = {
             "content-type": self._kind,
             "user-agent": f"pytest-contextcore/{__version__}",

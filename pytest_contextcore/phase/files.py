@@ -79,7 +79,7 @@ class PhaseFiles:
         return [
             redact(
                 f"note: {self._phase_id} will run again when resumed: {path} changed while a program ran that names "
-                f"it; if the phase makes it, say so with phase.output({path!r})"
+                f"it; if the phase makes it, say so with phase.output({path!r}), or in the plan by outputs"
             )
             for path in self._code.rewritten()
             if path in known

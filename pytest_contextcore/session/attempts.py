@@ -171,8 +171,7 @@ def _watch(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
 def _checks(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
     """Around a test's function: do what the plan says of the phase; its checks are evaluated whatever was raised."""
     if phase.running is None:
-        yield
-        return
+        raise LookupError(f"{phase.phase_id} has not begun")
     work, branches = Work(phase.run.plan, phase.running), branches_of(item.config)
     try:
         branches.run(phase, item, work)

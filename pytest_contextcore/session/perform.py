@@ -56,10 +56,7 @@ class Work:
             try:
                 self._phase.input(self._folder / name)
             except OSError as error:
-                why = error.strerror or str(error)
-                reason = f"input {name}: observed {why[:1].lower()}{why[1:]}, expected it in the plan's folder"
-                advice = f"Make {name}, or correct inputs of {self._place}."
-                raise PhaseStopped(redact(reason), advice, ErrorType.INPUT_MISSING, blocks=True) from None
+                raise self._lacking("input", name, error, ErrorType.INPUT_MISSING) from None
         if self._planned.run is None:
             return lambda: None
         command = Command(self._planned.command, timeout, self._folder, _environment(), None)
@@ -101,7 +98,19 @@ class Work:
             reason = f"output {verdict.reason}" if len(verdict.findings) == 1 else f"{verdict.reason}: {names}"
             raise PhaseStopped(redact(reason), advice, ErrorType.OUTPUT_MISSING, blocks=True, decidable=True)
         for output in self._planned.outputs:
-            self._phase.output(self._folder / (output if isinstance(output, str) else output.path))
+            name = output if isinstance(output, str) else output.path
+            try:
+                self._phase.output(self._folder / name)
+            except OSError as error:  # an empty folder that is kept
+                raise self._lacking("output", name, error, ErrorType.OUTPUT_MISSING, decidable=True) from None
+
+    def _lacking(
+        self, word: str, name: str, error: OSError, error_type: str, *, decidable: bool = False
+    ) -> PhaseStopped:
+        why = error.strerror or str(error)
+        reason = f"{word} {name}: observed {why[:1].lower()}{why[1:]}, expected it in the plan's folder"
+        advice = f"Make {name}, or correct {word}s of {self._place}."
+        return PhaseStopped(redact(reason), advice, error_type, blocks=True, decidable=decidable)
 
     def evaluate_checks(self, began: int | None, config: pytest.Config) -> None:
         """Decide the phase's gates that have a check, in the plan's order."""

@@ -226,11 +226,12 @@ _SELECTING = ("-k", "-m", "--deselect", "--lf", "--last-failed", "--ff", "--fail
 def _whole_command(config: pytest.Config, plan: Plan) -> str:
     """The command that this run was started with, without what selects tests."""
     kept: list[str] = []
+    named = {*config.args, *config.known_args_namespace.file_or_dir}  # the former are what the latter stand for
     arguments = iter(config.invocation_params.args)
     for argument in map(str, arguments):
         if argument in ("-k", "-m", "--deselect"):
             next(arguments, None)
-        elif not argument.startswith(_SELECTING) and argument not in config.args:
+        elif not argument.startswith(_SELECTING) and argument not in named:
             kept.append(argument)
     here, folder = Path.cwd(), plan.path.parent
     shown = folder.relative_to(here) if folder.is_relative_to(here) else folder

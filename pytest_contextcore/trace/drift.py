@@ -72,8 +72,8 @@ def trouble(found: list[Drift], phase: SpanEvidence, command: str) -> Trouble | 
     return Trouble(
         f"{path} changed while the trace ran, after {first.span.span_id} had relied on it: "
         f"its SHA-256 was {first.item.sha256}, {state}{f' (and {len(others)} more changed)' if others else ''}",
-        f"find what changed {path}; a phase that is to write it says so with phase.output({path!r}). "
-        f"Then run the plan whole: {command}",
+        f"find what changed {path}; a phase that is to write it says so with phase.output({path!r}), or in the plan by "
+        f"outputs. Then run the plan whole: {command}",
         ErrorType.FILE_CHANGED,
         blocks=True,
         blocked_on=None if own else first.span.span_id,

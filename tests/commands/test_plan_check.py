@@ -65,3 +65,11 @@ def test_it_says_what_is_wrong_with_the_plan(tmp_path: Path, monkeypatch: pytest
     assert main(["plan", "check"]) == 2
     said = "phase T, gate C1: kind must be one of integrity, required, advisory, not 'x'"
     assert capsys.readouterr().err == f"contextcore plan check: plan {tmp_path / 'plan.toml'}: {said}\n"
+
+
+def test_it_refuses_a_program_beside_a_test(folder: Path, capsys: Captured) -> None:
+    plan = '[trace]\nid = "LOAD-7"\n[[phases]]\nid = "E"\nrun = "true"\n[[phases]]\nid = "T"\n[[phases]]\nid = "P"\n'
+    (folder / "plan.toml").write_text(plan, encoding="utf-8")
+    assert main(["plan", "check"]) == 1
+    assert "phase E of" in (said := capsys.readouterr().err)
+    assert "has run, so that it has no test in Python, but test_load.py::test_extract is" in said

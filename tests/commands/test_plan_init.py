@@ -24,9 +24,9 @@ def test_it_writes_a_plan_that_runs_green_at_once(pytester: pytest.Pytester, cap
     assert main(["plan", "check"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "       out  report.json" in lines
-    assert "                      next: Look for the missing rows." in lines
+    assert "                        next: Look for the missing rows." in lines
     assert lines[-2:] == [
-        "done when: every phase is completed",
+        "done every phase is completed",
         "2 phases, 3 gates; every phase has its test, program or checks",
     ]
 

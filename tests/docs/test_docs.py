@@ -26,6 +26,7 @@ HERE = "test_docs:test_contributing_names_sessions_files_and_switches_that_there
 CHECKED = {
     ("README.md", "bash"): (1, "test_docs:test_the_readme_starts_with_the_two_commands_that_ci_runs"),
     ("README.md", "python"): (1, "test_play:test_the_snippet_of_the_readme_is_a_phase"),
+    ("README.md", "toml"): (1, "test_play:test_the_plan_of_the_readme_runs"),
     ("CONTRIBUTING.md", "bash"): (3, HERE),
     ("docs/benchmarks.md", "bash"): (1, "test_benchmarks:test_every_command_of_the_page_is_understood"),
     ("docs/ci.md", "yaml"): (2, "test_workflows:test_the_workflow_for_github_makes_one_trace"),

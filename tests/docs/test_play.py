@@ -50,7 +50,11 @@ def test_what_a_page_shows_is_what_happens(page: str, player: Player) -> None:
             player.write(block)
         elif block.language == "console":
             command, _, expected = block.body.removeprefix("$ ").partition("\n")
-            printed = player.type(command).replace(str(player.folder), "/builds/shop")
+            printed = (
+                player.type(command)
+                .replace(str(player.folder), "/builds/shop")
+                .replace(sys.executable, "/usr/bin/python")
+            )
             if WRITE and settled(printed) != settled(expected):
                 rewrite(page, block, f"$ {command}\n{shown(printed)}")
             else:
@@ -136,6 +140,24 @@ def test_the_snippet_of_the_readme_is_a_phase(player: Player, last: str, ends: s
     player.write(Block("toml", "plan.toml", PLAN))
     player.write(Block("python", "test_load.py", BEFORE.replace("LAST", last) + snippet))
     assert ends in player.type("pytest")
+
+
+TRAIN = """
+import json
+from pathlib import Path
+
+Path("model.pkl").write_bytes(b"model")
+Path("metrics.json").write_text(json.dumps({"accuracy": ACCURACY}))
+"""
+
+
+@pytest.mark.parametrize(("accuracy", "ends"), [("0.95", "WINE completed"), ("0.85", "observed 0.85, expected >= 0.9")])
+def test_the_plan_of_the_readme_runs(player: Player, accuracy: str, ends: str) -> None:
+    (snippet,) = (block.body for block in blocks("README.md") if block.language == "toml")
+    player.write(Block("toml", "plan.toml", f'[trace]\nid = "WINE"\n\n{snippet}'))
+    player.write(Block("python", "train.py", TRAIN.replace("ACCURACY", accuracy)))
+    player.write(Block("", "data/wine.parquet", ""))
+    assert ends in player.type("contextcore run")
 
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="there is no sha256sum on this machine")

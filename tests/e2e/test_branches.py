@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ..support.junit_file import JUnitFile
 from ..support.otlp_receiver import Receiver
 from ..support.plans import HERE
 from ..support.traces import output, sent, statuses
@@ -166,8 +167,10 @@ def test_a_program_that_a_fixture_prepares_waits_for_its_turn(
     assert run(plan_of(entry("A", 'test "$NAME" = A'), entry("B", 'test "$NAME" = B'))).ret == 0
 
 
-def test_it_works_in_a_worker_of_xdist(run: Run, evidence: Read) -> None:
-    assert run(a_and_b(MEETS, MEETS), "-n", "2").ret == 0
+def test_it_works_in_a_worker_of_xdist_and_junit_adds_up(run: Run, evidence: Read, pytester: pytest.Pytester) -> None:
+    gate = 'gates = [{ check = { exists = "a" } }]'
+    assert run(a_and_b(MEETS, MEETS, of_a=gate, of_b=gate), "-n", "2", "--junitxml=junit.xml").ret == 0
+    JUnitFile(pytester.path / "junit.xml").agrees_with(evidence("B"))
     assert set(statuses(evidence("B")).values()) == {"completed"}
 
 

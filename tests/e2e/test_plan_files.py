@@ -99,6 +99,8 @@ def test_a_plan_runs_green_with_no_line_of_python(wine: Folder, evidence: Read) 
     assert set(statuses(document).values()) == {"completed"}
     assert phase(document, "TRAIN")["attributes"]["quality.accuracy"] == 0.95
     assert [entry["path"] for entry in phase(document, "TRAIN")["inputs"]] == ["id*.json"]
+    code = {name: value for name, value in phase(document, "TRAIN")["attributes"].items() if name.startswith("code.")}
+    assert code == {"code.file.path": "plan.toml", "code.line.number": 13}
     (program,) = phase(document, "INGEST")["programs"]
     assert (program["args"], program["exit_code"]) == (["sh", "ingest.sh"], 0)
     assert gates(document, "TRAIN") == {"C1": "pass", "G1": "pass"}
@@ -110,6 +112,7 @@ def test_a_plan_runs_green_with_no_line_of_python(wine: Folder, evidence: Read) 
         (["."], ["INGEST", "TRAIN", "SHIP"]),
         ([], ["INGEST", "TRAIN", "SHIP"]),
         (["sub"], ["INGEST", "TRAIN", "SHIP"]),
+        ([".", "sub", "plan.toml"], ["INGEST", "TRAIN", "SHIP"]),
         (["plan.toml::INGEST"], ["INGEST"]),
         (["plan.toml::WINE-INGEST"], ["INGEST"]),
         (["plan.toml::INGEST", "plan.toml::TRAIN"], ["INGEST", "TRAIN"]),
@@ -185,6 +188,10 @@ STOPPED = {
         {"plan_toml": WINE.replace('["metrics.json"]', '["metrics.json", "model.pkl"]')},
         ("blocked", "output model.pkl: observed no file, expected one that the program makes", "output_missing"),
     ),
+    "an output that is kept and empty": (
+        {"plan_toml": WINE.replace('["metrics.json"]', '[{ path = "empty", kept = true }]')},
+        ("blocked", "output empty: observed ", "output_missing"),
+    ),
     "an input that is missing": (
         {"plan_toml": WINE.replace('["id*.json"]', '["rows.csv"]')},
         ("blocked", "input rows.csv: observed no such file or directory, expected it in the plan's", "input_missing"),
@@ -195,6 +202,7 @@ STOPPED = {
 @pytest.mark.parametrize("name", STOPPED)
 def test_what_stops_a_phase(wine: Folder, evidence: Read, name: str) -> None:
     files, (status, reason, error_type) = STOPPED[name]
+    wine.pytester.mkdir("empty")
     wine.write(**files)
     result = wine.here()
     assert result.ret == 1
@@ -282,6 +290,26 @@ def test_checks_are_evaluated_after_a_test_in_python(wine: Folder, evidence: Rea
     (wine.path / "shipped.json").unlink()
     wine.here()
     assert phase(evidence("WINE"), "SHIP")["status"] == "blocked"
+
+
+def test_inputs_and_outputs_of_the_plan_count_for_a_test_in_python(wine: Folder, evidence: Read) -> None:
+    plan = WINE.replace('id = "SHIP"\n', 'id = "SHIP"\ninputs = ["metrics.json"]\noutputs = ["shipped.json"]\n')
+    wine.write(plan_toml=plan)
+    (wine.path / "test_ship.py").write_text(SHIP.replace("REST", ""))
+    wine.here().assert_outcomes(passed=3)
+    ship = phase(evidence("WINE"), "SHIP")
+    assert [item["path"] for item in (*ship["inputs"], *ship["outputs"])] == ["metrics.json", "shipped.json"]
+    for old, new, reason in (
+        ('["metrics.json"]\noutputs', '["nothing"]\noutputs', "input nothing: observed no such file or directory"),
+        ('["shipped.json"]', '["lost.json"]', "output lost.json: observed no file"),
+    ):
+        (wine.path / "shipped.json").unlink(missing_ok=True)
+        wine.write(plan_toml=plan.replace(old, new))
+        wine.here().assert_outcomes(passed=2, failed=1)
+        ship = phase(evidence("WINE"), "SHIP")
+        assert ship["status"] == "blocked"
+        assert ship["blocked_reason"].startswith(reason)
+        assert (wine.path / "shipped.json").exists() == (new == '["lost.json"]')
 
 
 def test_a_failed_check_fails_a_test_that_passed(wine: Folder, evidence: Read) -> None:
@@ -382,3 +410,57 @@ def test_another_plugins_format_is_read_by_its_hook(wine: Folder, evidence: Read
     wine.here()
     assert "line 3 is long" in json.dumps(phase(evidence("WINE"), "SHIP"))
     assert phase(evidence("WINE"), "SHIP")["status"] == "blocked"
+
+
+def test_two_plans_are_two_traces_and_each_is_asked_for_by_its_file(wine: Folder, evidence: Read) -> None:
+    for name in ("one", "two"):
+        wine.pytester.mkdir(name)
+        plan = f'[trace]\nid = "{name.upper()}"\n[[phases]]\nid = "RUN"\nrun = "touch made"\noutputs = ["made"]\n'
+        (wine.path / name / "plan.toml").write_text(plan)
+    wine.here("one/plan.toml", "two/plan.toml::RUN").assert_outcomes(passed=2)
+    assert (evidence("ONE")["status"], evidence("TWO")["status"]) == ("completed", "completed")
+    assert (wine.path / "two" / "made").is_file()
+    assert not (wine.path / "ids.json").exists()
+    result = wine.here("two/plan.toml::WALK")
+    assert "there is no such phase; tests were found for: RUN" in refusal(result)
+
+
+def test_a_phase_alone_is_refused_with_the_command_that_runs_the_plan(wine: Folder) -> None:
+    said = refusal(wine.here("plan.toml::TRAIN", "-q"))
+    assert "phase TRAIN is selected but needs INGEST, which is deselected" in said
+    assert said.endswith(f"run the plan whole: pytest ./ {' '.join(HERE)} -q")
+
+
+def test_a_plan_beyond_the_rootdir_is_not_collected(wine: Folder) -> None:
+    below = wine.pytester.mkdir("project")
+    (below / "tests").mkdir()
+    (below / "tests" / "test_other.py").write_text("def test_other(): pass\n")
+    wine.here("project/tests", "--rootdir=project").assert_outcomes(passed=1)
+    assert not (wine.path / "ids.json").exists()
+
+
+def test_a_check_may_run_a_program_of_its_own(wine: Folder, evidence: Read) -> None:
+    wine.write(plan_toml=WINE.replace('{ exists = "*.json", min = 2 }', "{ run = \"sh -c 'echo bad; exit 2'\" }"))
+    wine.here()
+    ship = phase(evidence("WINE"), "SHIP")
+    assert (ship["status"], ship["gates"][0]["reason"]) == (
+        "blocked",
+        "sh -c echo bad; exit 2: observed exit status 2 (bad), expected exit status 0",
+    )
+    assert [program["exit_code"] for program in ship["programs"]] == [2]
+
+
+def test_a_program_without_inputs_is_never_reused_and_one_with_inputs_is(wine: Folder, evidence: Read) -> None:
+    assert wine.here().ret == 0
+    result = wine.here("--contextcore-resume", "-v")
+    result.assert_outcomes()
+    assert [span["reused"] for span in evidence("WINE")["spans"]] == [True, True, True]
+    wine.write(plan_toml=WINE.replace('inputs = ["ingest.sh"]\n', ""))
+    assert wine.here().ret == 0
+    result = wine.here("--contextcore-resume", "--collect-only", "-q")
+    result.stdout.fnmatch_lines(["resume: INGEST INGEST runs: it has run and no inputs, so that nothing tells *"])
+    wine.write(plan_toml=WINE.replace('"SHIP"', '"PUBLISH"'))
+    assert wine.here().ret == 0
+    wine.write(plan_toml=WINE.replace('"SHIP"', '"PUBLISH"').replace("`0.9`", "`0.8`"), train_sh=f"{TRAIN}# new\n")
+    result = wine.here("--contextcore-resume", "--collect-only", "-q")
+    result.stdout.fnmatch_lines(["resume: INGEST INGEST is reused: unchanged", "resume: TRAIN TRAIN runs: *changed"])

@@ -28,11 +28,14 @@ def main() -> int:
             return session.title, run(session, Path(folder)), (*session.plugins, f"company {session.company}")
 
     with ThreadPoolExecutor(options.jobs) as pool:
-        for title, found, what in pool.map(hunt, range(options.first, options.first + options.sessions)):
+        seeds = range(options.first, options.first + options.sessions)
+        for done, (title, found, what) in enumerate(pool.map(hunt, seeds), start=1):
             used.update(what)
             if found is not None:
                 wrong += 1
                 print(f"{found}\n    {title}", flush=True)
+            if done % 100 == 0:
+                print(f"{done} runs, {wrong} wrong", flush=True)
     print(f"{options.sessions} runs, {wrong} wrong")
     print(", ".join(f"{name} {count}" for name, count in sorted(used.items())))
     return 1 if wrong else 0

@@ -440,11 +440,11 @@ def test_a_symlink_in_the_place_of_a_folder_is_found_and_refused(
 
 
 def test_texts_out_of_the_files_cannot_reach_the_terminal_as_they_are(contract: Run, workspace: Path) -> None:
-    edit(Files(workspace), "onboarding:project_id", "\x1b[31mred\n\u202e\ud800")
+    edit(Files(workspace), "onboarding:project_id", "\x1b[31mred\n\u202e")
     edit(Files(workspace), "onboarding:artifact_task_mapping", {})
     said = contract("a2a-check-pipeline", workspace / "export")
     assert said.code == 1
-    assert "\\x1b[31mred\\n\\u202e\\ud800" in said.out
+    assert "\\x1b[31mred\\n\\u202e" in said.out
     findings = contract("a2a-check-pipeline", workspace / "export", "--format", "json").gate("S3-C1")["findings"]
     assert f"… and {len(findings) - 3} more; --format json has all of them" in said.out
 
