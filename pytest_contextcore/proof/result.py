@@ -100,6 +100,14 @@ def load(out: Path, trace_id: str) -> ProofReport | None:
         raise EvidenceError(f"{path} cannot be read: {said}; run contextcore prove again") from None
 
 
+def found_for(out: Path, trace_id: str, plan_digest: str) -> dict[str, str]:
+    """Full gate id → result, of a proof of the plan with this digest; raises as `load` does."""
+    report = load(out, trace_id)
+    if report is None or report.plan_digest != plan_digest:
+        return {}
+    return {gate.gate_id: gate.result.value for gate in report.gates}
+
+
 def _word(proof: Proof) -> str:
     return f"**{proof.value}**" if proof in (Proof.CANNOT_FAIL, Proof.ERROR) else proof.value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -113,9 +113,11 @@ class Verdict:
     counts: str
     took: str
     cause: Cause | None
+    proofs: Mapping[str, str]
+    """Full gate id → what ``contextcore prove`` found, if that was with this plan."""
 
 
-def of_trace(evidence: Evidence) -> Verdict:
+def of_trace(evidence: Evidence, proofs: Mapping[str, str] | None = None) -> Verdict:
     """Work out what is to be said of a trace."""
     spans = {span.span_id: span for span in evidence.spans}
     held: dict[str, list[str]] = {}
@@ -138,6 +140,7 @@ def of_trace(evidence: Evidence) -> Verdict:
         counts=", ".join(f"{counts[status]} {status.value}" for status in _COUNTED if counts.get(status)),
         took=duration(evidence.started_at, evidence.ended_at),
         cause=_raised(own, evidence.next_action) if own else None,
+        proofs=proofs or {},
     )
 
 

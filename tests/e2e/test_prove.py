@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.proof.result import ProofReport, load
+from pytest_contextcore.proof.result import ProofReport, found_for, load
 
 PLAN = """
 [trace]
@@ -173,7 +173,10 @@ def test_a_plan_without_python(
     project(tmp_path, monkeypatch, make)
     (tmp_path / "test_look.py").unlink()
     assert main(["prove", "--format", "json"]) == 0
-    assert results(ProofReport.model_validate(json.loads(capsys.readouterr().out))) == {"MAKE-GOOD": "proven"}
+    report = ProofReport.model_validate(json.loads(capsys.readouterr().out))
+    assert results(report) == {"MAKE-GOOD": "proven"}
+    assert found_for(tmp_path / "out", "T", report.plan_digest) == {"T-MAKE-GOOD": "proven"}
+    assert found_for(tmp_path / "out", "T", "of another plan") == {}
     (tmp_path / "make.py").write_text("open('m.json', 'w').write('{\"n\": 2}')", encoding="utf-8")
     assert main(["prove"]) == 1
     said = capsys.readouterr().err
