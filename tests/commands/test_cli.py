@@ -19,7 +19,7 @@ from pytest_contextcore.commands.cli import main
 from ..support.otlp_receiver import Receiver, refused_endpoint
 
 Captured = pytest.CaptureFixture[str]
-COMMANDS = ["contract", "diff", "install", "plan", "queries", "replay", "run", "show", "task", "traceparent"]
+COMMANDS = ["contract", "diff", "install", "plan", "prove", "queries", "replay", "run", "show", "task", "traceparent"]
 
 
 def every_command(group: click.Group = cli.program, *above: str) -> list[list[str]]:
