@@ -38,6 +38,18 @@ def write_atomic(path: Path, data: bytes, *, durable: bool) -> None:
         raise
 
 
+def make_own_folder(folder: Path) -> None:
+    """Make a folder of ours, which git ignores; in one where something lies already nothing is to be ignored.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        with contextlib.suppress(OSError):  # a full disk; git then shows the folder
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+
+
 def write_output(path: Path, data: bytes) -> None:
     """Write a file that the user named: a new one in its place, but into a device or a pipe.
 

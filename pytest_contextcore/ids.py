@@ -64,3 +64,8 @@ def _random_hex(size: int) -> str:
 def short_id(ident: str, parent: str) -> str:
     """An id without that of what it is a part of: ``S3`` of ``PI-101-002-S3``, ``C2`` of ``PI-101-002-S3-C2``."""
     return ident.removeprefix(f"{parent}-")
+
+
+def named(ident: str, name: str) -> str:
+    """An id with a name behind it, unless the name is the end of the id, as where a plan gives none."""
+    return ident if f"-{ident}".endswith(f"-{name}") else f"{ident} {name}".rstrip()

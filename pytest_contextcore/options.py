@@ -22,6 +22,7 @@ class Settings(NamedTuple):
         keep_spool: files of spans stay when a collector has accepted all of them.
         children: spans of programs are received; None for where the protocol lets them.
         jobs: so many programs of independent phases run at once.
+        history: so many evidence files of earlier runs are kept of each trace.
     """
 
     plan: Path | None
@@ -32,6 +33,7 @@ class Settings(NamedTuple):
     keep_spool: bool = False
     children: bool | None = None
     jobs: int = 1
+    history: int = 0
 
 
 KEY = pytest.StashKey[Settings]()
@@ -77,6 +79,7 @@ def add_options(parser: pytest.Parser) -> None:
         "when spans are exported: receive those of programs that phase.run runs (on, off, auto: if sent over HTTP)",
         default="auto",
     )
+    parser.addini("contextcore_history", "evidence files of earlier runs to keep of each trace; 0: none", default="30")
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -111,6 +114,7 @@ def read_settings(config: pytest.Config) -> Settings:
         keep_spool=bool(config.getini("contextcore_keep_spool")),
         children=_CHILDREN[children],
         jobs=_jobs(config.getoption("contextcore_jobs")),
+        history=_history(str(config.getini("contextcore_history")).strip()),
     )
 
 
@@ -119,6 +123,12 @@ def _jobs(value: str | None) -> int:
         return os.cpu_count() or 1
     if not value.isdecimal() or not int(value):
         raise pytest.UsageError(f"--contextcore-jobs: {value!r} is not a number from 1 on")
+    return int(value)
+
+
+def _history(value: str) -> int:
+    if not value.isdecimal():
+        raise pytest.UsageError(f"contextcore_history = {value}: it is not a number from 0 on")
     return int(value)
 
 

@@ -49,6 +49,16 @@ def past_capture(config: pytest.Config) -> AbstractContextManager[None]:
     return found
 
 
+def line_is_open(reporter: pytest.TerminalReporter) -> bool:
+    """Whether pytest would begin a new line before a text of its own."""
+    return bool(reporter.currentfspath)
+
+
+def leave_line_ended(reporter: pytest.TerminalReporter) -> None:
+    """Tell pytest that something else began a line and ended it."""
+    reporter.currentfspath = None
+
+
 def leave_line_open(reporter: pytest.TerminalReporter) -> None:
     """Have pytest begin a new line before the next result: -2 is its own sign for a line that something else began."""
     reporter.currentfspath = -2

@@ -10,6 +10,12 @@ from pathlib import Path
 _CODE = re.compile(r"`([^`\n]+)`")
 _DIGEST = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{40,128}(?![0-9A-Za-z])")
 _DIGITS = 12
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # colours, movements
+    r"|[\]PX^_][^\x07\x1b\r\n]*(?:\x07|\x1b\\)?"  # titles, links
+    r"|[ -/]*[0-~])"
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _COMMAND = re.compile(r"((?:^|[\r\n])\s*):(?=:)|##(?=\[)")
 
 
@@ -45,6 +51,13 @@ def plain(text: str) -> str:
 def pieces(text: str) -> Sequence[tuple[str, bool]]:
     """A plan's text in pieces, each with whether it is code."""
     return [(piece, at % 2 == 1) for at, piece in enumerate(_CODE.split(text)) if piece]
+
+
+def printed(text: str) -> str:
+    """What a program printed, as a terminal shows it: without escape sequences, each line in its last state."""
+    lines = _ESCAPES.sub("", text).split("\n")
+    shown = (next(filter(str.strip, reversed(line.split("\r"))), "") for line in lines)
+    return escaped(_CONTROL.sub("", "\n".join(shown)), keep="\n\t")
 
 
 def relative(path: str | Path, folder: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from ..plan.checks import HEX, CheckPlan, DigestPlan, OutputPlan
+from ..plan.checks import HEX, AttachPlan, CheckPlan, DigestPlan, OutputPlan
 from ..trace.evidence import EvidenceItem, Result
 from .documents import Given
 from .paths import Folder, stale, written_since
@@ -47,6 +47,18 @@ def digest(check: CheckPlan, given: Given) -> None:
     if observed != expected:
         said = f"observed sha256 {observed}, expected {expected}{source}"
         raise failure("digest_mismatch", plan.file, said)
+
+
+def attached(plan: AttachPlan, folder: Path, began: int | None) -> list[Path]:
+    """The files that a phase shows, or `CheckFailed`: there is none, or one is older than the phase's program."""
+    home = Folder(folder)
+    files = home.matches(plan.path)
+    if not files:
+        raise failure("missing_attachment", plan.path, "observed no file, expected one to show")
+    for path in files:
+        if began is not None and not plan.kept and not written_since(path, began):
+            raise stale(home.shown(path))
+    return files
 
 
 def check_outputs(outputs: tuple[str | OutputPlan, ...], folder: Path, began: int | None) -> Verdict:

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from ..files import make_own_folder
 from ..options import asserts_are_disabled
 
 _NEEDED = ("pytest", "pytest-dependency", "opentelemetry-sdk", "opentelemetry-exporter-otlp", "pydantic")
@@ -72,7 +73,7 @@ def _plugin() -> Check:
 
 def _folder(out: Path) -> Check:
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_own_folder(out)
         with tempfile.TemporaryFile(dir=out) as probe:
             probe.write(b"contextcore")
     except OSError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ..errors import CollectionError, PlanError
-from ..ids import PLAN_FILE
+from ..ids import PLAN_FILE, named
 from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan, refuse_program_beside_test, source_of
 from ..plan.defaults import program
 from ..plan.model import GatePlan, PhasePlan, load_plan
@@ -89,10 +89,10 @@ def collected_tests(start: Path) -> list[PhaseTest]:
 def describe(collected: CollectedPlan) -> list[str]:
     """A plan as lines: a block for each phase with its gates, and its test or its program."""
     plan = collected.plan
-    lines = [f"{plan.trace.id}  {plan.trace.title}  ({plan.path})"]
+    lines = [f"{named(plan.trace.id, plan.trace.title)}  ({plan.path})"]
     for position, phase in enumerate(plan.phases, start=1):
         upstream = ", ".join(plan.upstream[phase.id]) or "nothing"
-        lines.append(f"{position:>3}. {phase.id} {phase.name}  (after {upstream})")
+        lines.append(f"{position:>3}. {named(phase.id, phase.name)}  (after {upstream})")
         lines.append(f"       goal {plain(phase.goal)}")
         for criterion in dict.fromkeys((*phase.exit_criteria, *(gate.criterion for gate in phase.gates))):
             lines.append(f"       exit {plain(criterion)}")

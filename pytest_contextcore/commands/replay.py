@@ -108,7 +108,7 @@ def _converted(path: Path, settings: Settings, folder: Path) -> Spool:
     with path.open("rb") as file:
         for line in filter(lambda line: line.endswith(b"\n"), file):  # the last one may be torn
             head, frames = from_json(json.loads(line))
-            spool = spool or Spool(target, head, keep=True, note=path.with_name(f"{path.name}.sent-{address}"))
+            spool = spool or Spool(target, head, keep=True, note=path.with_name(f".{path.name}.accepted-{address}"))
             for frame in frames:
                 spool.append(frame)
     return spool or Spool(target)

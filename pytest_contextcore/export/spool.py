@@ -15,7 +15,7 @@ from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
 
-from ..files import append_whole, is_file_at, lock, write_atomic
+from ..files import append_whole, is_file_at, lock, make_own_folder, write_atomic
 from . import wire
 
 _LONGEST = wire.MAX_FRAME + 16
@@ -87,7 +87,9 @@ class Spool:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self.path.parent.exists():  # ``spool/`` in the folder for evidence
+                make_own_folder(self.path.parent.parent)
+                self.path.parent.mkdir(exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
             self._descriptor = descriptor
             lock(descriptor)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import FileRefused
 from ..redact import redact
 from ..trace.drift import overlap
-from ..trace.evidence import Input
+from ..trace.evidence import Attachment, Input
 from ..trace.recorder import TraceRecorder
 from ..tracked.code import PhaseCode
 from ..tracked.contents import Digests
+
+MAX_ATTACHMENTS = 100
+"""Of a phase; a page holds each of up to 1 MB."""
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -43,7 +47,7 @@ class PhaseFiles:
     def add_input(self, path: str | Path, sha256: str | None) -> str:
         """Record what the phase relies on; its digest."""
         item = self._item("input", path, sha256)
-        self._recorder.add_input(self._phase_id, item)
+        self._recorder.add_file(self._phase_id, "inputs", item)
         return item.sha256
 
     def add_output(self, path: str | Path, sha256: str | None) -> str:
@@ -51,8 +55,21 @@ class PhaseFiles:
         item = self._item("output", path, sha256)
         if sha256 is None:
             self._made.add(item.path)
-        self._recorder.add_input(self._phase_id, item, made=True)
+        self._recorder.add_file(self._phase_id, "outputs", item)
         return item.sha256
+
+    def add_attachment(self, path: str | Path, title: str | None) -> None:
+        """Record what the phase shows to people."""
+        name = os.path.abspath(path)  # noqa: PTH100  (as below)
+        state = os.stat(name)  # noqa: PTH116
+        if not stat.S_ISREG(state.st_mode):
+            raise FileRefused(f"attachment {path} is not a regular file; attach each file by itself")
+        shown = redact(name.removeprefix(self._prefix))
+        known = {item.path for item in self._recorder.span(self._phase_id).attachments}
+        if shown not in known and len(known) >= MAX_ATTACHMENTS:
+            raise ValueError(f"attachment {path}: this phase has {len(known)} already, which is the most; attach fewer")
+        item = Attachment(path=shown, title=redact(title or Path(name).name))
+        self._recorder.add_file(self._phase_id, "attachments", item)
 
     def add_program(self, args: Sequence[str], cwd: str | Path | None, env: Mapping[str, str]) -> None:
         """A program is about to start: the files that its arguments name are code of the phase."""
@@ -62,7 +79,7 @@ class PhaseFiles:
         """Look at what the phase made once more: it may have gone on with it."""
         for shown in self._made:
             if (digest := self._digests.find(self._places[shown])) is not None:
-                self._recorder.add_input(self._phase_id, Input(path=shown, sha256=digest), made=True)
+                self._recorder.add_file(self._phase_id, "outputs", Input(path=shown, sha256=digest))
 
     def settle(self) -> list[str]:
         """The test is over, with its teardown: record what it made and the code that it ran.

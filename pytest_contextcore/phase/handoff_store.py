@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,8 @@ from ..redact import redact
 from ..trace.evidence import SpanEvidence
 from .handoff import Emitted
 
+_MOST_OF_EARLIER_RUNS = 4_000_000
+"""Characters of payloads."""
 _FILE = TypeAdapter(list[Emitted])
 
 
@@ -23,13 +25,15 @@ class HandoffStore:
     """The handoffs of a trace, in memory and in ``<out>/<trace id>.handoffs.json``.
 
     A payload that holds a secret of the environment stays in memory. A failure to write changes no outcome of this run:
-    it is kept as ``problem``.
+    it is kept as ``problem``. ``earlier``: what earlier runs handed on stays in the file, the newest of it, for a run
+    that takes over a phase of one of them.
     """
 
-    def __init__(self, out: Path, trace_id: str) -> None:
+    def __init__(self, out: Path, trace_id: str, *, earlier: bool = False) -> None:
         self.path = out / f"{trace_id}.handoffs.json"
         self.problem: str | None = None
         self._emitted: list[Emitted] = []
+        self._earlier = earlier
         self._secret: set[str] = set()
         """Digests of payloads that are not written."""
 
@@ -67,11 +71,23 @@ class HandoffStore:
             self._secret.add(emitted.digest)
 
     def _write(self) -> None:
-        kept = [asdict(emitted) for emitted in self._emitted if emitted.digest not in self._secret]
+        own = [emitted for emitted in self._emitted if emitted.digest not in self._secret]
+        kept = [asdict(emitted) for emitted in (*own, *self._of_earlier_runs(own))]
         try:
             write_atomic(self.path, f"{json.dumps(kept, indent=0)}\n".encode(), durable=False)
         except OSError as error:
             self.problem = f"handoffs not written to {self.path}: {error.strerror or error}"
+
+    def _of_earlier_runs(self, own: list[Emitted]) -> Iterator[Emitted]:
+        """What the file had before this run, in its order, which is the newest first, as far as there is room."""
+        size, known = 0, set(own)
+        for emitted in self._on_disk.values() if self._earlier else ():
+            if emitted in known or redact(emitted.payload, limit=len(emitted.payload)) != emitted.payload:
+                continue
+            size += len(emitted.payload)
+            if size > _MOST_OF_EARLIER_RUNS:
+                return
+            yield emitted
 
     def take_back(self, spans: Iterable[SpanEvidence]) -> None:
         """Take what reused phases emitted out of the file; an entry whose digest is not the recorded one is not taken.

@@ -24,6 +24,7 @@ from ..trace.rules import blocking_gates
 from .exchange import Exchange
 from .files import PhaseFiles
 from .handoff import H, Handoff
+from .output import Hear
 from .program import Command, Receive, run_command
 
 _innermost: ContextVar[GateEvidence | None] = ContextVar("_innermost", default=None)
@@ -118,10 +119,11 @@ class Phase:
         child: Callable[[SpanData], None],
         receive: Receive,
         root: Path,
+        hear: Hear | None = None,
     ) -> None:
         self._recorder, self._phase_id, self._root = recorder, phase_id, root
         self._exchange, self._files = relied
-        self._spans, self._child, self._receive = spans, child, receive
+        self._spans, self._child, self._receive, self._hear = spans, child, receive, hear
         self._plan = recorder.plan.by_id[phase_id]
 
     @property
@@ -197,6 +199,19 @@ class Phase:
         """
         return self._files.add_output(path, sha256)
 
+    def attach(self, path: str | Path, *, title: str | None = None) -> None:
+        """Show a picture, a log or a report on the page and in the job summary.
+
+        Its ``title`` is the file's name by default. The page holds pictures and texts of up to 1 MB, as they are when
+        the session ends, texts without secrets. It links the others.
+
+        Raises:
+            FileNotFoundError: it is absent.
+            OSError: it is no regular file.
+            ValueError: the phase has 100 attachments already.
+        """
+        self._files.add_attachment(path, title)
+
     def handoff(self, handoff: Handoff, *, name: str | None = None) -> None:
         """Hand typed data on: event ``handoff.emitted`` with the digest of the payload.
 
@@ -247,8 +262,9 @@ class Phase:
     ) -> CompletedProcess[str]:
         """Run a program in a child span, with ``TRACEPARENT`` (and ``TRACESTATE``) in its environment.
 
-        The end of its output, without secrets, stands in the evidence (``spans[].programs``). What it leaves running is
-        not waited for. While spans are exported over HTTP, those that it sends by OTLP become part of the trace.
+        The end of its output, as a terminal shows it and without secrets, stands in the evidence
+        (``spans[].programs``). With ``-v`` or ``-s`` its lines are shown as they come. What it leaves running is not
+        waited for. While spans are exported over HTTP, those that it sends by OTLP become part of the trace.
 
         Args:
             args: program and arguments; no shell.
@@ -281,4 +297,5 @@ def prepare(phase: Phase, command: Command) -> Callable[[], CompletedProcess[str
     """What `Phase.run` does, in two steps: any thread may call what is returned, which runs the program."""
     phase._files.add_program(command.args, command.cwd, command.env)
     recorder, phase_id, spans = phase._recorder, phase._phase_id, phase._spans
-    return partial(run_command, command, recorder, phase_id, spans, child=phase._child, receive=phase._receive)
+    run = partial(run_command, command, recorder, phase_id, spans, child=phase._child, receive=phase._receive)
+    return partial(run, hear=phase._hear)

@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
 
 from ..ids import new_span_id
 from ..reasons import exception_type
@@ -20,13 +20,7 @@ from ..spans.current import SpanContexts
 from ..spans.of_trace import program_span
 from ..trace.evidence import ProgramEvidence
 from ..trace.recorder import TraceRecorder
-
-MAX_OUTPUT = 64 * 1024
-"""Bytes of each stream that the caller gets, from its end."""
-
-MAX_RECORDED = 4096
-"""Characters of each stream that stand in the evidence, from its end."""
-
+from .output import Hear, Tell, end_of, recorded, wait
 
 Receive = Callable[[Mapping[str, str], str], AbstractContextManager[Mapping[str, str]]]
 """From an environment and a program's name, the environment in which the program sends us its spans."""
@@ -51,12 +45,17 @@ def run_command(
     *,
     child: Callable[[SpanData], None],
     receive: Receive,
+    hear: Hear | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run it; see :meth:`pytest_contextcore.phase.phase.Phase.run`. ``child`` takes the program's span."""
+    """Run it; see :meth:`pytest_contextcore.phase.phase.Phase.run`. ``child`` takes the program's span.
+
+    ``hear`` hears its output while it runs.
+    """
     parent, span_id = spans.current, new_span_id()
     entered = spans.enter(span_id)
     record = ProgramEvidence(
         otel_span_id=span_id,
+        otel_parent_span_id=parent,
         args=[redact(arg, 200) for arg in command.args],
         end="did not finish",
         started_at=recorder.now(),
@@ -69,7 +68,8 @@ def run_command(
         if state := spans.tracestate():
             env["TRACESTATE"] = state
         with receive(env, Path(command.args[0]).name) as receiving:
-            done = _run(command, receiving, lambda pid: recorder.note_program(phase_id, record, pid=pid))
+            tell = partial(hear, recorder.span(phase_id)) if hear is not None else None
+            done = _run(command, receiving, lambda pid: recorder.note_program(phase_id, record, pid=pid), tell)
         output = done.stdout, done.stderr
         exit_code, end = done.returncode, f"exit code {done.returncode}"
         error_type = ErrorType.EXIT_CODE if exit_code else None
@@ -85,22 +85,18 @@ def run_command(
         raise
     finally:
         spans.leave(entered)
-        stdout, stderr = map(_recorded, output)
+        stdout, stderr = map(recorded, output)
         known = {"ended_at": recorder.now(), "exit_code": exit_code, "end": end, "error_type": error_type}
         recorder.note_program(phase_id, record, **known, stdout=stdout, stderr=stderr)
-        child(program_span(recorder.evidence, record, parent))
+        child(program_span(recorder.evidence, record))
 
 
-def _recorded(text: str) -> str:
-    """The end of an output, without secrets; redacted before it is cut, since a half of a secret is not recognized."""
-    clean = redact(text, len(text) + MAX_OUTPUT)
-    return clean if len(clean) <= MAX_RECORDED else f"({len(clean) - MAX_RECORDED} characters) …{clean[-MAX_RECORDED:]}"
-
-
-def _run(command: Command, env: Mapping[str, str], started: Callable[[int], None]) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: Command, env: Mapping[str, str], started: Callable[[int], None], tell: Tell | None
+) -> subprocess.CompletedProcess[str]:
     """Run it with files as its streams: no reader is needed, and what it leaves behind holds nobody up.
 
-    ``started`` hears the id of its process.
+    ``started`` hears the id of its process, ``tell`` what it prints.
     """
     with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err, _guard() as guarded:
         given.write((command.stdin or "").encode())
@@ -117,14 +113,14 @@ def _run(command: Command, env: Mapping[str, str], started: Callable[[int], None
         try:
             started(process.pid)
             guarded(process.pid)
-            process.wait(command.timeout)
+            wait(process, command.timeout, [out, err], tell)
         except BaseException as error:
             _kill_group(process)
             if isinstance(error, subprocess.TimeoutExpired):
                 timeout = command.timeout or 0
-                raise subprocess.TimeoutExpired(command.args, timeout, _end_of(out), _end_of(err)) from None
+                raise subprocess.TimeoutExpired(command.args, timeout, end_of(out), end_of(err)) from None
             raise
-        return subprocess.CompletedProcess(command.args, process.returncode, _end_of(out), _end_of(err))
+        return subprocess.CompletedProcess(command.args, process.returncode, end_of(out), end_of(err))
 
 
 _UNTIL_DISMISSED = 'read -r group && { read -r dismissed || kill -s KILL -- "-$group"; }'
@@ -150,13 +146,6 @@ def _guard() -> Iterator[Callable[[int], None]]:
             yield lambda group: print(group, file=shell.stdin, flush=True)
         finally:
             shell.kill()
-
-
-def _end_of(stream: IO[bytes]) -> str:
-    """The last ``MAX_OUTPUT`` bytes, as text."""
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(max(size - MAX_OUTPUT, 0))
-    return stream.read(MAX_OUTPUT).decode("utf-8", "replace")
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -147,7 +147,9 @@ class AttachPlan(_Frozen):
     path: Text
     """A file or glob."""
     title: Text | None = None
-    """What it is called there."""
+    """What it is called there; the file's name by default."""
+    kept: Flag = False
+    """It may be older than the phase's program."""
 
 
 def reference(source: str | SelectPlan) -> Reference:

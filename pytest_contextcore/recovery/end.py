@@ -239,8 +239,4 @@ def cut_off(phase: SpanEvidence, why: str, error_type: str, moment: int) -> set[
 
 def program_spans(evidence: Evidence, phase: SpanEvidence) -> Iterator[SpanData]:
     """The spans of the programs that a phase ran, each below the gate in which it was started."""
-    for program in phase.programs:
-        start = program.started_at or 0
-        around = [gate for gate in phase.gates if (gate.started_at or start + 1) <= start <= (gate.ended_at or start)]
-        inner = max(around, key=lambda gate: gate.started_at or 0, default=None)
-        yield program_span(evidence, program, (inner or phase).otel_span_id)
+    return (program_span(evidence, program) for program in phase.programs)

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..text import cut, escaped, on_github
+from ..ids import named
+from ..text import cut, escaped, on_github, relative
 from ..trace.evidence import SpanEvidence, Status
 from .rows import Row, as_text, cause_rows, rows
 from .verdict import STOPPED, Phase, Verdict
@@ -23,11 +24,15 @@ _MARKS = {
     Status.NOT_STARTED: "⚪",
     Status.IN_PROGRESS: "⏳",
 }
+_ADDRESS = re.compile(r"https?://[\w.:-]+/[\w.-]+/[\w.-]+/actions/runs/[0-9]+#artifacts", re.ASCII)
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~](?<![-/,'()])")
 
 
-def report(verdicts: Sequence[Verdict], root: Path, environ: Mapping[str, str]) -> list[str]:
-    """Write the job summary; lines to print: annotations, and what went wrong. Paths are relative to ``root``."""
+def report(verdicts: Sequence[Verdict], root: Path, environ: Mapping[str, str], page: Path | None = None) -> list[str]:
+    """Write the job summary; lines to print: annotations, and what went wrong. Paths are relative to ``root``.
+
+    ``page`` is the page that was written, if one was.
+    """
     if not on_github(environ) or not verdicts:
         return []
     workspace = environ.get("GITHUB_WORKSPACE")
@@ -35,7 +40,7 @@ def report(verdicts: Sequence[Verdict], root: Path, environ: Mapping[str, str]) 
     if target := environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(target).open("a", encoding="utf-8") as file:
-                file.write(step_summary(verdicts))
+                file.write(step_summary(verdicts, _run_of(environ), relative(page, root) if page else None))
         except OSError as error:
             lines.insert(0, f"job summary not written to {target}: {error.strerror or error}")
     return lines
@@ -80,18 +85,44 @@ def _encoded(text: str, *, in_property: bool = False) -> str:
     return text.replace(":", "%3A").replace(",", "%2C") if in_property else text
 
 
-def step_summary(verdicts: Iterable[Verdict]) -> str:
-    """The traces as Markdown, stopped ones first; cut at a line's end, since GitHub refuses more than 1 MiB whole."""
+def _run_of(environ: Mapping[str, str]) -> str:
+    """The address of the run's artifacts; empty where the environment does not tell it."""
+    server, repository, run = (environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
+    address = f"{server}/{repository}/actions/runs/{run}#artifacts"
+    return address if _ADDRESS.fullmatch(address) else ""
+
+
+def step_summary(verdicts: Iterable[Verdict], run: str = "", page: Path | None = None) -> str:
+    """The traces as Markdown, stopped ones first; cut at a line's end, since GitHub refuses more than 1 MiB whole.
+
+    ``run`` is the address of the run's artifacts, where page and attachments are, if the workflow uploads them.
+    """
     ordered = sorted(verdicts, key=lambda verdict: verdict.evidence.status not in STOPPED)
-    text = "".join(piece for verdict in ordered for piece in _markdown(verdict)).encode()
+    pieces = [*(piece for verdict in ordered for piece in _markdown(verdict)), *_to_look_at(ordered, run, page)]
+    text = "".join(pieces).encode()
     shown = text if len(text) <= _LIMIT else text[: _LIMIT - len(_CUT)].rpartition(b"\n")[0] + _CUT
     return shown.decode()
+
+
+def _to_look_at(verdicts: Iterable[Verdict], run: str, page: Path | None) -> Iterator[str]:
+    """The page, and the attachments of each phase."""
+    phases = [phase for verdict in verdicts for phase in verdict.phases]
+    shown = [(phase.name, item) for phase in phases for item in phase.span.attachments]
+    if not shown and page is None:
+        return
+    where = f" (in the [artifacts of this run]({run}), if the workflow uploads it)" if run else ""
+    if page is not None:
+        yield f"\nPage: {_code(str(page))}{where}\n"
+    if shown:
+        yield f"\nAttachments{where if page is None else ''}:\n\n"
+        yield from (f"- {_plain(item.title)}, of {_plain(name)}: {_code(item.path)}\n" for name, item in shown)
 
 
 def _markdown(verdict: Verdict) -> Iterator[str]:
     evidence = verdict.evidence
     yield f"\n### {_MARKS[evidence.status]} {_plain(evidence.trace_id)} {evidence.status.value}\n\n"
-    yield f"{_plain(evidence.title)}\n\n"
+    if evidence.title != evidence.trace_id:
+        yield f"{_plain(evidence.title)}\n\n"
     for title, _, found in _answers(verdict):
         yield f"| stopped | {_plain(title)} |\n|---|---|\n"
         yield from (f"| {label} | {'<br>'.join(_code(line) for line in lines)} |\n" for label, lines in found)
@@ -99,7 +130,7 @@ def _markdown(verdict: Verdict) -> Iterator[str]:
     yield "| | phase | status | duration | gates |\n|---|---|---|---:|---:|\n"
     for phase in verdict.phases:
         waits = f", blocked on {_plain(phase.waits_for)}" if phase.waits_for else ""
-        name = f"{_plain(phase.id)} {_plain(phase.span.phase)}"
+        name = _plain(named(phase.id, phase.span.phase))
         yield f"| {_MARKS[phase.span.status]} | {name} | {phase.state}{waits} | {phase.took} | {phase.gates} |\n"
     yield "\n"
     for phase in verdict.phases:

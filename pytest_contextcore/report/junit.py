@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
 
+from ..ids import named
 from ..plan.model import Kind
 from ..private import LogXml, log_xml
 from ..spans.of_trace import gate_span, parent_span, phase_spans
@@ -15,7 +16,7 @@ from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Statu
 from ..trace.rules import DESELECTED, blocking_gates
 from .rows import Row, as_text, cause_rows
 from .terminal import stopped_message
-from .verdict import STOPPED, Phase, Verdict, joined, lasted, of_gate
+from .verdict import STOPPED, Phase, Printed, Verdict, joined, lasted, of_gate
 
 Properties = Sequence[tuple[str, object]]
 Attributes = Mapping[str, str]
@@ -65,7 +66,7 @@ def trace_cases(
             yield (case := phase_case(verdict, phase, drafts.get(nodeid, ()), addresses[nodeid]))
             yield from _further_failures(phase, drafts.get(nodeid, ()), case)
             for gate in phase.span.gates:
-                yield gate_case(verdict, phase, gate, case, prefix=prefix)
+                yield gate_case(verdict, phase, gate, case, prefix=prefix, drafts=drafts.get(nodeid, ()))
     if evidence.status is Status.BLOCKED and verdict.cause is not None:
         attributes = {
             "classname": ".".join(filter(None, (prefix, evidence.trace_id))),
@@ -90,57 +91,101 @@ def phase_case(verdict: Verdict, phase: Phase, drafts: Sequence[ET.Element], add
     ours.extend(found for found in theirs if found.get("name") not in names)
     case.append(ours)
     children = [child for draft in drafts for child in draft if child.tag != "properties"]
-    outcome = _phase_outcome(verdict, phase, [child for child in children if child.tag in ("failure", "error")])
+    outcome = _phase_outcome(verdict, phase, _failures(drafts))
     if outcome is not None:
         case.append(outcome)
     case.extend(child for child in children if child.tag not in _OUTCOMES)
+    gates = [gate.otel_span_id for gate in phase.span.gates]
+    _add_output(case, [printed for printed in phase.printed if printed.where not in gates])
     return case
 
 
 def _phase_outcome(verdict: Verdict, phase: Phase, failed: Sequence[ET.Element]) -> ET.Element | None:
-    """All that pytest said of failures, and what the evidence says: one element."""
+    """What the evidence says, and all that pytest said of failures: one element.
+
+    A phase that its gates block is no second failure: theirs is the failing case, and it says which.
+    """
     if phase.span.status is Status.NOT_STARTED:
         return _element("skipped", phase.why, message=phase.why)
     if phase.span.status not in STOPPED:
         return None
-    pieces = [child.text or child.get("message") or "" for child in failed]
-    if not any(phase.title in piece for piece in pieces):  # of a blocked phase pytest shows just that
-        pieces.append(stopped_message(phase))
     around = [Row("workspace", (verdict.evidence.workspace,))] if verdict.evidence.workspace else []
     around += [Row("did not start", (", ".join(phase.held),))] if phase.held else []
+    gates = blocking_gates(phase.span)
+    pieces = [] if len(gates) == 1 else [_text_of(child) for child in failed if not gates or _is_of_gates(phase, child)]
+    if not any(phase.title in piece for piece in pieces) and len(gates) != 1:  # which pytest shows of a blocked phase
+        pieces.append(stopped_message(phase))
     text = "\n\n".join(filter(None, (*pieces, "\n".join(as_text(around)))))
+    if gates:
+        return _element("skipped", text or phase.why, message=phase.why)
     only_errors = bool(failed) and all(child.tag == "error" for child in failed)
     return _element("error" if only_errors else "failure", text, message=phase.headline)
 
 
+def _text_of(failed: ET.Element) -> str:
+    return failed.text or failed.get("message") or ""
+
+
+def _is_of_gates(phase: Phase, failed: ET.Element) -> bool:
+    """Whether this is the failure into which we turn failed gates."""
+    return phase.title in _text_of(failed)
+
+
+def _failures(drafts: Sequence[ET.Element]) -> list[ET.Element]:
+    return [child for draft in drafts for child in draft if child.tag in ("failure", "error")]
+
+
 def _further_failures(phase: Phase, drafts: Sequence[ET.Element], beside: ET.Element) -> Iterator[ET.Element]:
-    """Cases for what pytest counted as failures of a phase's test, such as subtests, beyond its own case and gates."""
-    failed = [child for draft in drafts for child in draft if child.tag in ("failure", "error")]
-    for number, child in enumerate(failed[: -1 - len(blocking_gates(phase.span))], 1):
+    """Cases for what pytest counted as failures of a phase's test beyond what fails here: its gates' cases, or its own.
+
+    Such as subtests, or a teardown after a failed gate.
+    """
+    failed, gates = _failures(drafts), len(blocking_gates(phase.span))
+    others = sorted(failed, key=lambda child: _is_of_gates(phase, child)) if gates else failed
+    apart = sum(not _is_of_gates(phase, child) for child in failed) if gates else 0
+    for number, child in enumerate(others[: max(apart, len(failed) - max(gates, 1))], 1):
         name = f"{beside.get('name', '')}: failure {number}"
         case = ET.Element("testcase", {**beside.attrib, "name": name, "time": "0.000"})
         case.append(child)
         yield case
 
 
-def gate_case(verdict: Verdict, phase: Phase, gate: GateEvidence, beside: ET.Element, *, prefix: str) -> ET.Element:
+def gate_case(
+    verdict: Verdict,
+    phase: Phase,
+    gate: GateEvidence,
+    beside: ET.Element,
+    *,
+    prefix: str,
+    drafts: Sequence[ET.Element] = (),
+) -> ET.Element:
     """The case of a gate, which fails only if its failure blocks the phase; ``beside`` is the phase's case."""
     attributes = {
         **{name: value for name, value in beside.attrib.items() if name in ("file", "line")},  # of xunit1
         "classname": ".".join(filter(None, (prefix, phase.span.span_id))),
-        "name": _legal(f"{gate.gate_id} {' '.join(gate.purpose.split())}".rstrip()),
+        "name": _legal(named(gate.gate_id, " ".join(gate.purpose.split()))),
         "time": f"{min(_seconds(phase.span, gate), float(beside.get('time', 0))):.3f}",  # lies inside its phase's
     }
     case = ET.Element("testcase", attributes)
     proof = verdict.proofs.get(gate.gate_id)
     proven = [("gate.proof", proof)] if proof else []
     case.append(_properties([*gate_properties(verdict.evidence, phase.span, gate), *proven]))
-    if (said := _gate_says(phase, gate)) is not None:
+    if (said := _gate_says(phase, gate, drafts)) is not None:
         case.append(said)
+    _add_output(case, [printed for printed in phase.printed if printed.where == gate.otel_span_id])
     return case
 
 
-def _gate_says(phase: Phase, gate: GateEvidence) -> ET.Element | None:
+def _add_output(case: ET.Element, found: Sequence[Printed]) -> None:
+    """What failed programs printed, behind what pytest captured."""
+    said = "\n".join(f"{printed.program}\n{printed.text}" for printed in found)
+    if found and (known := case.find("system-err")) is not None:
+        known.text = f"{known.text or ''}\n{_legal(said)}"
+    elif found:
+        case.append(_element("system-err", said))
+
+
+def _gate_says(phase: Phase, gate: GateEvidence, drafts: Sequence[ET.Element]) -> ET.Element | None:
     if gate.result is Result.PASS:
         return None
     if gate.result is Result.NOT_CHECKED:
@@ -154,6 +199,8 @@ def _gate_says(phase: Phase, gate: GateEvidence) -> ET.Element | None:
     if gate.result is Result.WAIVED or gate.kind is Kind.ADVISORY:
         head = "warning" if gate.waived is None else f"waived by {gate.waived}"
         return _element("system-out", f"{head}\n{text}")
+    if len(blocking_gates(phase.span)) == 1:  # then pytest's text is about this gate, with the difference it found
+        text = next((_text_of(child) for child in _failures(drafts) if _is_of_gates(phase, child)), text)
     return _element("failure", text, message=joined(cause.name, cause.headline), type=gate.kind.value)
 
 

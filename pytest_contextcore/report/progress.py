@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import pytest
 
+from ..ids import named
+from ..phase.output import Hear
 from ..private import leave_line_open, past_capture, terminal_descriptor, terminal_encoding
-from ..text import harmless, short, shown_seconds
+from ..text import cut, harmless, short, shown_seconds
 from ..trace.evidence import GateEvidence, Result, SpanEvidence, Status
 from ..trace.recorder import Change, Listener
 from ..trace.rules import headline
+from .output import OutputLines, wants_output, write_whole
 from .terminal import ASCII_MARKS, MARKS, can_encode, in_ascii
 from .verdict import purpose
 
 FIRST_LINE = 10.0
 """Seconds after which a line says that a phase is still running; the next comes whenever that time has doubled."""
+
+_SAID = 100
+"""Characters of what its program printed last."""
 
 _LOOKS = {
     Result.PASS: (Status.COMPLETED, "green"),
@@ -82,7 +87,7 @@ class LongPhases:
 
     def __init__(self, write: Callable[[str], None], timer: type[threading.Timer] = threading.Timer) -> None:
         self._write, self._new_timer = write, timer
-        self._name = ""
+        self._name = self._said = ""
         self._timer: threading.Timer | None = None
 
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
@@ -96,13 +101,18 @@ class LongPhases:
     def begin(self, name: str) -> None:
         """A phase starts; where several run in xdist's workers, the last that began is told of."""
         self.close()
-        self._name = name
+        self._name, self._said = name, ""
         self._wait(name, 0.0, FIRST_LINE)
 
     def end(self, name: str) -> None:
         """A phase is over."""
         if self._name == name:
             self.close()
+
+    def hear(self, span: SpanEvidence, lines: list[str], state: str) -> None:
+        """A program of a phase printed something; a progress bar stands in ``state``."""
+        if self._name == label(span):
+            self._said = state or next(filter(str.strip, reversed(lines)), self._said)
 
     def close(self) -> None:
         """Nothing more is said of this phase."""
@@ -119,40 +129,51 @@ class LongPhases:
 
     def _say(self, name: str, age: float) -> None:
         if self._name == name:
-            self._write(f"\n{name} is still running after {f'{age:.0f} s' if age < 60 else shown_seconds(age)}\n")
+            said = f": {cut(self._said.strip(), _SAID)}" if self._said else ""
+            took = f"{age:.0f} s" if age < 60 else shown_seconds(age)
+            self._write(harmless(f"\n{name} is still running after {took}{said}\n"))
             self._wait(name, age, age)
 
 
 class Shown(NamedTuple):
-    """What a session shows while it runs; nothing of it with ``-q``, gates only with ``-v``."""
+    """What a session shows while it runs: gates with ``-v``, output of programs with that or ``-s``."""
 
     gates: GateLines | None = None
     phases: LongPhases | None = None
+    output: OutputLines | None = None
 
     @property
     def listeners(self) -> list[Listener]:
         """Who is to hear of a recorder's changes."""
-        return [listener for listener in self if listener is not None]
+        return [listener for listener in (self.gates, self.phases) if listener is not None]
+
+    @property
+    def hear(self) -> Hear | None:
+        """Hears what programs print; None if nobody does."""
+        heard = [listener.hear for listener in (self.output, self.phases) if listener is not None]
+        return partial(_tell_all, heard) if heard else None
+
+
+def _tell_all(heard: Sequence[Hear], span: SpanEvidence, lines: list[str], state: str) -> None:
+    for hear in heard:
+        hear(span, lines, state)
 
 
 def open_progress(config: pytest.Config) -> Shown:
     """What this session's terminal shows while it runs."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or config.get_verbosity() < 0:
+    reporter, quiet = config.pluginmanager.get_plugin("terminalreporter"), config.get_verbosity() < 0
+    if reporter is None or (quiet and not wants_output(config)):
         return Shown()
-    phases = None
+    phases = output = None
     if (terminal := terminal_descriptor(config.get_terminal_writer())) is not None:
-        phases = LongPhases(lambda text: _write(terminal, text))
-        config.pluginmanager.register(phases, "contextcore-progress")
-        config.add_cleanup(phases.close)
-    return Shown(GateLines(config, reporter) if config.get_verbosity() > 0 else None, phases)
+        output = OutputLines.of(config, reporter, terminal) if wants_output(config) else None
+        if not quiet:
+            phases = LongPhases(lambda text: write_whole(terminal, text.encode("ascii", "replace")))
+            config.pluginmanager.register(phases, "contextcore-progress")
+            config.add_cleanup(phases.close)
+    return Shown(GateLines(config, reporter) if config.get_verbosity() > 0 else None, phases, output)
 
 
 def label(span: SpanEvidence) -> str:
     """What a phase is called on the terminal."""
-    return f"{span.span_id} {span.phase}"
-
-
-def _write(terminal: int, text: str) -> None:
-    with contextlib.suppress(OSError):  # the terminal has gone away; what the run does is not changed by that
-        os.write(terminal, text.encode("ascii", "replace"))
+    return named(span.span_id, span.phase)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from .verdict import Cause, Phase, joined
 
+_PROGRAMS = 3
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -18,16 +19,21 @@ class Row(NamedTuple):
     lines: tuple[str, ...]
 
 
-def rows(phase: Phase, most: int, *, kinds: bool = True, details: Mapping[str, str] = _NOTHING) -> Iterator[Row]:
+def rows(
+    phase: Phase, most: int, *, kinds: bool = True, details: Mapping[str, str] = _NOTHING, output: int = 0
+) -> Iterator[Row]:
     """What stopped a phase as rows, ``most`` of each sort; ``kinds`` is whether a gate's kind stands behind it.
 
-    ``details`` is what pytest found out about a gate's assert, by the gate's full id.
+    ``details`` is what pytest found out about a gate's assert, by the gate's full id. ``output`` is how many lines to
+    show of what a failed program printed last.
     """
     for cause in phase.causes[:most]:
         known = details.get(cause.gate.gate_id, "") if cause.gate is not None else ""
         yield from cause_rows(cause, most, kinds=kinds, details=known)
     if len(phase.causes) > most:
         yield Row("also", ("; ".join(cause.name for cause in phase.causes[most:]),))
+    for printed in phase.printed[-_PROGRAMS:] if output else ():
+        yield Row("output", (f"of {printed.program}", *printed.text.split("\n")[-output:]))
     if phase.place and not any(cause.place for cause in phase.causes):
         yield Row("test", (phase.place,))
 

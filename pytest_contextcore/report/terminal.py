@@ -21,6 +21,8 @@ WIDTH = 80
 _MOST = 3
 """Causes, findings of a file, and evidence of a type that the table shows."""
 _ALL = 50
+_OUTPUT = 20
+"""Lines of what a failed program printed."""
 
 _COLOURS = dict.fromkeys(Status, "yellow") | {Status.COMPLETED: "green"} | dict.fromkeys(STOPPED, "red")
 
@@ -47,7 +49,7 @@ def stopped_message(phase: Phase, details: Mapping[str, str] | None = None) -> s
 
     ``details`` is what pytest found out about each gate's assert, by the gates' full ids.
     """
-    found = [*rows(phase, _ALL, details=details or {})]
+    found = [*rows(phase, _ALL, details=details or {}, output=_OUTPUT)]
     if len(phase.causes) == 1:
         (cause,) = phase.causes
         head = cause.title
@@ -59,6 +61,7 @@ def stopped_message(phase: Phase, details: Mapping[str, str] | None = None) -> s
 
 def table(verdict: Verdict, *, width: int = WIDTH, ascii_only: bool = False) -> Iterator[Line]:
     """The closing table of one trace: a line a phase, with what stopped it or what it warns of below it."""
+    unnamed = all(phase.span.phase == phase.id for phase in verdict.phases)
     name = min(max(len(phase.span.phase) for phase in verdict.phases), max(width - 50, 12))
     ident = max(len(phase.id) for phase in verdict.phases)
     state = max(12, *(len(phase.state) for phase in verdict.phases))
@@ -67,7 +70,7 @@ def table(verdict: Verdict, *, width: int = WIDTH, ascii_only: bool = False) -> 
         status = phase.span.status
         gates = f"{phase.gates} gates" if phase.gates else f"blocked on {phase.waits_for}" if phase.waits_for else ""
         line = (
-            f" {marks[status]} {phase.id:<{ident}}  {cut(phase.span.phase, name):<{name}}  "
+            f" {marks[status]} {phase.id:<{ident}}  {'' if unnamed else f'{cut(phase.span.phase, name):<{name}}  '}"
             f"{phase.state:<{state}} {phase.took:>8}  {gates}"
         )
         yield line.rstrip(), _COLOURS[status]
@@ -105,7 +108,7 @@ def _closing(verdict: Verdict, width: int) -> Iterator[Line]:
         yield part, _COLOURS[evidence.status]
     if verdict.cause is not None:
         yield from _labelled(cause_rows(verdict.cause, _MOST), width)
-    conditions = evidence.definition_of_done
+    conditions = verdict.conditions
     unmet = [done for done in conditions if not done.met]
     if evidence.status is not Status.COMPLETED and unmet:
         yield f"definition of done: {len(conditions) - len(unmet)} of {len(conditions)} conditions hold", None
@@ -140,8 +143,7 @@ def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, verdi
             for line in short_remarks(verdict):
                 reporter.write_line(harmless(in_ascii(line) if ascii_only else line), yellow=True)
             continue
-        title = f"trace {verdict.evidence.trace_id}: {verdict.evidence.title}"
-        reporter.write_sep("=", textwrap.shorten(title, width - 6))
+        reporter.write_sep("=", textwrap.shorten(f"trace {verdict.title}", width - 6))
         for line, colour in table(verdict, width=width, ascii_only=ascii_only):
             text = harmless(in_ascii(line) if ascii_only else line)
             reporter.write_line(text, **({colour: True} if colour else {}))

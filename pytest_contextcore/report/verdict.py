@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
-from ..ids import short_id
+from ..ids import named, short_id
+from ..plan.defaults import EVERY_PHASE
 from ..plan.model import Kind
 from ..text import cut, duration, plain, short
-from ..trace.evidence import Attributes, Evidence, GateEvidence, Result, SpanEvidence, Status
+from ..trace.evidence import (
+    Attributes,
+    Condition,
+    Evidence,
+    GateEvidence,
+    ProgramEvidence,
+    Result,
+    SpanEvidence,
+    Status,
+)
 from ..trace.rules import DESELECTED, also_failed, blocking_gates, good_gates, headline
 
 STOPPED = (Status.BLOCKED, Status.FAILED)
 _COUNTED = (Status.COMPLETED, Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED)
 _NAME = 100
 _SENTENCE = 160
+_OUTPUT = 4096
 _VALUES = ("quality.", "routing.", "output.")
 
 
@@ -31,6 +44,14 @@ class Found(NamedTuple):
 
     type: str
     refs: tuple[str, ...]
+
+
+class Printed(NamedTuple):
+    """What a program that failed printed last, its errors behind the rest; ``where`` is the span in which it ran."""
+
+    where: str | None
+    program: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +102,8 @@ class Phase:
     held: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     """What it recorded and no phase before it did, each as ``name value``."""
+    printed: tuple[Printed, ...] = ()
+    """What its failed programs printed, where it stopped."""
 
     @property
     def title(self) -> str:
@@ -116,6 +139,17 @@ class Verdict:
     proofs: Mapping[str, str]
     """Full gate id → what ``contextcore prove`` found, if that was with this plan."""
 
+    @property
+    def title(self) -> str:
+        """The trace's id and title."""
+        evidence = self.evidence
+        return evidence.trace_id if evidence.title == evidence.trace_id else f"{evidence.trace_id}: {evidence.title}"
+
+    @property
+    def conditions(self) -> Sequence[Condition]:
+        """The definition of done; without the default one, which the phases' lines say already."""
+        return [done for done in self.evidence.definition_of_done if done.condition != EVERY_PHASE]
+
 
 def of_trace(evidence: Evidence, proofs: Mapping[str, str] | None = None) -> Verdict:
     """Work out what is to be said of a trace."""
@@ -123,7 +157,7 @@ def of_trace(evidence: Evidence, proofs: Mapping[str, str] | None = None) -> Ver
     held: dict[str, list[str]] = {}
     for span in evidence.spans:
         if span.blocked_on_span_id and span.status is Status.NOT_STARTED:
-            name = f"{short_id(span.span_id, span.parent_id)} {span.phase}"
+            name = named(short_id(span.span_id, span.parent_id), span.phase)
             held.setdefault(span.blocked_on_span_id, []).append(name)
     phases = tuple(
         replace(
@@ -172,7 +206,16 @@ def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequ
         lost=_first_line(span.blocked_reason) if _is_lost(span, root) else "",
         waits_for=short_id(span.blocked_on_span_id or "", span.parent_id),
         held=tuple(held),
+        printed=tuple(_printed(program) for program in span.programs if program.error_type) if stopped else (),
     )
+
+
+def _printed(program: ProgramEvidence) -> Printed:
+    said = "\n".join(filter(None, (stream.strip("\n") for stream in (program.stdout, program.stderr))))
+    if len(said) > _OUTPUT:
+        said = f"…{said[-_OUTPUT:]}"
+    name = shlex.join([Path(word).name if at == 0 else word for at, word in enumerate(program.args)])
+    return Printed(program.otel_parent_span_id, f"{cut(name, _NAME)}: {program.end}", said)
 
 
 def of_gate(span: SpanEvidence, gate: GateEvidence) -> Cause:
@@ -242,11 +285,11 @@ def _is_remark(gate: GateEvidence) -> bool:
 
 
 def _gate_name(span: SpanEvidence, gate: GateEvidence) -> str:
-    return f"{short_id(gate.gate_id, span.span_id)} {purpose(gate)}".rstrip()
+    return named(short_id(gate.gate_id, span.span_id), purpose(gate))
 
 
 def _name(span: SpanEvidence) -> str:
-    return f"{span.span_id} {span.phase}"
+    return named(span.span_id, span.phase)
 
 
 def _first_line(text: str | None) -> str:

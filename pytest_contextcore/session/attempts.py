@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..reasons import end_at_caller, exception_reason, exception_type
 from ..redact import redact
 from ..report import terminal, verdict
 from ..span import ErrorType, code_attributes
+from ..text import harmless
 from ..trace import rules
 from ..trace.evidence import Status
 from ..trace.rules import Outcome, Trouble
@@ -177,10 +178,14 @@ def _checks(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
         branches.run(phase, item, work)
         yield
         work.record_outputs(phase.began)
+        work.attach(phase.began)
     except (KeyboardInterrupt, pytest.exit.Exception, PhaseTimeout):
         raise
     except BaseException as error:
         record_raised(phase, error)
+        if phase.began is not None:
+            with suppress(PhaseStopped):  # such as the log of a program that failed, if it wrote one
+                work.attach(phase.began)
         if not isinstance(error, PhaseStopped) or error.decidable:
             work.evaluate_checks(phase.began, item.config)
         raise
@@ -253,8 +258,10 @@ def stopped(phase: PhaseItem, outcome: Outcome) -> BaseException:
     span = recorder.span(phase.phase_id)
     details = recorder.details(phase.phase_id)
     now = {"status": outcome.status, "blocked_reason": outcome.reason, "next_action": outcome.next_action}
-    message = terminal.stopped_message(verdict.of_phase(span.model_copy(update=now)), details)
-    return pytest.fail.Exception(message, pytrace=False)
+    said = verdict.of_phase(span.model_copy(update=now))
+    error = pytest.fail.Exception(terminal.stopped_message(said, details), pytrace=False)
+    phase.verdict = error, harmless(said.headline)
+    return error
 
 
 def not_started(phase: PhaseItem, hold: Outcome) -> str:
@@ -294,7 +301,9 @@ def refuse_excuse(phase: PhaseItem, report: pytest.TestReport) -> bool:
     return True
 
 
-def shorten_summary(report: pytest.TestReport) -> None:
-    """Keep pytest's summary to a line: in CI it repeats the whole message, which stands above it twice already."""
+def shorten_summary(phase: PhaseItem, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+    """Have pytest's summary say in a line why a phase stopped: it names the test itself, and the rest stands above."""
     if report.failed and (crash := getattr(report.longrepr, "reprcrash", None)) is not None:
-        crash.message = crash.message.partition("\n")[0]
+        error, headline = phase.verdict or (None, "")
+        ours = call.excinfo is not None and call.excinfo.value is error
+        crash.message = headline if ours else crash.message.partition("\n")[0]

@@ -80,8 +80,10 @@ def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) ->
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
             lines += _written(config, shared, trace.evidence)
         lines += trace.problems
-    lines = [harmless(line) for line in [*lines, *_page(config, verdicts)]]
-    return Closed(verdicts, [*lines, *github.report(verdicts, config.rootpath, os.environ)])
+    page = _page(config, verdicts)
+    lines = [harmless(line) for line in [*lines, *page]]
+    written = config.stash[KEY].html if not any(line.startswith("ERROR: ") for line in page) else None
+    return Closed(verdicts, [*lines, *github.report(verdicts, config.rootpath, os.environ, written)])
 
 
 def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> list[str]:
@@ -109,7 +111,8 @@ def _page(config: pytest.Config, verdicts: Sequence[Verdict]) -> list[str]:
         return []
     from ..report.page.page import write_page  # noqa: PLC0415  (Jinja2: only when a page is asked for)
 
-    return write_page(path, verdicts, here=config.invocation_params.dir, quiet=config.get_verbosity() < 0)
+    here, root = config.invocation_params.dir, config.rootpath
+    return write_page(path, verdicts, here=here, root=root, quiet=config.get_verbosity() < 0)
 
 
 def exit_code(exitstatus: int | pytest.ExitCode, traces: Sequence[Evidence]) -> int | pytest.ExitCode:

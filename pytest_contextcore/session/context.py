@@ -19,6 +19,7 @@ class RunContext:
         run_id: names this session; trace ids are derived from it, so that every process knows them.
         remote: the parent that the environment names.
         replacement: this xdist worker replaces one that died, so that the evidence on disk is this session's own.
+        history: so many evidence files of earlier runs are kept of each trace.
         code: files on which every test rests: pytest's configuration, and plugins.
     """
 
@@ -27,6 +28,7 @@ class RunContext:
     run_id: str = field(default_factory=new_trace_id)
     remote: Remote | None = None
     replacement: bool = False
+    history: int = 0
     code: tuple[Path, ...] = ()
 
     def otel_trace_id(self, name: str) -> str:

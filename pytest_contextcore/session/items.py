@@ -29,6 +29,7 @@ class PhaseItem:
         running: the value of its ``phase`` fixture, while the phase runs.
         called: the test function was called in this attempt; ``returned``: it came to its end.
         raised: what the test raised in this attempt; ``told``: what it fails with for that.
+        verdict: what we failed its test with last, and why in one line.
         over: when the teardown of this attempt ended, in nanoseconds.
     """
 
@@ -45,6 +46,7 @@ class PhaseItem:
     returned: bool = False
     raised: BaseException | None = None
     told: BaseException | None = None
+    verdict: tuple[BaseException, str] | None = None
     over: int | None = None
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ..errors import RunInUse
-from ..files import lock
+from ..files import lock, make_own_folder
 from ..recovery.end import end_before_another_run
 from .shared import services
 
@@ -46,7 +46,7 @@ def take(out: Path, trace_id: str) -> int | None:
         RunInUse: another run holds it.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_own_folder(out)
         path = out / f".{trace_id}.lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     except OSError:  # no right to write, or a name that is too long

@@ -16,10 +16,12 @@ import pytest
 from ..errors import PhaseStopped
 from ..phase.phase import Phase, prepare
 from ..phase.program import Command
+from ..plan.checks import AttachPlan
 from ..plan.model import GatePlan, Plan
 from ..reasons import exception_type
 from ..redact import redact
 from ..span import ErrorType
+from ..text import printed
 from ..trace.evidence import Result
 
 if TYPE_CHECKING:
@@ -112,6 +114,35 @@ class Work:
         advice = f"Make {name}, or correct {word}s of {self._place}."
         return PhaseStopped(redact(reason), advice, error_type, blocks=True, decidable=decidable)
 
+    def attach(self, began: int | None) -> None:
+        """Record the pictures, logs and reports that the plan attaches, all that are there.
+
+        Raises:
+            PhaseStopped: there is no such file, one was not written since the phase's program ``began``, or there are
+                too many.
+        """
+        if not self._planned.attach:
+            return
+        from ..checks.files import attached  # noqa: PLC0415  (as above)
+        from ..checks.verdict import CheckFailed  # noqa: PLC0415
+
+        missing = ""
+        for given in self._planned.attach:
+            plan = AttachPlan(path=given) if isinstance(given, str) else given
+            try:
+                files = attached(plan, self._folder, began)
+                for path in files:
+                    several = f"{plan.title}: {path.name}" if plan.title and len(files) > 1 else plan.title
+                    self._phase.attach(path, title=several)
+            except CheckFailed as failed:
+                missing = missing or failed.verdict.reason
+            except (OSError, ValueError) as error:
+                missing = missing or str(error)
+        if missing:
+            advice = f"Let {self._by()} write it, or correct attach of {self._place}."
+            reason = redact(f"attachment {missing}")
+            raise PhaseStopped(reason, advice, ErrorType.OUTPUT_MISSING, blocks=True, decidable=True)
+
     def evaluate_checks(self, began: int | None, config: pytest.Config) -> None:
         """Decide the phase's gates that have a check, in the plan's order."""
         for gate in self._planned.gates:
@@ -152,7 +183,8 @@ class Work:
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
     """The last line that a program printed, of its errors if there are any."""
-    lines = [line.strip() for stream in (done.stderr, done.stdout) for line in reversed(stream.splitlines())]
+    streams = (printed(done.stderr), printed(done.stdout))
+    lines = [line.strip() for stream in streams for line in reversed(stream.splitlines())]
     return next(filter(None, lines), "")
 
 

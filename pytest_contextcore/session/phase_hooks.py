@@ -177,7 +177,7 @@ class PhaseHooks:
             show_held(item, report, not_started(phase, phase.held))
         elif not phase.refused and not refuse_excuse(phase, report):  # refused: the record of the last attempt stands
             record_failure(phase, report, call)
-        shorten_summary(report)
+        shorten_summary(phase, report, call)
         if call.when == "teardown":
             phase.over = phase.run.recorder.now()
             if self._deadline is not None:

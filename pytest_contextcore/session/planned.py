@@ -65,9 +65,10 @@ def begin(
         if config.stash[KEY].resume:
             config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
     config.pluginmanager.register(SecretsInReports(), "contextcore-secrets")
-    listeners = open_progress(config).listeners if link is None else [link.tell_of_gate]
+    shown = link or open_progress(config)
     for run in shared.runs:
-        for listener in listeners:
+        run.hear = shown.hear
+        for listener in shown.listeners:
             run.recorder.subscribe(listener)
     traced = start(config, link)
     branches.start(config, items)

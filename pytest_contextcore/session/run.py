@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ..export.outbox import Outbox
 from ..phase.handoff_store import HandoffStore
+from ..phase.output import Hear
 from ..phase.phase import Phase
 from ..plan.assign import CollectedPlan
 from ..plan.waivers import Waivers
@@ -15,6 +16,7 @@ from ..spans.current import SpanContexts
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence
 from ..trace.file import EvidenceFile
+from ..trace.history import History
 from ..trace.recorder import TraceRecorder
 from ..trace.rules import NEVER_REACHED, NEVER_RUN, Outcome, upstream_block
 from .context import RunContext
@@ -34,14 +36,17 @@ class PlanRun:
         self.remarks: list[str] = []
         self.preview: list[str] = []
         sampled = outbox.sampled(evidence.otel_trace_id)
-        self.handoffs = HandoffStore(context.out, trace_id)
+        self.handoffs = HandoffStore(context.out, trace_id, earlier=context.history > 0)
         self.receive = outbox.receive
+        self.hear: Hear | None = None
         self.relied = Relied(self.recorder, collected, context, self.handoffs)
         self.spans = SpanContexts(evidence.otel_trace_id, sampled=sampled, state=remote.state if remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
         self.file = EvidenceFile(self.recorder, context.out)
         self.recorder.subscribe(self.plan_spans)  # first: what evidence calls ended has its span on disk by then
         self.recorder.subscribe(self.file)
+        self.history = History(self.file, context.history)
+        self.recorder.subscribe(self.history)
         self.started = self.finished = False
         self.process = os.getpid()
         self.logged = {phase_id: Logged() for phase_id in collected.nodeids}
@@ -77,6 +82,7 @@ class PlanRun:
             child=self.plan_spans.child,
             receive=self.receive,
             root=self.context.root,
+            hear=self.hear,
         )
 
     def end(self, phase_id: str, moment: int | None = None) -> None:
@@ -111,6 +117,6 @@ class PlanRun:
 
     def problems(self) -> list[str]:
         """What went wrong with files, what is to be known of the trace, and waivers that did nothing, a line each."""
-        sources = (self.file, self.plan_spans, self.handoffs)
+        sources = (self.file, self.history, self.plan_spans, self.handoffs)
         found = [source.problem for source in sources if source.problem]
         return [*found, *self.remarks, *self.recorder.waivers.remarks()]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from copy import copy
+from itertools import chain, tee
 from pathlib import Path
 
 import pytest
 
 from ..errors import EvidenceError, JoinRefused
+from ..ids import named
 from ..phase.handoff import portable
 from ..plan.assign import missing_upstreams, source_of
 from ..plan.model import Plan
 from ..trace.consistency import contradiction
 from ..trace.evidence import Evidence
 from ..trace.file import evidence_path, load_evidence
-from ..trace.resume import Files, Now, Reuse, fingerprint, is_open, joins, must_run
+from ..trace.history import earlier
+from ..trace.resume import Files, Now, Reuse, decide, fingerprint, is_open, joins
 from ..trace.rules import is_final, standing_failure
 from .run import PlanRun
 
@@ -78,18 +82,17 @@ def select(run: PlanRun, selected: set[str], whole: str, *, resume: bool) -> set
     if reuse.last is not None:
         if joined:
             run.recorder.join(reuse.last)
-        elif reuse.kept and is_open(reuse.last):
+        elif is_open(reuse.last) and any(kept.run is reuse.last for kept in reuse.kept.values()):
             run.remarks.append(
                 "note: a trace of its own; "
                 f"that of the last evidence ({reuse.last.otel_trace_id}) is not finished by it"
             )
     for phase_id in run.plan.by_id:
-        if reuse.last is not None and phase_id in reuse.kept:
-            kept = reuse.kept[phase_id]
-            run.recorder.adopt(phase_id, kept, reuse.last, deselected=phase_id not in selected)
+        if phase_id in reuse.kept:
+            run.recorder.adopt(phase_id, *reuse.kept[phase_id], deselected=phase_id not in selected)
         elif phase_id not in selected:
             run.recorder.leave_out(phase_id)
-    run.handoffs.take_back(reuse.kept.values())
+    run.handoffs.take_back(kept.span for kept in reuse.kept.values())
     reused = selected & set(reuse.kept)
     run.relied.last_phase = next((name for name in reversed(run.plan.by_id) if name in selected - reused), "")
     return reused
@@ -107,17 +110,20 @@ def _resumed(run: PlanRun, reuse: Reuse) -> str:
             why = next(iter(reuse.refused.values()))
             raise pytest.UsageError(f"--contextcore-resume: {why}; to begin anew, run without --contextcore-resume")
         return f"resume:   nothing to go on from: there is no {path.name} in {path.parent}"
-    if not reuse.refused:
-        return f"resume:   all phases are unchanged since the trace {reuse.last.otel_trace_id}"
-    first, why = next(iter(reuse.refused.items()))
-    reused = f"{', '.join(reuse.kept)} reused from the trace {reuse.last.otel_trace_id}" if reuse.kept else ""
-    return f"resume:   {reused or 'nothing can be reused'}; {first} runs: {why}"
+    phases: dict[str, list[str]] = {}
+    for phase_id, kept in reuse.kept.items():
+        phases.setdefault(kept.run.otel_trace_id, []).append(phase_id)
+    if not reuse.refused and len(phases) == 1:
+        return f"resume:   all phases are unchanged since the trace {next(iter(phases))}"
+    parts = [f"{', '.join(names)} reused from the trace {trace_id}" for trace_id, names in phases.items()]
+    parts += [f"{phase_id} runs: {why}" for phase_id, why in list(reuse.refused.items())[:1]]
+    return f"resume:   {'; '.join(parts if phases else ['nothing can be reused', *parts])}"
 
 
 def _preview(run: PlanRun, reuse: Reuse, selected: set[str]) -> Iterator[str]:
     """Of each phase whether it is reused, or that it runs and why."""
     for phase_id, phase in run.plan.by_id.items():
-        name = f"resume: {phase_id} {phase.name}"
+        name = f"resume: {named(phase_id, phase.name)}"
         if phase_id in reuse.kept:
             yield f"{name} is reused: unchanged"
         elif phase_id in selected:
@@ -138,7 +144,7 @@ class Preview:
 
 
 def compare(run: PlanRun, running: set[str], *, resume: bool) -> Reuse:
-    """What may be reused from the last evidence where ``running`` are the phases that are to run.
+    """What may be reused from earlier evidence where ``running`` are the phases that are to run.
 
     With ``resume`` a phase whose handoffs are lost runs again, rather than that the next one misses them.
     """
@@ -159,10 +165,14 @@ def compare(run: PlanRun, running: set[str], *, resume: bool) -> Reuse:
     nodeids |= run.collected.nodeids
     now = _now(run, nodeids)
     files = Files(lambda path: run.relied.digests.find(context.root / path), run.relied.ignores)
-    refused = must_run(plan, last, running, now, files)
-    if resume and refused:  # where nothing runs, nobody receives anything
-        refused = must_run(plan, last, running, now, files._replace(lost=run.handoffs.lost))
-    return Reuse(last, {phase_id: spans[phase_id] for phase_id in plan.by_id if phase_id not in refused}, refused)
+    joining = context.remote is not None and context.remote.trace_id == last.otel_trace_id  # which is of one trace
+    found = () if joining else earlier(context.out, last, context.history)
+    before = (each for each in found if contradiction(plan, each) is None)
+    (runs,) = tee(chain([last], before), 1)  # read once, as far as is needed
+    reuse = decide(plan, copy(runs), running, now, files)
+    if resume and reuse.refused:  # where nothing runs, nobody receives anything
+        reuse = decide(plan, copy(runs), running, now, files._replace(lost=run.handoffs.lost))
+    return reuse
 
 
 def _now(run: PlanRun, nodeids: Mapping[str, str]) -> dict[str, Now]:

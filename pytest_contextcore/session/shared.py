@@ -52,6 +52,7 @@ def _make(config: pytest.Config) -> Services:
         run_id=given.get("run_id") or new_trace_id(),
         remote=remote_parent(os.environ),
         replacement=bool(given.get("replaces")),
+        history=settings.history,
         code=tuple(_common_code(config)),
     )
     name = f"{context.run_id}-{given['worker_id']}" if given else context.run_id

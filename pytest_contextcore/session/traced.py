@@ -18,16 +18,21 @@ from .late_import import API, LateImport
 from .shared import Services, services
 
 if TYPE_CHECKING:
-    from ..trace.evidence import GateEvidence, SpanEvidence
-    from ..trace.recorder import Change
+    from ..phase.output import Hear
+    from ..trace.recorder import Listener
     from .run import PlanRun
 
 
 class Link(Protocol):
     """The way from an xdist worker to its controller."""
 
-    def tell_of_gate(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
-        """A listener of the recorder."""
+    @property
+    def listeners(self) -> list[Listener]:
+        """Who is to hear of a recorder's changes."""
+
+    @property
+    def hear(self) -> Hear | None:
+        """Who is to hear what programs print."""
 
     def report(self, runs: list[PlanRun], lost: list[str]) -> None:
         """The session is over in this worker."""

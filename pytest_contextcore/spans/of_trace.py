@@ -81,7 +81,7 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
     written = max((attempt.ended_at or 0 for attempt in span.attempts), default=0)  # with an earlier attempt
     for gate in span.gates if span.started_at is not None else ():  # else a gate of an earlier run may stand there
         if gate.started_at is not None and gate.started_at >= written:
-            yield gate_span(evidence, span, gate)
+            yield gate_span(evidence, span, gate, reused_at=reused_at)
     yield from children
     attributes: Attributes = {
         "project.id": evidence.project_id,
@@ -186,8 +186,8 @@ def _events(events: list[Event]) -> tuple[SpanEvent, ...]:
     return tuple(SpanEvent(event.name, event.time, event.attributes) for event in events)
 
 
-def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> SpanData:
-    """The span of one gate that was checked, or left without a verdict."""
+def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence, *, reused_at: int | None = None) -> SpanData:
+    """The span of one gate that was checked, or left without a verdict; ``reused_at``: when its phase was reused."""
     attributes: Attributes = {
         "project.id": evidence.project_id,
         "task.id": gate.gate_id,
@@ -212,7 +212,7 @@ def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Spa
         attributes["task.blocked_reason"] = gate.reason or ""
         attributes["task.next_action"] = gate.next_action or ""
     start, end = gate.started_at or 0, gate.ended_at or gate.started_at or 0
-    if (reused_at := evidence.started_at if span.reused_from is not None else None) is not None:
+    if reused_at is not None:
         attributes |= _times_before(gate)
         start = end = reused_at
     return SpanData(
@@ -228,7 +228,7 @@ def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> Spa
     )
 
 
-def program_span(evidence: Evidence, program: ProgramEvidence, parent_id: str) -> SpanData:
+def program_span(evidence: Evidence, program: ProgramEvidence) -> SpanData:
     """The span of a program that ``phase.run`` ran, below a gate or a phase; of one that failed, what it said last."""
     name = redact(Path(program.args[0]).name) if program.args else "?"  # evidence may be edited
     attributes: Attributes = {"process.executable.name": name}
@@ -245,7 +245,7 @@ def program_span(evidence: Evidence, program: ProgramEvidence, parent_id: str) -
         name=name,
         trace_id=evidence.otel_trace_id,
         span_id=program.otel_span_id,
-        parent_id=parent_id,
+        parent_id=program.otel_parent_span_id or evidence.otel_span_id,
         start=start,
         end=end,
         attributes=attributes,

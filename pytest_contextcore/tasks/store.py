@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from ..errors import TaskStateError
 from ..export.resource import resource
 from ..export.wire import frame, head
-from ..files import lock, write_atomic
+from ..files import lock, make_own_folder, write_atomic
 from .listing import task_span
 from .model import STATUSES, Book, Task, TaskEvent
 
@@ -91,7 +91,8 @@ class Store:
         """
         until = time.monotonic() + PATIENCE
         with self._writing():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_own_folder(self.path.parent.parent)
+            self.path.parent.mkdir(exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(self.path.parent / "lock", flags, 0o666)
         try:

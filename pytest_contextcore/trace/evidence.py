@@ -103,6 +103,17 @@ class Input(_Record):
     sha256: Sha256
 
 
+class Attachment(_Record):
+    """A picture, log or report of a phase, for people. A path below the rootdir counts from there."""
+
+    path: str
+    title: str
+
+
+FileList = Literal["inputs", "outputs", "attachments"]
+"""The lists of a phase's files; a path stands in each once."""
+
+
 class HandoffRecord(_Record):
     """A handoff that a phase emitted, or that it received and accepted or refused."""
 
@@ -115,10 +126,12 @@ class ProgramEvidence(_Record):
     """A program that ``phase.run`` ran: what it was called with, how it ended, and the end of what it printed.
 
     ``exit_code`` is null for a program that could not be started or was killed at its deadline; ``end`` says which, and
-    ``error_type`` in a word. ``pid`` is null if it could not be started.
+    ``error_type`` in a word. ``pid`` is null if it could not be started. ``otel_parent_span_id`` is the span of the
+    gate or the phase in which it ran. ``stdout`` and ``stderr`` are as a terminal shows them.
     """
 
     otel_span_id: SpanId
+    otel_parent_span_id: SpanId | None = None
     args: list[str]
     pid: int | None = None
     exit_code: int | None = None
@@ -229,6 +242,7 @@ class SpanEvidence(_Record):
     reused_from: SpanReference | None = None
     inputs: list[Input] = Field(default_factory=list)
     outputs: list[Input] = Field(default_factory=list)
+    attachments: list[Attachment] = Field(default_factory=list)
     modules: list[Input] = Field(default_factory=list)
     gates: list[GateEvidence] = Field(default_factory=list)
     events: list[Event] = Field(default_factory=list)

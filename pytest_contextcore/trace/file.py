@@ -48,6 +48,11 @@ class EvidenceFile:
         self._timer: threading.Timer | None = None
         self._written = 0.0
 
+    @property
+    def evidence(self) -> Evidence:
+        """What the file says."""
+        return self._recorder.evidence
+
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change."""
         with self._lock:

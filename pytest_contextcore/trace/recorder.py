@@ -20,10 +20,12 @@ from . import rules
 from .blank import fresh_evidence, fresh_span, remember_attempt
 from .evidence import (
     SEVERITY_OF,
+    Attachment,
     Attributes,
     Event,
     Evidence,
     EvidenceItem,
+    FileList,
     GateEvidence,
     HandoffRecord,
     Input,
@@ -110,8 +112,7 @@ class TraceRecorder:
 
     def details(self, phase_id: str) -> dict[str, str]:
         """What pytest found out about the failed asserts of a phase's gates, by the gates' full ids."""
-        gates = self.span(phase_id).gates
-        return {gate.gate_id: self._details[gate.gate_id] for gate in gates if gate.gate_id in self._details}
+        return {gate.gate_id: self._details.get(gate.gate_id, "") for gate in self.span(phase_id).gates}
 
     def is_sealed(self, phase_id: str) -> bool:
         """Whether the phase's test has been called: no gate of it can be checked any more."""
@@ -239,9 +240,9 @@ class TraceRecorder:
         said: Attributes = {"handoff.name": record.name, "handoff.digest": record.digest, **why}
         self.add_event(phase_id, f"handoff.{record.direction}", said)
 
-    def add_input(self, phase_id: str, item: Input, *, made: bool = False) -> None:
-        """A phase relies on a file, or made it; a path counts once, with the digest seen last."""
-        items = self.span(phase_id).outputs if made else self.span(phase_id).inputs
+    def add_file(self, phase_id: str, kind: FileList, item: Input | Attachment) -> None:
+        """A phase relies on a file, made it or shows it; a path counts once, as it was told last."""
+        items: list[Input | Attachment] = getattr(self.span(phase_id), kind)
         position = next((index for index, known in enumerate(items) if known.path == item.path), len(items))
         items[position : position + 1] = [item]
 
@@ -258,10 +259,7 @@ class TraceRecorder:
         stack: str = "",
         first: bool = False,
     ) -> None:
-        """Something stops a phase that is no gate's verdict; each exception counts once.
-
-        The ``first`` trouble gives the phase its reason.
-        """
+        """Something stops a phase that is no gate's verdict: an exception counts once, the ``first`` is the reason."""
         if exception is not None and exception is self._last_raised:
             return
         self._last_raised = exception
@@ -284,8 +282,7 @@ class TraceRecorder:
 
     def fail_gate(self, phase_id: str, gate_id: str, failed: Assertion, place: Attributes) -> None:
         """A gate's assert failed, at a place in the test (``code.*`` attributes)."""
-        if failed.details:
-            self._details[self.plan.gate_id(phase_id, gate_id)] = failed.details
+        self._details[self.plan.gate_id(phase_id, gate_id)] = failed.details
         self.end_gate(phase_id, gate_id, Result.FAIL, failed.reason, place)
 
     def end_gate(

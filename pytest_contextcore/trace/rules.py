@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
-from ..ids import short_id
+from ..ids import named, short_id
 from ..plan.model import DonePlan, Kind, Plan, fill
 from ..span import ErrorType
 from .evidence import (
@@ -175,7 +175,7 @@ def upstream_block(plan: Plan, evidence: Evidence, phase_id: str) -> Outcome | N
     root = _stopping_integrity(earlier) or _root_cause(plan, earlier, phase_id)
     if root is None:
         return None
-    name = f"{root.span_id} {root.phase}"
+    name = named(root.span_id, root.phase)
     if root.status in (Status.BLOCKED, Status.FAILED):
         reason = f"{name} is {root.status}: {root.blocked_reason}"
     elif root.status is Status.NOT_STARTED and root.blocked_reason is None:

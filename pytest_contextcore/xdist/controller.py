@@ -77,6 +77,9 @@ class Controller:
                 case ["gate decided", gate_id, result, reason]:
                     if self._progress.gates is not None:
                         self._progress.gates.show(GateLine(gate_id, Result(result), reason))
+                case ["printed", phase_id, lines]:
+                    if self._progress.output is not None:
+                        self._progress.output.show(phase_id, lines)
                 case ["plan ended", text, problems]:
                     evidence = Evidence.model_validate_json(text)
                     self._plans[evidence.trace_id].ended(evidence, problems)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..errors import EvidenceError
+from ..ids import named
 from ..plan.model import Plan
 from ..recovery.end import cut_off, emitted, program_spans
 from ..session.logged import Logged, fail, failed_in
@@ -13,6 +14,7 @@ from ..span import ErrorType
 from ..spans.writer import Emitted, PlanSpans
 from ..trace.evidence import Evidence, SpanEvidence, Status
 from ..trace.file import EvidenceFile, evidence_path, load_evidence
+from ..trace.history import History
 from ..trace.recorder import TraceRecorder
 from ..trace.rules import NEVER_REACHED, NEVER_RUN, Outcome, Trouble
 
@@ -29,11 +31,11 @@ class RemotePlan:
     def __init__(self, plan: Plan, fresh: Evidence, shared: Services, *, partial: bool, awaited: bool) -> None:
         self.plan, self.fresh, self.awaited = plan, fresh, awaited
         self._out, self._outbox, self._remote = shared.context.out, shared.outbox, shared.context.remote
-        self._partial = partial
+        self._partial, self._history = partial, shared.context.history
         self._recorder: TraceRecorder | None = None
         self._left: Outcome | None = None
         self._problems: list[str] = []
-        self._sources: tuple[EvidenceFile, PlanSpans] | None = None
+        self._sources: tuple[EvidenceFile, History, PlanSpans] | None = None
 
     @property
     def told(self) -> bool:
@@ -51,7 +53,7 @@ class RemotePlan:
         if self.told:
             return
         recorder = self._take_over_left_behind()
-        nodeid, name = span.nodeid or "", f"{span.span_id} {span.phase}"
+        nodeid, name = span.nodeid or "", named(span.span_id, span.phase)
         advice = f"find out why {nodeid} ends its process, then run again"
         trouble = Trouble(f"its worker crashed while it ran {nodeid}", advice, ErrorType.CRASHED)
         fail(recorder, self.plan.short_phase_id(span.span_id), nodeid, trouble)
@@ -106,5 +108,6 @@ class RemotePlan:
         file = EvidenceFile(recorder, self._out)
         recorder.subscribe(self._spans)
         recorder.subscribe(file)
-        self._recorder, self._sources = recorder, (file, self._spans)
+        recorder.subscribe(history := History(file, self._history))
+        self._recorder, self._sources = recorder, (file, history, self._spans)
         return recorder

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from ..ids import short_id
 from ..session.items import phase_of
 from ..session.shared import SERVICES
 
 if TYPE_CHECKING:
+    from ..phase.output import Hear
     from ..session.run import PlanRun
     from ..trace.evidence import GateEvidence, SpanEvidence
-    from ..trace.recorder import Change
+    from ..trace.recorder import Change, Listener
 
 CHANNEL = "contextcore_channel"
 """Key in xdist's ``workerinput`` of the channel on which a worker speaks: JSON, a list of what it is and its values."""
@@ -53,13 +55,29 @@ class Link:
         """This session cannot run: a usage error."""
         self._tell("cannot run", reason)
 
-    def tell_of_gate(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
+    @property
+    def listeners(self) -> list[Listener]:
+        """Who is to hear of a recorder's changes."""
+        return [self._tell_of_gate]
+
+    def _tell_of_gate(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """A listener of the recorder: gates are shown when they are decided, not when their test is over."""
         del span
         if change.name == "GATE_ENDED" and gate is not None and self._config.get_verbosity() > 0:
             from ..report.progress import GateLine  # noqa: PLC0415  (only with a plan)
 
             self._tell("gate decided", *GateLine.of(gate))
+
+    @property
+    def hear(self) -> Hear | None:
+        """Hears what programs print, where that is shown: like gates when their test is over."""
+        from ..report.output import wants_output  # noqa: PLC0415  (only with a plan)
+
+        return self._tell_of_output if wants_output(self._config) else None
+
+    def _tell_of_output(self, span: SpanEvidence, lines: list[str], state: str) -> None:
+        del state
+        self._tell("printed", short_id(span.span_id, span.parent_id), lines)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

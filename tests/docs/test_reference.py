@@ -199,6 +199,7 @@ RECORDS: dict[str, type[BaseModel]] = {
 PARTS: dict[str, type[BaseModel]] = {
     "spans[].gates[].evidence[]": model.EvidenceItem,
     "spans[].inputs[]": model.Input,
+    "spans[].attachments[]": model.Attachment,
     "spans[].handoffs[]": model.HandoffRecord,
     "events[]": model.Event,
     "spans[].programs[]": model.ProgramEvidence,

@@ -86,15 +86,17 @@ def test_times_are_rfc_3339_in_utc_follow_each_other_and_unknown_ones_are_null(b
     assert [third["started_at"], third["ended_at"], second["gates"][1]["started_at"]] == [None] * 3
 
 
+ENDS = ("json", "otlp.jsonl", "handoffs.json")
+
+
 def test_nothing_is_blocked_in_a_completed_trace_and_only_its_own_files_are_left(suite: Suite, evidence: Read) -> None:
     assert suite.here().ret == 0
     completed = evidence()
     assert (completed["trace_id"], completed["project_id"]) == ("LOAD-7", "warehouse")
     nothing = {"blocked_reason": None, "blocked_on_span_id": None, "next_action": None}
     assert [{name: found[name] for name in nothing} for found in (completed, *completed["spans"])] == [nothing] * 4
-    names = {path.name for path in (suite.pytester.path / "out").rglob("*")}
-    assert {"LOAD-7.json", "LOAD-7.otlp.jsonl"} <= names
-    assert [name for name in names if not name.startswith(("LOAD-7.", ".LOAD-7.lock"))] == []
+    names = {path.name for path in (suite.pytester.path / "out").iterdir()}
+    assert names == {*(f"LOAD-7.{end}" for end in ENDS), ".LOAD-7.lock", ".gitignore", "history"}
     suite.plan(WAREHOUSE.replace("Take the rows", "Take all rows"))
     suite.here()
     assert evidence()["plan_digest"] != completed["plan_digest"]

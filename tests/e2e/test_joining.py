@@ -20,7 +20,7 @@ from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.trace.evidence import Evidence, Result, Status
 from pytest_contextcore.trace.file import load_evidence
 from pytest_contextcore.trace.recorder import TraceRecorder
-from pytest_contextcore.trace.resume import Reuse, header, joins
+from pytest_contextcore.trace.resume import Kept, Reuse, header, joins
 from pytest_contextcore.trace.times import MICROSECOND
 
 from ..support.otlp_receiver import Receiver
@@ -234,7 +234,7 @@ def unfinished(plan: Plan) -> Evidence:
 
 
 def proof(last: Evidence | None) -> Reuse:
-    return Reuse(last, {"E": last.spans[0]} if last else {}, {"T": "it runs now", "P": "T is before it"})
+    return Reuse(last, {"E": Kept(last.spans[0], last)} if last else {}, {"T": "it runs now", "P": "T is before it"})
 
 
 def parsed(value: str) -> Remote | None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.report.page.page import render
+from pytest_contextcore.report.page.page import render, write_page
 from pytest_contextcore.report.verdict import of_trace
+from pytest_contextcore.trace.evidence import Attachment
 
+from ..report.test_page import PIXEL
 from ..support import page_samples as samples
 from ..support.browser import EXECUTABLE, Page, chromium
 
@@ -53,6 +55,20 @@ def test_a_page_uses_no_network_and_has_nothing_to_complain_about(browser: Page,
     browser.script("document.querySelectorAll('.pick').forEach(pick => pick.click())")
     assert (browser.complaints, browser.requests) == ([], [pages[name].as_uri()])
     assert browser.script("document.scripts.length") == 2
+
+
+def test_an_attached_picture_is_seen_and_an_attached_page_is_only_linked(browser: Page, tmp_path: Path) -> None:
+    evidence = samples.completed()
+    evidence.spans[0].attachments = [Attachment(path=name, title=name) for name in ("dot.png", "dot.svg", "x.html")]
+    svg = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><script>alert(1)</script></svg>"
+    for name, data in {"dot.png": PIXEL, "dot.svg": svg.encode(), "x.html": b"<script>alert(1)</script>"}.items():
+        (tmp_path / name).write_bytes(data)
+    write_page(tmp_path / "page.html", [of_trace(evidence)], here=tmp_path, root=tmp_path)
+    browser.open(tmp_path / "page.html")
+    assert browser.script("[...document.images].map(image => image.naturalWidth)") == [1, 9]
+    assert browser.script("document.querySelector('figure:last-child figcaption > a').getAttribute('href')") == "x.html"
+    assert (browser.complaints, browser.requests[:1]) == ([], [(tmp_path / "page.html").as_uri()])
+    assert [request for request in browser.requests[1:] if not request.startswith("data:")] == []
 
 
 def test_a_script_that_somebody_adds_to_the_page_is_not_run(browser: Page, pages: Pages, tmp_path: Path) -> None:

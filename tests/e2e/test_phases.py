@@ -225,12 +225,12 @@ def test_an_interrupted_phase_has_failed_unless_it_was_blocked_and_the_exit_code
 def test_neither_a_usage_error_nor_deselecting_everything_touches_the_last_evidence(suite: Suite) -> None:
     suite.here()
     out = suite.pytester.path / "out"
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert "LOAD-7.json" in before
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert out / "LOAD-7.json" in before
     assert suite.here("-k", "nothing_is_named_so").ret == 5
     suite.plan(WAREHOUSE.replace('name = "PUBLISH"', 'nam = "PUBLISH"'))
     assert suite.here().ret == 4
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_a_collection_error_is_shown_and_keeps_pytests_exit_code(two_files: Suite) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
-from pytest_contextcore.phase.program import MAX_RECORDED
+from pytest_contextcore.phase.output import MAX_RECORDED
 
 from ..support.otlp_receiver import Receiver
 from ..support.plans import Suite
@@ -173,7 +173,7 @@ def test_a_secret_in_a_programs_arguments_or_output_is_not_in_the_evidence(
         'secret = os.environ["DEPLOY_TOKEN"]\nphase.run(["echo", secret])\n'
         f'phase.run(["sh", "-c", "printf %s $DEPLOY_TOKEN; printf {more}; printf %s $DEPLOY_TOKEN >&2"])'
     )
-    for path in (suite.pytester.path / "out").iterdir():
+    for path in (path for path in (suite.pytester.path / "out").rglob("*") if path.is_file()):
         text = path.read_text(encoding="utf-8")
         assert "s3cr3t" not in text
         assert "the-shop" not in text

@@ -341,8 +341,8 @@ def preview(suite: Suite, *arguments: str) -> dict[str, str]:
     before = (suite.pytester.path / "out/MODEL-1.json").read_bytes()
     result = suite.here(RESUME, "--collect-only", "-q", *arguments)
     assert (suite.pytester.path / "out/MODEL-1.json").read_bytes() == before
-    lines = [line.split(" ", 3) for line in result.outlines if line.startswith("resume: ")]
-    return {line[1]: line[3] for line in lines}
+    lines = [line.split(" ", 2) for line in result.outlines if line.startswith("resume: ")]
+    return {line[1]: line[2] for line in lines}
 
 
 @pytest.mark.parametrize("what", CAUGHT)

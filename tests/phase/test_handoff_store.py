@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from pytest_contextcore.phase import handoff_store
 from pytest_contextcore.phase.handoff import Handoff, accept, emit
 from pytest_contextcore.phase.handoff_store import HandoffStore
 from pytest_contextcore.trace.evidence import HandoffRecord, SpanEvidence
@@ -47,3 +49,23 @@ def test_a_folder_that_cannot_be_written_to_is_told_and_changes_nothing(tmp_path
     store.put(emit(Rows(count=3), "A-1"))
     assert store.get("Rows") is not None
     assert "handoffs not written to" in str(store.problem)
+
+
+def test_what_earlier_runs_handed_on_stays_newest_first_as_far_as_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emitted = [emit(Rows(count=count), "A-1") for count in range(4)]
+
+    def run(number: int, *, earlier: bool = True) -> list[str]:
+        store = HandoffStore(tmp_path, "A", earlier=earlier)
+        store.put(emitted[number])
+        assert store.get("Rows") == emitted[number]  # what an earlier run emitted is not received
+        return [entry["payload"] for entry in json.loads(store.path.read_bytes())]
+
+    payloads = [each.payload for each in emitted]
+    assert [run(number) for number in (0, 1, 0)] == [payloads[:1], [payloads[1], payloads[0]], payloads[:2]]
+    monkeypatch.setattr(handoff_store, "_MOST_OF_EARLIER_RUNS", len(payloads[0]))
+    assert run(2) == [payloads[2], payloads[0]]
+    monkeypatch.setenv("COUNT_TOKEN", payloads[2])
+    assert run(3) == [payloads[3], payloads[0]]  # it is a secret now
+    assert run(1, earlier=False) == [payloads[1]]

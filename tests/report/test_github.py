@@ -12,7 +12,7 @@ from pytest_contextcore.plan.model import Kind
 from pytest_contextcore.report import github
 from pytest_contextcore.report.verdict import of_trace
 from pytest_contextcore.text import harmless
-from pytest_contextcore.trace.evidence import Evidence, EvidenceItem, Result
+from pytest_contextcore.trace.evidence import Attachment, Evidence, EvidenceItem, Result
 
 from ..support import page_samples as samples
 from ..support.parsed import Parsed
@@ -147,6 +147,24 @@ def test_a_summary_that_is_too_long_is_cut_and_says_so() -> None:
     text = github.step_summary([of_trace(stopped(HOSTILE))] * 1000)
     assert 2**20 - 10_000 < len(text.encode()) <= 2**20
     assert text.endswith("has all of it.*\n")
+
+
+def test_the_summary_names_page_and_attachments_and_links_the_run_that_has_them(tmp_path: Path) -> None:
+    evidence = samples.completed()
+    evidence.spans[0].attachments = [Attachment(path="out/roc.png", title="ROC [x](http://evil) | <b>")]
+    target = tmp_path / "summary.md"
+    told = {"SERVER_URL": "https://github.com", "REPOSITORY": "o/r", "RUN_ID": "12", "STEP_SUMMARY": str(target)}
+    environ = {**ON, **{f"GITHUB_{name}": value for name, value in told.items()}}
+    assert github.report([of_trace(evidence)], tmp_path, environ, tmp_path / "site/page.html") == []
+    found = Parsed(MarkdownIt("commonmark").render(target.read_text(encoding="utf-8")))
+    assert found.all("href") == ["https://github.com/o/r/actions/runs/12#artifacts"]
+    words = " ".join(found.text.split())
+    assert "Page: site/page.html (in the artifacts of this run, if the workflow uploads it)" in words
+    assert "Attachments: ROC [x](http://evil) | <b>, of LOAD-7-S1 PHASE_1: out/roc.png" in words
+    environ["GITHUB_RUN_ID"] = "1) ![x](http://evil"
+    target.unlink()
+    github.report([of_trace(evidence)], tmp_path, environ)
+    assert Parsed(MarkdownIt("commonmark").render(target.read_text(encoding="utf-8"))).all("href") == []
 
 
 def test_a_summary_that_cannot_be_written_is_one_line_and_outside_of_github_there_is_none(tmp_path: Path) -> None:

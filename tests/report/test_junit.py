@@ -79,7 +79,7 @@ def names(file: JUnitFile) -> list[str]:
         (PASSING, ["-k", "test_extract"], IN_ORDER[:2], ""),
         (UNMET, [], [*IN_ORDER, "definition"], "every row arrived"),
         (SUBTESTS, [], ["test_extract", "test_extract:", *IN_ORDER[1:]], "inside"),
-        (TEARDOWN, [], IN_ORDER, "disk lost"),
+        (TEARDOWN, [], [*IN_ORDER[:3], "test_transform:", *IN_ORDER[3:]], "disk lost"),
         (RERUN, ["--reruns=1"], IN_ORDER, ""),
     ],
     ids=["passing", "blocked", "-x", "mixed", "deselected", "unmet", "subtests", "teardown", "rerun"],
@@ -216,13 +216,16 @@ def test_a_failing_gate_says_reason_file_evidence_next_action_and_test(stopped: 
     ]
 
 
-def test_a_blocked_phase_tells_one_cause_names_the_others_and_says_what_did_not_start(stopped: Evidence) -> None:
+def test_a_blocked_phase_is_no_second_failure_names_its_gates_and_says_what_did_not_start(stopped: Evidence) -> None:
+    around = "workspace: /builds/shop\ndid not start: S3 PHASE_3, S4 PHASE_4"
+    name = "LOAD-7-S2 PHASE_2 is blocked: C1 Purpose of C1"
+    assert said(cases(stopped)["PHASE_2"], "skipped") == (name, around)
     span = stopped.spans[1]
     span.gates[1] = samples.gate(span.span_id, "G1", 0, Result.FAIL)
-    message, text = said(cases(stopped)["PHASE_2"], "failure")
-    assert message == ("C1 Purpose of C1: 2 of 9 rows are lost; first: out/rows.csv: row 7 is lost (also failed: G1)")
-    assert text.startswith("LOAD-7-S2 PHASE_2 is blocked: C1 Purpose of C1; G1 Purpose of G1\n")
-    assert text.endswith("\n\nworkspace: /builds/shop\ndid not start: S3 PHASE_3, S4 PHASE_4")
+    message, text = said(cases(stopped)["PHASE_2"], "skipped")
+    assert message == f"{name} (also failed: G1)"
+    assert text.startswith(f"{name}; G1 Purpose of G1\n")
+    assert text.endswith(f"\n\n{around}")
 
 
 def test_phases_and_gates_that_were_not_reached_are_skipped_with_what_stopped_them(stopped: Evidence) -> None:

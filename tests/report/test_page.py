@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,10 +10,19 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.report.page import page as made
+from pytest_contextcore.report.page.attached import MAX_INLINE
 from pytest_contextcore.report.page.text import clean, duration
 from pytest_contextcore.report.page.view import TICKS, Axis
 from pytest_contextcore.report.verdict import of_trace
-from pytest_contextcore.trace.evidence import Evidence, EvidenceItem, Input, ProgramEvidence, Status
+from pytest_contextcore.trace.evidence import (
+    Attachment,
+    Attempt,
+    Evidence,
+    EvidenceItem,
+    Input,
+    ProgramEvidence,
+    Status,
+)
 
 from ..support import page_samples as samples
 from ..support.parsed import Parsed
@@ -30,6 +40,7 @@ def blocked() -> Evidence:
     evidence = samples.stopped()
     gate = evidence.spans[1].gates[0]
     gate.purpose = "Purpose of `C1`"
+    evidence.spans[1].attributes["code.file.path"] = "tests/test_plan.py"
     gate.evidence = [EvidenceItem(type="lost_row", ref="row-7", file="data/orders.csv", description="it was there")]
     return evidence
 
@@ -131,11 +142,12 @@ def leaves(value: object) -> Iterator[str]:
 def test_every_text_of_the_evidence_stands_on_the_page(make: Callable[[], Evidence]) -> None:
     evidence = make()
     evidence.spans[0].programs = [ProgramEvidence(otel_span_id="9" * 16, args=["tool", "--fast"], stdout="<b>it ran")]
+    evidence.spans[0].attempts = [Attempt(otel_span_id="8" * 16, status=Status.FAILED, blocked_reason="a moth")]
     said = words(render(evidence))
     texts = set(leaves(evidence.model_dump(mode="json")))
     assert len(texts) > 40
     assert [text for text in texts if " ".join(text.replace("`", "").split()) not in said] == []
-    assert "Also recorded programs" in said  # a field that the templates have no place for
+    assert "Also recorded attempts" in said  # a field that the templates have no place for
 
 
 def test_what_is_too_long_for_the_page_is_cut_and_said() -> None:
@@ -149,13 +161,89 @@ def test_what_is_too_long_for_the_page_is_cut_and_said() -> None:
     assert len(page) < 300_000
 
 
+def test_what_a_program_printed_stands_with_the_gate_or_the_phase_in_which_it_ran() -> None:
+    evidence = samples.stopped()
+    span = evidence.spans[1]
+    places = [(span.gates[0].gate_id, span.gates[0].otel_span_id), (span.span_id, span.otel_span_id)]
+    for at, (_, where) in enumerate(places):
+        program = ProgramEvidence(otel_span_id=f"{at}" * 16, otel_parent_span_id=where, args=[f"tool{at}"])
+        program.end, program.stderr = "exit code 1", f"first of {at}\n  second of {at}\n"
+        span.programs.append(program)
+    page = render(evidence)
+    for at, (ident, _) in enumerate(places):
+        article = page[page.index(f'<article id="{ident}"') :].partition("</article>")[0]
+        assert article.count("<pre") == 1
+        assert f'aria-label="standard error">first of {at}\n  second of {at}</pre>' in article
+
+
+# --- attachments -----------------------------------------------------------------------------------------------------
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+)
+
+
+def with_attachments(folder: Path, *paths: str, title: str = "", reused: bool = False) -> str:
+    """The page, in a folder beside that of the files."""
+    evidence = samples.completed()
+    span = evidence.spans[0]
+    span.attachments, span.reused = [Attachment(path=path, title=title or path) for path in paths], reused
+    target = folder / "site" / "page.html"
+    (line,) = made.write_page(target, [of_trace(evidence)], here=folder, root=folder)
+    assert line == "page:     site/page.html"
+    return target.read_text(encoding="utf-8")
+
+
+def figures(page: str) -> list[str]:
+    return re.findall(r"<figure.*?</figure>", page, re.DOTALL)
+
+
+def test_pictures_and_texts_stand_on_the_page_and_the_rest_is_linked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_TOKEN", "hunter2hunter2")
+    files = {
+        "roc curve.png": PIXEL,
+        "run.log": b"\x1b[31mstep\x1b[0m\n10%\r100%\n<script>hunter2hunter2\n",
+        "report.html": b"<script>alert(1)</script>",
+        "large.txt": b"x" * (MAX_INLINE + 1),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    page = with_attachments(tmp_path, *files, "gone.png", title="A <b>title</b>")
+    picture, text, html, large, gone = figures(page)
+    assert all("A &lt;b&gt;title&lt;/b&gt;" in figure for figure in figures(page))
+    assert f'src="data:image/png;base64,{base64.b64encode(PIXEL).decode()}" alt="A &lt;b' in picture
+    assert 'href="../roc%20curve.png"' in picture
+    assert 'dir="auto" tabindex="0">step\n100%\n&lt;script&gt;***\n</pre>' in text
+    for figure, name in ((html, "report.html"), (large, "large.txt")):
+        assert f'href="../{name}"' in figure
+        assert "<pre" not in figure
+    assert "when this page was written: No such file or directory" in gone
+    assert 'href="../' not in gone
+    assert [tag for tag, _ in Parsed(page).elements].count("script") == 2
+
+
+@pytest.mark.parametrize("path", ["../other/secret.txt", "/etc/hostname.txt", "javascript:alert(1)"])
+def test_a_path_that_only_evidence_names_is_not_read_outside_of_the_rootdir(tmp_path: Path, path: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "secret.txt").write_text("a secret", encoding="utf-8")
+    page = with_attachments(root, path, reused=True)
+    assert "a secret" not in page
+    assert 'href="javascript:' not in page
+
+
 # --- untrusted text --------------------------------------------------------------------------------------------------
 
 
 def test_hostile_text_becomes_no_markup() -> None:
     page = render(samples.hostile())
     parsed, harmless = Parsed(page), Parsed(render(samples.stopped()))
-    assert {tag for tag, _ in parsed.elements} <= {tag for tag, _ in harmless.elements}
+    ours = {"pre", "figure", "figcaption"}  # which the harmless one has no use for
+    assert {tag for tag, _ in parsed.elements} <= {tag for tag, _ in harmless.elements} | ours
     assert all(parsed.inside[tag] == harmless.inside[tag] for tag in ("script", "style"))
     names = {name for _, given in parsed.elements for name in given}
     assert [name for name in names if name.startswith("on") or name == "style"] == []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_contextcore.report.progress import GateLine, LongPhases, gate_text
+from pytest_contextcore.report.progress import GateLine, LongPhases, gate_text, label
 from pytest_contextcore.trace.evidence import EvidenceItem, Result
 
 from ..support import page_samples as samples
@@ -51,6 +51,20 @@ def test_a_line_says_that_a_phase_still_runs_ever_more_rarely(phases: LongPhases
         Timer.last.ring()
     assert waited == [10, 10, 20, 40]
     assert written == [f"\nP-1 LOAD is still running after {age}\n" for age in ("10 s", "20 s", "40 s", "1:20 min")]
+
+
+def test_what_the_program_said_last_stands_behind_it(phases: LongPhases, written: list[str]) -> None:
+    span, other = samples.stopped().spans[:2]
+    phases.begin(label(span))
+    heard: list[tuple[list[str], str]] = [([], ""), (["epoch 1", "  "], ""), (["epoch 2"], "epoch 3: 40%"), ([], "")]
+    for lines, state in heard:
+        phases.hear(span, lines, state)
+        phases.hear(other, ["of another phase"], "")
+        Timer.last.ring()
+    assert [line.strip().rpartition("0 s")[2] for line in written[:3]] == ["", ": epoch 1", ": epoch 3: 40%"]
+    phases.begin(label(other))
+    Timer.last.ring()
+    assert written[-1].endswith("after 10 s\n")
 
 
 def test_nothing_is_said_of_a_phase_that_is_over_or_in_a_debugger(phases: LongPhases, written: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_contextcore.plan.defaults import EVERY_PHASE
 from pytest_contextcore.report.terminal import ASCII_MARKS, can_encode, in_ascii, short_remarks, stopped_message, table
 from pytest_contextcore.report.verdict import of_phase, of_trace
 from pytest_contextcore.trace.evidence import Attributes, Condition, Event, Evidence, EvidenceItem, Result, Status
@@ -110,6 +111,12 @@ def test_the_failure_of_a_phase_says_every_gate_with_all_that_it_found(evidence:
     ]
 
 
+def test_the_default_definition_of_done_is_not_told_twice(evidence: Evidence) -> None:
+    assert any(line.startswith("definition of done") for line, _ in table(of_trace(evidence)))
+    evidence.definition_of_done = [Condition(condition=EVERY_PHASE, met=False, missing=["phase S2: blocked"])]
+    assert not any("done" in line for line, _ in table(of_trace(evidence)))
+
+
 def test_a_terminal_that_knows_only_ascii_gets_marks_that_it_can_show(evidence: Evidence) -> None:
     assert (can_encode("utf-8"), can_encode(None), can_encode("ascii"), can_encode("nonsense")) == (
         True, True, False, False,
@@ -133,6 +140,6 @@ def test_a_run_prints_the_table_below_its_failures_and_with_q_only_where_it_stop
             "*trace LOAD-7: Load the nightly orders*",
             "     reason:   C1 No row lost: a row is lost",
             "evidence: out/LOAD-7.json",
-            "FAILED *::test_transform - Failed: LOAD-7-T TRANSFORM is blocked: C1 No row lost: a row is lost",
+            "FAILED *::test_transform - C1 No row lost: a row is lost",
         ]
     )

@@ -64,7 +64,7 @@ def test_a_program_is_a_client_span_and_says_what_a_failed_one_said_last(
     fields: dict[str, object], error_type: str, known: set[str]
 ) -> None:
     program = ProgramEvidence.model_validate({"otel_span_id": "9" * 16, "args": ["bin/load", "--all"], **fields})
-    span = program_span(samples.completed(), program, "8" * 16)
+    span = program_span(samples.completed(), program)
     assert (span.name, span.kind, span.status.error_type) == ("load", "client", error_type)
     assert span.attributes.keys() == {"process.executable.name", *known}
     said = [event.attributes["program.output"] for event in span.events]

@@ -122,7 +122,8 @@ OUTCOMES = {"completed": {"passed"}, "not_started": {"skipped"}, "blocked": {"fa
 
 
 def _same_phase(case: Case, span: Document) -> None:
-    assert case.outcome in OUTCOMES[span["status"]]
+    blocking = [gate for gate in span["gates"] if _blocks(gate)]
+    assert case.outcome in ({"skipped"} if blocking else OUTCOMES[span["status"]])  # the gate's case is the failure
     assert case.properties["otel_span_id"] == span["otel_span_id"]
     assert case.properties["task.id"] == span["span_id"]
     assert case.properties["task.status"] == span["status"]
@@ -136,9 +137,11 @@ def _same_phase(case: Case, span: Document) -> None:
         assert case.properties["task.next_action"] == span["next_action"]
     if span["status"] != "completed":
         assert (span["blocked_on_span_id"] or "") in case.says
-    if span["status"] in ("blocked", "failed"):
-        reasons = [gate["reason"] for gate in span["gates"] if _blocks(gate)] or [span["blocked_reason"]]
-        assert all(is_said(reason, case.says) for reason in reasons)
+    if blocking:
+        assert case.message.startswith(f"{span['span_id']} {span['phase']} is blocked: ")
+        assert all(gate["gate_id"].removeprefix(f"{span['span_id']}-") in case.message for gate in blocking)
+    elif span["status"] in ("blocked", "failed"):
+        assert is_said(span["blocked_reason"], case.says)
         assert span["next_action"] in case.says
 
 

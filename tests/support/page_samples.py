@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pytest_contextcore.plan.model import Kind
 from pytest_contextcore.trace.evidence import (
     SEVERITY_OF,
+    Attachment,
     Condition,
     Event,
     Evidence,
@@ -219,6 +220,7 @@ def hostile() -> Evidence:
         span.attributes = {"a": "v", "b": ["v"]}
         span.handoffs = [HandoffRecord(name="n", direction=way, digest="d") for way in ("emitted", "rejected")]
         span.programs = [ProgramEvidence(otel_span_id="s", args=["a"], stdout="o")]
+        span.attachments = [Attachment(path="p", title="t")]
         span.events = [Event(name="e", time=BEGIN, attributes={"a": "v"})]
         for made in span.gates:
             made.waived = "w"

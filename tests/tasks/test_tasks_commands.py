@@ -78,7 +78,7 @@ def test_the_state_may_stand_elsewhere(monkeypatch: pytest.MonkeyPatch, folder: 
     assert task("start", "--id", "A") == 0
     monkeypatch.delenv("CONTEXTCORE_STATE")
     assert task("complete", "--id", "A", "--state", "elsewhere") == 0
-    assert [path.name[:5] for path in sorted(folder.rglob("*.*")) if path.is_file()] == ["task-", "tasks"]
+    assert [path.name[:5] for path in sorted(folder.rglob("[!.]*.*")) if path.is_file()] == ["task-", "tasks"]
     assert not Path("out").exists()
 
 
@@ -179,4 +179,4 @@ def test_a_value_that_no_collector_takes_is_refused(name: str, value: str, said:
 def test_a_folder_that_cannot_be_made_is_named(capsys: Captured) -> None:
     Path("out").write_text("a file")
     assert task("start", "--id", "A") == 1
-    assert "out/tasks: cannot be written to: Not a directory; next: " in capsys.readouterr().err
+    assert "out: cannot be written to: File exists; next: " in capsys.readouterr().err

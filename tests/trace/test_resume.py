@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.trace.consistency import contradiction
 from pytest_contextcore.trace.evidence import Evidence, HandoffRecord, Input, Result, SpanEvidence, Status
 from pytest_contextcore.trace.recorder import TraceRecorder
-from pytest_contextcore.trace.resume import Files, Now, fingerprint, must_run
+from pytest_contextcore.trace.resume import Files, Now, decide, fingerprint
 
 from ..support.plans import WAREHOUSE, warehouse
 
@@ -31,8 +31,8 @@ def ran(plan: Plan) -> Evidence:
         for gate in phase.gates:
             recorder.begin_gate(phase.id, gate.id)
             recorder.end_gate(phase.id, gate.id, Result.PASS)
-        recorder.add_input(phase.id, Input(path=f"{phase.id}.csv", sha256=A))
-        recorder.add_input(phase.id, Input(path=f"{phase.id}.bin", sha256=A), made=True)
+        recorder.add_file(phase.id, "inputs", Input(path=f"{phase.id}.csv", sha256=A))
+        recorder.add_file(phase.id, "outputs", Input(path=f"{phase.id}.bin", sha256=A))
         recorder.set_modules(phase.id, [Input(path=path, sha256=A) for path in ("t.py", "helper.py")])
         recorder.add_values(phase.id, {"quality.row_count": 3})
         recorder.end_phase(phase.id)
@@ -48,6 +48,12 @@ def last(plan: Plan) -> Evidence:
 def printed(plan: Plan, **options: object) -> dict[str, Now]:
     code = ["t.py", "helper.py"]
     return {name: Now(fingerprint(plan, name, options=options, workspace="/w"), code) for name in plan.by_id}
+
+
+def must_run(
+    plan: Plan, last: Evidence, running: Collection[str], now: Mapping[str, Now], files: Files
+) -> Mapping[str, str]:
+    return decide(plan, [last], running, now, files).refused
 
 
 def files(**changed: str | None) -> Files:
@@ -160,3 +166,79 @@ def test_evidence_that_contradicts_itself_is_told(plan: Plan, last: Evidence, sa
     assert contradiction(plan, last) is None
     CONTRADICTIONS[said](last)
     assert contradiction(plan, last) == said
+
+
+# --- several runs ----------------------------------------------------------------------------------------------------
+
+
+def stopped(
+    plan: Plan, phase_id: str = "T", *, inputs: str = A, upstream: str = A, integrity: bool = False
+) -> Evidence:
+    """A run in which a phase was blocked and nothing after it ran; the digests of its input, and of E's."""
+    evidence = ran(plan)
+    span = evidence.span(plan.span_id(phase_id))
+    span.status, span.blocked_reason, span.next_action = Status.BLOCKED, "no", "mend it"
+    span.gates[0 if integrity else -1].result = Result.FAIL
+    span.inputs = [Input(path=f"{phase_id}.csv", sha256=inputs)]
+    evidence.spans[0].inputs = [Input(path="E.csv", sha256=upstream)]
+    for later in evidence.spans[evidence.spans.index(span) + 1 :]:
+        later.status = Status.NOT_STARTED
+    return evidence
+
+
+def origins(plan: Plan, runs: list[Evidence], running: Collection[str] = ()) -> dict[str, int | str]:
+    """Of each phase the number of the run that it is reused of, 0 being the last one, or why it runs."""
+    reuse = decide(plan, iter(runs), running, printed(plan), files())
+    places = {id(run): number for number, run in enumerate(runs)}
+    return {**{name: places[id(kept.run)] for name, kept in reuse.kept.items()}, **reuse.refused}
+
+
+def test_a_blocked_run_in_between_costs_nothing_where_its_inputs_were_others(plan: Plan) -> None:
+    assert origins(plan, [stopped(plan, inputs=B), ran(plan)]) == {"E": 0, "T": 1, "P": 1}
+    assert origins(plan, [stopped(plan, upstream=B), ran(plan)]) == {"E": 1, "T": 1, "P": 1}
+
+
+def test_a_phase_that_did_not_complete_with_the_same_inputs_runs(plan: Plan) -> None:
+    found = origins(plan, [stopped(plan), ran(plan)])
+    assert (found["E"], found["T"]) == (0, "the last evidence says blocked")
+    assert isinstance(found["P"], str)
+    assert origins(plan, [stopped(plan, inputs=B), stopped(plan), ran(plan)])["T"] == "the last evidence says blocked"
+    killed = stopped(plan, inputs=B)
+    killed.spans[1].status = Status.IN_PROGRESS
+    killed.spans[1].modules = []  # nothing says what it ran
+    assert origins(plan, [killed, ran(plan)])["T"] == "the last evidence says in_progress"
+
+
+def test_a_failed_integrity_gate_of_the_last_run_stands(plan: Plan) -> None:
+    found = origins(plan, [stopped(plan, inputs=B, integrity=True), ran(plan)])
+    assert (found["T"], found["E"]) == ("the last evidence says blocked", 0)
+    again = origins(plan, [stopped(plan, "P", inputs=B), stopped(plan, inputs=B, integrity=True), ran(plan)])
+    assert (again["T"], again["P"]) == (0, 2)  # it has run again since, and completed
+
+
+def test_what_runs_now_asks_no_earlier_run(plan: Plan) -> None:
+    def runs() -> Iterator[Evidence]:
+        yield ran(plan)
+        raise AssertionError("read further than is needed")
+
+    assert decide(plan, runs(), ["T"], printed(plan), files()).refused["P"].startswith("it depends on T")
+    assert decide(plan, runs(), (), printed(plan), files()).refused == {}
+
+
+def test_evidence_of_a_phase_does_not_count_where_what_it_depends_on_was_another_one(plan: Plan) -> None:
+    """P rested on T as it was then; that T is as it is now was shown by another run."""
+    newer, older = stopped(plan, "P", inputs=B), ran(plan)
+    newer.spans[2].status = Status.NOT_STARTED
+    older.spans[1].modules = [Input(path="t.py", sha256=B)]
+    found = origins(plan, [newer, older])
+    assert (found["T"], found["P"]) == (0, "the last evidence says not_started")
+
+
+def test_what_was_handed_on_otherwise_since_is_not_what_a_phase_received(plan: Plan) -> None:
+    newer, older = stopped(plan, "P", inputs=B), ran(plan)
+    for run, digest in ((newer, A), (older, B)):
+        run.spans[1].handoffs = [HandoffRecord(name="Rows", direction="emitted", digest=digest)]
+    older.spans[2].handoffs = [HandoffRecord(name="Rows", direction="validated", digest=B)]
+    assert origins(plan, [newer, older])["P"] == "the last evidence says blocked"
+    older.spans[1].handoffs[0].digest = older.spans[2].handoffs[0].digest = A
+    assert origins(plan, [newer, older])["P"] == 1

@@ -135,7 +135,7 @@ def test_a_blocked_outcome_without_reason_next_action_and_type_of_error_cannot_b
 def test_an_input_counts_once_with_the_digest_seen_last(recorder: TraceRecorder) -> None:
     recorder.begin_phase("E", "e")
     for path, digest in (("a", "1"), ("b", "2"), ("a", "3")):
-        recorder.add_input("E", Input(path=path, sha256=digest))
+        recorder.add_file("E", "inputs", Input(path=path, sha256=digest))
     assert [(item.path, item.sha256) for item in recorder.span("E").inputs] == [("a", "3"), ("b", "2")]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from markupsafe import Markup
 
 from ...files import write_output
 from ...text import pieces, relative, short
-from ...trace.evidence import Status
+from ...trace.evidence import SpanEvidence, Status
 from ...trace.times import format_time
 from ..verdict import Verdict, lasted
+from .attached import Attached, look, names
 from .text import brief, clean, clipped, duration, moment, own_first, plural
 from .view import trace_view
 
@@ -27,12 +28,16 @@ _WORST = (Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED,
 _EARLY = "document.documentElement.classList.add('js')"
 
 
-def write_page(path: Path, verdicts: Sequence[Verdict], *, here: Path, quiet: bool = False) -> list[str]:
-    """Write the page; the line to print: where it stands, relative to ``here``, or why there is none."""
+def write_page(path: Path, verdicts: Sequence[Verdict], *, here: Path, root: Path, quiet: bool = False) -> list[str]:
+    """Write the page; the line to print: where it stands, relative to ``here``, or why there is none.
+
+    Paths of attachments count from ``root``.
+    """
     if not verdicts:
         return [f"{NOT_WRITTEN} at {path}, since no phase of a plan ran; run tests that are phases"]
     try:
-        write_output(path, render(verdicts).encode())
+        attached = partial(look, root=root, folder=path.parent)
+        write_output(path, render(verdicts, attached).encode())
     except OSError as error:
         return [f"{NOT_WRITTEN} at {path}: {error.strerror or error}; give a file in a folder that can be written to"]
     if quiet and all(verdict.evidence.status is Status.COMPLETED for verdict in verdicts):
@@ -40,8 +45,11 @@ def write_page(path: Path, verdicts: Sequence[Verdict], *, here: Path, quiet: bo
     return [f"page:     {relative(path, here)}"]
 
 
-def render(verdicts: Sequence[Verdict]) -> str:
-    """The page of one trace or more, those that did not complete first; it allows its own style and script only."""
+def render(verdicts: Sequence[Verdict], attached: Callable[[SpanEvidence], list[Attached]] = names) -> str:
+    """The page of one trace or more, those that did not complete first; it allows its own style and script only.
+
+    ``attached``: what the page shows of a phase's attachments, by default only their names.
+    """
     taken = {"main"}
     ordered = sorted(verdicts, key=lambda verdict: _WORST.index(verdict.evidence.status))
     style, script = ((files(__package__) / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
@@ -49,6 +57,7 @@ def render(verdicts: Sequence[Verdict]) -> str:
         _templates()
         .get_template("page.html.jinja")
         .render(
+            attached=attached,
             traces=[trace_view(verdict, number, taken) for number, verdict in enumerate(ordered, start=1)],
             policy={"style": _digest(style), "script": f"{_digest(_EARLY)} {_digest(script)}"},
             style=Markup(style),  # noqa: S704  (ours, not a text of the evidence; so are the two below)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ...ids import short_id
+from ...ids import named, short_id
 from ...plan.model import Kind
 from ...trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ...trace.rules import DESELECTED
@@ -144,7 +144,7 @@ def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[st
         for nth, gate in enumerate(span.gates)
     ]
     bar = None if span.reused else axis.bar(span)
-    return PhaseView(phase, span, anchor, f"{phase.id} {span.phase}", number, look, bar, gates)
+    return PhaseView(phase, span, anchor, named(phase.id, span.phase), number, look, bar, gates)
 
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,199}")
