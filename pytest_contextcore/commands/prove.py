@@ -24,9 +24,9 @@ from .plan_check import locate
 )  # fmt: skip
 @click.argument("arguments", metavar="[PLAN] [OPTIONS OF PYTEST]", nargs=-1, type=click.UNPROCESSED)
 def command(out: Path, form: str, workspace: Path | None, arguments: tuple[str, ...]) -> int:
-    """Show on a copy that every gate is able to fail: the plan runs once.
+    """Show that every gate is able to fail.
 
-    Then one thing at a time is changed.
+    The plan runs once on a copy. Then one thing at a time is changed, and the gate has to fail.
 
     PLAN is the plan's file or its folder; without it, plan.toml here, above, or in the only folder that has one. Exit
     code 0: no gate was found that cannot fail. 1: there is one, a mutation says nothing, or the plan does not pass on
