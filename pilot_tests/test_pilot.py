@@ -29,8 +29,9 @@ from pytest_contextcore.pilot.workspace import Workspace
 @pytest.mark.phase("S1")
 def test_init_baseline(phase: Phase, workspace: Workspace, turn: Turn, pytestconfig: pytest.Config) -> None:
     """Establish trusted environment."""
+    turn.step("prepare")
     with phase.gate("G1"):
-        turn.step("prepare")
+        turn.require_step()
         broken = [check for check in check_installation(out_folder(pytestconfig)) if not check.ok]
         assert not broken, "; ".join(f"{check.name}: {check.found}: {check.problem}" for check in broken)
     with phase.gate("G2") as gate:
@@ -49,8 +50,9 @@ def test_init_baseline(phase: Phase, workspace: Workspace, turn: Turn, pytestcon
 def test_export_contract(phase: Phase, workspace: Workspace, turn: Turn, pytestconfig: pytest.Config) -> None:
     """Produce fresh contract artifacts."""
     turn.take_over(handoffs.BaselineHandoff)
+    turn.step("export")
     with phase.gate("G1") as gate:
-        turn.step("export")
+        turn.require_step()
         turn.measure("source_checksum", "artifact_manifest_checksum", "project_context_checksum")
         report.require(gate, export.files(workspace))
     with phase.gate("C1") as gate:
@@ -87,8 +89,9 @@ def test_contract_integrity(phase: Phase, workspace: Workspace, turn: Turn) -> N
 def test_ingest_parse_assess(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Ensure faithful translation and scoring."""
     turn.take_over(handoffs.IntegrityHandoff)
+    turn.step("ingest")
     with phase.gate("C1") as gate:
-        turn.step("ingest")
+        turn.require_step()
         turn.measure("gap_count", "feature_count")
         report.require(gate, ingestion.parity(workspace))
     with phase.gate("G1") as gate:
@@ -105,8 +108,9 @@ def test_ingest_parse_assess(phase: Phase, workspace: Workspace, turn: Turn) -> 
 def test_routing_decision(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Confirm correct path (Prime vs Artisan)."""
     turn.take_over(handoffs.IngestionHandoff)
+    turn.step("route")
     with phase.gate("G1") as gate:
-        turn.step("route")
+        turn.require_step()
         turn.measure("complexity_score", "selected_path")
         report.require(gate, routing.route(workspace))
         gate.evidence("route_reasoning", ref=routing.reasoning(workspace) or "none")
@@ -122,8 +126,9 @@ def test_routing_decision(phase: Phase, workspace: Workspace, turn: Turn) -> Non
 def test_artisan_design(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Produce design-handoff from enriched seed."""
     turn.take_over(handoffs.RoutingHandoff)
+    turn.step("design")
     with phase.gate("C1") as gate:
-        turn.step("design")
+        turn.require_step()
         report.require_design(gate, workspace, design.handoff_schema)
     with phase.gate("G1") as gate:
         report.require_design(gate, workspace, design.task_set)
@@ -136,8 +141,9 @@ def test_artisan_design(phase: Phase, workspace: Workspace, turn: Turn) -> None:
 def test_artisan_implement(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Generate/compose artifacts."""
     turn.take_over(handoffs.DesignHandoff)
+    turn.step("implement")
     with phase.gate("C1") as gate:
-        turn.step("implement")
+        turn.require_step()
         turn.measure("path_count")
         report.require(gate, implementation.paths(workspace))
     with phase.gate("G1") as gate:
@@ -152,8 +158,9 @@ def test_artisan_implement(phase: Phase, workspace: Workspace, turn: Turn) -> No
 def test_test_validate(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Run artifact validation gates."""
     turn.take_over(handoffs.ImplementationHandoff)
+    turn.step("validate")
     with phase.gate("G1") as gate:
-        turn.step("validate")
+        turn.require_step()
         report.require(gate, validation.recorded(workspace))
     with phase.gate("G2") as gate:
         report.require(gate, validation.validators(workspace))
@@ -169,8 +176,9 @@ def test_test_validate(phase: Phase, workspace: Workspace, turn: Turn) -> None:
 def test_review_calibrate(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Multi-agent/human quality pass."""
     turn.take_over(handoffs.ValidationHandoff)
+    turn.step("review")
     with phase.gate("G1") as gate:
-        turn.step("review")
+        turn.require_step()
         for severity, count in review.counts(workspace).items():
             gate.evidence("review_findings", ref=f"{count} {severity.lower()}")
         reviewed, reviewers = review.reviewers(workspace)
@@ -187,8 +195,9 @@ def test_review_calibrate(phase: Phase, workspace: Workspace, turn: Turn) -> Non
 def test_finalize_verify(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Close trace with provenance proof."""
     turn.take_over(handoffs.ReviewHandoff)
+    turn.step("finalize")
     with phase.gate("C1") as gate:
-        turn.step("finalize")
+        turn.require_step()
         turn.measure("gap_count", "artifact_count")
         report.require(gate, finalize.reconciliation(workspace))
         for artifact in finalize.assumed(workspace):

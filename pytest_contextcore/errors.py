@@ -15,6 +15,7 @@
     ├── AttributeRefused    a value that no declared attribute takes (a ``ValueError``, too)
     ├── HandoffRefused      a handoff that a phase cannot accept
     ├── PhaseStopped        a phase whose program, inputs or outputs are not as its plan says
+    ├── ProofRefused        a plan whose gates cannot be proven, or a mutation that changes nothing
     ├── TaskRefused         a task command that is not allowed now
     └── TaskStateError      the file of open tasks cannot be used
 
@@ -144,6 +145,10 @@ class PhaseStopped(ContextcoreError):
         super().__init__(reason)
         self.reason, self.next_action, self.error_type = reason, next_action, error_type
         self.blocks, self.decidable = blocks, decidable
+
+
+class ProofRefused(ContextcoreError):
+    """A plan whose gates cannot be proven, or a mutation that cannot be applied or changes nothing."""
 
 
 class TaskRefused(ContextcoreError):

@@ -22,11 +22,11 @@ from .verdict import failure
 
 
 class Documents:
-    """The documents of one check."""
+    """The documents of one check; ``known`` are taken instead of what the files hold."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, known: Mapping[str, Any] | None = None) -> None:
         self.folder = folder
-        self._known: dict[str, Any] = {}
+        self._known: dict[str, Any] = dict(known or {})
 
     def whole(self, file: str) -> Any:
         """A whole document, or `CheckFailed`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..plan.attributes import Attribute, registry
 from ..plan.checks import CheckPlan
@@ -36,6 +37,7 @@ def evaluate(
     declared: Mapping[str, Attribute] | None = None,
     run: Runner | None = None,
     adapter: Adapter | None = None,
+    instead: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """The verdict on a check. It never raises on account of a document, a file or a program.
 
@@ -46,9 +48,11 @@ def evaluate(
         declared: the attributes that may be recorded, such as `Plan.known_attributes`.
         run: runs the program of ``run = …``.
         adapter: reads reports of other formats, see the hook ``pytest_contextcore_report``.
+        instead: a file's name → a document that is taken instead of what the file holds.
     """
     try:
-        given = Given(Documents(Folder(folder)), began, registry() if declared is None else declared, run, adapter)
+        documents = Documents(Folder(folder), instead or {})
+        given = Given(documents, began, registry() if declared is None else declared, run, adapter)
         return _DECIDES[check.kind](check, given) or PASSED
     except CheckFailed as failed:
         return failed.verdict

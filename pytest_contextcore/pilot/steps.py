@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Steps:
-    """The pipeline's steps. A phase runs its own inside of a gate, so that a step that cannot go on fails that gate."""
+    """The pipeline's steps. A phase runs its own before its gates; one that cannot go on fails the first."""
 
     def __init__(self, pipeline: Pipeline | None) -> None:
         self._pipeline = pipeline

@@ -23,7 +23,7 @@ class Turn:
         self._phase, self._workspace, self._steps = phase, workspace, steps
         self._position = int(phase.short_id.removeprefix("S"))
         self._kind: type[WorkspaceHandoff] | None = None
-        self._stepped = False
+        self._stepped, self._stuck = False, ""
 
     def take_over(self, kind: type[WorkspaceHandoff]) -> None:
         """Receive what the phase before handed on."""
@@ -31,10 +31,20 @@ class Turn:
         self._vouched_for()
 
     def step(self, name: str) -> None:
-        """Do a step of the pipeline; raises as `Steps.run` does."""
-        if self._steps.run(name):
+        """Do a step of the pipeline, before the gates begin; `require_step` says in a gate whether it could."""
+        try:
+            ran = self._steps.run(name)
+        except AssertionError as error:
+            self._stuck = str(error)
+            return
+        if ran:
             self._stepped = True
             self._vouched_for()
+
+    def require_step(self) -> None:
+        """Let the gate fail in which this is called if the step could not go on."""
+        if self._stuck:
+            raise AssertionError(self._stuck)
 
     def measure(self, *names: str) -> None:
         """Record what a gate looks at; called inside of the gate, so that it stands on its span."""

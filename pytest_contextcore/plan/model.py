@@ -23,6 +23,7 @@ from .check_mistakes import check_misfits
 from .checks import AttachPlan, CheckPlan, OutputPlan, Words, words
 from .defaults import filled
 from .mistakes import NAMES, misfits
+from .proving import CopyPlan, Flag, MutationPlan, proving_misfits
 from .tables import Misfit
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -57,7 +58,8 @@ class GatePlan(_Frozen):
     """One gate: which exit criterion it checks, what its failure does, and what to do then.
 
     ``next_action`` may use the gate's evidence: ``{unmapped_artifact}`` becomes the refs of the evidence of that type.
-    A gate with a ``check`` is decided by the plan; the others in Python.
+    A gate with a ``check`` is decided by the plan; the others in Python. ``prove`` names a change with which it must
+    fail.
     """
 
     id: Annotated[Id, Field(json_schema_extra=_told_from_the_rest)] = ""
@@ -66,6 +68,7 @@ class GatePlan(_Frozen):
     kind: Kind = Kind.REQUIRED
     next_action: Told = ""
     check: CheckPlan | None = None
+    prove: MutationPlan | None = None
 
 
 class ReusePlan(_Frozen):
@@ -81,7 +84,8 @@ class PhasePlan(_Frozen):
     """One phase: one span, exactly one test, or a program (``run``) and gates with checks.
 
     ``depends_on`` defaults to the phase before; ``options`` names the pytest options (``dest``) that the phase reads;
-    ``timeout`` is in seconds, from setup to teardown.
+    ``timeout`` is in seconds, from setup to teardown. ``external``: it acts on the world outside, so ``contextcore
+    prove`` does not run it.
     """
 
     id: Id
@@ -97,6 +101,7 @@ class PhasePlan(_Frozen):
     options: tuple[Text, ...] = ()
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
     reuse: ReusePlan = ReusePlan()
+    external: Flag = False
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -148,6 +153,7 @@ class Plan(_Frozen):
     trace: TracePlan
     phases: Annotated[tuple[PhasePlan, ...], Field(min_length=1)]
     attributes: tuple[AttributePlan, ...] = ()
+    prove: CopyPlan = CopyPlan()
     _path: Path = PrivateAttr(default=Path(PLAN_FILE))
     _fill = model_validator(mode="before")(filled)
 
@@ -217,6 +223,7 @@ def load_plan(path: Path) -> Plan:
 def _misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:
     yield from misfits(document, registry())
     yield from check_misfits(document, registry())
+    yield from proving_misfits(document)
 
 
 def read_document(

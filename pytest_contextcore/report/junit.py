@@ -167,7 +167,9 @@ def gate_case(
         "time": f"{min(_seconds(phase.span, gate), float(beside.get('time', 0))):.3f}",  # lies inside its phase's
     }
     case = ET.Element("testcase", attributes)
-    case.append(_properties(gate_properties(verdict.evidence, phase.span, gate)))
+    proof = verdict.proofs.get(gate.gate_id)
+    proven = [("gate.proof", proof)] if proof else []
+    case.append(_properties([*gate_properties(verdict.evidence, phase.span, gate), *proven]))
     if (said := _gate_says(phase, gate, drafts)) is not None:
         case.append(said)
     _add_output(case, [printed for printed in phase.printed if printed.where == gate.otel_span_id])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -136,6 +136,8 @@ class Verdict:
     counts: str
     took: str
     cause: Cause | None
+    proofs: Mapping[str, str]
+    """Full gate id → what ``contextcore prove`` found, if that was with this plan."""
 
     @property
     def title(self) -> str:
@@ -149,7 +151,7 @@ class Verdict:
         return [done for done in self.evidence.definition_of_done if done.condition != EVERY_PHASE]
 
 
-def of_trace(evidence: Evidence) -> Verdict:
+def of_trace(evidence: Evidence, proofs: Mapping[str, str] | None = None) -> Verdict:
     """Work out what is to be said of a trace."""
     spans = {span.span_id: span for span in evidence.spans}
     held: dict[str, list[str]] = {}
@@ -172,6 +174,7 @@ def of_trace(evidence: Evidence) -> Verdict:
         counts=", ".join(f"{counts[status]} {status.value}" for status in _COUNTED if counts.get(status)),
         took=duration(evidence.started_at, evidence.ended_at),
         cause=_raised(own, evidence.next_action) if own else None,
+        proofs=proofs or {},
     )
 
 

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from ..errors import EvidenceError
 from ..options import KEY
+from ..proof.result import found_for
 from ..report import github, junit, terminal
 from ..report.verdict import Verdict, of_trace
 from ..text import harmless, relative
@@ -65,9 +67,15 @@ def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) ->
     """Settle exit code and JUnit file, and write the page and the summary for GitHub."""
     config = session.config
     evidence = [trace.evidence for trace in traces]
-    verdicts = [of_trace(each) for each in evidence]
+    verdicts, unreadable = [], list[str]()
+    for each in evidence:
+        try:
+            proofs = found_for(shared.context.out, each.trace_id, each.plan_digest)
+        except EvidenceError as error:
+            proofs, unreadable = {}, [*unreadable, f"note:     {error}"]
+        verdicts.append(of_trace(each, proofs))
     session.exitstatus = exit_code(session.exitstatus, evidence)
-    lines = junit.complete(config, verdicts)
+    lines = [*junit.complete(config, verdicts), *unreadable]
     for trace in traces:
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
             lines += _written(config, shared, trace.evidence)

@@ -20,8 +20,8 @@ from ..support.otlp_receiver import Receiver, refused_endpoint
 
 Captured = pytest.CaptureFixture[str]
 COMMANDS = [
-    "attest", "contract", "diff", "install", "plan", "queries", "replay", "run", "show", "task", "traceparent",
-    "verify",
+    "attest", "contract", "diff", "install", "plan", "prove", "queries", "replay", "run", "show", "task",
+    "traceparent", "verify",
 ]  # fmt: skip
 
 

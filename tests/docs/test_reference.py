@@ -156,6 +156,8 @@ def default(of: type[BaseModel], key: str) -> str:
         return "none"
     if isinstance(value, BaseModel):
         return "`{}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return {"()": "`[]`", "{}": "`{}`"}.get(str(value), f'`"{value}"`')
 
 

@@ -253,3 +253,12 @@ def test_times_lie_inside_one_another_and_each_case_counts_once(stopped: Evidenc
     assert junit.gate_case(of_trace(stopped), phase, phase.span.gates[0], case, prefix="").get("time") == "0.002"
     made = [ET.fromstring(f"<t>{inner}</t>") for inner in ("", "<failure/><failure/>", "<skipped/><error/>")]
     assert junit.counts(made) == {"passed": 1, "failure": 1, "error": 1, "skipped": 0}
+
+
+def test_a_gate_says_whether_it_was_shown_able_to_fail(stopped: Evidence) -> None:
+    phase = of_trace(stopped).phases[0]
+    first, second = phase.span.gates[0], of_trace(stopped).phases[1].span.gates[0]
+    verdict = of_trace(stopped, {first.gate_id: "proven"})
+    cases = [junit.gate_case(verdict, phase, gate, ET.Element("testcase"), prefix="") for gate in (first, second)]
+    said = [{each.get("name"): each.get("value") for each in case.iter("property")}.get("gate.proof") for case in cases]
+    assert said == ["proven", None]

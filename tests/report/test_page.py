@@ -331,3 +331,10 @@ def test_the_axis_has_even_parts_that_a_person_counts_in(length: int, ticks: lis
 
 def test_a_reused_phase_of_yesterday_does_not_stretch_the_axis() -> None:
     assert Axis(samples.partial()).start == samples.BEGIN
+
+
+def test_a_gate_has_a_mark_that_says_whether_it_was_shown_able_to_fail() -> None:
+    trace = samples.stopped()
+    gate = trace.spans[0].gates[0].gate_id
+    assert "cannot fail" not in made.render([of_trace(trace)])
+    assert made.render([of_trace(trace, {gate: "cannot fail"})]).count('<span class="tag">cannot fail</span>') == 1

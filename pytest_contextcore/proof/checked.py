@@ -1,0 +1,109 @@
+"""Proves gates that the plan decides: their checks are evaluated on the phase's files, with one mutation at a time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..checks.documents import Documents, Ended
+from ..checks.evaluate import evaluate
+from ..checks.paths import Folder
+from ..checks.verdict import PASSED, CheckFailed, Verdict
+from ..errors import ProofRefused
+from ..plan.checks import SelectPlan
+from ..plan.model import GatePlan, Plan
+from ..redact import redact
+from ..trace.evidence import Result
+from .derive import Trial, derived
+from .mutate import mutate
+from .result import Proof
+
+_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A phase's files as they were when its gates began.
+
+    Attributes:
+        folder: the plan's folder in the copy.
+        files: where files of mutations that the plan names stand: the workspace, or the plan's folder.
+        restore: puts the files back.
+    """
+
+    folder: Path
+    files: Path
+    restore: Callable[[], None]
+
+
+def prove_check(plan: Plan, gate: GatePlan, place: Copy) -> tuple[Proof, str, str]:
+    """Whether a gate with a check can fail; with the mutation that was tried last, and why not.
+
+    Raises:
+        ProofRefused: the plan names a mutation that changes nothing.
+    """
+    place.restore()
+    before = _verdict(plan, gate, place.folder)
+    if before.result is Result.FAIL:
+        return Proof.ERROR, "", redact(f"it fails on the files as they were: {before.reason}")
+    if gate.prove is not None:
+        path = place.files / (gate.prove.file or "")
+        if not path.resolve().is_relative_to(place.files.resolve()):
+            raise ProofRefused(f"{gate.prove}: it is not inside of the copy")
+        mutate(gate.prove, path)
+        after = _verdict(plan, gate, place.folder)
+        place.restore()
+        return _judged(str(gate.prove), after)
+    found = (Proof.UNPROVEN, "", "no mutation is derived from its check, and the plan names none")
+    for trial in derived(gate.check, place.folder) if gate.check else ():
+        found = _judged(trial.said, _tried(plan, gate, place, trial))
+        if found[0] is Proof.PROVEN:
+            return found
+    if found[0] is Proof.CANNOT_FAIL:
+        return Proof.CANNOT_FAIL, found[1], "it passes whatever is changed in what its check looks at"
+    return found
+
+
+def _tried(plan: Plan, gate: GatePlan, place: Copy, trial: Trial) -> Verdict:
+    if trial.act is None:
+        if gate.check is not None and gate.check.query is not None and not _decides(gate.check.query, place, trial):
+            return PASSED  # an operand was refused, which says nothing of the rest of the expression
+        return _verdict(plan, gate, place.folder, trial.instead)
+    trial.act()
+    try:
+        return _verdict(plan, gate, place.folder)
+    finally:
+        place.restore()
+
+
+def _decides(query: str | SelectPlan, place: Copy, trial: Trial) -> bool:
+    """Whether an expression has a value for the mutated document: it is not refused as undecidable."""
+    try:
+        Documents(Folder(place.folder), trial.instead).ask(query)
+    except CheckFailed:
+        return False
+    return True
+
+
+def _judged(said: str, verdict: Verdict) -> tuple[Proof, str, str]:
+    if verdict.result is Result.FAIL:
+        return Proof.PROVEN, redact(said), redact(verdict.reason)
+    return Proof.CANNOT_FAIL, redact(said), "it passes with this mutation"
+
+
+def _verdict(plan: Plan, gate: GatePlan, folder: Path, instead: Mapping[str, Any] | None = None) -> Verdict:
+    def run(command: tuple[str, ...]) -> Ended:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        done = subprocess.run(
+            command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, check=False, timeout=_SECONDS
+        )
+        return Ended(done.returncode)
+
+    if gate.check is None:
+        raise ProofRefused(f"gate {gate.id} has no check")
+    return evaluate(gate.check, folder, declared=plan.known_attributes, run=run, instead=instead)

@@ -1,0 +1,123 @@
+"""Which files a plan's copy holds, and making it. Never hard links: a mutation must not reach the original."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from ..errors import ProofRefused
+from ..plan.model import PhasePlan, Plan
+
+MAX_BYTES = 1_000_000_000
+MAX_FILES = 20_000
+
+_GIT_SECONDS = 60
+_CONFIGURED_BY = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "setup.py")
+_LEFT_OUT = ("*.egg", ".*", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "{arch}", "__pycache__")
+
+
+def root_of(plan: Plan) -> Path:
+    """The folder that is copied: git's, else the nearest one upward in which pytest is configured."""
+    folder = plan.path.parent.resolve()
+    found = _git(folder, "rev-parse", "--show-toplevel")
+    if found is not None and found.strip():
+        return Path(os.fsdecode(found.rstrip(b"\n"))).resolve()
+    up = (each for each in (folder, *folder.parents) if any((each / name).is_file() for name in _CONFIGURED_BY))
+    return next(up, folder)
+
+
+def files_of(root: Path, plan: Plan, out: Path) -> list[Path]:
+    """The files to copy: what ``[prove] copy`` names, else git's, else the folder's; and what the plan declares.
+
+    Raises:
+        ProofRefused: they are too many, or too large.
+    """
+    found = _chosen(root, plan.prove.copy_) if plan.prove.copy_ else _of_git(root)
+    names = found if found is not None else _walk(root, out.resolve())
+    declared = [path for phase in plan.phases for pattern in _declared(phase) for path in _matches(plan, pattern)]
+    total, files = 0, dict[Path, None]()
+    for path in [*names, *(path for path in declared if path.is_relative_to(root)), plan.path.resolve()]:
+        try:
+            state = path.lstat()
+        except OSError:
+            continue  # git knows it, and it was removed
+        if path in files or not (stat.S_ISREG(state.st_mode) or stat.S_ISLNK(state.st_mode)):
+            continue
+        files[path] = None
+        total += state.st_size
+        if total > MAX_BYTES or len(files) > MAX_FILES:
+            raise ProofRefused(
+                f"the copy of {root} would have over {MAX_FILES} files or {MAX_BYTES // 10**9} GB; name the files that "
+                "the plan needs, in plan.toml: [prove] copy = [globs]"
+            )
+    return list(files)
+
+
+def copy(files: Iterable[Path], root: Path, target: Path) -> None:
+    """Copy files of a folder into another one.
+
+    Raises:
+        ProofRefused: one cannot be copied.
+    """
+    for path in files:
+        made = target / path.relative_to(root)
+        try:
+            made.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_symlink() and not path.resolve().is_relative_to(root) and path.is_dir():
+                continue  # a folder elsewhere is no part of the copy
+            shutil.copy2(path, made, follow_symlinks=not path.is_dir())
+        except OSError as error:
+            raise ProofRefused(f"{path} cannot be copied: {error.strerror or error}") from None
+
+
+def _declared(phase: PhasePlan) -> Iterator[str]:
+    yield from phase.inputs
+    yield from (output if isinstance(output, str) else output.path for output in phase.outputs)
+
+
+def _matches(plan: Plan, pattern: str) -> Iterator[Path]:
+    """What a pattern of the plan names: files, and those in folders; nothing where it leads elsewhere."""
+    folder = plan.path.parent.resolve()
+    try:
+        for path in folder.glob(os.path.normpath(pattern)):
+            yield from path.rglob("*") if path.is_dir() else (path,)
+    except (NotImplementedError, ValueError):  # an absolute path is of another folder, and stays there
+        return
+
+
+def _chosen(root: Path, patterns: Iterable[str]) -> list[Path]:
+    found = (path for pattern in patterns for path in root.glob(pattern))
+    return [each for path in found for each in (path.rglob("*") if path.is_dir() else (path,))]
+
+
+def _of_git(root: Path) -> list[Path] | None:
+    """Files that git tracks or does not ignore; None where it does not know the folder."""
+    said = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return None if said is None else [root / os.fsdecode(name) for name in said.split(b"\0") if name]
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=_GIT_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _walk(root: Path, out: Path) -> Iterator[Path]:
+    for name, folders, files in os.walk(root):
+        here = Path(name)
+        folders[:] = [
+            each
+            for each in folders
+            if not any(fnmatch(each, pattern) for pattern in _LEFT_OUT)
+            and here / each != out
+            and not (here / each / "pyvenv.cfg").exists()
+        ]
+        yield from (here / each for each in files)

@@ -1,0 +1,101 @@
+"""Which files the copy holds, and that snapshots put them back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_contextcore.errors import ProofRefused
+from pytest_contextcore.plan.model import Plan, load_plan
+from pytest_contextcore.proof import copying
+from pytest_contextcore.proof.copying import copy, files_of, root_of
+from pytest_contextcore.proof.snapshots import Snapshots
+
+PLAN = """
+[trace]
+id = "T"
+
+[[phases]]
+id = "A"
+inputs = ["data/*.csv"]
+outputs = ["made"]
+gates = [{ id = "G1" }]
+"""
+
+
+def project(folder: Path, more: str = "") -> Plan:
+    names = "pytest.ini test_a.py data/a.csv made/m.json out/T.json node_modules/x.js .venv/y.py sub/z.py ignored.txt"
+    for name in names.split():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name, encoding="utf-8")
+    (folder / "plan.toml").write_text(PLAN + more, encoding="utf-8")
+    return load_plan(folder / "plan.toml")
+
+
+def names(plan: Plan, root: Path) -> set[str]:
+    return {path.relative_to(root).as_posix() for path in files_of(root, plan, root / "out")}
+
+
+def test_outside_of_git_the_folder_without_what_pytest_does_not_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "_git", lambda *_: None)
+    plan = project(tmp_path)
+    assert root_of(plan) == tmp_path
+    wanted = {"pytest.ini", "test_a.py", "plan.toml", "data/a.csv", "made/m.json", "sub/z.py", "ignored.txt"}
+    assert names(plan, tmp_path) == wanted
+
+
+def test_in_git_tracked_and_unignored_files_and_what_the_plan_declares(tmp_path: Path) -> None:
+    plan = project(tmp_path)
+    (tmp_path / ".gitignore").write_text("out/\nignored.txt\ndata/\nmade/\n.venv/\nnode_modules/\n", encoding="utf-8")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    assert root_of(plan) == tmp_path
+    wanted = {".gitignore", "pytest.ini", "test_a.py", "plan.toml", "data/a.csv", "made/m.json", "sub/z.py"}
+    assert names(plan, tmp_path) == wanted
+
+
+def test_a_plan_may_choose_and_a_folder_that_is_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = project(tmp_path, '\n[prove]\ncopy = ["*.py", "pytest.ini"]\n')
+    assert names(plan, tmp_path) == {"pytest.ini", "test_a.py", "plan.toml", "data/a.csv", "made/m.json"}
+    monkeypatch.setattr(copying, "MAX_FILES", 4)
+    with pytest.raises(ProofRefused, match=r"\[prove\] copy"):
+        names(plan, tmp_path)
+
+
+def test_a_copy_is_no_link_to_the_original(tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "a").write_text("1", encoding="utf-8")
+    (tmp_path / "from" / "b").symlink_to("a")
+    copy([tmp_path / "from" / "a", tmp_path / "from" / "b"], tmp_path / "from", tmp_path / "to")
+    states = [os.lstat(tmp_path / "to" / name) for name in ("a", "b")]
+    assert {state.st_nlink for state in states} == {1}
+    (tmp_path / "to" / "b").write_text("2", encoding="utf-8")
+    assert (tmp_path / "from" / "a").read_text(encoding="utf-8") == "1"
+
+
+def test_snapshots_put_back_what_changed_came_and_went(tmp_path: Path) -> None:
+    tree, snapshots = tmp_path / "tree", Snapshots(tmp_path / "store")
+    (tree / "sub").mkdir(parents=True)
+    (tree / "kept").write_text("kept", encoding="utf-8")
+    (tree / "sub" / "changed").write_text("before", encoding="utf-8")
+    snapshots.take("first", tree)
+    (tree / "sub" / "changed").write_text("after!", encoding="utf-8")
+    os.utime(tree / "sub" / "changed", (1, 1))
+    (tree / "new").write_text("new", encoding="utf-8")
+    snapshots.take("second", tree)
+    assert snapshots.manifest("first")["kept"] == snapshots.manifest("second")["kept"]  # kept once
+    (tree / "kept").unlink()
+
+    def texts() -> dict[str, str]:
+        return {path.name: path.read_text(encoding="utf-8") for path in tree.rglob("*") if path.is_file()}
+
+    snapshots.restore(snapshots.manifest("first"), tree)
+    assert texts() == {"kept": "kept", "changed": "before"}
+    snapshots.restore(snapshots.manifest("second"), tree)
+    assert texts() == {"kept": "kept", "changed": "after!", "new": "new"}
