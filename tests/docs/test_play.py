@@ -54,6 +54,7 @@ def test_what_a_page_shows_is_what_happens(page: str, player: Player) -> None:
                 player.type(command)
                 .replace(str(player.folder), "/builds/shop")
                 .replace(sys.executable, "/usr/bin/python")
+                .replace(f" {Path(sys.executable).name} ", " python ")
             )
             if WRITE and settled(printed) != settled(expected):
                 rewrite(page, block, f"$ {command}\n{shown(printed)}")
