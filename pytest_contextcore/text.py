@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -72,6 +73,15 @@ def escaped(text: str, keep: str = "") -> str:
         return text
     odd = {char for char in set(text) if not char.isprintable() and char not in keep}
     return text.translate({ord(char): char.encode("unicode_escape").decode() for char in odd})
+
+
+def canonical_json(value: object, *, allow_nan: bool = True) -> str:
+    """A value in JSON's types as the one text that digests and comparisons are made of: sorted keys and no spaces.
+
+    Raises:
+        ValueError: it has NaN or an infinity, and those are not allowed.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=allow_nan)
 
 
 def on_github(environ: Mapping[str, str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from ..plan.checks import HEX, AttachPlan, CheckPlan, DigestPlan, OutputPlan
+from ..plan.checks import HEX, AttachPlan, CheckPlan, DigestPlan, OutputPlan, output_plan
 from ..trace.evidence import EvidenceItem, Result
 from .documents import Given
 from .paths import Folder, stale, written_since
@@ -68,7 +68,7 @@ def check_outputs(outputs: tuple[str | OutputPlan, ...], folder: Path, began: in
     """
     home, findings = Folder(folder), list[EvidenceItem]()
     for output in outputs:
-        plan = OutputPlan(path=output) if isinstance(output, str) else output
+        plan = output_plan(output)
         try:
             _check_output(plan, home, began)
         except CheckFailed as failed:

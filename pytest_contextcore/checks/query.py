@@ -19,6 +19,7 @@ from jmespath.visitor import Options, TreeInterpreter
 from ..errors import ContextcoreError, shown
 from ..plan.checks import Reference
 from ..plan.expressions import parsed
+from ..text import canonical_json
 from ..trace.evidence import EvidenceItem
 from .verdict import CheckFailed, failure, finding
 
@@ -63,7 +64,7 @@ class _Refused(ContextcoreError):
 
 def canonical(value: Any) -> str:
     """The value as canonical JSON: keys in order, and 1.0 the same as 1."""
-    return json.dumps(_numbers(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return canonical_json(_numbers(value))
 
 
 def _numbers(value: Any) -> Any:

@@ -13,6 +13,7 @@ import pytest
 from ..errors import CollectionError, PlanError
 from ..ids import PLAN_FILE, named
 from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan, refuse_program_beside_test, source_of
+from ..plan.checks import output_plan
 from ..plan.defaults import program
 from ..plan.model import GatePlan, PhasePlan, load_plan
 from ..text import plain
@@ -113,7 +114,7 @@ def _of_gate(gate: GatePlan) -> list[str]:
 
 def _files(phase: PhasePlan) -> list[tuple[str, list[str]]]:
     """The files that a phase reads and makes, as its plan names them."""
-    outputs = [output if isinstance(output, str) else output.path for output in phase.outputs]
+    outputs = [output_plan(output).path for output in phase.outputs]
     return [("in", list(phase.inputs)), ("out", outputs)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from ..proof.envelope import canonical, opened, sign
 from ..proof.statement import FAILED, Named, misfits, statement
 from ..proof.verify import Subject, differences, find, unfinished
 from ..text import escaped, harmless, relative
+from ..tracked.contents import digest_file
 from .cli import FORMAT, OUT, refuse
 from .show import as_json, newest
 
@@ -110,7 +110,7 @@ def attest(
 
 def _statement(subject: Subject) -> dict[str, Any]:
     plan = subject.plan.path
-    named = Named(relative(plan.absolute(), subject.root).as_posix(), hashlib.sha256(plan.read_bytes()).hexdigest())
+    named = Named(relative(plan.absolute(), subject.root).as_posix(), digest_file(plan))
     file = Named(subject.file.name, subject.sha256)
     return statement(subject.evidence, file, named, subject.world.is_file)
 

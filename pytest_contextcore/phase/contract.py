@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from ..errors import Fault, HandoffRefused
 from ..schemas import schema
 from ..schemas.check import faults
+from ..text import canonical_json
 from .handoff import Emitted
 
 CONTRACT = "HandoffContract"
@@ -38,14 +38,8 @@ def read_contract(path: Path, kind: str, name: str | None) -> Emitted:
     for each in documents:
         type_, capability = each["expected_output"]["type"], each["capability_id"]
         if capability == name if name is not None else kind in (type_, capability):
-            payload = json.dumps(each["inputs"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-            found[payload] = Emitted(
-                kind,
-                capability,
-                f"{each['from_agent']} of {path}",
-                payload,
-                hashlib.sha256(payload.encode()).hexdigest(),
-            )
+            payload = canonical_json(each["inputs"])
+            found[payload] = Emitted.of(kind, capability, f"{each['from_agent']} of {path}", payload)
     if len(found) != 1:
         there = ", ".join(dict.fromkeys(each["capability_id"] for each in documents))
         observed = f"{len(found)} that differ" if found else f"only {there}"

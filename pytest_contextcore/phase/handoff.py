@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pydantic import (
 )
 
 from ..errors import HandoffRefused
+from ..text import canonical_json
 
 ROOT = "root"
 """Key of the rootdir in a validation or serialization context."""
@@ -79,23 +79,26 @@ class Emitted:
     payload: str
     digest: str
 
+    @classmethod
+    def of(cls, kind: str, name: str, span_id: str, payload: str) -> Emitted:
+        """One whose digest is that of its payload."""
+        return cls(kind, name, span_id, payload, _digest(payload))
+
     @property
     def whole(self) -> bool:
         """Whether the payload is what its digest says."""
-        return hashlib.sha256(self.payload.encode()).hexdigest() == self.digest
+        return _digest(self.payload) == self.digest
+
+
+def _digest(payload: str) -> str:
+    return hashlib.sha256(payload.encode()).hexdigest()
 
 
 def emit(handoff: Handoff, span_id: str, root: Path | None = None, name: str | None = None) -> Emitted:
     """The handoff in its canonical form: JSON with sorted keys and no spaces, UTF-8; rooted paths from ``root``."""
-    payload = json.dumps(
-        handoff.model_dump(mode="json", context={ROOT: root}),
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-        allow_nan=False,
-    )
-    kind, digest = type(handoff).__name__, hashlib.sha256(payload.encode()).hexdigest()
-    return Emitted(kind, name or kind, span_id, payload, digest)
+    payload = canonical_json(handoff.model_dump(mode="json", context={ROOT: root}), allow_nan=False)
+    kind = type(handoff).__name__
+    return Emitted.of(kind, name or kind, span_id, payload)
 
 
 def accept(kind: type[H], emitted: Emitted | None, root: Path | None = None, name: str | None = None) -> H:

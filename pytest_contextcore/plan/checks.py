@@ -152,6 +152,11 @@ class AttachPlan(_Frozen):
     """It may be older than the phase's program."""
 
 
+def output_plan(output: str | OutputPlan) -> OutputPlan:
+    """An output in either form that a plan may state it in."""
+    return OutputPlan(path=output) if isinstance(output, str) else output
+
+
 def reference(source: str | SelectPlan) -> Reference:
     """The file and the expression in ``"file#expression"``, split at the first ``#``, or in a table of both."""
     if isinstance(source, SelectPlan):

@@ -18,6 +18,7 @@ from ..errors import Fault, PlanError
 from ..ids import ID, MAX_ID, PLAN_FILE
 from ..schemas import schema
 from ..schemas.check import faults, of_model, place_of
+from ..text import canonical_json
 from .attributes import Attribute, AttributeType, registry
 from .check_mistakes import check_misfits
 from .checks import AttachPlan, CheckPlan, OutputPlan, Words, words
@@ -257,5 +258,4 @@ def read_document(
 
 
 def _digest(value: dict[str, Any]) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()

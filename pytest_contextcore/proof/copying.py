@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ..errors import ProofRefused
+from ..plan.checks import output_plan
 from ..plan.model import PhasePlan, Plan
 
 MAX_BYTES = 1_000_000_000
@@ -77,7 +78,7 @@ def copy(files: Iterable[Path], root: Path, target: Path) -> None:
 
 def _declared(phase: PhasePlan) -> Iterator[str]:
     yield from phase.inputs
-    yield from (output if isinstance(output, str) else output.path for output in phase.outputs)
+    yield from (output_plan(output).path for output in phase.outputs)
 
 
 def _matches(plan: Plan, pattern: str) -> Iterator[Path]:

@@ -16,7 +16,7 @@ import pytest
 from ..errors import PhaseStopped
 from ..phase.phase import Phase, prepare
 from ..phase.program import Command
-from ..plan.checks import AttachPlan
+from ..plan.checks import AttachPlan, output_plan
 from ..plan.model import GatePlan, Plan
 from ..reasons import exception_type
 from ..redact import redact
@@ -100,7 +100,7 @@ class Work:
             reason = f"output {verdict.reason}" if len(verdict.findings) == 1 else f"{verdict.reason}: {names}"
             raise PhaseStopped(redact(reason), advice, ErrorType.OUTPUT_MISSING, blocks=True, decidable=True)
         for output in self._planned.outputs:
-            name = output if isinstance(output, str) else output.path
+            name = output_plan(output).path
             try:
                 self._phase.output(self._folder / name)
             except OSError as error:  # an empty folder that is kept
