@@ -61,9 +61,9 @@ def _which_runs() -> str:
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_say_version, help="The version.")
 def program() -> None:
-    """Plans as traces: look at them, compare runs, send spans, draw tasks by hand.
+    """Write a plan, run it, look at what a run left, and send its spans.
 
-    To run a plan, call pytest.
+    To begin: contextcore plan init, then contextcore run.
     """
 
 

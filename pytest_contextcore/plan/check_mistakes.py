@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
@@ -16,6 +17,9 @@ from .tables import Misfit, Place, tables, text_of
 _READABLE = f"a document by its suffix ({', '.join(FORMATS)})"
 _INSIDE = "a path inside the plan's folder"
 _OPTIONS = frozenset(name for names in KINDS.values() for name in names)
+_QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""")
+_OPERATOR = re.compile(r"(?:^|\s)(\d?[|&;<>]\S*)|(;)(?:\s|$)")
+"""At a word's edge, outside of quotes: a shell would start another program there, or open a file."""
 
 
 def check_misfits(document: Mapping[str, Any], registered: Iterable[str]) -> Iterator[Misfit]:
@@ -104,7 +108,7 @@ def _source(source: Any, place: Place, needs: str = "") -> Iterator[Misfit]:
         return
     yield from _path(file.strip(), place)
     if PurePath(file.strip()).suffix.lower() not in FORMATS:
-        yield place, shown(file), needs or _READABLE, "correct it"
+        yield place, shown(file), _READABLE, "correct it"
     if select.strip():
         try:
             parsed(select.strip())
@@ -125,3 +129,7 @@ def _program(run: Any, place: Place) -> Iterator[Misfit]:
             yield place, shown(run), "a program and its arguments", "name a program"
     except ValueError as error:
         yield place, f"{shown(run)} ({str(error).lower()})", "words as a shell splits them", "correct the quotation"
+        return
+    if found := _OPERATOR.search(_QUOTED.sub("", run)):
+        expected = f'one program, or ["sh", "-c", "…"], which reads {found[1] or found[2]}'
+        yield place, shown(run), expected, "correct it, or quote what is only an argument"

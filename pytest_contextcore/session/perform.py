@@ -76,6 +76,8 @@ class Work:
         except OSError as error:
             reason = f"{line}: observed that {command[0]} cannot be started ({error.strerror or error})"
             advice = f"Install {command[0]}, or correct run of {self._place}."
+            if (self._folder / command[0]).is_file():
+                advice = f"Write sh {command[0]}, or make it executable and write ./{command[0]}: run of {self._place}."
             raise PhaseStopped(reason, advice, exception_type(error)) from None
         if done.returncode:
             said = f": {last}" if (last := _last_line(done)) else ""

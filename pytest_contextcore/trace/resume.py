@@ -210,7 +210,7 @@ def _never(planned: PhasePlan, span: SpanEvidence) -> str | None:
     if any(gate.result is Result.WAIVED for gate in span.gates):
         return "a gate of it was waived, and waivers are judged anew"
     if planned.run is not None and not planned.inputs:
-        return "it has run and no inputs, so that nothing tells whether it would do the same"
+        return "it names no inputs, so nothing tells whether it would do the same"
     return None
 
 

@@ -184,6 +184,10 @@ STOPPED = {
         {"plan_toml": WINE.replace("sh train.sh", "trainer --fast")},
         ("failed", "trainer --fast: observed that trainer cannot be started (No such file or di", "FileNotFoundError"),
     ),
+    "a program that exists beside the plan only": (
+        {"plan_toml": WINE.replace("sh train.sh", "train.sh")},
+        ("failed", "train.sh: observed that train.sh cannot be started (No such file or di", "FileNotFoundError"),
+    ),
     "an output that is not made": (
         {"plan_toml": WINE.replace('["metrics.json"]', '["metrics.json", "model.pkl"]')},
         ("blocked", "output model.pkl: observed no file, expected one that the program makes", "output_missing"),
@@ -211,10 +215,11 @@ def test_what_stops_a_phase(wine: Folder, evidence: Read, name: str) -> None:
     assert (train["status"], train["error_type"]) == (status, error_type)
     assert reason in train["blocked_reason"]
     assert train["next_action"].endswith(".")
+    assert ("./train.sh" in train["next_action"]) == ("beside" in name)
     assert "Traceback" not in output(result)
     assert "perform.py" not in output(result)
     assert phase(document, "SHIP")["status"] == "not_started"
-    never_ran = name in ("a program that does not exist", "an input that is missing")
+    never_ran = name.startswith("a program") or name == "an input that is missing"
     assert ("not_checked" in gates(document, "TRAIN").values()) == never_ran
 
 
@@ -458,7 +463,7 @@ def test_a_program_without_inputs_is_never_reused_and_one_with_inputs_is(wine: F
     wine.write(plan_toml=WINE.replace('inputs = ["ingest.sh"]\n', ""))
     assert wine.here().ret == 0
     result = wine.here("--contextcore-resume", "--collect-only", "-q")
-    result.stdout.fnmatch_lines(["resume: INGEST runs: it has run and no inputs, so that nothing tells *"])
+    result.stdout.fnmatch_lines(["resume: INGEST runs: it names no inputs, so nothing tells *"])
     wine.write(plan_toml=WINE.replace('"SHIP"', '"PUBLISH"'))
     assert wine.here().ret == 0
     wine.write(plan_toml=WINE.replace('"SHIP"', '"PUBLISH"').replace("`0.9`", "`0.8`"), train_sh=f"{TRAIN}# new\n")

@@ -166,7 +166,7 @@ def test_the_default_condition_holds_when_every_phase_is_completed(tmp_path: Pat
         ('query = { file = "m.json" }', "check.query must be file#expression, not an object with 1 keys, without"),
         ('query = { fiel = "m.json", select = "a" }', "check.query.fiel is an unknown key: rename it to file"),
         ('query = "../m.json#a"', "check.query must be a path inside the plan's folder, not '../m.json'"),
-        ('query = "m.txt#a"', "check.query must be file#expression, not 'm.txt'"),
+        ('query = "m.txt#a"', "check.query must be a document by its suffix (.json"),
         ('query = "m.json#a >="', "check.query must be a JMESPath expression, not 'a >=' (invalid JMESPath expression: "
          "Incomplete expression)"),
         ("query = 'm.json#a == \"ok\"'", "check.query must be a JMESPath expression, not 'a == \"ok\"' "
@@ -198,6 +198,9 @@ def test_the_default_condition_holds_when_every_phase_is_completed(tmp_path: Pat
         ('report = "a.txt"', "check.format is missing"),
         ('run = "a \'b"', "check.run must be words as a shell splits them, not \"a 'b\" (no closing quotation)"),
         ('run = " "', "check.run must be a program and its arguments, not ' '"),
+        ('run = "sh a.sh && sh b.sh"', 'run must be one program, or ["sh", "-c", "…"], which reads &&, not'),
+        ('run = "sh a.sh; sh b.sh"', "which reads ;, not"),
+        ('run = "sh a.sh 2>&1"', "which reads 2>&1, not"),
         ("run = []", "check.run must be a list with at least 1 entry, not a list of 0"),
     ],
 )  # fmt: skip
@@ -214,6 +217,8 @@ def test_a_mistake_in_a_check_is_named_with_phase_and_gate(tmp_path: Path, check
         "query = \"m.json#a == 'it\\\\'s'\"",
         'query = { file = "a#1.json", select = "b" }', "query = 'm.json#a[?b == `\"x\"`] == `[]`'",
         'query = "m.json#a", values = { gap_count = "m.csv#length(@)", "quality.coverage_percent" = "m.json#c" }',
+        """run = 'cut -d "|" --of="a | b"'""", """run = "curl 'a;b' x?y=1&z=2 \\\\;" """,
+        'run = ["a", "|", "b"]',
         'same = ["a.json", "b.yaml#c"], empty = true', 'report = "*.sarif", format = "sarif", kept = true',
     ],
 )  # fmt: skip
