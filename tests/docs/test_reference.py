@@ -113,6 +113,12 @@ def test_it_lists_the_options_and_ini_settings() -> None:
     ]
 
 
+def test_it_lists_the_environment_variables_of_this_package() -> None:
+    sources = Path(pytest_contextcore.__file__).parent.rglob("*.py")
+    read = {name for path in sources for name in re.findall(r'"(CONTEXTCORE_\w+)"', path.read_text(encoding="utf-8"))}
+    assert read == {name for name in names("Environment variables", "variable") if name.startswith("CONTEXTCORE_")}
+
+
 TABLES: dict[str, type[BaseModel]] = {
     "Top level": plan.Plan,
     "`[trace]`": plan.TracePlan,
