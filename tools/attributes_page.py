@@ -18,6 +18,17 @@ _SECTIONS = {
     "event": ("Event", "On events."),
 }
 
+_SPANS = (
+    "",
+    "| span | its name | it is below |",
+    "|---|---|---|",
+    "| parent of a plan | `LOAD-7` | the span that `TRACEPARENT` names, else nothing |",
+    "| phase | `LOAD-7-TRANSFORM SHAPE`: its full id and its name | the parent |",
+    "| gate | `LOAD-7-TRANSFORM-C1` | its phase |",
+    "| program | `python`, the name of its file | its phase or gate |",
+    "| test that is no phase | `tests/test_it.py::test_it` | the span `pytest`, the root of a trace of its own |",
+)
+_CONVENTIONS = "OpenTelemetry semantic conventions, "
 _ERRORS = (
     "## Values of `error.type`",
     "",
@@ -34,13 +45,15 @@ def attribute_page() -> str:
     lines = [
         "# Attributes",
         "",
-        "Every attribute that a span, event or resource may carry. This page is generated from the registry,",
-        "`pytest_contextcore/plan/attributes.toml`. A span carries only what the registry or the plan declares.",
+        "Every attribute that a span, event or resource may carry, beside those that a plan declares. The last column",
+        "says which of OpenTelemetry's semantic conventions defines it; the others are this package's. This page is",
+        "made from `pytest_contextcore/plan/attributes.toml`.",
+        *_SPANS,
     ]
     for section, (title, text) in _SECTIONS.items():
-        lines += ["", f"## {title}", "", text, "", "| name | type | meaning | source |", "|---|---|---|---|"]
+        lines += ["", f"## {title}", "", text, "", "| name | type | meaning | convention |", "|---|---|---|---|"]
         lines += [
-            f"| `{a.name}` | {a.type} | {a.meaning} | {a.source} |"
+            f"| `{a.name}` | {a.type} | {a.meaning} | {a.source.partition(_CONVENTIONS)[2]} |"
             for a in registry().values()
             if section == ("recorded" if a.name.startswith(RECORDABLE) else a.level)
         ]
