@@ -20,6 +20,7 @@ from ..report.verdict import Verdict, of_trace
 from ..text import escaped, harmless
 from ..trace.evidence import Evidence
 from ..trace.file import dump, load_evidence
+from ..trace.history import folder
 from ..trace.times import format_time
 from .cli import FORMAT, OUT, refuse
 
@@ -45,7 +46,7 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, documents: str
     if spans:
         return _spans(file) if file is not None else refuse("--spans needs FILE, a spool such as out/spool/<run>.otlp")
     try:
-        file = file or newest(out, 1)[0]
+        file = file or newest(out)
         evidence = load_evidence(file)
         if not evidence.spans:
             raise EvidenceError(f"evidence {file}: spans: observed none, expected one a phase of the plan")
@@ -129,13 +130,13 @@ def _spans(path: Path) -> int:
 def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     """Say what changed between two runs of a trace.
 
-    A and B are evidence of the earlier and of the later run; without them, the two newest in the folder for evidence.
-    Exit code 1: something changed.
+    A and B are evidence of the earlier and of the later run; without them, the newest run in the folder for evidence
+    and the one before it of the same trace. Exit code 1: something changed.
     """
     if files and len(files) != 2:
         raise click.UsageError("give two files, A and B, or none", click.get_current_context())
     try:
-        a, b = files or reversed(newest(out, 2))
+        a, b = files or _last_two(out)
         found = compare(load_evidence(a), load_evidence(b))
     except (EvidenceError, ValueError) as error:
         return refuse(str(error))
@@ -146,14 +147,23 @@ def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     return 1 if found.changes else 0
 
 
-def newest(out: Path, count: int) -> list[Path]:
-    """The evidence files in a folder that were written last, newest first; an ``EvidenceError`` if there are fewer."""
+def newest(out: Path) -> Path:
+    """The evidence file in a folder that was written last; an ``EvidenceError`` if there is none."""
     files = [path for path in out.glob("*.json") if path.is_file() and not path.name.endswith(".handoffs.json")]
-    found = sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    if len(found) < count:
-        there = "no evidence" if not found else f"only {found[0].name}"
-        raise EvidenceError(f"there is {there} in {out}: run a plan with pytest first, or name what to read")
-    return found[:count]
+    if not files:
+        raise EvidenceError(f"there is no evidence in {out}: run a plan first (contextcore run), or name what to read")
+    return max(files, key=lambda path: path.stat().st_mtime_ns)
+
+
+def _last_two(out: Path) -> tuple[Path, Path]:
+    """The evidence of the run before the newest one, and of that; an ``EvidenceError`` if there are not two."""
+    last = newest(out)
+    evidence = load_evidence(last)
+    kept = sorted(folder(out, evidence.trace_id).glob("[!.]*.json"))
+    before = [path for path in kept if not path.stem.endswith(f"-{evidence.otel_span_id}")]
+    if not before:
+        raise EvidenceError(f"there is only one run of {evidence.trace_id} in {out}: run it again, or name two files")
+    return before[-1], last
 
 
 def as_json(value: object) -> str:

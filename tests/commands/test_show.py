@@ -47,21 +47,25 @@ def test_without_files_they_take_the_newest_evidence(
     monkeypatch.chdir(tmp_path)
     for command in ("show", "diff"):
         assert main([command]) == 2
-        said = (
-            f"contextcore {command}: there is no evidence in out: run a plan with pytest first, or name what to read\n"
-        )
-        assert capsys.readouterr().err == said
+        said = "there is no evidence in out: run a plan first (contextcore run), or name what to read\n"
+        assert capsys.readouterr().err == f"contextcore {command}: {said}"
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "LOAD-9.handoffs.json").write_text("{}")
-    for age, (name, evidence) in enumerate([("later", "LOAD-9"), ("earlier", "LOAD-9"), ("oldest", "LOAD-7")]):
-        copy = shutil.copy(finished / "out" / f"{evidence}.json", tmp_path / "out" / f"{name}.json")
+    for age, name in enumerate(["LOAD-9", "LOAD-7"]):
+        copy = shutil.copy(finished / "out" / f"{name}.json", tmp_path / "out" / f"{name}.json")
         os.utime(copy, (1_000_000 - age, 1_000_000 - age))
     assert main(["show"]) == 0
     assert capsys.readouterr().out.startswith("trace LOAD-9")
+    assert main(["diff"]) == 2
+    assert "there is only one run of LOAD-9 in out: run it again, or name two files" in capsys.readouterr().err
+    last = json.loads((tmp_path / "out" / "LOAD-9.json").read_text(encoding="utf-8"))["otel_span_id"]
+    (tmp_path / "out" / "history" / "LOAD-9").mkdir(parents=True)
+    for name in (f"3-{last}", "2-earlier", "1-oldest"):
+        shutil.copy(finished / "out" / "LOAD-9.json", tmp_path / "out" / "history" / "LOAD-9" / f"{name}.json")
     for option in ("--out", "--contextcore-out"):
         assert main(["diff", option, str(tmp_path / "out"), "--format", "json"]) == 0
         shown = json.loads(capsys.readouterr().out)
-        assert [Path(side["file"]).stem for side in (shown["a"], shown["b"])] == ["earlier", "later"]
+        assert [Path(side["file"]).stem for side in (shown["a"], shown["b"])] == ["2-earlier", "LOAD-9"]
 
 
 @pytest.mark.parametrize("command", [["show"], ["diff"]], ids=["show", "diff"])
