@@ -33,7 +33,8 @@ def rows(
     if len(phase.causes) > most:
         yield Row("also", ("; ".join(cause.name for cause in phase.causes[most:]),))
     for printed in phase.printed[-_PROGRAMS:] if output else ():
-        yield Row("output", (f"of {printed.program}", *printed.text.split("\n")[-output:]))
+        said = printed.text.split("\n")[-output:] if printed.text else ()
+        yield Row("output", (f"of {printed.program}", *said))
     if phase.place and not any(cause.place for cause in phase.causes):
         yield Row("test", (phase.place,))
 

@@ -216,6 +216,7 @@ def test_what_stops_a_phase(wine: Folder, evidence: Read, name: str) -> None:
     assert reason in train["blocked_reason"]
     assert train["next_action"].endswith(".")
     assert ("./train.sh" in train["next_action"]) == ("beside" in name)
+    assert "    \n  test:" not in output(result)
     assert "Traceback" not in output(result)
     assert "perform.py" not in output(result)
     assert phase(document, "SHIP")["status"] == "not_started"
