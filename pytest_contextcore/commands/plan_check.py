@@ -19,12 +19,14 @@ from ..plan.model import GatePlan, PhasePlan, load_plan
 from ..text import plain
 from .cli import refuse
 
+NO_PLAN = f"there is no {PLAN_FILE} here, above, or in just one folder below; name one, or begin: contextcore plan init"
+
 
 def check(file: Path | None) -> int:
     """Print the plan; the command's exit code."""
     path = locate(file)
     if path is None:
-        return refuse(f"there is no {PLAN_FILE} in this folder, above, or one below")
+        return refuse(NO_PLAN)
     try:
         plan = load_plan(path)
     except PlanError as error:

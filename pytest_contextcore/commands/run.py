@@ -10,7 +10,7 @@ import click
 
 from ..ids import PLAN_FILE
 from .cli import refuse
-from .plan_check import locate
+from .plan_check import NO_PLAN, locate
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -26,7 +26,7 @@ def command(arguments: tuple[str, ...]) -> int:
     name, _, phase = named[0].partition("::") if named else ("", "", "")
     path = locate(Path(name) if name else None)
     if path is None:
-        return refuse(f"there is no {PLAN_FILE} here, above, or in one folder below; name it: contextcore run PLAN", 4)
+        return refuse(NO_PLAN, 4)
     if not path.is_file():
         return refuse(f"there is no file {path}; contextcore plan init writes a plan to start from", 4)
     target = [f"{path}::{phase}" if phase else str(path)]
