@@ -88,6 +88,14 @@ def test_no_fence_is_overlooked(name: str) -> None:
     assert len(fences) == 2 * len(blocks(name))
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_a_reader_sees_the_name_of_each_file(name: str) -> None:
+    """Markdown shows no title of a block, so the line above it has to name the file."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for above, title in re.findall(r"^(.+)\n+```\w+ title=\"([^\"]+)\"$", text, re.M):
+        assert Path(title).name in above, title
+
+
 @pytest.mark.parametrize("where", sorted({where for _, where in CHECKED.values()}))
 def test_the_tests_that_check_blocks_exist(where: str) -> None:
     module, _, function = where.partition(":")
