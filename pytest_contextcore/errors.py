@@ -122,7 +122,7 @@ class AttributeRefused(ContextcoreError, ValueError):
 
 
 class HandoffRefused(ContextcoreError):
-    """A handoff that a phase cannot accept: it was never emitted, is malformed, or no longer holds.
+    """A handoff that a phase cannot accept or hand on: it was never emitted, is malformed, or no longer holds.
 
     ``digest`` is the SHA-256 (hex) of its payload, ``span_id`` the full id of the phase that emitted it; both are empty
     if there is none.

@@ -43,22 +43,15 @@ class HttpTransport:
         self._kind = "application/json" if settings.protocol == "http/json" else "application/x-protobuf"
         self._gzip = settings.gzip
         self._address = address._replace(netloc=address.netloc.rpartition("@")[2], fragment="").geturl()
-        self._opener = OpenerDirector()
-        handlers: list[Any] = [
-            ProxyHandler(),
-            HTTPHandler(),
-            HTTPDefaultErrorHandler(),
-            _NoRedirect(),
-            HTTPErrorProcessor(),
-        ]
+        self._opener = OpenerDirector()  # that of `build_opener` reads certificates, whatever the address
+        kinds = ProxyHandler, HTTPHandler, HTTPDefaultErrorHandler, _NoRedirect, HTTPErrorProcessor
+        handlers: list[Any] = [kind() for kind in kinds]
         if address.scheme == "https":
             context = ssl.create_default_context(cafile=settings.certificate)
             if settings.client_certificate:
                 context.load_cert_chain(settings.client_certificate, settings.client_key)
             handlers.append(HTTPSHandler(context=context))
-        for (
-            handler
-        ) in handlers:  # those of `build_opener` have one for TLS that reads certificates, whatever the address
+        for handler in handlers:
             self._opener.add_handler(handler)
         self._headers = {
             "content-type": self._kind,

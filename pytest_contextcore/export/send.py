@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from .answer import Answer
-from .spool import Piece, Spool
+from .spool import Spool
 from .wire import varint
 
 if TYPE_CHECKING:
@@ -149,34 +149,35 @@ class _Job:
         finally:
             self._done.set()
 
-    def _batches(self, spool: Spool) -> Iterator[list[Piece]]:
-        """The frames of a request each."""
-        batch: list[Piece] = []
-        size, limit = 0, _JSON_BYTES if self._json else REQUEST_BYTES
+    def _batches(self, spool: Spool) -> Iterator[list[int]]:
+        """What a request holds each, of frames in a row: where the first begins in the file, and where each ends."""
+        batch: list[int] = []
+        limit = _JSON_BYTES if self._json else REQUEST_BYTES
         for piece in spool.pieces(spool.position()):
-            if not piece.whole:
-                self.remarks[f"damaged pieces of {spool.path} were left out"] += 1
-                continue
-            if batch and size + len(piece.data) > limit:
+            if batch and (not piece.whole or piece.end - batch[0] > limit):
                 yield batch
-                batch, size = [], 0
-            batch.append(piece)
-            size += len(piece.data)
+                batch = []
+            if piece.whole:
+                batch = batch or [piece.end - len(piece.data)]
+                batch.append(piece.end)
+            else:
+                self.remarks[f"damaged pieces of {spool.path} were left out"] += 1
         if batch:
             yield batch
 
-    def _deliver(self, transport: Transport, spool: Spool, batch: list[Piece]) -> bool:
+    def _deliver(self, transport: Transport, spool: Spool, batch: list[int]) -> bool:
         """Send frames until they are accepted or put aside; False when sending has to stop."""
-        answer = self._ask(transport, self._body(spool.head(), batch))
-        if answer.accepted and not 0 <= answer.rejected <= len(batch):
-            answer = Answer(accepted=False, problem=f"a wrong answer: {answer.rejected} of {len(batch)} spans rejected")
+        count = len(batch) - 1
+        answer = self._ask(transport, self._body(spool, batch))
+        if answer.accepted and not 0 <= answer.rejected <= count:
+            answer = Answer(accepted=False, problem=f"a wrong answer: {answer.rejected} of {count} spans rejected")
         where, why = self.settings.describe(), self.settings.clean(answer.problem)
         if answer.accepted:
             self._understood = True
             return self._accept(spool, batch, answer.rejected, f"spans rejected by {where}: {why}")
-        if answer.refused and len(batch) > 1:
-            half = len(batch) // 2
-            return all(self._deliver(transport, spool, part) for part in (batch[:half], batch[half:]))
+        if answer.refused and count > 1:
+            half = count // 2
+            return all(self._deliver(transport, spool, part) for part in (batch[: half + 1], batch[half:]))
         if answer.refused:
             self._understood = self._understood or self._ask(transport, _EMPTY[self._json]).accepted
             if self._understood:  # else it refuses whatever comes
@@ -204,26 +205,26 @@ class _Job:
             _sleep(pause)
         return Answer(accepted=False, problem=NO_ANSWER)
 
-    def _body(self, head: bytes, batch: list[Piece]) -> bytes:
-        parts = [head, *(piece.data for piece in batch)]
+    def _body(self, spool: Spool, batch: list[int]) -> bytes:
+        head, frames = spool.head(), spool.read(batch[0], batch[-1])
         if not self._json:
-            return b"".join([b"\x0a", varint(sum(map(len, parts))), *parts])
+            return b"".join([b"\x0a", varint(len(head) + len(frames)), head, frames])
         from .messages import message_line  # noqa: PLC0415  (protobuf, which the others do without)
 
-        return message_line(b"".join(parts)).encode()
+        return message_line(head + frames).encode()
 
-    def _accept(self, spool: Spool, batch: list[Piece], lost: int, why: str, *, refused: bool = False) -> bool:
+    def _accept(self, spool: Spool, batch: list[int], lost: int, why: str, *, refused: bool = False) -> bool:
         """Note that frames need not be sent again, and what became of those that were not taken."""
         with self._lock:
             if self._over:
                 return False
             if refused:
-                spool.put_aside(batch[0].data)
-            spool.accepted(batch[-1].end)
-            self.sent += len(batch) - lost
+                spool.put_aside(spool.read(batch[0], batch[-1]))
+            spool.accepted(batch[-1])
+            self.sent += len(batch) - 1 - lost
             if lost:
                 self.remarks[why] += lost
-        self.told(len(batch))
+        self.told(len(batch) - 1)
         return True
 
     def _note(self, problem: str) -> None:

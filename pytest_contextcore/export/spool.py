@@ -102,6 +102,16 @@ class Spool:
         """What the file begins with; of no particular resource where that is damaged."""
         return self._whole_head() or wire.head({"service.name": "unknown_service"})
 
+    def read(self, start: int, end: int) -> bytes:
+        """The bytes between two offsets.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        with self.path.open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+
     def pieces(self, start: int = 0) -> Iterator[Piece]:
         """The frames from an offset on, and what is damaged between them; memory does not grow with the file.
 

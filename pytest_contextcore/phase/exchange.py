@@ -38,13 +38,18 @@ class Exchange:
 
         Raises:
             TypeError: it is no handoff.
+            HandoffRefused: its payload is malformed; the phase is blocked.
         """
         if not issubclass(given := type(handoff), Handoff):
             raise TypeError(
                 f"phase.handoff takes a Handoff, not a value of type {given.__name__}; declare what it holds, such as "
                 "class Rows(Handoff): count: int, and write phase.handoff(Rows(count=3))"
             )
-        emitted = emit(handoff, self._recorder.plan.span_id(self._phase_id), self._root, name)
+        try:
+            emitted = emit(handoff, self._recorder.plan.span_id(self._phase_id), self._root, name)
+        except HandoffRefused as refused:
+            self._refuse(given.__name__, name, refused, "outbound")
+            raise
         self._store.put(emitted)
         self._record(emitted.name, "emitted", emitted.digest)
 
@@ -59,9 +64,7 @@ class Exchange:
             emitted = self._store.get(kind.__name__, name) if file is None else read_contract(file, kind.__name__, name)
             handoff = accept(kind, emitted, self._root, name)
         except HandoffRefused as refused:
-            if said := _invalid(kind.__name__, refused):
-                self._recorder.add_event(self._phase_id, "handoff.validation.inbound.failed", said)
-            self._refuse(name or kind.__name__, refused)
+            self._refuse(kind.__name__, name, refused, "inbound")
             raise
         if emitted is not None and (kind, emitted) not in self._received:
             self._received.append((kind, emitted))
@@ -74,12 +77,16 @@ class Exchange:
             try:
                 accept(kind, emitted, self._root)
             except HandoffRefused as refused:
-                self._refuse(emitted.name, refused)
+                self._refuse(kind.__name__, emitted.name, refused, "inbound")
 
-    def _refuse(self, name: str, refused: HandoffRefused) -> None:
+    def _refuse(self, kind: str, name: str | None, refused: HandoffRefused, direction: str) -> None:
+        if count := _faults(refused):
+            contract = CONTRACT if isinstance(refused, ContractRefused) else kind
+            said: Attributes = {"contract_name": contract, "direction": direction, "error_count": count}
+            self._recorder.add_event(self._phase_id, f"handoff.validation.{direction}.failed", said)
         ours = {span.span_id for span in self._recorder.evidence.spans}
         reason, blamed = redact(refused.reason), refused.span_id if refused.span_id in ours else None
-        self._record(name, "rejected", refused.digest, reason)
+        self._record(name or kind, "rejected", refused.digest, reason)
         follow = f"{refused.next_action}: {self._command}" if blamed else refused.next_action
         trouble = Trouble(reason, redact(follow), ErrorType.HANDOFF_REFUSED, blocks=True, blocked_on=blamed)
         self._recorder.add_trouble(self._phase_id, trouble)
@@ -91,10 +98,9 @@ class Exchange:
         self._recorder.add_handoff(self._phase_id, record, reason)
 
 
-def _invalid(kind: str, refused: HandoffRefused) -> Attributes:
-    """What an event says of a payload, or of the document around it, that is not valid; empty if it is."""
+def _faults(refused: HandoffRefused) -> int:
+    """How much is not valid in a payload, or in the document around it; 0 if it was refused for something else."""
     if isinstance(refused, ContractRefused):
-        return {"contract_name": CONTRACT, "direction": "inbound", "error_count": refused.count}
-    if isinstance(refused.__cause__, ValidationError):
-        return {"contract_name": kind, "direction": "inbound", "error_count": refused.__cause__.error_count()}
-    return {}
+        return refused.count
+    cause = refused.__cause__
+    return cause.error_count() if isinstance(cause, ValidationError) else int(isinstance(cause, ValueError))

@@ -95,10 +95,28 @@ def _digest(payload: str) -> str:
 
 
 def emit(handoff: Handoff, span_id: str, root: Path | None = None, name: str | None = None) -> Emitted:
-    """The handoff in its canonical form: JSON with sorted keys and no spaces, UTF-8; rooted paths from ``root``."""
-    payload = canonical_json(handoff.model_dump(mode="json", context={ROOT: root}), allow_nan=False)
+    """The handoff in its canonical form: JSON with sorted keys and no spaces, UTF-8; rooted paths from ``root``.
+
+    Raises:
+        HandoffRefused: its payload does not fit its type, such as after a change of a list in it.
+    """
     kind = type(handoff).__name__
+    try:
+        values = handoff.model_dump(mode="json", context={ROOT: root}, warnings=False)
+        payload = canonical_json(values, allow_nan=False)
+        type(handoff).model_validate_json(payload, context={ROOT: root})
+    except ValueError as error:
+        reason = f"handoff {name or kind} is malformed: {_what(error)}"
+        raise HandoffRefused(reason, f"mend what this phase gives to phase.handoff({kind}(…))") from error
     return Emitted.of(kind, name or kind, span_id, payload)
+
+
+def _what(error: ValueError) -> str:
+    """The first thing that is wrong with a payload."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'payload'}: {first['msg']}"
 
 
 def accept(kind: type[H], emitted: Emitted | None, root: Path | None = None, name: str | None = None) -> H:
@@ -121,9 +139,7 @@ def accept(kind: type[H], emitted: Emitted | None, root: Path | None = None, nam
     try:
         handoff = kind.model_validate_json(emitted.payload, context={ROOT: root})
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "payload"
-        reason = f"handoff {shown} is malformed: {key}: {first['msg']}"
+        reason = f"handoff {shown} is malformed: {_what(error)}"
         raise HandoffRefused(reason, again, emitted.digest, source) from error
     stale = list(handoff.stale())
     if stale:

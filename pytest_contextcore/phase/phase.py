@@ -219,6 +219,8 @@ class Phase:
 
         Raises:
             TypeError: it is no handoff.
+            HandoffRefused: its payload does not fit its class, such as after a change of a list in it (event
+                ``handoff.validation.outbound.failed``); the phase is blocked.
         """
         self._exchange.emit(handoff, name)
 

@@ -204,7 +204,7 @@ def record_raised(phase: PhaseItem, error: BaseException) -> BaseException:
     if isinstance(error, PhaseStopped):
         trouble = Trouble(error.reason, error.next_action, error.error_type, error.blocks)
         phase.run.recorder.add_trouble(phase.phase_id, trouble, error)
-    elif not isinstance(error, HandoffRefused):  # recorded by phase.receive
+    elif not isinstance(error, HandoffRefused):  # recorded by phase.handoff or phase.receive
         trouble = interruption(error) or trouble_of(phase, phase.told)
         phase.run.recorder.add_trouble(phase.phase_id, trouble, phase.told)
     return phase.told

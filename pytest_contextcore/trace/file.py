@@ -30,9 +30,10 @@ MAX_EVIDENCE_BYTES = 256 * 1024 * 1024
 class EvidenceFile:
     """Writes a recorder's evidence to ``<out>/<trace id>.json``: a listener of the recorder.
 
-    Transitions and failed gates are written at once. Other gate results, and gates and programs that begin, are written
-    at once while that is rare; when they come fast they wait for a timer. The text of a phase is made again only after
-    it changed. A killed process loses nothing of it; what a power cut must not take either is the end of the trace.
+    Transitions, failed gates and programs that start are written at once, the last since what a program sends us is on
+    disk at once too. Other gate results, and gates that begin, are written at once while that is rare; when they come
+    fast they wait for a timer. The text of a phase is made again only after it changed. A killed process loses nothing
+    of it; what a power cut must not take either is the end of the trace.
     A failure to write changes no outcome: it is kept as ``problem``.
     """
 

@@ -42,12 +42,13 @@ from .totals import Totals
 class Change(Enum):
     """What a listener hears: the trace or a phase moved on, or a gate was decided.
 
-    ``NOTED``: something else of a phase stands in the record now, such as a gate or a program that began.
+    ``NOTED``: something else of a phase stands in the record now, such as a gate that began.
     """
 
     TRACE_STARTED = auto()
     PHASE_STARTED = auto()
     NOTED = auto()
+    PROGRAM_STARTS = auto()
     GATE_ENDED = auto()
     PHASE_ENDED = auto()
     TRACE_ENDED = auto()
@@ -313,7 +314,7 @@ class TraceRecorder:
     def begin_program(self, phase_id: str, program: ProgramEvidence) -> None:
         """A program is about to start; ``program`` is the value that `note_program` completes."""
         self.span(phase_id).programs.append(program)
-        self._tell(Change.NOTED, self.span(phase_id))
+        self._tell(Change.PROGRAM_STARTS, self.span(phase_id))
 
     def note_program(self, phase_id: str, program: ProgramEvidence, **fields: str | int | None) -> None:
         """A program started or ended: the fields of its record that are known now."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.export import children
+from pytest_contextcore.span import INTERRUPTED
 
 from ..support.otlp_receiver import Receiver, refused_endpoint
 from ..support.plans import Suite
@@ -147,31 +148,34 @@ FORGES = """
 import json, os, signal, urllib.request
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 evidence = json.load(open("out/LOAD-7.json"))
+ours = bytes.fromhex(evidence["otel_trace_id"]), bytes.fromhex(evidence["spans"][0]["otel_span_id"])
 request = TracesData()
-request.resource_spans.add().scope_spans.add().spans.add(
-    name="forged",
-    trace_id=bytes.fromhex(evidence["otel_trace_id"]),
-    span_id=bytes.fromhex(evidence["spans"][0]["otel_span_id"]),
-)
+spans = request.resource_spans.add().scope_spans.add().spans
+for name, (trace_id, span_id) in {"forged": ours, "honest": (b"1" * 16, b"2" * 8)}.items():
+    spans.add(name=name, trace_id=trace_id, span_id=span_id)
 urllib.request.urlopen(os.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], request.SerializeToString())
 os.kill(os.getppid(), signal.SIGKILL)
 """
 
 
-def test_what_a_program_says_of_our_spans_is_not_believed_after_a_kill(
+def test_after_a_kill_a_program_has_its_span_and_is_not_believed_about_others(
     programs: Callable[..., Suite], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also where the kill comes before the evidence is written again."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", refused_endpoint())
     suite = programs('phase.run([sys.executable, "forges.py"])')
     (suite.pytester.path / "forges.py").write_text(FORGES, encoding="utf-8")
+    suite.pytester.makeconftest("from pytest_contextcore.trace import file\n\nfile.GATE_DELAY = 60.0")
     assert suite.run().ret == -signal.SIGKILL
     files = map(str, (suite.pytester.path / "out" / "spool").glob("*.otlp"))
     with Receiver() as receiver:
         replay = [sys.executable, "-m", "pytest_contextcore", "replay", *files, "--endpoint", receiver.http_endpoint]
         assert suite.pytester.run(*replay).ret == 0
-        found = {span.name: span.status.message for span in receiver.spans}
-    assert found["forged"] == ""
-    assert found["LOAD-7-E EXTRACT"].startswith("interrupted")
+        found = {span.name: span for span in receiver.spans}
+    assert found["forged"].status.message == ""
+    assert found["LOAD-7-E EXTRACT"].status.message == INTERRUPTED
+    program = found[Path(sys.executable).name]
+    assert (program.status.message, program.span_id) == (INTERRUPTED, found["honest"].parent_span_id)
 
 
 def test_a_program_that_floods_is_cut_off_and_told_so_and_one_line_says_how_much(

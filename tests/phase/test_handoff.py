@@ -54,6 +54,24 @@ def test_a_payload_that_does_not_fit_the_type_is_refused() -> None:
         accept(Other, emit(Rows(count=3), "A-1"))
 
 
+class Shares(Handoff):
+    parts: list[float]
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [(0.5, None), ("all", "parts.1: Input should be a valid number"), (float("nan"), "not JSON compliant")],
+)
+def test_what_was_changed_into_no_valid_payload_is_not_handed_on(added: float, said: str | None) -> None:
+    shares = Shares(parts=[1.0])
+    shares.parts.append(added)
+    if said is None:
+        assert emit(shares, "A-1").payload == '{"parts":[1.0,0.5]}'
+    else:
+        with pytest.raises(HandoffRefused, match=f"handoff Shares is malformed: .*{said}"):
+            emit(shares, "A-1")
+
+
 def test_a_stale_handoff_is_refused_and_says_what_changed() -> None:
     assert accept(Doubtful, emit(Doubtful(fresh=True), "A-1")).fresh
     with pytest.raises(HandoffRefused, match=r"from A-1 no longer holds: rows.csv changed"):
