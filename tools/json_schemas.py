@@ -9,32 +9,28 @@ from pydantic import BaseModel
 
 from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.plan.waivers import WaiverFile
-from pytest_contextcore.schemas import CONTRACTS, KINDS, VERSION, file_name
-from pytest_contextcore.trace import contracts
+from pytest_contextcore.schemas import VERSION, file_name
 from pytest_contextcore.trace.evidence import Evidence
 
 ROOT = Path(__file__).parents[1] / "pytest_contextcore" / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+MODELS: dict[str, type[BaseModel]] = {"evidence": Evidence, "plan": Plan, "waivers": WaiverFile}
+"""The schemas of documents that only programs write, such as GateResult, are kept by hand."""
+
 _TITLES = {
     "evidence": "Evidence: the recorded result of one execution of a plan",
     "plan": "Plan: a declared trace (plan.toml)",
-    "TaskSpanContract": "TaskSpanContract: how a task's span stands",
-    "HandoffContract": "HandoffContract: what one agent hands to another",
-    "ArtifactIntent": "ArtifactIntent: an artifact that shall be made, and why",
-    "GateResult": "GateResult: what a gate said",
     "waivers": "Waivers: permissions to go on past failed gates (waivers.toml)",
 }
 
 
 def text(kind: str) -> str:
     """The schema of a kind of file as it is shipped: what is written of evidence, what is read of plans and waivers."""
-    models: dict[str, type[BaseModel]] = {"evidence": Evidence, "plan": Plan, "waivers": WaiverFile}
-    models |= {name: getattr(contracts, name) for name in CONTRACTS}
-    made = models[kind].model_json_schema(mode="serialization" if kind == "evidence" else "validation")
+    made = MODELS[kind].model_json_schema(mode="serialization" if kind == "evidence" else "validation")
     head = {"$schema": _DIALECT, "$id": f"urn:pytest-contextcore:schema:{kind}:{VERSION}", "title": _TITLES[kind]}
     return json.dumps({**head, **made, **head}, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    for each in KINDS:
+    for each in MODELS:
         (ROOT / file_name(each)).write_text(text(each), encoding="utf-8")
