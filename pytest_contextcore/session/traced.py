@@ -22,6 +22,7 @@ from .shared import Services, services
 if TYPE_CHECKING:
     from ..phase.output import Hear
     from ..trace.recorder import Listener
+    from .close import Closed
     from .run import PlanRun
 
 
@@ -51,15 +52,6 @@ class Runner(Protocol):
 
     def end(self, item: pytest.Item) -> None:
         """It is over, whatever happened."""
-
-
-class End(Protocol):
-    """What is said of plans at the end: lines, below their tables."""
-
-    lines: list[str]
-
-    def show(self, config: pytest.Config, reporter: pytest.TerminalReporter) -> None:
-        """Print it."""
 
 
 def header_lines(config: pytest.Config, plans: Sequence[Path]) -> list[str]:
@@ -123,9 +115,9 @@ class TracedSession:
         self._lines: list[str] = []
         self._offers_provider = config.stash[KEY].global_provider and shared.outbox.spool is not None
         self.around = AroundTests(shared.ordinary)
-        self.close: Callable[[pytest.Session, Services], End] | None = None
+        self.close: Callable[[pytest.Session, Services], Closed] | None = None
         """Set where a plan runs: settles exit code and files."""
-        self._closed: End | None = None
+        self._closed: Closed | None = None
         if shared.ordinary.records:
             config.pluginmanager.register(shared.ordinary, "contextcore-ordinary")
         config.pluginmanager.register(self.around, "contextcore-around")
