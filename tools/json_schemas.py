@@ -43,7 +43,7 @@ def text(kind: str) -> str:
 
 
 def laid_out(value: Any, depth: int = 0) -> str:
-    """A schema with its keys, its definitions and their properties on a line each; what is deeper stays on that line."""
+    """A schema with its keys, definitions and properties on a line each; what is deeper stays on that line."""
     by_name = depth % 2 == 1  # a definition or a property, at every second level
     if depth > 4 or not isinstance(value, dict) or not (by_name or value.keys() & {"properties", "$defs"}):
         return json.dumps(value, ensure_ascii=False)
