@@ -58,6 +58,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--contextcore-jobs",
         metavar="N",
+        default=str(os.cpu_count() or 1),
         help="how many programs of independent phases run at once (default: the number of processors)",
     )
     parser.addini("contextcore_plan", "the plan, relative to the rootdir")
@@ -105,6 +106,7 @@ def read_settings(config: pytest.Config) -> Settings:
     children = str(config.getini("contextcore_children")).strip().lower()
     if children not in _CHILDREN:
         raise pytest.UsageError(f"contextcore_children = {children}: it is one of {', '.join(_CHILDREN)}")
+    jobs, history = config.getoption("contextcore_jobs"), str(config.getini("contextcore_history")).strip()
     return Settings(
         plan=plan,
         out=out,
@@ -113,22 +115,14 @@ def read_settings(config: pytest.Config) -> Settings:
         global_provider=bool(config.getini("contextcore_global_provider")),
         keep_spool=bool(config.getini("contextcore_keep_spool")),
         children=_CHILDREN[children],
-        jobs=_jobs(config.getoption("contextcore_jobs")),
-        history=_history(str(config.getini("contextcore_history")).strip()),
+        jobs=_number(f"--contextcore-jobs: {jobs!r}", jobs, 1),
+        history=_number(f"contextcore_history = {history}: it", history, 0),
     )
 
 
-def _jobs(value: str | None) -> int:
-    if value is None:
-        return os.cpu_count() or 1
-    if not value.isdecimal() or not int(value):
-        raise pytest.UsageError(f"--contextcore-jobs: {value!r} is not a number from 1 on")
-    return int(value)
-
-
-def _history(value: str) -> int:
-    if not value.isdecimal():
-        raise pytest.UsageError(f"contextcore_history = {value}: it is not a number from 0 on")
+def _number(said: str, value: str, least: int) -> int:
+    if not value.isdecimal() or int(value) < least:
+        raise pytest.UsageError(f"{said} is not a number from {least} on")
     return int(value)
 
 

@@ -16,6 +16,7 @@ import pytest
 from . import hookspecs
 from .ids import PLAN_FILE
 from .options import KEY, add_options, read_settings
+from .session.collect import PlanFile, is_plan
 from .session.discovery import Found, choose, look, plans_at_start, refuse_foreign_root, widen
 from .session.items import phase_of
 
@@ -124,8 +125,6 @@ class _Listener:
         """Phases without a test in Python are collected from their plan."""
         if file_path.name != PLAN_FILE and file_path != self._config.stash[KEY].plan:
             return None
-        from .session.collect import PlanFile, is_plan  # noqa: PLC0415  (only where a plan is)
-
         return PlanFile.from_parent(parent, path=file_path) if is_plan(file_path) else None
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:

@@ -17,6 +17,8 @@ from ..files import write_atomic
 from ..report.diff import compare, document, lines
 from ..report.terminal import can_encode, table
 from ..report.verdict import Verdict, of_trace
+from ..schemas import schema
+from ..schemas.check import faults
 from ..text import escaped, harmless
 from ..trace.evidence import Evidence
 from ..trace.file import dump, load_evidence
@@ -32,11 +34,13 @@ _FILE = click.Path(path_type=Path)
 @OUT
 @FORMAT
 @click.option("--spans", is_flag=True, help="FILE is a spool: print its spans as OTLP/JSON lines.")
-@click.option("--gate-results", "documents", flag_value="gate_results", help="Print a GateResult for each gate (JSON).")
+@click.option("--gate-results", "documents", flag_value="GateResult", help="Print a GateResult for each gate (JSON).")
 @click.option(
-    "--task-spans", "documents", flag_value="task_spans", help="Print a TaskSpanContract for each span (JSON)."
+    "--task-spans", "documents", flag_value="TaskSpanContract", help="Print a TaskSpanContract for each span (JSON)."
 )
-@click.option("--handoffs", "documents", flag_value="handoffs", help="Print a HandoffContract for each handoff (JSON).")
+@click.option(
+    "--handoffs", "documents", flag_value="HandoffContract", help="Print a HandoffContract for each handoff (JSON)."
+)
 @click.option("--html", metavar="FILE", type=_FILE, help="Also write the trace as a self-contained page.")
 def show(file: Path | None, *, out: Path, form: str, spans: bool, documents: str | None, html: Path | None) -> int:
     """Print the table of a finished run.
@@ -64,7 +68,7 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, documents: str
     width = min(max(shutil.get_terminal_size().columns, 40), 120)
     rows = [line for line, _ in table(verdict, width=width, ascii_only=not can_encode(sys.stdout.encoding))]
     heads = [f"trace {verdict.title}", f"started {began}, trace {evidence.otel_trace_id}"]
-    _print([*heads, *rows, *([f"page:     {html}"] if html else [])])
+    print_lines([*heads, *rows, *([f"page:     {html}"] if html else [])])
     return 0
 
 
@@ -81,24 +85,19 @@ def _page(verdict: Verdict, path: Path) -> str | None:
 
 def _documents(file: Path, evidence: Evidence, which: str) -> int:
     """Print a list of documents for other programs, or say on stderr why there is none; payloads lie beside FILE."""
-    from pydantic import ValidationError  # noqa: PLC0415  (loaded by now)
-
     from ..phase.handoff_store import read_emitted  # noqa: PLC0415  (only for handoffs)
     from ..trace import contracts  # noqa: PLC0415  (only for documents)
 
-    try:
-        if which == "handoffs":
-            emitted = read_emitted(file.with_name(f"{evidence.trace_id}.handoffs.json"))
-            known = {each.digest: (each.kind, json.loads(each.payload)) for each in emitted if each.whole}
-            found = list(contracts.handoffs(evidence, known))
-        else:
-            found = contracts.gate_results(evidence) if which == "gate_results" else contracts.task_spans(evidence)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        return refuse(f"evidence {file}: {place} fits no {error.title}: observed {first['input']!r}, {first['msg']}", 1)
+    if which == "HandoffContract":
+        emitted = read_emitted(file.with_name(f"{evidence.trace_id}.handoffs.json"))
+        known = {each.digest: (each.kind, json.loads(each.payload)) for each in emitted if each.whole}
+        found = list(contracts.handoffs(evidence, known))
+    else:
+        found = contracts.gate_results(evidence) if which == "GateResult" else contracts.task_spans(evidence)
     if not found:
         return refuse(f"evidence {file} has none of these; run the plan with pytest first", 1)
+    if wrong := [fault for each in found for fault in faults(schema(which), each)]:
+        return refuse(f"evidence {file} gives no valid {which}: {wrong[0]}", 1)
     print(as_json(found))
     return 0
 
@@ -143,7 +142,7 @@ def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     if form == "json":
         print(as_json(document(found, [str(a), str(b)])))
     else:
-        _print(lines(found))
+        print_lines(lines(found))
     return 1 if found.changes else 0
 
 
@@ -171,7 +170,7 @@ def as_json(value: object) -> str:
     return json.dumps(value, indent=2).replace("##[", "#\\u0023[")
 
 
-def _print(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str], *, err: bool = False) -> None:
     """Evidence may come from elsewhere: no control character and no CI command of it reaches the terminal."""
     for line in lines:
-        print(harmless(escaped(line), os.environ))
+        print(harmless(escaped(line), os.environ), file=sys.stderr if err else sys.stdout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -16,10 +15,10 @@ from ..proof.difference import Difference
 from ..proof.envelope import canonical, opened, sign
 from ..proof.statement import FAILED, Named, misfits, statement
 from ..proof.verify import Subject, differences, find, unfinished
-from ..text import escaped, harmless, relative
+from ..text import relative
 from ..tracked.contents import digest_file
 from .cli import FORMAT, OUT, refuse
-from .show import as_json, newest
+from .show import as_json, newest, print_lines
 
 _FILE = click.Path(path_type=Path)
 _MOST = 50
@@ -68,7 +67,7 @@ def verify(
         document = {"evidence": str(subject.file), "trace_id": subject.evidence.trace_id, "holds": not found}
         print(as_json({**document, "differences": [asdict(each) for each in found]}))
     else:
-        _print(_told(subject, found, attestation))
+        print_lines(_told(subject, found, attestation))
     return 1 if found else 0
 
 
@@ -92,7 +91,7 @@ def attest(
     try:
         subject = find(file or newest(out), plan=plan, root=root)
         if found := list(differences(subject)):
-            _print(_told(subject, found, None), err=True)
+            print_lines(_told(subject, found, None), err=True)
             return refuse(f"evidence {subject.file} does not hold, so that nothing is attested", 1)
         made = _statement(subject)
         line = canonical(made) if key is None else sign(canonical(made), key)
@@ -138,9 +137,3 @@ def _told(subject: Subject, found: list[Difference], attestation: Path | None) -
 
 def _counted(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
-
-
-def _print(lines: Iterator[str], *, err: bool = False) -> None:
-    """Evidence may come from elsewhere: no control character and no CI command of it reaches the terminal."""
-    for line in lines:
-        click.echo(harmless(escaped(line), os.environ), err=err)

@@ -31,3 +31,14 @@ REVIEWS = f"{STATE}/review_results.json"
 
 CHECKSUMS = ("source_checksum", "artifact_manifest_checksum", "project_context_checksum")
 ROUTES = ("artisan", "prime")
+
+OPTIONS = {
+    "workspace": ("DIR", "check this workspace instead of building the embedded one"),
+    "source-checksum": ("VALUE", "inject: the source checksum that the export records"),
+    "drop-feature": ("ID", "inject: that gap's feature is lost (repeatable)"),
+    "test-failures": ("N", "inject: break N generated artifacts before validation"),
+    "review-blockers": ("N", "inject: N blocking review findings"),
+    "min-coverage": ("NUMBER", "S2's coverage threshold: up to 1 a fraction, above it percent (default: 80)"),
+    "scan-existing": ("DIR", "S2 counts artifacts found in DIR at their output paths, too"),
+}
+"""The pilot's options, of pytest and of ``a2a-pilot``: what stands for a value, and what it does."""

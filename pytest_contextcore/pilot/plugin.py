@@ -15,7 +15,7 @@ import pytest
 
 from pytest_contextcore import out_folder
 
-from .names import PLAN_ID, PRIME_ID
+from .names import OPTIONS, PLAN_ID, PRIME_ID
 
 if TYPE_CHECKING:
     from pytest_contextcore import Plan
@@ -34,21 +34,9 @@ _FOLDERS = {"workspace": "--workspace", "scan_existing": "--scan-existing"}
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the pilot's options."""
     group = parser.getgroup("contextcore-pilot", "contextcore: the pilot PI-101-002 (pilot_tests)")
-    group.addoption("--workspace", metavar="DIR", help="check this workspace instead of building the embedded one")
-    group.addoption("--source-checksum", metavar="VALUE", help="inject: the source checksum that the export records")
-    group.addoption(
-        "--drop-feature", metavar="ID", action="append", help="inject: that gap's feature is lost (repeatable)"
-    )
-    group.addoption("--test-failures", metavar="N", help="inject: break N generated artifacts before validation")
-    group.addoption("--review-blockers", metavar="N", help="inject: N blocking review findings")
-    group.addoption(
-        "--min-coverage",
-        metavar="NUMBER",
-        help="S2's coverage threshold: up to 1 a fraction, above it percent (default: 80)",
-    )
-    group.addoption(
-        "--scan-existing", metavar="DIR", help="S2 counts artifacts found in DIR at their output paths, too"
-    )
+    for name, (metavar, text) in OPTIONS.items():
+        action = "append" if name == "drop-feature" else "store"
+        group.addoption(f"--{name}", metavar=metavar, action=action, help=text)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -18,27 +18,22 @@ from pytest_contextcore import write_output
 
 from .commands import FC, FORMAT, UsageError, always, suite_folder
 from .findings import clean
-from .names import PLAN_ID
+from .names import OPTIONS, PLAN_ID
 
 _PLUGIN = "pytest_contextcore.pilot.plugin"
 _IMPORTED = "Module already imported so cannot be rewritten"  # true of this command's few modules, which assert nothing
 _VALUES = {
-    "workspace": ("DIR", "Check this workspace instead of building the embedded one."),
-    "source-checksum": ("VALUE", "Inject: the source checksum that the export records."),
-    "drop-feature": ("ID", "Inject: that gap's feature is lost (repeatable)."),
-    "test-failures": ("N", "Inject: break N generated artifacts before validation."),
-    "review-blockers": ("N", "Inject: N blocking review findings."),
-    "min-coverage": ("NUMBER", "S2's coverage threshold: up to 1 a fraction, above it percent (default: 80)."),
-    "scan-existing": ("DIR", "S2 counts artifacts found in DIR, too."),
-    "contextcore-html": ("FILE", "Also write the trace as a page."),
-    "junitxml": ("FILE", "Also write a JUnit report."),
+    **OPTIONS,
+    "contextcore-html": ("FILE", "also write the trace as a page"),
+    "junitxml": ("FILE", "also write a JUnit report"),
 }
 _USAGE, _NOT_RUN = 4, 5  # pytest's exit codes
 
 
 def _passed_on(command: FC) -> FC:
     for name, (metavar, text) in reversed(_VALUES.items()):
-        command = click.option(f"--{name}", metavar=metavar, multiple=True, help=text)(command)
+        said = f"{text[:1].upper()}{text[1:]}."
+        command = click.option(f"--{name}", metavar=metavar, multiple=True, help=said)(command)
     return command
 
 

@@ -37,7 +37,9 @@ Flag = Annotated[bool, Field(strict=True)]
 Words = Annotated[tuple[Text, ...], Field(min_length=1)]
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """A part of a plan whose keys are told by the texts below them."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
@@ -51,7 +53,7 @@ class Reference(NamedTuple):
         return f"{self.file}#{self.select}" if self.select else self.file
 
 
-class SelectPlan(_Frozen):
+class SelectPlan(Frozen):
     """A part of a document, for a file whose name has a ``#``; ``"file#expression"`` is shorter."""
 
     file: Text
@@ -64,7 +66,7 @@ Source = Text | SelectPlan
 Pair = Annotated[tuple[Source, ...], Field(min_length=2, max_length=2)]
 
 
-class DigestPlan(_Frozen):
+class DigestPlan(Frozen):
     """A file, and the SHA-256 that its bytes must have."""
 
     file: Text
@@ -73,7 +75,7 @@ class DigestPlan(_Frozen):
     """64 hex digits, or where they stand: ``other.json#path``."""
 
 
-class SchemaPlan(_Frozen):
+class SchemaPlan(Frozen):
     """A document, and the JSON Schema by which it must be valid."""
 
     file: Source
@@ -82,7 +84,7 @@ class SchemaPlan(_Frozen):
     """The JSON Schema, in a file of its own."""
 
 
-class CheckPlan(_Frozen):
+class CheckPlan(Frozen):
     """How a gate is decided without Python: exactly one kind, and what may stand beside it."""
 
     exists: Text | None = None
@@ -132,7 +134,7 @@ FIELDS = {kind: "schema_" if kind == "schema" else kind for kind in KINDS}
 """Kind → the model's field: pydantic's models have a ``schema`` of their own."""
 
 
-class OutputPlan(_Frozen):
+class OutputPlan(Frozen):
     """Files that a phase makes; ``"glob"`` is shorter."""
 
     path: Text
@@ -141,7 +143,7 @@ class OutputPlan(_Frozen):
     """They may be older than the phase's program."""
 
 
-class AttachPlan(_Frozen):
+class AttachPlan(Frozen):
     """A picture, log or report for the page and the job summary; ``"path"`` is shorter."""
 
     path: Text

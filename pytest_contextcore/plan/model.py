@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -21,16 +23,15 @@ from ..schemas.check import faults, of_model, place_of
 from ..text import canonical_json
 from .attributes import Attribute, AttributeType, registry
 from .check_mistakes import check_misfits
-from .checks import AttachPlan, CheckPlan, OutputPlan, Words, words
+from .checks import AttachPlan, CheckPlan, Flag, OutputPlan, Text, Words, words
 from .defaults import filled
 from .mistakes import NAMES, misfits
-from .proving import CopyPlan, Flag, MutationPlan, proving_misfits
+from .proving import CopyPlan, MutationPlan, proving_misfits
 from .tables import Misfit
 
 MAX_BYTES = 4 * 1024 * 1024
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
-Text = Annotated[str, Field(min_length=1)]
 Id = Annotated[str, Field(max_length=MAX_ID, pattern=f"^{ID.pattern}$")]
 
 
@@ -189,6 +190,12 @@ class Plan(_Frozen):
     def phase_digest(self, phase_id: str) -> str:
         """SHA-256 (hex) of one phase's entry."""
         return _digest({"trace": self.trace.id, **self.by_id[phase_id].model_dump(mode="json")})
+
+    def ignores(self, phase_id: str, path: Path) -> bool:
+        """Whether a phase's entry says that a change of this file does not make it run again."""
+        phase = self.by_id.get(phase_id)
+        shown = os.path.relpath(path, self.path.parent) if phase is not None and phase.reuse.ignore else ""
+        return phase is not None and any(fnmatchcase(shown, pattern) for pattern in phase.reuse.ignore)
 
     def span_id(self, phase_id: str) -> str:
         """The full id of a phase: ``PI-101-002-S3``."""

@@ -6,22 +6,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ..errors import shown
+from .checks import Flag, Frozen, Text
 from .tables import Misfit, tables
-
-Text = Annotated[str, Field(min_length=1)]
-Flag = Annotated[bool, Field(strict=True)]
 
 CHANGES = ("drop", "set", "flip", "remove")
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class MutationPlan(_Frozen):
+class MutationPlan(Frozen):
     """A change with which a gate must fail: of a file, or an option of pytest."""
 
     file: Text | None = None
@@ -46,7 +40,7 @@ class MutationPlan(_Frozen):
         return f"{self.file}: {how}"
 
 
-class CopyPlan(_Frozen):
+class CopyPlan(Frozen):
     """The copy on which gates are proven."""
 
     copy_: Annotated[tuple[Text, ...], Field(alias="copy")] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..errors import FileRefused
@@ -72,7 +71,7 @@ def changed_files(plan: Plan, evidence: Evidence, world: World) -> Iterator[Diff
     """
 
     def ignored(span: SpanEvidence, path: str) -> bool:
-        return span.reused and _is_ignored(plan, span, world.root / path)
+        return span.reused and plan.ignores(plan.short_phase_id(span.span_id), world.root / path)
 
     changed: dict[tuple[str, str, str], list[str]] = {}
 
@@ -98,14 +97,6 @@ def changed_files(plan: Plan, evidence: Evidence, world: World) -> Iterator[Diff
         now = world.digest(path)
         observed = f"SHA-256 {now}" if now is not None else "it is gone, or cannot be read"
         yield Difference(f"{path}, {word} of {', '.join(spans[:_SHOWN])}{more}", observed, f"SHA-256 {sha256}", AGAIN)
-
-
-def _is_ignored(plan: Plan, span: SpanEvidence, path: Path) -> bool:
-    """Whether the plan says that a change of this file does not make the phase run again."""
-    phase = plan.by_id.get(plan.short_phase_id(span.span_id))
-    patterns = phase.reuse.ignore if phase is not None else ()
-    shown = os.path.relpath(path, plan.path.parent) if patterns else ""
-    return any(fnmatchcase(shown, pattern) for pattern in patterns)
 
 
 def changed_handoffs(evidence: Evidence, path: Path) -> Iterator[Difference]:

@@ -1,4 +1,7 @@
-"""The formats of files as JSON Schemas (draft 2020-12): generated from the models, shipped as data, versioned."""
+"""The formats of files as JSON Schemas (draft 2020-12), shipped as data, versioned.
+
+Those of the files that we read back are generated from the models; those of `CONTRACTS` are kept by hand.
+"""
 
 from __future__ import annotations
 

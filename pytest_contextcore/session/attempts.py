@@ -32,6 +32,9 @@ from .logged import unproven
 from .perform import Work
 from .timeout import PhaseTimeout
 
+STOPS = (KeyboardInterrupt, pytest.exit.Exception)
+"""What ends the session, whatever test it is raised in."""
+
 
 def is_running(phase: PhaseItem) -> bool:
     """Whether an attempt has begun and not ended."""
@@ -97,7 +100,7 @@ class Calls:
         """Outermost: what a setup raises counts, though a plugin that repeats tests may make no report of it."""
         try:
             return (yield)
-        except (KeyboardInterrupt, pytest.exit.Exception):
+        except STOPS:
             raise
         except BaseException as error:
             phase = phase_of(item)
@@ -179,7 +182,7 @@ def _checks(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
         yield
         work.record_outputs(phase.began)
         work.attach(phase.began)
-    except (KeyboardInterrupt, pytest.exit.Exception, PhaseTimeout):
+    except (*STOPS, PhaseTimeout):
         raise
     except BaseException as error:
         record_raised(phase, error)
@@ -205,7 +208,7 @@ def record_raised(phase: PhaseItem, error: BaseException) -> BaseException:
         trouble = Trouble(error.reason, error.next_action, error.error_type, error.blocks)
         phase.run.recorder.add_trouble(phase.phase_id, trouble, error)
     elif not isinstance(error, HandoffRefused):  # recorded by phase.handoff or phase.receive
-        trouble = interruption(error) or trouble_of(phase, phase.told)
+        trouble = interrupted(error) if isinstance(error, STOPS) else trouble_of(phase, phase.told)
         phase.run.recorder.add_trouble(phase.phase_id, trouble, phase.told)
     return phase.told
 
@@ -234,10 +237,8 @@ def record_failure(phase: PhaseItem, report: pytest.TestReport, call: pytest.Cal
         recorder.add_trouble(phase.phase_id, trouble_of(phase, error, where), error)
 
 
-def interruption(error: BaseException) -> Trouble | None:
-    """What Ctrl-C or ``pytest.exit`` means for the phase that runs; None for another exception."""
-    if not isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
-        return None
+def interrupted(error: BaseException) -> Trouble:
+    """What Ctrl-C, ``pytest.exit`` or a plugin that broke means for the phase that runs."""
     return Trouble(f"interrupted: {exception_reason(error)}", "run the phase again", exception_type(error))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,14 @@ if TYPE_CHECKING:
 
 
 def is_plan(path: Path) -> bool:
-    """Whether a file declares a trace and phases; another ``plan.toml`` is somebody else's.
+    """Whether there is a file that declares a trace and phases; another ``plan.toml`` is somebody else's.
 
     A file that is no TOML counts if it looks like a plan, so that its author is told.
     """
+    if not path.is_file():
+        return False
+    import tomllib  # noqa: PLC0415  (only where there is a file of that name)
+
     try:
         text = path.read_bytes()
         document = tomllib.loads(text.decode("utf-8-sig"))

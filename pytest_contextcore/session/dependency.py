@@ -6,7 +6,7 @@ marked beside it is evaluated through ``pytest_dependency.depends``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import SimpleNamespace
 
 import pytest
@@ -33,8 +33,8 @@ def evaluate_user_markers(item: pytest.Item) -> None:
     Raises:
         pytest.skip.Exception: one of them is not satisfied.
     """
-    for marker in _user_markers(item):
-        if depends := marker.kwargs.get("depends"):
+    for marker in item.iter_markers("dependency"):
+        if _OURS not in marker.kwargs and (depends := marker.kwargs.get("depends")):
             pytest_dependency.depends(SimpleNamespace(node=item), depends, scope=marker.kwargs.get("scope", "module"))
 
 
@@ -49,7 +49,3 @@ def tell_dependents(item: pytest.Item, when: str | None, outcome: str) -> None:
         if manager is not None:
             for name in names:
                 manager.addResult(item, name, SimpleNamespace(when=when, outcome=outcome))
-
-
-def _user_markers(item: pytest.Item) -> Iterator[pytest.Mark]:
-    return (marker for marker in item.iter_markers("dependency") if _OURS not in marker.kwargs)

@@ -11,6 +11,7 @@ import pytest
 
 from ..ids import PLAN_FILE
 from ..options import KEY, Settings
+from .collect import is_plan
 
 MARKER = "phase"
 
@@ -58,7 +59,7 @@ def widen(config: pytest.Config) -> list[str]:
     for argument in config.args:
         file, _, name = argument.partition("::")
         path = Path(os.path.normpath(config.invocation_params.dir / file))
-        if path.name == PLAN_FILE and _is_plan(path):
+        if path.name == PLAN_FILE and is_plan(path):
             arguments.append(str(path.parent))
             chosen += [f"{path}::{name}"] if name else []
             continue
@@ -73,7 +74,7 @@ def _plan_above(folder: Path, root: Path) -> Path | None:
     """The nearest plan above a folder that has none of its own, up to the rootdir: beyond, it is another project's."""
     for each in (folder, *folder.parents):
         if (plan := each / PLAN_FILE).is_file():
-            return plan if each != folder and _is_plan(plan) else None
+            return plan if each != folder and is_plan(plan) else None
         if each == root or not each.is_relative_to(root):
             break
     return None
@@ -101,14 +102,6 @@ def choose(config: pytest.Config, items: list[pytest.Item], found: list[Found], 
         config.hook.pytest_deselected(items=left)
         dropped = set(left)
         items[:] = [item for item in items if item not in dropped]
-
-
-def _is_plan(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    from .collect import is_plan  # noqa: PLC0415  (only where there is a file of that name)
-
-    return is_plan(path)
 
 
 def plans_at_start(config: pytest.Config) -> list[Path]:
@@ -194,7 +187,7 @@ def _plans_of_arguments(config: pytest.Config) -> list[Path]:
     if (explicit := config.stash[KEY].plan) is not None:
         return [explicit]
     here = [folder / PLAN_FILE for folder in _argument_folders(config)]
-    return [path for path in here if _is_plan(path)]
+    return [path for path in here if is_plan(path)]
 
 
 def _argument_folders(config: pytest.Config) -> list[Path]:

@@ -8,7 +8,6 @@ import pytest
 
 from .. import private
 from ..errors import PhaseStopped
-from ..reasons import exception_reason, exception_type
 from ..redact import redact
 from ..report import junit
 from ..span import ErrorType
@@ -16,20 +15,6 @@ from ..spans.of_subtests import subtest_span
 from ..trace.evidence import Status
 from ..trace.rules import Trouble
 from . import attempts
-from .attempts import (
-    Calls,
-    again,
-    is_final,
-    is_running,
-    not_started,
-    record_failure,
-    record_raised,
-    refuse_excuse,
-    seal,
-    shorten_summary,
-    show_held,
-    stopped,
-)
 from .branches import branches_of
 from .dependency import evaluate_user_markers, tell_dependents
 from .items import PhaseItem, mark_reused, phase_of
@@ -47,7 +32,7 @@ class PhaseHooks:
     """
 
     def __init__(self, manager: pytest.PytestPluginManager, reports: LoggedReports) -> None:
-        self._manager, self._reports, self._calls = manager, reports, Calls()
+        self._manager, self._reports, self._calls = manager, reports, attempts.Calls()
         self._item: pytest.Item | None = None
         self._deadline: Deadline | None = None
 
@@ -65,9 +50,8 @@ class PhaseHooks:
     def interrupt(self, item: pytest.Item, error: BaseException) -> None:
         """It ended without a result: Ctrl-C, ``pytest.exit``, or a plugin that broke."""
         phase = _of(item)
-        if is_running(phase):
-            trouble = Trouble(f"interrupted: {exception_reason(error)}", "run the phase again", exception_type(error))
-            phase.run.recorder.add_trouble(phase.phase_id, trouble, error)
+        if attempts.is_running(phase):
+            phase.run.recorder.add_trouble(phase.phase_id, attempts.interrupted(error), error)
 
     def end(self, item: pytest.Item) -> None:
         """It is over: an attempt of which no teardown was logged has ended now."""
@@ -101,7 +85,7 @@ class PhaseHooks:
             return  # a plugin runs another test within a phase
         recorder, phase_id = phase.run.recorder, phase.phase_id
         branches_of(item.config).look(phase)
-        phase.held, phase.refused = None, is_final(phase) or phase.stopped
+        phase.held, phase.refused = None, attempts.is_final(phase) or phase.stopped
         if (why := attempts.in_another_process(phase)) is not None:
             phase.refused = True
             raise pytest.fail.Exception(why, pytrace=False)
@@ -114,7 +98,7 @@ class PhaseHooks:
         phase.held = phase.run.hold(phase_id)
         if phase.held is not None:
             recorder.hold_phase(phase_id, phase.held)
-            pytest.skip(not_started(phase, phase.held))
+            pytest.skip(attempts.not_started(phase, phase.held))
         attempts.begin(phase, item)
         if self._deadline is not None:
             self._deadline.start()
@@ -129,7 +113,7 @@ class PhaseHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """Before pytest-rerunfailures prepares another attempt: a failed integrity gate is final."""
-        if (phase := phase_of(item)) is not None and is_final(phase):
+        if (phase := phase_of(item)) is not None and attempts.is_final(phase):
             private.forbid_rerun(item)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -141,25 +125,25 @@ class PhaseHooks:
         phase.in_call = True
         try:
             result = yield
-            if is_running(phase) and phase.raised is None:
+            if attempts.is_running(phase) and phase.raised is None:
                 phase.run.relied.look_again(phase.phase_id)
-        except (KeyboardInterrupt, pytest.exit.Exception):
+        except attempts.STOPS:
             raise
         except BaseException as error:
-            if phase.refused or not is_running(phase):
+            if phase.refused or not attempts.is_running(phase):
                 raise
-            told = record_raised(phase, error)
+            told = attempts.record_raised(phase, error)
             outcome = phase.run.recorder.seal_phase(phase.phase_id)
             if outcome.status is Status.BLOCKED or isinstance(told, PhaseStopped):
-                raise stopped(phase, outcome) from None
+                raise attempts.stopped(phase, outcome) from None
             if told is not error:
                 raise told from None
             raise
         finally:
             phase.in_call = False
-        if is_running(phase):
+        if attempts.is_running(phase):
             attempts.require_call(phase)
-            seal(phase)
+            attempts.seal(phase)
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -174,10 +158,10 @@ class PhaseHooks:
         if phase.kept:
             mark_reused(report)
         if phase.held is not None:
-            show_held(item, report, not_started(phase, phase.held))
-        elif not phase.refused and not refuse_excuse(phase, report):  # refused: the record of the last attempt stands
-            record_failure(phase, report, call)
-        shorten_summary(phase, report, call)
+            attempts.show_held(item, report, attempts.not_started(phase, phase.held))
+        elif not (phase.refused or attempts.refuse_excuse(phase, report)):  # refused: the last attempt's record stands
+            attempts.record_failure(phase, report, call)
+        attempts.shorten_summary(phase, report, call)
         if call.when == "teardown":
             phase.over = phase.run.recorder.now()
             if self._deadline is not None:
@@ -190,7 +174,7 @@ class PhaseHooks:
             return
         phase = _of(item)
         if isinstance(report, pytest.SubtestReport):
-            if is_running(phase):
+            if attempts.is_running(phase):
                 _add_subtest(phase, report)
             return
         tell_dependents(item, report.when, report.outcome)
@@ -213,5 +197,5 @@ def _add_subtest(phase: PhaseItem, report: pytest.SubtestReport) -> None:
     run.plan_spans.child(subtest_span(report, trace_id, run.spans.current, span.started_at or 0))
     if report.failed:
         name = report.head_line.removeprefix(report.location[2]).strip()
-        trouble = Trouble(redact(f"subtest {name} failed"), again(report.nodeid), ErrorType.TEST_FAILED)
+        trouble = Trouble(redact(f"subtest {name} failed"), attempts.again(report.nodeid), ErrorType.TEST_FAILED)
         run.recorder.add_trouble(phase.phase_id, trouble)

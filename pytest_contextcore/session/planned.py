@@ -22,7 +22,7 @@ from .close import close_plans
 from .collect import PlannedPhase
 from .dependency import mark_phase
 from .discovery import Found, collected_whole
-from .items import PhaseItem, ReusedWords, make_phase, phase_of
+from .items import ReusedWords, make_phase, phase_of
 from .lock import hold
 from .logged import LoggedReports
 from .run import PlanRun
@@ -198,13 +198,10 @@ def arrange(
         return trace_id, position[trace_id, phase.phase_id]
 
     items[:] = in_plan_order(items, rank)
-    chosen: dict[str, list[tuple[pytest.Item, PhaseItem]]] = {run.plan.trace.id: [] for run in runs}
-    for item in items:
-        if (phase := phase_of(item)) is not None:
-            chosen[phase.run.plan.trace.id].append((item, phase))
+    known = [(item, phase) for item in items if (phase := phase_of(item)) is not None]
     found: dict[str, set[str]] = {}
     for run in runs:
-        phases = chosen[run.plan.trace.id]
+        phases = [(item, phase) for item, phase in known if phase.run is run]
         selected = {phase.phase_id for _, phase in phases} | dropped.get(run.plan.trace.id, set())
         found[run.plan.trace.id] = selected
         reused: set[str] = set()

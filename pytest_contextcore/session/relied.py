@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..phase.exchange import Exchange
@@ -72,9 +70,7 @@ class Relied:
 
     def ignores(self, phase_id: str, path: str) -> bool:
         """Whether a phase's entry in the plan says that a change of this file does not make it run again."""
-        patterns = self._plan.by_id[phase_id].reuse.ignore
-        shown = os.path.relpath(self._root / path, self._plan.path.parent) if patterns else ""
-        return any(fnmatchcase(shown, pattern) for pattern in patterns)
+        return self._plan.ignores(phase_id, self._root / path)
 
     def _digest(self, path: str) -> str | None:
         """The digest of a file now, by its recorded path."""

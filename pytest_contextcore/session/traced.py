@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -14,12 +17,12 @@ from ..export.settings import Settings
 from ..options import KEY
 from ..text import relative
 from .items import is_phase
-from .late_import import API, LateImport
 from .shared import Services, services
 
 if TYPE_CHECKING:
     from ..phase.output import Hear
     from ..trace.recorder import Listener
+    from .close import Closed
     from .run import PlanRun
 
 
@@ -49,15 +52,6 @@ class Runner(Protocol):
 
     def end(self, item: pytest.Item) -> None:
         """It is over, whatever happened."""
-
-
-class End(Protocol):
-    """What is said of plans at the end: lines, below their tables."""
-
-    lines: list[str]
-
-    def show(self, config: pytest.Config, reporter: pytest.TerminalReporter) -> None:
-        """Print it."""
 
 
 def header_lines(config: pytest.Config, plans: Sequence[Path]) -> list[str]:
@@ -121,9 +115,9 @@ class TracedSession:
         self._lines: list[str] = []
         self._offers_provider = config.stash[KEY].global_provider and shared.outbox.spool is not None
         self.around = AroundTests(shared.ordinary)
-        self.close: Callable[[pytest.Session, Services], End] | None = None
+        self.close: Callable[[pytest.Session, Services], Closed] | None = None
         """Set where a plan runs: settles exit code and files."""
-        self._closed: End | None = None
+        self._closed: Closed | None = None
         if shared.ordinary.records:
             config.pluginmanager.register(shared.ordinary, "contextcore-ordinary")
         config.pluginmanager.register(self.around, "contextcore-around")
@@ -133,10 +127,11 @@ class TracedSession:
         """Meet the code under test that traces; until now the user's own code could set a provider."""
         if not session.items:
             return
-        if API in sys.modules:
+        if _API in sys.modules:
             self._meet_tracing_code()
         else:
-            late = LateImport(self._meet_tracing_code)
+            late = _LateImport(self._meet_tracing_code)
+            sys.meta_path.insert(0, late)
             session.config.add_cleanup(late.remove)
 
     def _meet_tracing_code(self) -> None:
@@ -167,3 +162,39 @@ class TracedSession:
         else:
             for line in self._lines:
                 terminalreporter.write_line(line)
+
+
+_API = "opentelemetry.trace"
+
+
+class _LateImport:
+    """Stands in ``sys.meta_path`` until OpenTelemetry's API is imported, and then calls ``then``.
+
+    Most suites never do. To import it takes a tenth of what a session needs to start exporting. Each of its loggers
+    then costs every test, since pytest looks at all loggers six times a test.
+    """
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self._then = then
+
+    def remove(self) -> None:
+        """Wait no longer."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        """The module as everybody else finds it; its loader, which loads nothing else, says when it has done so."""
+        del path, target
+        if name != _API:
+            return None
+        self.remove()
+        spec = find_spec(name)
+        if spec is not None and (loader := spec.loader) is not None:
+            execute = loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                execute(module)
+                self._then()
+
+            loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec

@@ -90,7 +90,7 @@ class OrdinaryTests:
 
     def join(self) -> None:
         """Make tests OpenTelemetry's current spans from now on, also the one that runs: its API has been imported."""
-        from .current import SpanContexts  # noqa: PLC0415  (see `session.late_import`)
+        from .current import SpanContexts  # noqa: PLC0415  (see `session.traced`)
 
         self._stack = SpanContexts(self.trace_id, sampled=self._sampled, state=self._state)
         if self._attempt is not None:

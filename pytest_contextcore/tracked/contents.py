@@ -22,6 +22,12 @@ from ..errors import FileRefused
 LEFT_OUT = frozenset({"__pycache__", ".git", ".hg", ".svn", ".cache", ".hypothesis"})
 """Folders within a folder that do not count, beside those whose names are like ``.pytest_cache``."""
 
+PLUGIN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+"""This package. Where it lies below a rootdir, it is one resource: no result rests on one of its modules alone."""
+
+PILOT = f"{PLUGIN}/pilot"
+"""No part of it: these are a user's gates, each file by itself."""
+
 _SETTLED = 2_000_000_000
 """Nanoseconds after its last change from which a file's state tells of the next one: clocks of disks are coarse."""
 
@@ -137,7 +143,11 @@ class Digests:
     def _counts(self, name: str) -> bool:
         """Whether what stands in a folder counts as a part of it."""
         own = os.path.basename(name)  # noqa: PTH119
-        return name != self._out and own not in LEFT_OUT and not (own.startswith(".") and own.endswith("_cache"))
+        return (
+            name not in (self._out, PILOT)
+            and own not in LEFT_OUT
+            and not (own.startswith(".") and own.endswith("_cache"))
+        )
 
     def _is_trusted(self, name: str) -> bool:
         inside = self._workspace is not None and name.startswith(f"{self._workspace}/")

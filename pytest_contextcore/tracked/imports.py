@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from .contents import PILOT, PLUGIN
+
 BUILT_IN = frozenset({"__import__", "exec", "eval"})
 DYNAMIC = BUILT_IN | {
     *("import_module", "runpy", "spec_from_file_location", "pytest_plugins"),
@@ -62,7 +64,7 @@ class Imports:
         importlib.invalidate_caches()  # files may have come since folders were listed
 
     def inside(self, path: str) -> str | None:
-        """A file's absolute path below the root, if it counts: it is there, and not installed."""
+        """A file's absolute path below the root, if it counts: it is there, and not installed. For ours the package."""
         if path not in self._inside:
             self._inside[path] = self._below_root(path)
         return self._inside[path]
@@ -75,7 +77,9 @@ class Imports:
             path = self._root + real.removeprefix(self._real)
         below = path[len(self._root) - 1 :]
         installed = path.startswith(self._outside) or "/site-packages/" in below or "/dist-packages/" in below
-        return None if installed else path
+        if installed:
+            return None
+        return PLUGIN if path.startswith(f"{PLUGIN}/") and not path.startswith(f"{PILOT}/") else path
 
     def loaded(self) -> list[str]:
         """The files of all modules that are loaded now and count, sorted."""
@@ -116,7 +120,8 @@ class Imports:
             return (), False
         key = (path, search)
         if key not in self._direct:
-            source, targets = _read(path), dict.fromkeys(_packages_of(path))
+            source = _read(path)
+            targets = dict.fromkeys(inside for init in _packages_of(path) if (inside := self.inside(init)))
             for wanted in source.wanted:
                 for spec in self._resolve(path, wanted, search):
                     if (origin := self._origin(spec)) is not None:

@@ -18,7 +18,7 @@ from pytest_contextcore.plan.model import Plan, load_plan
 from pytest_contextcore.plan.waivers import WaiverFile
 from pytest_contextcore.schemas import KINDS, file_name, schema
 from pytest_contextcore.schemas.check import faults
-from tools.json_schemas import text
+from tools.json_schemas import MODELS, text
 
 from ..support.plans import WAREHOUSE, warehouse
 
@@ -34,11 +34,15 @@ expires = 2026-12-31
 Captured = pytest.CaptureFixture[str]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MODELS)
 def test_the_shipped_schema_is_the_models(kind: str) -> None:
     shipped = (ROOT / "pytest_contextcore" / "schemas" / file_name(kind)).read_text(encoding="utf-8")
     assert shipped == text(kind), "run: python -m tools.json_schemas"
-    Draft202012Validator.check_schema(schema(kind))
+
+
+def test_the_shipped_schemas_are_schemas() -> None:
+    for kind in KINDS:
+        Draft202012Validator.check_schema(schema(kind))
 
 
 @pytest.mark.parametrize(("name", "status"), [("LOAD-7", "completed"), ("LOAD-8", "failed"), ("LOAD-9", "blocked")])

@@ -22,8 +22,7 @@ HOLES = {
         ),
     ),
     "an integrity gate that may be tried again": (
-        "from pytest_contextcore.session import attempts, phase_hooks\n"
-        "attempts.is_final = phase_hooks.is_final = lambda phase: False",
+        "from pytest_contextcore.session import attempts\nattempts.is_final = lambda phase: False",
         Session(
             (PhaseCase("P1", (), (GateCase("C1", "integrity", "break once"),)),),
             conftest=f"import pytest\nTARGET, FIRST = 'test_p1', False\n{COMPANY['protocol repeats']}",
@@ -36,9 +35,9 @@ HOLES = {
         Session((PhaseCase("P1", (), (GateCase("C1", "required", "hold"), GateCase("C2", "required", "skip check"))),)),
     ),
     "a failure that may be swallowed": (
-        "from pytest_contextcore.session import attempts, phase_hooks\n"
-        "attempts.record_raised = phase_hooks.record_raised = lambda phase, error: error\n"
-        "attempts.require_call = phase_hooks.attempts.require_call = lambda phase: None",
+        "from pytest_contextcore.session import attempts\n"
+        "attempts.record_raised = lambda phase, error: error\n"
+        "attempts.require_call = lambda phase: None",
         Session(
             (PhaseCase("P1", (), (GateCase("C1", "required", "hold"),), deed="raise"),),
             conftest=f"import pytest\nTARGET = 'test_p1'\n{COMPANY['call swallows']}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_contextcore.tracked import contents, imports
 from pytest_contextcore.tracked.code import Code
 from pytest_contextcore.tracked.contents import Digests
 from pytest_contextcore.tracked.imports import Imports
@@ -20,7 +21,7 @@ def root(tmp_path: Path) -> Path:
 def write(root: Path, **files: str) -> None:
     """Files by their names, with ``__`` for ``/``."""
     for name, text in files.items():
-        path = root / f"{name.replace('__', '/')}.py"
+        path = root / f"{name.replace('__', '/').replace('INIT', '__init__')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
@@ -67,6 +68,22 @@ def test_what_is_installed_or_outside_of_the_root_is_not_followed(root: Path, mo
     write(project, start="import in_prefix")
     monkeypatch.setattr(sys, "prefix", str(project / "prefix"))
     assert followed(project, search=(str(project / "prefix/lib"),)) == ["start.py"]
+
+
+def test_this_package_is_one_resource_but_each_file_of_the_pilot_is_one_by_itself(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, start="import ours.a_\nfrom ours.pilot import gate", ours__a_="import ours.b_", ours__b_="")
+    write(root, ours__INIT="", ours__pilot__gate="from ours import b_")
+    for module in (contents, imports):
+        monkeypatch.setattr(module, "PILOT", str(root / "ours" / "pilot"))
+    monkeypatch.setattr(imports, "PLUGIN", str(root / "ours"))
+    assert followed(root) == ["start.py", "ours", "ours/pilot/gate.py"]
+    before = Digests().of(root / "ours")
+    write(root, ours__pilot__gate="from ours import b_, a_")
+    assert Digests().of(root / "ours") == before
+    write(root, ours__b_="changed = 1")
+    assert Digests().of(root / "ours") != before
 
 
 def test_a_root_within_the_prefix_or_in_site_packages_counts_all_the_same(
