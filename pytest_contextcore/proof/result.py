@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import EvidenceError
 from ..files import write_output
+from ..text import canonical_json
+from ..trace.evidence import Evidence, SpanEvidence
 
 FOLDER = "prove"
 
@@ -35,6 +38,8 @@ class GateProof(_Model):
     result: Proof
     mutation: str = ""
     reason: str = ""
+    code: str = ""
+    """The digest of the modules that its phase rested on; empty where it did not run."""
 
 
 class ProofReport(_Model):
@@ -100,12 +105,25 @@ def load(out: Path, trace_id: str) -> ProofReport | None:
         raise EvidenceError(f"{path} cannot be read: {said}; run contextcore prove again") from None
 
 
-def found_for(out: Path, trace_id: str, plan_digest: str) -> dict[str, str]:
-    """Full gate id → result, of a proof of the plan with this digest; raises as `load` does."""
-    report = load(out, trace_id)
-    if report is None or report.plan_digest != plan_digest:
+def code_of(span: SpanEvidence) -> str:
+    """The digest of the modules that a phase rested on."""
+    return sha256(canonical_json({each.path: each.sha256 for each in span.modules}).encode()).hexdigest()
+
+
+def found_for(out: Path, evidence: Evidence) -> dict[str, str]:
+    """Full gate id → result, where neither plan nor code changed since the proof; raises as `load` does."""
+    report = load(out, evidence.trace_id)
+    if report is None or report.plan_digest != evidence.plan_digest:
         return {}
-    return {gate.gate_id: gate.result.value for gate in report.gates}
+    known = {gate.gate_id: gate for gate in report.gates}
+    same = (
+        known[gate.gate_id]
+        for span in evidence.spans
+        if (code := code_of(span))
+        for gate in span.gates
+        if gate.gate_id in known and known[gate.gate_id].code in ("", code)
+    )
+    return {gate.gate_id: gate.result.value for gate in same}
 
 
 def _word(proof: Proof) -> str:
