@@ -77,13 +77,13 @@ def copy(files: Mapping[Path, Path], targets: Mapping[Path, Path]) -> None:
         made = targets[base] / path.relative_to(base)
         try:
             made.parent.mkdir(parents=True, exist_ok=True)
-            meant = path.resolve()
+            meant = Path(os.path.realpath(path))  # of a loop of links, too
             if path.is_symlink() and meant.is_relative_to(base):
                 made.symlink_to(os.path.relpath(meant, path.parent.resolve()))  # so that it leads into the copy
             elif path.is_file():  # a folder elsewhere is no part of the copy
                 shutil.copy2(path, made)
-        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-            raise ProofRefused(f"{path} cannot be copied: {getattr(error, 'strerror', None) or error}") from None
+        except OSError as error:
+            raise ProofRefused(f"{path} cannot be copied: {error.strerror or error}") from None
 
 
 def _declared(phase: PhasePlan) -> Iterator[str]:

@@ -19,7 +19,7 @@ from ..trace.evidence import GateEvidence, Result, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
 from .checked import Copy, prove_check
 from .copying import WORKSPACE, copy, files_of, root_of
-from .result import GateProof, Proof, ProofReport, code_of
+from .result import GateProof, Proof, ProofReport
 from .sessions import Ended, Job, modules_of, run_session
 from .snapshots import Manifest, Snapshots
 
@@ -62,7 +62,7 @@ class Prover:
         self._external = _external(plan)
         self._seen: Path | None = None
         self._stopped = False
-        self._code: dict[str, str] = {}
+        self._modules: dict[str, str] = {}
 
     def run(self, tell: Told) -> ProofReport:
         """Prove every gate; ``tell`` hears what is being done.
@@ -84,6 +84,7 @@ class Prover:
             plan_digest=self._plan.digest,
             proved_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             gates=tuple(gates),
+            modules=self._modules,
         )
 
     def _gates(self) -> Iterator[tuple[PhasePlan, GatePlan]]:
@@ -92,14 +93,7 @@ class Prover:
     def _proof(self, phase: PhasePlan, gate: GatePlan, found: _Found) -> GateProof:
         result, mutation, reason = found
         full = self._plan.gate_id(phase.id, gate.id)
-        return GateProof(
-            gate_id=full,
-            purpose=gate.purpose,
-            result=result,
-            mutation=mutation,
-            reason=redact(reason),
-            code=self._code.get(phase.id, ""),
-        )
+        return GateProof(gate_id=full, purpose=gate.purpose, result=result, mutation=mutation, reason=redact(reason))
 
     # --- the copy, and its first run ----------------------------------------------------------------------------------
 
@@ -125,15 +119,16 @@ class Prover:
         return root / self._plan.path.resolve().relative_to(self._root)
 
     def _run_whole(self, tree: _Tree) -> None:
+        if self._external.issuperset(self._plan.by_id):
+            return
         ended = self._session(tree, self._job(tree, leave_out=self._external))
         if ended.code:
             raise ProofRefused(
                 f"the plan has to pass on the copy before its gates can be proven, but pytest ends with {ended.code}:\n"
                 f"{redact(ended.said)}"
             )
-        self._code = {
-            phase.id: code_of(self._span(phase, tree)) for phase in self._plan.phases if phase.id not in self._external
-        }
+        spans = load_evidence(evidence_path(tree.root / "out", self._plan.trace.id)).spans
+        self._modules = {module.path: module.sha256 for span in spans for module in span.modules}
         if (workspace := ended.answer.get("workspace")) and Path(workspace).is_relative_to(tree.root):
             self._seen = Path(workspace).relative_to(tree.root)
         self._snapshots.take("end", tree.root)

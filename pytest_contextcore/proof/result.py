@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import EvidenceError
 from ..files import write_output
-from ..text import canonical_json
-from ..trace.evidence import Evidence, SpanEvidence
+from ..trace.evidence import Evidence, SpanEvidence, Status
 
 FOLDER = "prove"
 
@@ -38,8 +36,6 @@ class GateProof(_Model):
     result: Proof
     mutation: str = ""
     reason: str = ""
-    code: str = ""
-    """The digest of the modules that its phase rested on; empty where it did not run."""
 
 
 class ProofReport(_Model):
@@ -50,6 +46,8 @@ class ProofReport(_Model):
     plan_digest: str
     proved_at: str
     gates: tuple[GateProof, ...]
+    modules: dict[str, str]
+    """Path → digest, of the code that the phases rested on."""
 
     def count(self, proof: Proof) -> int:
         """How many gates have this result."""
@@ -105,25 +103,19 @@ def load(out: Path, trace_id: str) -> ProofReport | None:
         raise EvidenceError(f"{path} cannot be read: {said}; run contextcore prove again") from None
 
 
-def code_of(span: SpanEvidence) -> str:
-    """The digest of the modules that a phase rested on."""
-    return sha256(canonical_json({each.path: each.sha256 for each in span.modules}).encode()).hexdigest()
-
-
 def found_for(out: Path, evidence: Evidence) -> dict[str, str]:
     """Full gate id → result, where neither plan nor code changed since the proof; raises as `load` does."""
     report = load(out, evidence.trace_id)
     if report is None or report.plan_digest != evidence.plan_digest:
         return {}
-    known = {gate.gate_id: gate for gate in report.gates}
-    same = (
-        known[gate.gate_id]
-        for span in evidence.spans
-        if (code := code_of(span))
-        for gate in span.gates
-        if gate.gate_id in known and known[gate.gate_id].code in ("", code)
-    )
-    return {gate.gate_id: gate.result.value for gate in same}
+    known = {gate.gate_id: gate.result.value for gate in report.gates}
+    spans = (span for span in evidence.spans if span.status is not Status.NOT_STARTED and _same(report, span))
+    return {gate.gate_id: known[gate.gate_id] for span in spans for gate in span.gates if gate.gate_id in known}
+
+
+def _same(report: ProofReport, span: SpanEvidence) -> bool:
+    """Whether a phase's code is as it was; which modules are loaded beside it may differ."""
+    return all(report.modules.get(each.path, each.sha256) == each.sha256 for each in span.modules)
 
 
 def _word(proof: Proof) -> str:

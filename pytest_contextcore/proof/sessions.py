@@ -60,8 +60,12 @@ def run_session(job: Job, where: Path, arguments: Sequence[str], path: Sequence[
     file = Path(job.answer).with_suffix(".job")
     file.write_text(json.dumps(asdict(job)), encoding="utf-8")
     Path(job.answer).unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-p", PLUGIN, f"--contextcore-proving={file}", *_in_one_process()]
-    command += [f"--contextcore-out={Path(job.tree) / 'out'}", "--contextcore-jobs=1", *arguments]
+    command = [sys.executable, "-m", "pytest", "-p", PLUGIN, f"--contextcore-proving={file}", *arguments]
+    command += [
+        f"--contextcore-out={Path(job.tree) / 'out'}",
+        "--contextcore-jobs=1",
+        *_in_one_process(),
+    ]  # last: they win
     try:
         done = subprocess.run(
             command, cwd=where, env=environment(path), capture_output=True, text=True, check=False, timeout=_SECONDS

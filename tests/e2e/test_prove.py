@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.proof import sessions
+from pytest_contextcore.proof import prove, sessions
 from pytest_contextcore.proof.result import ProofReport, load
 
 MAKE = """
@@ -127,6 +128,11 @@ from pytest_contextcore import EvidenceItem
 
 def pytest_addoption(parser):
     parser.addoption("--lose", default="")
+    parser.addoption("--workspace")
+
+
+def pytest_contextcore_workspace(config):
+    return config.getoption("workspace")
 
 
 def pytest_contextcore_report(format, path):
@@ -203,12 +209,13 @@ def in_process(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(sessions, "subprocess", there)
 
 
-def project(folder: Path, monkeypatch: pytest.MonkeyPatch, plan: str) -> None:
+def project(folder: Path, monkeypatch: pytest.MonkeyPatch, plan: str, tests: str = TESTS) -> None:
+    folder.mkdir(exist_ok=True)
     files = {
         "plan.toml": plan,
         "pytest.ini": "[pytest]\n",
         "conftest.py": CONFTEST,
-        "test_look.py": TESTS,
+        "test_look.py": tests,
         "make.py": "open('m.json', 'w').write('{\"n\": 1, \"rows\": [1]}'); open('calls', 'a').write('1')",
         "ship.py": f"open({str(folder / 'shipped')!r}, 'w')",
         "other.json": '{"n": 1}',
@@ -287,3 +294,61 @@ def test_a_plan_that_cannot_be_proven_is_refused(
     project(tmp_path, monkeypatch, PLAN.replace("external = true", 'external = "yes"'))
     assert main(["prove"]) == 4
     assert "phase SHIP: external must be true or false" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["project/w", "w"])
+def test_a_workspace_is_copied_and_left_as_it_was(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = tmp_path / place
+    workspace.mkdir(parents=True)
+    (workspace / "other.json").write_text('{"n": 1}', encoding="utf-8")
+    gates = ("READ_BEFORE", "n", 2), ("NO_EFFECT", "gone/x", 2)
+    plan = '[trace]\nid = "T"\n[[phases]]\nid = "LOOK"\n' + "".join(
+        f'[[phases.gates]]\nid = "{name}"\nprove = {{ file = "other.json", set = {{ "/{pointer}" = {value} }} }}\n'
+        for name, pointer, value in gates
+    )
+    tests = (
+        TESTS.partition("    with phase.gate")[0].replace("early, pytestconfig", "pytestconfig")
+        + """
+    n = json.loads((Path(pytestconfig.getoption("workspace")) / "other.json").read_text())["n"]
+    for name in ("READ_BEFORE", "NO_EFFECT"):
+        with phase.gate(name):
+            assert n == 1
+"""
+    )
+    project(tmp_path / "project", monkeypatch, plan, tests)
+    (tmp_path / "project" / "make.py").unlink()
+    assert main(["prove", f"--workspace={workspace}"]) == 1
+    said = capsys.readouterr().out
+    assert results(load(Path("out"), "T")) == {"LOOK-READ_BEFORE": "proven", "LOOK-NO_EFFECT": "error"}
+    assert "- T-LOOK-NO_EFFECT: other.json: set /gone/x = 2: there is nothing at /gone/x: the document ends" in said
+    assert [path.name for path in workspace.iterdir()] == ["other.json"]
+    assert (workspace / "other.json").read_text(encoding="utf-8") == '{"n": 1}'
+
+
+@pytest.mark.parametrize("phases", [1, 2])
+def test_ctrl_c_leaves_no_copy_behind(
+    phases: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate = '[[phases.gates]]\nid = "UNNAMED"\nprove = { option = "--lose=1" }\n'
+    plan = '[trace]\nid = "T"\n' + "".join(f'[[phases]]\nid = "{name}"\n{gate}' for name in ("LOOK", "B")[:phases])
+    body = "    with phase.gate('UNNAMED'):\n        pass\n"
+    tests = "import pytest\n" + "".join(
+        f"@pytest.mark.phase('{name}')\ndef test_{name}(phase):\n{body}" for name in ("LOOK", "B")[:phases]
+    )
+    project(tmp_path / "project", monkeypatch, plan, tests)
+    once = [prove.run_session]
+
+    def interrupted(*given: Any) -> sessions.Ended:
+        if once:
+            return once.pop()(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prove, "run_session", interrupted)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    assert main(["prove"]) == 130
+    assert capsys.readouterr().err.endswith("contextcore prove: interrupted\n")
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert load(Path("out"), "T") is None

@@ -81,6 +81,7 @@ def test_nothing_that_is_written_in_the_copy_reaches_the_original(tmp_path: Path
         "outside": elsewhere / "folder" / "b",
         "folder_outside": elsewhere / "folder",
         "dangling": elsewhere / "nothing",
+        "loop": workspace / "loop",
     }
     for name, target in links.items():
         (workspace / name).symlink_to(target)
@@ -88,7 +89,7 @@ def test_nothing_that_is_written_in_the_copy_reaches_the_original(tmp_path: Path
     (tmp_path / "p" / "link").symlink_to(tmp_path / "p" / "made")
     root, made = tmp_path / "p", tmp_path / "copy"
     copy(files_of(root, plan, root / "out", workspace), {root: made, workspace: made / "w"})
-    assert {path.name for path in (made / "w").iterdir()} == {"sub", "inside", "folder_inside", "outside"}
+    assert {path.name for path in (made / "w").iterdir()} == {"sub", "inside", "folder_inside", "outside", "loop"}
     for name in ("w/inside", "w/folder_inside/a", "w/outside", "link/m.json"):
         assert (made / name).resolve().is_relative_to(made)
         assert (made / name).stat().st_nlink == 1
