@@ -298,7 +298,8 @@ def _verdict(span: SpanEvidence, gate: GateEvidence, said: str) -> _Found:
     if gate.result is Result.NOT_CHECKED:
         why = span.blocked_reason or gate.reason or "no reason is known"
         return Proof.ERROR, said, f"the phase stops before this gate is decided: {why}"
-    return Proof.CANNOT_FAIL, said, f"it says {gate.result.value} with this mutation"
+    says = "passes" if gate.result is Result.PASS else "is not applicable"
+    return Proof.CANNOT_FAIL, said, f"it {says} with this mutation"
 
 
 def _external(plan: Plan) -> set[str]:

@@ -61,13 +61,13 @@ class ProofReport(_Model):
     def lines(self) -> list[str]:
         """A table in Markdown, to paste into a pull request, and the sum below it."""
         rows = [
-            f"| {gate.gate_id} | {_cell(gate.purpose)} | {_word(gate.result)} | {_cell(gate.mutation)} |"
+            f"| {gate.gate_id} | {_cell(gate.purpose)} | {_word(gate.result)} | {_cell(gate.mutation or gate.reason)} |"
             for gate in self.gates
         ]
         why = [
             f"- {gate.gate_id}: {gate.reason}"
             for gate in self.gates
-            if gate.result in (Proof.CANNOT_FAIL, Proof.ERROR) and gate.reason
+            if gate.result in (Proof.CANNOT_FAIL, Proof.ERROR) and gate.mutation
         ]
         sums = ", ".join(f"{self.count(proof)} {proof.value}" for proof in Proof if self.count(proof))
         head = ["| gate | what it checks | result | mutation |", "|---|---|---|---|"]

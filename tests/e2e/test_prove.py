@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.proof import prove, sessions
+from pytest_contextcore.proof import sessions
 from pytest_contextcore.proof.result import ProofReport, load
 
 MAKE = """
@@ -338,14 +338,14 @@ def test_ctrl_c_leaves_no_copy_behind(
         f"@pytest.mark.phase('{name}')\ndef test_{name}(phase):\n{body}" for name in ("LOOK", "B")[:phases]
     )
     project(tmp_path / "project", monkeypatch, plan, tests)
-    once = [prove.run_session]
+    once = [sessions.run_session]
 
     def interrupted(*given: Any) -> sessions.Ended:
         if once:
             return once.pop()(*given)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(prove, "run_session", interrupted)
+    monkeypatch.setattr("pytest_contextcore.proof.prove.run_session", interrupted)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     assert main(["prove"]) == 130
