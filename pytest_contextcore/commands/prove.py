@@ -37,8 +37,10 @@ def command(out: Path, form: str, workspace: Path | None, arguments: tuple[str, 
 
     named = arguments[:1] if arguments and not arguments[0].startswith("-") else ()
     path = locate(Path(named[0]) if named else None)
-    if path is None or not path.is_file():
+    if path is None:
         return refuse(f"there is no {PLAN_FILE} here, above or in one folder below: contextcore prove PLAN", 4)
+    if not path.is_file():
+        return refuse(f"there is no plan {path}", 4)
     try:
         plan = load_plan(path)
     except PlanError as error:

@@ -15,13 +15,16 @@ from ..checks.evaluate import evaluate
 from ..checks.paths import Folder
 from ..checks.verdict import PASSED, CheckFailed, Verdict
 from ..errors import ProofRefused
-from ..plan.checks import SelectPlan
 from ..plan.model import GatePlan, Plan
 from ..redact import redact
 from ..trace.evidence import Result
-from .derive import Trial, derived
+from .derive import Trial, derived, expressions
 from .mutate import mutate
 from .result import Proof
+from .sessions import environment
+
+_REFUSALS = frozenset({"nothing_selected", "empty_side", "empty_report", "unreadable_report", "value"})
+"""Types of findings of a check that had nothing to decide by."""
 
 _SECONDS = 600
 
@@ -60,7 +63,7 @@ def prove_check(plan: Plan, gate: GatePlan, place: Copy) -> tuple[Proof, str, st
         place.restore()
         return _judged(str(gate.prove), after)
     found = (Proof.UNPROVEN, "", "no mutation is derived from its check, and the plan names none")
-    for trial in derived(gate.check, place.folder) if gate.check else ():
+    for trial in derived(gate.check, place.folder / plan.path.name) if gate.check else ():
         found = _judged(trial.said, _tried(plan, gate, place, trial))
         if found[0] is Proof.PROVEN:
             return found
@@ -70,24 +73,21 @@ def prove_check(plan: Plan, gate: GatePlan, place: Copy) -> tuple[Proof, str, st
 
 
 def _tried(plan: Plan, gate: GatePlan, place: Copy, trial: Trial) -> Verdict:
-    if trial.act is None:
-        if gate.check is not None and gate.check.query is not None and not _decides(gate.check.query, place, trial):
-            return PASSED  # an operand was refused, which says nothing of the rest of the expression
-        return _verdict(plan, gate, place.folder, trial.instead)
-    trial.act()
+    """The verdict with a derived mutation. One that leaves nothing to decide by says nothing, as if it had passed."""
+    if trial.act is not None:
+        trial.act()
+        try:
+            return _verdict(plan, gate, place.folder)
+        finally:
+            place.restore()
+    documents = Documents(Folder(place.folder), trial.instead)
     try:
-        return _verdict(plan, gate, place.folder)
-    finally:
-        place.restore()
-
-
-def _decides(query: str | SelectPlan, place: Copy, trial: Trial) -> bool:
-    """Whether an expression has a value for the mutated document: it is not refused as undecidable."""
-    try:
-        Documents(Folder(place.folder), trial.instead).ask(query)
-    except CheckFailed:
-        return False
-    return True
+        for source in expressions(gate.check) if gate.check else ():
+            documents.ask(source)
+    except CheckFailed:  # an operand was refused
+        return PASSED
+    verdict = _verdict(plan, gate, place.folder, trial.instead)
+    return PASSED if {item.type for item in verdict.findings} <= _REFUSALS else verdict
 
 
 def _judged(said: str, verdict: Verdict) -> tuple[Proof, str, str]:
@@ -99,9 +99,8 @@ def _judged(said: str, verdict: Verdict) -> tuple[Proof, str, str]:
 def _verdict(plan: Plan, gate: GatePlan, folder: Path, instead: Mapping[str, Any] | None = None) -> Verdict:
     def run(command: tuple[str, ...]) -> Ended:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        done = subprocess.run(
-            command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, check=False, timeout=_SECONDS
-        )
+        env = {**environment(()), "PATH": path}
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, check=False, timeout=_SECONDS)
         return Ended(done.returncode)
 
     if gate.check is None:

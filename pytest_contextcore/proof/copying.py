@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from ..plan.model import PhasePlan, Plan
 
 MAX_BYTES = 1_000_000_000
 MAX_FILES = 20_000
+WORKSPACE = "contextcore-prove-workspace"
+"""The folder in the copy's root that stands for the workspace."""
 
 _GIT_SECONDS = 60
 _CONFIGURED_BY = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "setup.py")
@@ -32,8 +34,10 @@ def root_of(plan: Plan) -> Path:
     return next(up, folder)
 
 
-def files_of(root: Path, plan: Plan, out: Path) -> list[Path]:
-    """The files to copy: what ``[prove] copy`` names, else git's, else the folder's; and what the plan declares.
+def files_of(root: Path, plan: Plan, out: Path, workspace: Path | None = None) -> dict[Path, Path]:
+    """The files to copy, each with the folder that it belongs to: the root, or the workspace.
+
+    Of the root it is what ``[prove] copy`` names, else what git knows, else the folder; and what the plan declares.
 
     Raises:
         ProofRefused: they are too many, or too large.
@@ -41,37 +45,43 @@ def files_of(root: Path, plan: Plan, out: Path) -> list[Path]:
     found = _chosen(root, plan.prove.copy_) if plan.prove.copy_ else _of_git(root)
     names = found if found is not None else _walk(root, out.resolve())
     declared = [path for phase in plan.phases for pattern in _declared(phase) for path in _matches(plan, pattern)]
-    total, files = 0, dict[Path, None]()
-    for path in [*names, *(path for path in declared if path.is_relative_to(root)), plan.path.resolve()]:
+    own = [*names, *(path for path in declared if path.is_relative_to(root)), plan.path.resolve()]
+    wanted = dict.fromkeys(own, root)
+    if workspace is not None:
+        wanted |= dict.fromkeys(workspace.rglob("*"), workspace)
+    total, files = 0, dict[Path, Path]()
+    for path, base in wanted.items():
         try:
             state = path.lstat()
         except OSError:
             continue  # git knows it, and it was removed
-        if path in files or not (stat.S_ISREG(state.st_mode) or stat.S_ISLNK(state.st_mode)):
+        if not (stat.S_ISREG(state.st_mode) or stat.S_ISLNK(state.st_mode)):
             continue
-        files[path] = None
+        files[path] = base
         total += state.st_size
         if total > MAX_BYTES or len(files) > MAX_FILES:
             raise ProofRefused(
                 f"the copy of {root} would have over {MAX_FILES} files or {MAX_BYTES // 10**9} GB; name the files that "
                 "the plan needs, in plan.toml: [prove] copy = [globs]"
             )
-    return list(files)
+    return files
 
 
-def copy(files: Iterable[Path], root: Path, target: Path) -> None:
-    """Copy files of a folder into another one.
+def copy(files: Mapping[Path, Path], targets: Mapping[Path, Path]) -> None:
+    """Copy files, each to the folder that stands for the one it belongs to.
 
     Raises:
         ProofRefused: one cannot be copied.
     """
-    for path in files:
-        made = target / path.relative_to(root)
+    for path, base in files.items():
+        made = targets[base] / path.relative_to(base)
         try:
             made.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_symlink() and not path.resolve().is_relative_to(root) and path.is_dir():
-                continue  # a folder elsewhere is no part of the copy
-            shutil.copy2(path, made, follow_symlinks=not path.is_dir())
+            meant = Path(os.path.realpath(path))  # of a loop of links, too
+            if path.is_symlink() and meant.is_relative_to(base):
+                made.symlink_to(os.path.relpath(meant, path.parent.resolve()))  # so that it leads into the copy
+            elif path.is_file():  # a folder elsewhere is no part of the copy
+                shutil.copy2(path, made)
         except OSError as error:
             raise ProofRefused(f"{path} cannot be copied: {error.strerror or error}") from None
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import re
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,14 +14,14 @@ from ..checks.documents import Documents
 from ..checks.paths import Folder
 from ..checks.verdict import CheckFailed
 from ..errors import shown
-from ..plan.checks import CheckPlan, Reference, reference
+from ..plan.checks import CheckPlan, Reference, SelectPlan, reference
 from ..plan.expressions import parsed
 from .mutate import flipped
 
 MAX_TRIALS = 400
 _FAR = 10**12
 _STRANGE = "contextcore-prove"
-_TEST_CASE = re.compile(rb"""<testcase\b((?:[^>"'/]|"[^"]*"|'[^']*'|/(?!>))*)(/?)>""")
+_FAILED_TEST = b'<testcase name="contextcore-prove"><failure message="contextcore prove"/></testcase>'
 
 
 class Trial(NamedTuple):
@@ -29,7 +29,7 @@ class Trial(NamedTuple):
 
     said: str
     instead: dict[str, Any] = {}  # noqa: RUF012  (never changed)
-    act: Callable[[], None] | None = None
+    act: Callable[[], object] | None = None
 
 
 class _Part(NamedTuple):
@@ -42,33 +42,36 @@ class _Part(NamedTuple):
         return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in self.place).removeprefix(".")
 
 
-def derived(check: CheckPlan, folder: Path) -> Iterator[Trial]:
-    """Mutations of what a check looks at, at most `MAX_TRIALS`; none for checks whose files nobody here can change."""
+def derived(check: CheckPlan, plan: Path) -> Iterator[Trial]:
+    """Mutations of what a check of a plan looks at, at most `MAX_TRIALS`.
+
+    There are none for ``run`` and ``report``: nobody here knows what a program reads, or a report's format.
+    """
     try:
-        yield from islice(_trials(check, folder), MAX_TRIALS)
+        yield from islice(_trials(check, plan), MAX_TRIALS)
     except CheckFailed:  # a document that cannot be read: the check itself says so
         return
 
 
-def _trials(check: CheckPlan, folder: Path) -> Iterator[Trial]:
-    home = Folder(folder)
+def _trials(check: CheckPlan, plan: Path) -> Iterator[Trial]:
+    home = Folder(plan.parent)
     documents = Documents(home)
     match check.kind:
         case "exists":
-            yield from _of_files(check.exists or "", home)
+            yield from _of_files(check.exists or "", home, plan.resolve())
         case "sha256" if check.sha256:
             path = home.inside(check.sha256.file)
-            yield Trial(f"{check.sha256.file}: one byte changed", act=lambda: _flip(path))
+            yield Trial(f"{check.sha256.file}: one byte changed", act=partial(_flip, path))
         case "junit":
-            for name in (home.shown(path) for path in home.matches(check.junit or "")):
-                path = home.inside(name)
-                yield Trial(f"{name}: a test case failed", act=lambda path=path: _fail_a_test(path))  # type: ignore[misc]
+            for path in home.matches(check.junit or ""):
+                before, end, after = path.read_bytes().rpartition(b"</")
+                if end:
+                    failed = before + _FAILED_TEST + end + after
+                    yield Trial(f"{home.shown(path)}: a failed test more", act=partial(path.write_bytes, failed))
         case "schema" if check.schema_:
             yield from _of_document(reference(check.schema_.file), documents)
-        case "query":
-            yield from _of_document(reference(check.query or ""), documents)
-        case "same" | "subset":
-            for source in check.same or check.subset or ():
+        case "query" | "same" | "subset":
+            for source in expressions(check):
                 yield from _of_document(reference(source), documents)
         case "dbt":
             for path in home.matches(check.dbt or ""):
@@ -76,6 +79,11 @@ def _trials(check: CheckPlan, folder: Path) -> Iterator[Trial]:
         case "gate_results":
             at = reference(check.gate_results or "")
             yield from _of_document(Reference(at.file, f"{at.select or '@'} | [].result"), documents)
+
+
+def expressions(check: CheckPlan) -> list[str | SelectPlan]:
+    """What a check selects from documents."""
+    return [each for each in (check.query, check.gate_results, *(check.same or check.subset or ())) if each is not None]
 
 
 def _of_document(at: Reference, documents: Documents) -> Iterator[Trial]:
@@ -154,21 +162,18 @@ def _opened(document: Any, place: tuple[str | int, ...]) -> tuple[Any, Any]:
     return changed, holder
 
 
-def _of_files(pattern: str, home: Folder) -> Iterator[Trial]:
+def _of_files(pattern: str, home: Folder, plan: Path) -> Iterator[Trial]:
+    """Files fewer and files more. The plan itself stays, without which no gate is ever decided."""
     found = home.matches(pattern)
     if not found:
         return
-    yield Trial(f"{pattern}: all files removed", act=lambda: _remove(found))
-    yield Trial(f"{home.shown(found[0])}: removed", act=found[0].unlink)
-    twin = found[0].with_name(f"{_STRANGE}-{found[0].name}")
-    for path in (twin, found[0].with_name(f"{found[0].stem}-{_STRANGE}{found[0].suffix}")):
-        if path in (*found,) or not _would_match(pattern, path, home):
-            continue
-        yield Trial(f"{home.shown(path)}: a file more", act=lambda path=path: _copy(found[0], path))  # type: ignore[misc]
-
-
-def _would_match(pattern: str, path: Path, home: Folder) -> bool:
-    return Path(home.shown(path)).match(pattern)
+    others = [path for path in found if path.resolve() != plan]
+    yield Trial(f"{pattern}: all files but the plan removed", act=lambda: _remove(others))
+    yield from (Trial(f"{home.shown(path)}: removed", act=path.unlink) for path in others[:1])
+    first = found[0]
+    for path in (first.with_name(f"{_STRANGE}-{first.name}"), first.with_stem(f"{first.stem}-{_STRANGE}")):
+        if path not in found and Path(home.shown(path)).match(pattern):
+            yield Trial(f"{home.shown(path)}: a file more", act=partial(shutil.copyfile, first, path))
 
 
 def _remove(paths: list[Path]) -> None:
@@ -176,19 +181,5 @@ def _remove(paths: list[Path]) -> None:
         path.unlink()
 
 
-def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
-
-
 def _flip(path: Path) -> None:
     path.write_bytes(flipped(path.read_bytes()))
-
-
-def _fail_a_test(path: Path) -> None:
-    """Put a failure into the first test case of a JUnit file."""
-
-    def fail(found: re.Match[bytes]) -> bytes:
-        end = b"</testcase>" if found[2] else b""
-        return b"<testcase" + found[1] + b'><failure message="contextcore prove"/>' + end
-
-    path.write_bytes(_TEST_CASE.sub(fail, path.read_bytes(), count=1))

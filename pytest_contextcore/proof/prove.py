@@ -18,7 +18,7 @@ from ..redact import redact
 from ..trace.evidence import GateEvidence, Result, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
 from .checked import Copy, prove_check
-from .copying import copy, files_of, root_of
+from .copying import WORKSPACE, copy, files_of, root_of
 from .result import GateProof, Proof, ProofReport
 from .sessions import Ended, Job, modules_of, run_session
 from .snapshots import Manifest, Snapshots
@@ -26,8 +26,8 @@ from .snapshots import Manifest, Snapshots
 AT_ONCE = 2
 """So many sessions run at a time, each on a copy of its own."""
 
+_FAILS = (Result.FAIL, Result.WAIVED)
 _USAGE = 4  # pytest's exit code, here: a phase is selected whose upstream cannot be reused
-_WORKSPACE = "contextcore-prove-workspace"
 
 Told = Callable[[str], None]
 _Found = tuple[Proof, str, str]
@@ -56,11 +56,13 @@ class Prover:
 
     def __init__(self, plan: Plan, place: Path, out: Path, arguments: tuple[str, ...], workspace: Path | None) -> None:
         self._plan, self._place, self._out = plan, place, out
-        self._arguments, self._workspace = arguments, workspace
+        self._arguments, self._workspace = arguments, workspace.resolve() if workspace else None
         self._root = root_of(plan)
         self._snapshots = Snapshots(place / "snapshots")
         self._external = _external(plan)
         self._seen: Path | None = None
+        self._stopped = False
+        self._modules: dict[str, str] = {}
 
     def run(self, tell: Told) -> ProofReport:
         """Prove every gate; ``tell`` hears what is being done.
@@ -82,6 +84,7 @@ class Prover:
             plan_digest=self._plan.digest,
             proved_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             gates=tuple(gates),
+            modules=self._modules,
         )
 
     def _gates(self) -> Iterator[tuple[PhasePlan, GatePlan]]:
@@ -96,9 +99,10 @@ class Prover:
 
     def _copied(self) -> _Tree:
         tree = self._tree("1")
-        copy(files_of(self._root, self._plan, self._out), self._root, tree.root)
+        targets = {self._root: tree.root}
         if self._workspace is not None:
-            shutil.copytree(self._workspace, tree.root / _WORKSPACE)
+            targets[self._workspace] = tree.root / WORKSPACE
+        copy(files_of(self._root, self._plan, self._out, self._workspace), targets)
         tree.where.mkdir(parents=True, exist_ok=True)
         return tree
 
@@ -107,7 +111,7 @@ class Prover:
         file = self._file(root)
         target = [f"--contextcore-plan={file}", str(file.parent)]
         if self._workspace is not None:
-            target.append(f"--workspace={root / _WORKSPACE}")
+            target.append(f"--workspace={root / WORKSPACE}")
         where = root / here.relative_to(self._root) if here.is_relative_to(self._root) else root
         return _Tree(root, where, tuple(target), tuple(modules_of(self._root, root)))
 
@@ -115,12 +119,16 @@ class Prover:
         return root / self._plan.path.resolve().relative_to(self._root)
 
     def _run_whole(self, tree: _Tree) -> None:
+        if self._external.issuperset(self._plan.by_id):
+            return
         ended = self._session(tree, self._job(tree, leave_out=self._external))
         if ended.code:
             raise ProofRefused(
                 f"the plan has to pass on the copy before its gates can be proven, but pytest ends with {ended.code}:\n"
                 f"{redact(ended.said)}"
             )
+        spans = load_evidence(evidence_path(tree.root / "out", self._plan.trace.id)).spans
+        self._modules = {module.path: module.sha256 for span in spans for module in span.modules}
         if (workspace := ended.answer.get("workspace")) and Path(workspace).is_relative_to(tree.root):
             self._seen = Path(workspace).relative_to(tree.root)
         self._snapshots.take("end", tree.root)
@@ -137,6 +145,8 @@ class Prover:
         )
 
     def _session(self, tree: _Tree, job: Job, *more: str) -> Ended:
+        if self._stopped:
+            raise ProofRefused("interrupted")
         return run_session(job, tree.where, [*tree.target, *self._arguments, *more], tree.modules)
 
     def _manifest(self, phase_id: str) -> Manifest:
@@ -159,10 +169,8 @@ class Prover:
         if phase.id in self._external:
             return Proof.UNPROVEN, "", "its phase acts on the world outside, or depends on one that does"
         by_option = gate.prove is not None and gate.prove.option is not None
-        if gate.check is None or by_option:
+        if gate.check is None or gate.check.report is not None or by_option:  # a plugin reads the report
             return None if gate.prove else (Proof.UNPROVEN, "", "the plan names no mutation (prove)")
-        if gate.check.report is not None:
-            return Proof.UNPROVEN, "", "its report is read by a plugin, whose format is not known here"
         manifest = self._manifest(phase.id)
         folder = self._file(tree.root).parent
         files = tree.root / self._seen if self._seen else folder
@@ -197,8 +205,12 @@ class Prover:
                     trees.put(tree)
 
             with ThreadPoolExecutor(AT_ONCE) as pool:
-                for some in pool.map(one, phases):
-                    found |= some
+                try:
+                    for some in pool.map(one, phases):
+                        found |= some
+                except BaseException:
+                    self._stopped = True  # no thread starts another session
+                    raise
             moved.root.parent.rename(first.root.parent)
         for phase_id in phases:
             if not any(phase_id == name for name, _ in found):
@@ -218,10 +230,13 @@ class Prover:
                 break
         if ended.code:
             return None
+        mine = [(phase, gate) for phase, gate in left if phase.id == phase_id]
+        fails = {gate.gate_id: gate.result in _FAILS for gate in self._span(mine[0][0], tree).gates}
         return {
-            (phase.id, gate.id): self._by_session(phase, gate, tree, leave_out)
-            for phase, gate in left
-            if phase.id == phase_id
+            (phase_id, gate.id): (Proof.ERROR, str(gate.prove), "it fails without a mutation, too")
+            if fails[self._plan.gate_id(phase_id, gate.id)]
+            else self._by_session(phase, gate, tree, leave_out)
+            for phase, gate in mine
         }
 
     def _by_session(self, phase: PhasePlan, gate: GatePlan, tree: _Tree, leave_out: set[str]) -> _Found:
@@ -273,7 +288,7 @@ class Prover:
 
 def _verdict(span: SpanEvidence, gate: GateEvidence, said: str) -> _Found:
     """What a gate's result under a mutation says of it."""
-    if gate.result in (Result.FAIL, Result.WAIVED):
+    if gate.result in _FAILS:
         stopped = span.status is not Status.COMPLETED or gate.kind is Kind.ADVISORY or gate.waived
         return (
             (Proof.PROVEN, said, gate.reason or "")
@@ -283,7 +298,8 @@ def _verdict(span: SpanEvidence, gate: GateEvidence, said: str) -> _Found:
     if gate.result is Result.NOT_CHECKED:
         why = span.blocked_reason or gate.reason or "no reason is known"
         return Proof.ERROR, said, f"the phase stops before this gate is decided: {why}"
-    return Proof.CANNOT_FAIL, said, f"it says {gate.result.value} with this mutation"
+    says = "passes" if gate.result is Result.PASS else "is not applicable"
+    return Proof.CANNOT_FAIL, said, f"it {says} with this mutation"
 
 
 def _external(plan: Plan) -> set[str]:

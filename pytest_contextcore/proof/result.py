@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import EvidenceError
 from ..files import write_output
+from ..trace.evidence import Evidence, SpanEvidence, Status
 
 FOLDER = "prove"
 
@@ -45,6 +46,8 @@ class ProofReport(_Model):
     plan_digest: str
     proved_at: str
     gates: tuple[GateProof, ...]
+    modules: dict[str, str]
+    """Path → digest, of the code that the phases rested on."""
 
     def count(self, proof: Proof) -> int:
         """How many gates have this result."""
@@ -58,13 +61,13 @@ class ProofReport(_Model):
     def lines(self) -> list[str]:
         """A table in Markdown, to paste into a pull request, and the sum below it."""
         rows = [
-            f"| {gate.gate_id} | {_cell(gate.purpose)} | {_word(gate.result)} | {_cell(gate.mutation)} |"
+            f"| {gate.gate_id} | {_cell(gate.purpose)} | {_word(gate.result)} | {_cell(gate.mutation or gate.reason)} |"
             for gate in self.gates
         ]
         why = [
             f"- {gate.gate_id}: {gate.reason}"
             for gate in self.gates
-            if gate.result in (Proof.CANNOT_FAIL, Proof.ERROR) and gate.reason
+            if gate.result in (Proof.CANNOT_FAIL, Proof.ERROR) and gate.mutation
         ]
         sums = ", ".join(f"{self.count(proof)} {proof.value}" for proof in Proof if self.count(proof))
         head = ["| gate | what it checks | result | mutation |", "|---|---|---|---|"]
@@ -100,12 +103,19 @@ def load(out: Path, trace_id: str) -> ProofReport | None:
         raise EvidenceError(f"{path} cannot be read: {said}; run contextcore prove again") from None
 
 
-def found_for(out: Path, trace_id: str, plan_digest: str) -> dict[str, str]:
-    """Full gate id → result, of a proof of the plan with this digest; raises as `load` does."""
-    report = load(out, trace_id)
-    if report is None or report.plan_digest != plan_digest:
+def found_for(out: Path, evidence: Evidence) -> dict[str, str]:
+    """Full gate id → result, where neither plan nor code changed since the proof; raises as `load` does."""
+    report = load(out, evidence.trace_id)
+    if report is None or report.plan_digest != evidence.plan_digest:
         return {}
-    return {gate.gate_id: gate.result.value for gate in report.gates}
+    known = {gate.gate_id: gate.result.value for gate in report.gates}
+    spans = (span for span in evidence.spans if span.status is not Status.NOT_STARTED and _same(report, span))
+    return {gate.gate_id: known[gate.gate_id] for span in spans for gate in span.gates if gate.gate_id in known}
+
+
+def _same(report: ProofReport, span: SpanEvidence) -> bool:
+    """Whether a phase's code is as it was; which modules are loaded beside it may differ."""
+    return all(report.modules.get(each.path, each.sha256) == each.sha256 for each in span.modules)
 
 
 def _word(proof: Proof) -> str:

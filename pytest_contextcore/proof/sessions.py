@@ -60,11 +60,15 @@ def run_session(job: Job, where: Path, arguments: Sequence[str], path: Sequence[
     file = Path(job.answer).with_suffix(".job")
     file.write_text(json.dumps(asdict(job)), encoding="utf-8")
     Path(job.answer).unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-p", PLUGIN, f"--contextcore-proving={file}", *_in_one_process()]
-    command += [f"--contextcore-out={Path(job.tree) / 'out'}", "--contextcore-jobs=1", *arguments]
+    command = [sys.executable, "-m", "pytest", "-p", PLUGIN, f"--contextcore-proving={file}", *arguments]
+    command += [
+        f"--contextcore-out={Path(job.tree) / 'out'}",
+        "--contextcore-jobs=1",
+        *_in_one_process(),
+    ]  # last: they win
     try:
         done = subprocess.run(
-            command, cwd=where, env=_environment(path), capture_output=True, text=True, check=False, timeout=_SECONDS
+            command, cwd=where, env=environment(path), capture_output=True, text=True, check=False, timeout=_SECONDS
         )
     except subprocess.TimeoutExpired:
         raise ProofRefused(f"pytest on the copy takes longer than {_SECONDS} s") from None
@@ -77,7 +81,8 @@ def _in_one_process() -> list[str]:
     return ["-n0"] if importlib.util.find_spec("xdist") else []
 
 
-def _environment(path: Sequence[Path]) -> Mapping[str, str]:
+def environment(path: Sequence[Path]) -> Mapping[str, str]:
+    """The environment of what runs on the copy, which tells nobody of itself; modules of ``path`` come first."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_THERE)}
     first = [*map(str, path), *filter(None, [kept.get("PYTHONPATH")])]
     return {**kept, "PYTHONPATH": os.pathsep.join(first)} if first else kept

@@ -70,7 +70,7 @@ def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) ->
     verdicts, unreadable = [], list[str]()
     for each in evidence:
         try:
-            proofs = found_for(shared.context.out, each.trace_id, each.plan_digest)
+            proofs = found_for(shared.context.out, each)
         except EvidenceError as error:
             proofs, unreadable = {}, [*unreadable, f"note:     {error}"]
         verdicts.append(of_trace(each, proofs))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
+import tempfile
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.proof.result import ProofReport, found_for, load
+from pytest_contextcore.proof import sessions
+from pytest_contextcore.proof.result import ProofReport, load
 
-PLAN = """
+MAKE = """
 [trace]
 id = "T"
 
@@ -23,10 +30,34 @@ outputs = ["m.json"]
 [[phases.gates]]
 id = "GOOD"
 check = { query = "m.json#n == `1`" }
+"""
+PLAN = (
+    MAKE
+    + """
+[[phases.gates]]
+id = "OR_TRUE"
+check = { query = "m.json#n == `1` || `true`" }
 
 [[phases.gates]]
-id = "ALWAYS"
-check = { query = "m.json#n == `1` || `true`" }
+id = "ITSELF"
+check = { same = ["m.json#n", "m.json#n"] }
+
+[[phases.gates]]
+id = "NO_THRESHOLD"
+check = { query = "m.json#length(rows) >= `0`" }
+
+[[phases.gates]]
+id = "ANY_SCHEMA"
+check = { schema = { file = "m.json", schema = "schema.json" } }
+
+[[phases.gates]]
+id = "ALWAYS_THERE"
+check = { exists = "plan.toml" }
+
+[[phases.gates]]
+id = "EXIT_STATUS_LOST"
+check = { run = ["sh", "-c", "grep -q 1 m.json || true"] }
+prove = { file = "m.json", remove = true }
 
 [[phases]]
 id = "LOOK"
@@ -48,6 +79,19 @@ id = "SWALLOWS"
 prove = { file = "m.json", set = { "/n" = 2 } }
 
 [[phases.gates]]
+id = "RETURNS_EARLY"
+prove = { file = "m.json", set = { "/n" = 2 } }
+
+[[phases.gates]]
+id = "NEVER_APPLICABLE"
+prove = { file = "m.json", set = { "/n" = 2 } }
+
+[[phases.gates]]
+id = "FAILS_ANYWAY"
+kind = "advisory"
+prove = { file = "m.json", set = { "/n" = 2 } }
+
+[[phases.gates]]
 id = "NO_EFFECT"
 prove = { file = "m.json", set = { "/n" = 1 } }
 
@@ -62,6 +106,11 @@ prove = { option = "--lose thing" }
 [[phases.gates]]
 id = "UNNAMED"
 
+[[phases.gates]]
+id = "REPORT"
+check = { report = "report.txt", format = "words" }
+prove = { file = "report.txt", flip = true }
+
 [[phases]]
 id = "SHIP"
 run = ["python", "ship.py"]
@@ -71,10 +120,24 @@ external = true
 id = "SHIPPED"
 check = { exists = "shipped" }
 """
+)
 
 CONFTEST = """
+from pytest_contextcore import EvidenceItem
+
+
 def pytest_addoption(parser):
     parser.addoption("--lose", default="")
+    parser.addoption("--workspace")
+
+
+def pytest_contextcore_workspace(config):
+    return config.getoption("workspace")
+
+
+def pytest_contextcore_report(format, path):
+    if format == "words":
+        return [EvidenceItem(type="word", ref=word) for word in path.read_text().split() if word != "good"]
 """
 
 TESTS = """
@@ -88,6 +151,12 @@ HERE = Path(__file__).parent
 
 def n(name):
     return json.loads((HERE / name).read_text())["n"]
+
+
+def looks(name):
+    if name:
+        return
+    assert n(name) == 1
 
 
 @pytest.fixture
@@ -108,6 +177,12 @@ def test_look(phase, early, pytestconfig):
             assert n("m.json") == 1
         except AssertionError:
             pass
+    with phase.gate("RETURNS_EARLY"):
+        looks("m.json")
+    with phase.gate("NEVER_APPLICABLE") as gate:
+        gate.not_applicable("it is Sunday")
+    with phase.gate("FAILS_ANYWAY"):
+        assert n("m.json") == 3
     with phase.gate("NO_EFFECT"):
         assert n("m.json") == 1
     with phase.gate("READ_BEFORE"):
@@ -119,15 +194,33 @@ def test_look(phase, early, pytestconfig):
 """
 
 
-def project(folder: Path, monkeypatch: pytest.MonkeyPatch, plan: str) -> None:
+@pytest.fixture(autouse=True)
+def in_process(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions on the copy run in this process, since there are about twenty. In `tests/docs` they do not."""
+
+    def run(command: list[str], **given: Any) -> subprocess.CompletedProcess[str]:
+        quiet = io.StringIO()
+        with monkeypatch.context() as patch, redirect_stdout(quiet), redirect_stderr(quiet):
+            patch.chdir(given["cwd"])
+            done = pytester.runpytest_inprocess(*command[3:])
+        return subprocess.CompletedProcess(command, int(done.ret), f"{done.stdout}", f"{done.stderr}")
+
+    there = SimpleNamespace(run=run, TimeoutExpired=subprocess.TimeoutExpired)
+    monkeypatch.setattr(sessions, "subprocess", there)
+
+
+def project(folder: Path, monkeypatch: pytest.MonkeyPatch, plan: str, tests: str = TESTS) -> None:
+    folder.mkdir(exist_ok=True)
     files = {
         "plan.toml": plan,
         "pytest.ini": "[pytest]\n",
         "conftest.py": CONFTEST,
-        "test_look.py": TESTS,
-        "make.py": "open('m.json', 'w').write('{\"n\": 1}'); open('calls', 'a').write('1')",
+        "test_look.py": tests,
+        "make.py": "open('m.json', 'w').write('{\"n\": 1, \"rows\": [1]}'); open('calls', 'a').write('1')",
         "ship.py": f"open({str(folder / 'shipped')!r}, 'w')",
         "other.json": '{"n": 1}',
+        "schema.json": "{}",
+        "report.txt": "good good",
     }
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -148,20 +241,31 @@ def test_planted_gates_that_cannot_fail_are_found(
     said = capsys.readouterr()
     assert results(load(tmp_path / "out", "T")) == {
         "MAKE-GOOD": "proven",
-        "MAKE-ALWAYS": "cannot fail",
+        "MAKE-OR_TRUE": "cannot fail",
+        "MAKE-ITSELF": "cannot fail",
+        "MAKE-NO_THRESHOLD": "cannot fail",
+        "MAKE-ANY_SCHEMA": "cannot fail",
+        "MAKE-ALWAYS_THERE": "cannot fail",
+        "MAKE-EXIT_STATUS_LOST": "cannot fail",
         "LOOK-GOOD": "proven",
         "LOOK-TRUE": "cannot fail",
         "LOOK-WRONG_FILE": "cannot fail",
         "LOOK-SWALLOWS": "cannot fail",
+        "LOOK-RETURNS_EARLY": "cannot fail",
+        "LOOK-NEVER_APPLICABLE": "cannot fail",
+        "LOOK-FAILS_ANYWAY": "error",
         "LOOK-NO_EFFECT": "error",
         "LOOK-READ_BEFORE": "proven",
         "LOOK-OPTION": "proven",
         "LOOK-UNNAMED": "unproven",
+        "LOOK-REPORT": "proven",
         "SHIP-SHIPPED": "unproven",
     }, said.err
     assert code == 1
-    assert "| T-LOOK-TRUE | TRUE | **cannot fail** | m.json: set /n = 2 |" in said.out.splitlines()
-    assert "- T-LOOK-NO_EFFECT: m.json: set /n = 1: it changes nothing" in said.out.splitlines()
+    lines = said.out.splitlines()
+    assert "| T-LOOK-TRUE | TRUE | **cannot fail** | m.json: set /n = 2 |" in lines
+    assert "- T-LOOK-NO_EFFECT: m.json: set /n = 1: it changes nothing" in lines
+    assert "- T-LOOK-FAILS_ANYWAY: it fails without a mutation, too" in lines
     after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert after == before  # neither the program nor a mutation reached the project
 
@@ -169,14 +273,11 @@ def test_planted_gates_that_cannot_fail_are_found(
 def test_a_plan_without_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make = PLAN.partition('[[phases.gates]]\nid = "ALWAYS"')[0]
-    project(tmp_path, monkeypatch, make)
+    project(tmp_path, monkeypatch, MAKE)
     (tmp_path / "test_look.py").unlink()
     assert main(["prove", "--format", "json"]) == 0
     report = ProofReport.model_validate(json.loads(capsys.readouterr().out))
     assert results(report) == {"MAKE-GOOD": "proven"}
-    assert found_for(tmp_path / "out", "T", report.plan_digest) == {"T-MAKE-GOOD": "proven"}
-    assert found_for(tmp_path / "out", "T", "of another plan") == {}
     (tmp_path / "make.py").write_text("open('m.json', 'w').write('{\"n\": 2}')", encoding="utf-8")
     assert main(["prove"]) == 1
     said = capsys.readouterr().err
@@ -193,3 +294,61 @@ def test_a_plan_that_cannot_be_proven_is_refused(
     project(tmp_path, monkeypatch, PLAN.replace("external = true", 'external = "yes"'))
     assert main(["prove"]) == 4
     assert "phase SHIP: external must be true or false" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["project/w", "w"])
+def test_a_workspace_is_copied_and_left_as_it_was(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = tmp_path / place
+    workspace.mkdir(parents=True)
+    (workspace / "other.json").write_text('{"n": 1}', encoding="utf-8")
+    gates = ("READ_BEFORE", "n", 2), ("NO_EFFECT", "gone/x", 2)
+    plan = '[trace]\nid = "T"\n[[phases]]\nid = "LOOK"\n' + "".join(
+        f'[[phases.gates]]\nid = "{name}"\nprove = {{ file = "other.json", set = {{ "/{pointer}" = {value} }} }}\n'
+        for name, pointer, value in gates
+    )
+    tests = (
+        TESTS.partition("    with phase.gate")[0].replace("early, pytestconfig", "pytestconfig")
+        + """
+    n = json.loads((Path(pytestconfig.getoption("workspace")) / "other.json").read_text())["n"]
+    for name in ("READ_BEFORE", "NO_EFFECT"):
+        with phase.gate(name):
+            assert n == 1
+"""
+    )
+    project(tmp_path / "project", monkeypatch, plan, tests)
+    (tmp_path / "project" / "make.py").unlink()
+    assert main(["prove", f"--workspace={workspace}"]) == 1
+    said = capsys.readouterr().out
+    assert results(load(Path("out"), "T")) == {"LOOK-READ_BEFORE": "proven", "LOOK-NO_EFFECT": "error"}
+    assert "- T-LOOK-NO_EFFECT: other.json: set /gone/x = 2: there is nothing at /gone/x: the document ends" in said
+    assert [path.name for path in workspace.iterdir()] == ["other.json"]
+    assert (workspace / "other.json").read_text(encoding="utf-8") == '{"n": 1}'
+
+
+@pytest.mark.parametrize("phases", [1, 2])
+def test_ctrl_c_leaves_no_copy_behind(
+    phases: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate = '[[phases.gates]]\nid = "UNNAMED"\nprove = { option = "--lose=1" }\n'
+    plan = '[trace]\nid = "T"\n' + "".join(f'[[phases]]\nid = "{name}"\n{gate}' for name in ("LOOK", "B")[:phases])
+    body = "    with phase.gate('UNNAMED'):\n        pass\n"
+    tests = "import pytest\n" + "".join(
+        f"@pytest.mark.phase('{name}')\ndef test_{name}(phase):\n{body}" for name in ("LOOK", "B")[:phases]
+    )
+    project(tmp_path / "project", monkeypatch, plan, tests)
+    once = [sessions.run_session]
+
+    def interrupted(*given: Any) -> sessions.Ended:
+        if once:
+            return once.pop()(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pytest_contextcore.proof.prove.run_session", interrupted)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    assert main(["prove"]) == 130
+    assert capsys.readouterr().err.endswith("contextcore prove: interrupted\n")
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert load(Path("out"), "T") is None

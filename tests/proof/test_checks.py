@@ -86,6 +86,13 @@ def test_a_check_that_can_fail_is_proven(tmp_path: Path, check: str) -> None:
         '{ subset = ["m.json#rows", "m.json#rows"], empty = true }',
         '{ schema = { file = "other.json", schema = "anything.json" } }',
         '{ exists = "*.json", min = 0 }',
+        '{ exists = "plan.toml" }',
+        '{ exists = "*" }',
+        '{ query = "m.json#accuracy == accuracy" }',
+        '{ query = "m.json#accuracy >= `-1e300`" }',
+        '{ same = ["m.json#names", "m.json#names"] }',
+        '{ subset = ["m.json#names", "m.json#names"] }',
+        "{ gate_results = \"gates.json#[?result == 'pass']\" }",
     ],
 )
 def test_a_check_that_is_always_true_is_found(tmp_path: Path, check: str) -> None:

@@ -63,20 +63,40 @@ def test_a_plan_may_choose_and_a_folder_that_is_too_large_is_refused(
 ) -> None:
     plan = project(tmp_path, '\n[prove]\ncopy = ["*.py", "pytest.ini"]\n')
     assert names(plan, tmp_path) == {"pytest.ini", "test_a.py", "plan.toml", "data/a.csv", "made/m.json"}
-    monkeypatch.setattr(copying, "MAX_FILES", 4)
+    monkeypatch.setattr(copying, "MAX_FILES", 5)
+    assert len(names(plan, tmp_path)) == 5
     with pytest.raises(ProofRefused, match=r"\[prove\] copy"):
-        names(plan, tmp_path)
+        files_of(tmp_path, plan, tmp_path / "out", tmp_path / "sub")  # with a workspace of one file
 
 
-def test_a_copy_is_no_link_to_the_original(tmp_path: Path) -> None:
-    (tmp_path / "from").mkdir()
-    (tmp_path / "from" / "a").write_text("1", encoding="utf-8")
-    (tmp_path / "from" / "b").symlink_to("a")
-    copy([tmp_path / "from" / "a", tmp_path / "from" / "b"], tmp_path / "from", tmp_path / "to")
-    states = [os.lstat(tmp_path / "to" / name) for name in ("a", "b")]
-    assert {state.st_nlink for state in states} == {1}
-    (tmp_path / "to" / "b").write_text("2", encoding="utf-8")
-    assert (tmp_path / "from" / "a").read_text(encoding="utf-8") == "1"
+def test_nothing_that_is_written_in_the_copy_reaches_the_original(tmp_path: Path) -> None:
+    plan = project(tmp_path / "p", '\n[prove]\ncopy = ["*"]\n')
+    workspace, elsewhere = tmp_path / "w", tmp_path / "elsewhere"
+    for folder, name in ((workspace / "sub", "a"), (elsewhere / "folder", "b")):
+        folder.mkdir(parents=True)
+        (folder / name).write_text("1", encoding="utf-8")
+    links = {
+        "inside": workspace / "sub" / "a",
+        "folder_inside": workspace / "sub",
+        "outside": elsewhere / "folder" / "b",
+        "folder_outside": elsewhere / "folder",
+        "dangling": elsewhere / "nothing",
+        "loop": workspace / "loop",
+    }
+    for name, target in links.items():
+        (workspace / name).symlink_to(target)
+    os.mkfifo(workspace / "pipe")
+    (tmp_path / "p" / "link").symlink_to(tmp_path / "p" / "made")
+    root, made = tmp_path / "p", tmp_path / "copy"
+    copy(files_of(root, plan, root / "out", workspace), {root: made, workspace: made / "w"})
+    assert {path.name for path in (made / "w").iterdir()} == {"sub", "inside", "folder_inside", "outside", "loop"}
+    for name in ("w/inside", "w/folder_inside/a", "w/outside", "link/m.json"):
+        assert (made / name).resolve().is_relative_to(made)
+        assert (made / name).stat().st_nlink == 1
+        (made / name).write_text("2", encoding="utf-8")
+    assert (made / "w" / "sub" / "a").read_text(encoding="utf-8") == "2"
+    originals = [workspace / "sub" / "a", elsewhere / "folder" / "b", root / "made" / "m.json"]
+    assert [path.read_text(encoding="utf-8") for path in originals] == ["1", "1", "made/m.json"]
 
 
 def test_snapshots_put_back_what_changed_came_and_went(tmp_path: Path) -> None:

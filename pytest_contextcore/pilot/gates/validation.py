@@ -126,7 +126,7 @@ def promql_checked(ws: Workspace) -> Iterator[Finding]:
         return
     for gap, path in _promql_files(ws):
         message = "PromQL was not parsed since promql-parser is not installed"
-        yield Finding(path, message, "no parser", "pytest-contextcore[promql]", "promql_not_checked", gap)
+        yield Finding(path, message, "no parser", "pytest-contextcore[pilot]", "promql_not_checked", gap)
 
 
 def _promql_files(ws: Workspace) -> Iterator[tuple[str, str]]:
