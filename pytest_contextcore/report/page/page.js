@@ -49,7 +49,7 @@
       if (pick.closest(".gate")) fold(pick.closest(".group"), false);
       pick.closest(".row").scrollIntoView({ block: "nearest" });
     }
-    if (remember) history.replaceState(null, "", `#${encodeURIComponent(article.id)}`);
+    if (remember) history.replaceState(history.state, "", `#${encodeURIComponent(article.id)}`);
   };
 
   // --- what an article gets when it is first shown: a button to close, buttons to copy, the reader's own time
@@ -167,5 +167,37 @@
     if (article && article.matches("article.span")) show(article, { remember: false });
   };
   addEventListener("hashchange", fromAddress);
+
+  // --- while the run goes on the page reloads itself, and the reader finds it as it was
+  const left = history.state || {};
+  const usual = new Map(all(".group").map((group) => [group, group.classList.contains("folded")]));
+  const anchorOf = (group) => group.querySelector(".phase .pick").hash;
+  for (const [group, folded] of usual) if (left.folds?.includes(anchorOf(group))) fold(group, !folded);
+  for (const at of left.open || []) actions.open(all("[data-do=open]")[at]);
   fromAddress();
+  all(".panel").forEach((panel, at) => { panel.scrollTop = left.panels?.[at] || 0; });
+  if (left.focus) all(".pick").find((pick) => pick.hash === left.focus)?.focus({ preventScroll: true });
+
+  const live = document.querySelector(".live");
+  if (!live) return;
+  const { written } = live.dataset;
+  const [every, patience] = [Number(live.dataset.every), Number(live.dataset.patience)];
+  const vain = left.written === written ? left.vain + 1 : 0;  // not by a clock: a machine may sleep
+  const reload = () => {
+    if (document.hidden || !getSelection().isCollapsed) { setTimeout(reload, 1000 * every); return; }
+    history.replaceState({
+      written, vain,
+      theme: document.documentElement.dataset.theme,
+      folds: [...usual].filter(([group, folded]) => group.classList.contains("folded") !== folded).map(([group]) => anchorOf(group)),
+      open: all("[data-do=open]").flatMap((made, at) => made.getAttribute("aria-pressed") === "true" ? [at] : []),
+      panels: all(".panel").map((panel) => panel.scrollTop),
+      focus: document.activeElement.matches(".pick") ? document.activeElement.hash : "",
+    }, "");
+    location.reload();
+  };
+  if (vain * every < patience) setTimeout(reload, 1000 * every);
+  else {
+    live.className = "live warn over";
+    document.title = `no news: ${document.title}`;
+  }
 })();
