@@ -17,10 +17,9 @@ from ..report import github, junit, terminal
 from ..report.verdict import Verdict, of_trace
 from ..text import harmless, relative
 from ..trace.evidence import Evidence, Status
-from ..trace.file import NOT_WRITTEN, evidence_path, load_evidence
+from ..trace.file import NOT_WRITTEN, evidence_path
 from ..trace.resume import header, is_open
 from ..trace.rules import DESELECTED
-from .context import RunContext
 from .shared import Services
 
 
@@ -71,7 +70,7 @@ def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) ->
     evidence = [trace.evidence for trace in traces]
     verdicts, unreadable = [], list[str]()
     for each in evidence:
-        verdict, problem = verdict_of(each, shared.context.out)
+        verdict, problem = _verdict(each, shared.context.out)
         verdicts.append(verdict)
         unreadable += [f"note:     {problem}"] if problem else []
     session.exitstatus = exit_code(session.exitstatus, evidence)
@@ -88,7 +87,7 @@ def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) ->
     return Closed(verdicts, [*lines, *github.report(verdicts, config.rootpath, os.environ, written)])
 
 
-def verdict_of(evidence: Evidence, out: Path) -> tuple[Verdict, str]:
+def _verdict(evidence: Evidence, out: Path) -> tuple[Verdict, str]:
     """What is to be said of a trace, and why it says nothing of a proof that lies in the folder."""
     try:
         return of_trace(evidence, found_for(out, evidence.trace_id, evidence.plan_digest)), ""
@@ -98,34 +97,14 @@ def verdict_of(evidence: Evidence, out: Path) -> tuple[Verdict, str]:
 
 def open_page(config: pytest.Config, shared: Services, trace_ids: Collection[str]) -> None:
     """Begin to write the page, where one was asked for; ``trace_ids`` may grow."""
-    path = config.stash[KEY].html
+    path, context = config.stash[KEY].html, shared.context
     if path is None or shared.page is not None:
         return
-    from ..report.page.live import LivePage  # noqa: PLC0415  (Jinja2: only when a page is asked for)
+    from ..report.page.live import LivePage, news  # noqa: PLC0415  (Jinja2: only when a page is asked for)
 
-    shared.page = LivePage(path, _News(shared.context, trace_ids), config.rootpath)
+    found = news(context.out, context.run_id, trace_ids, lambda evidence: _verdict(evidence, context.out)[0])
+    shared.page = LivePage(path, found, config.rootpath)
     config.add_cleanup(shared.page.stop)
-
-
-class _News:
-    """What is to be said of the traces by the evidence that this run has written; nothing where none of it is new."""
-
-    def __init__(self, context: RunContext, trace_ids: Collection[str]) -> None:
-        self._context, self._trace_ids = context, trace_ids
-        self._seen: dict[Path, int] = {}
-
-    def __call__(self) -> list[Verdict]:
-        out, run_id = self._context.out, self._context.run_id
-        paths = [evidence_path(out, trace_id) for trace_id in tuple(self._trace_ids)]
-        seen = {path: path.stat().st_mtime_ns for path in paths if path.is_file()}
-        if seen == self._seen:
-            return []
-        self._seen = seen
-        try:
-            found = [load_evidence(path) for path in seen]
-        except EvidenceError:  # somebody else's work; the page at the end needs no file
-            return []
-        return [verdict_of(evidence, out)[0] for evidence in found if evidence.runs[-1:] == [run_id]]
 
 
 def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> list[str]:

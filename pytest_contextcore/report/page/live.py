@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic, thread_time, time_ns  # by name: a test may patch the module's own
 
+from ...errors import EvidenceError
 from ...files import is_special, write_output
+from ...trace.evidence import Evidence
+from ...trace.file import evidence_path, load_evidence
 from ..verdict import Verdict
 from .attached import look
 from .page import LIVE, render, render_live
@@ -18,30 +21,47 @@ LOOK = 0.25
 """Seconds between two looks whether the evidence has changed."""
 
 SHARE = 20
-"""A new page waits until so many times what the last one cost has gone by: at most 5 % of one processor."""
+"""A new page waits for so many times what the last one cost: all of them take 5 % of a processor at most."""
 
 BEAT = 5.0
-"""Seconds after which the time is written anew although nothing has changed."""
+"""Seconds after which the page is written again although nothing has changed, or with another time alone."""
 
 RELOAD = 2.0
-"""Seconds after which a reader's page reloads itself, unless making it takes that long that this would be in vain."""
+"""Seconds after which a reader's page reloads itself; later where a new page takes longer to come."""
 
-PATIENCE = 20.0
-"""Seconds of reloads without a newer time after which a page says that there is no news."""
+
+def news(
+    out: Path, run_id: str, trace_ids: Collection[str], verdict: Callable[[Evidence], Verdict]
+) -> Iterator[Sequence[Verdict]]:
+    """Whenever asked, what the evidence says that this run has written: all of it, or nothing where none of it is new.
+
+    It is read from the files. So the thread that reads it shares nothing with the tests, and an xdist controller has
+    one page of what all of its workers run.
+    """
+    seen: dict[str, tuple[int, int]] = {}
+    verdicts: dict[str, Verdict] = {}
+    while True:
+        changed = False
+        for trace_id in tuple(trace_ids):
+            with suppress(OSError, EvidenceError):  # not there yet, or an older one that is damaged
+                path = evidence_path(out, trace_id)
+                stat = path.stat()
+                if seen.get(trace_id) == (state := (stat.st_mtime_ns, stat.st_ino)):
+                    continue
+                seen[trace_id] = state
+                if (evidence := load_evidence(path)).runs[-1:] == [run_id]:
+                    verdicts[trace_id], changed = verdict(evidence), True
+        yield [*verdicts.values()] if changed else ()
 
 
 class LivePage:
-    """Writes a page from its start until it is stopped, in a thread of its own.
+    """Writes the page, in a thread of its own, until it is stopped; paths of attachments count from ``root``.
 
     A page that cannot be written is tried again; the one at the session's end says what went wrong.
-
-    Args:
-        read: what is to be said of the traces that have begun, or nothing if that has not changed since the last call.
-        root: paths of attachments count from there.
     """
 
-    def __init__(self, path: Path, read: Callable[[], Sequence[Verdict]], root: Path) -> None:
-        self._path, self._read = path, read
+    def __init__(self, path: Path, news: Iterator[Sequence[Verdict]], root: Path) -> None:
+        self._path, self._news = path, news
         self._attached = partial(look, root=root, folder=path.parent)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="contextcore-page", daemon=True)
@@ -57,16 +77,16 @@ class LivePage:
     def _run(self) -> None:
         verdicts: Sequence[Verdict] = ()
         head = tail = ""
-        pause = next_page = next_time = 0.0
+        made, pause, next_page, next_time = 0, 0.0, 0.0, 0.0
         while not self._stopped.wait(LOOK):
-            now = monotonic()
-            if now >= next_page and ((news := self._read()) or (verdicts and now >= next_time)):
-                verdicts, began = news or verdicts, thread_time()
-                head, _, tail = render(verdicts, self._attached, live=time_ns()).partition(LIVE)
+            now, began = monotonic(), thread_time()
+            if now >= next_page and ((new := next(self._news)) or (verdicts and now >= next_time)):
+                verdicts, made = new or verdicts, time_ns()
+                head, _, tail = render(verdicts, self._attached, live=made).partition(LIVE)
                 pause, next_time = (thread_time() - began) * SHARE, 0.0
                 next_page = monotonic() + pause
             if verdicts and now >= next_time and not self._stopped.is_set():
-                line = render_live(time_ns(), verdicts, every=max(RELOAD, pause), patience=PATIENCE, beat=BEAT)
+                line = render_live(verdicts, made, time_ns(), every=max(RELOAD, pause), beat=BEAT)
                 with suppress(OSError):  # see above
                     write_output(self._path, f"{head}{line}{tail}".encode())
                     next_time = monotonic() + BEAT

@@ -170,25 +170,31 @@
 
   // --- while the run goes on the page reloads itself, and the reader finds it as it was
   const left = history.state || {};
-  const usual = new Map(all(".group").map((group) => [group, group.classList.contains("folded")]));
-  const anchorOf = (group) => group.querySelector(".phase .pick").hash;
-  for (const [group, folded] of usual) if (left.folds?.includes(anchorOf(group))) fold(group, !folded);
+  const folds = { ...left.folds };
+  const groups = all(".group").map((group) => [group.querySelector(".phase .pick").hash, group]);
+  const isFolded = (group) => group.classList.contains("folded");
+  for (const [name, group] of groups) if (name in folds) fold(group, folds[name]);
   for (const at of left.open || []) actions.open(all("[data-do=open]")[at]);
   fromAddress();
+  const shown = groups.map(([, group]) => isFolded(group));
   all(".panel").forEach((panel, at) => { panel.scrollTop = left.panels?.[at] || 0; });
   if (left.focus) all(".pick").find((pick) => pick.hash === left.focus)?.focus({ preventScroll: true });
+  if (left.y !== undefined) scrollTo(0, left.y);
+  history.scrollRestoration = "auto";
 
   const live = document.querySelector(".live");
   if (!live) return;
-  const { written } = live.dataset;
+  const { alive } = live.dataset;
   const [every, patience] = [Number(live.dataset.every), Number(live.dataset.patience)];
-  const vain = left.written === written ? left.vain + 1 : 0;  // not by a clock: a machine may sleep
+  const vain = left.alive === alive ? left.vain + 1 : 0;  // not by a clock: a machine may sleep
   const reload = () => {
     if (document.hidden || !getSelection().isCollapsed) { setTimeout(reload, 1000 * every); return; }
+    groups.forEach(([name, group], at) => { if (isFolded(group) !== shown[at]) folds[name] = isFolded(group); });
+    history.scrollRestoration = "manual";
     history.replaceState({
-      written, vain,
+      alive, vain, y: scrollY,
       theme: document.documentElement.dataset.theme,
-      folds: [...usual].filter(([group, folded]) => group.classList.contains("folded") !== folded).map(([group]) => anchorOf(group)),
+      folds,
       open: all("[data-do=open]").flatMap((made, at) => made.getAttribute("aria-pressed") === "true" ? [at] : []),
       panels: all(".panel").map((panel) => panel.scrollTop),
       focus: document.activeElement.matches(".pick") ? document.activeElement.hash : "",

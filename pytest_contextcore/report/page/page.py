@@ -77,16 +77,16 @@ def render(
     return clean(page)
 
 
-def render_live(written: int, verdicts: Sequence[Verdict], *, every: float, patience: float, beat: float) -> str:
-    """What a page says while the run goes on: when it was ``written``, and which phases were running then.
+def render_live(verdicts: Sequence[Verdict], made: int, alive: int, *, every: float, beat: float) -> str:
+    """What a page says while the run goes on: what was running when it was ``made``; the run was still ``alive`` then.
 
-    It reloads itself ``every`` so many seconds. If that brings nothing newer for ``patience`` seconds, it says so and
-    stops. A run that lives writes every ``beat`` seconds.
+    It reloads itself ``every`` so many seconds. A run that goes on writes it every ``beat`` seconds; if nothing newer
+    comes for four times that long, the page says so and stops.
     """
     phases = [phase for verdict in verdicts for phase in verdict.phases]
     running = [phase.name for phase in phases if phase.span.status is Status.IN_PROGRESS]
     line = _templates().get_template("live.html.jinja")
-    return clean(line.render(written=written, running=running, every=every, patience=patience, beat=beat))
+    return clean(line.render(made=made, alive=alive, running=running, every=every, beat=beat))
 
 
 @cache
