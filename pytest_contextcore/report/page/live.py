@@ -82,8 +82,9 @@ class LivePage:
             now, began = monotonic(), thread_time()
             if now >= next_page and ((new := next(self._news)) or (verdicts and now >= next_time)):
                 verdicts, made = new or verdicts, time_ns()
+                compiled = bool(head)  # the first page also compiles the templates, which does not count
                 head, _, tail = render(verdicts, self._attached, live=made).partition(LIVE)
-                pause, next_time = (thread_time() - began) * SHARE, 0.0
+                pause, next_time = (thread_time() - began) * SHARE * compiled, 0.0
                 next_page = monotonic() + pause
             if verdicts and now >= next_time and not self._stopped.is_set():
                 line = render_live(verdicts, made, time_ns(), every=max(RELOAD, pause), beat=BEAT)
