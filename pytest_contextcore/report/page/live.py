@@ -15,7 +15,7 @@ from ...trace.evidence import Evidence
 from ...trace.file import evidence_path, load_evidence
 from ..verdict import Verdict
 from .attached import look
-from .page import LIVE, render, render_live
+from .page import LIVE, render, render_live, templates
 
 LOOK = 0.25
 """Seconds between two looks whether the evidence has changed."""
@@ -75,6 +75,7 @@ class LivePage:
             self._thread.join()
 
     def _run(self) -> None:
+        templates()  # compiled here, so that this does not count as the cost of the first page
         verdicts: Sequence[Verdict] = ()
         head = tail = ""
         made, pause, next_page, next_time = 0, 0.0, 0.0, 0.0
@@ -82,9 +83,8 @@ class LivePage:
             now, began = monotonic(), thread_time()
             if now >= next_page and ((new := next(self._news)) or (verdicts and now >= next_time)):
                 verdicts, made = new or verdicts, time_ns()
-                compiled = bool(head)  # the first page also compiles the templates, which does not count
                 head, _, tail = render(verdicts, self._attached, live=made).partition(LIVE)
-                pause, next_time = (thread_time() - began) * SHARE * compiled, 0.0
+                pause, next_time = (thread_time() - began) * SHARE, 0.0
                 next_page = monotonic() + pause
             if verdicts and now >= next_time and not self._stopped.is_set():
                 line = render_live(verdicts, made, time_ns(), every=max(RELOAD, pause), beat=BEAT)

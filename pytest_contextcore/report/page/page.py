@@ -62,7 +62,7 @@ def render(
     ordered = sorted(verdicts, key=lambda verdict: _WORST.index(verdict.evidence.status))
     style, script = ((files(__package__) / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     page = (
-        _templates()
+        templates()
         .get_template("page.html.jinja")
         .render(
             attached=attached,
@@ -85,12 +85,13 @@ def render_live(verdicts: Sequence[Verdict], made: int, alive: int, *, every: fl
     """
     phases = [phase for verdict in verdicts for phase in verdict.phases]
     running = [phase.name for phase in phases if phase.span.status is Status.IN_PROGRESS]
-    line = _templates().get_template("live.html.jinja")
+    line = templates().get_template("live.html.jinja")
     return clean(line.render(made=made, alive=alive, running=running, every=every, beat=beat))
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The templates, compiled."""
     found = Environment(
         loader=PackageLoader("pytest_contextcore.report.page", "."),
         autoescape=True,
@@ -101,6 +102,8 @@ def _templates() -> Environment:
     )
     filters = (brief, clipped, duration, format_time, lasted, moment, own_first, pieces, plural, short)
     found.filters |= {made.__name__: made for made in filters}
+    for name in found.list_templates(extensions=["jinja"]):
+        found.get_template(name)
     return found
 
 
