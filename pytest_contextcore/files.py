@@ -50,6 +50,12 @@ def make_own_folder(folder: Path) -> None:
             (folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
+def is_special(path: Path) -> bool:
+    """Whether a path that the user named is a device or a pipe, which takes what is written one after the other."""
+    special = path.exists() and not path.is_file() and not path.is_dir()
+    return special or Path("/dev") in path.absolute().parents
+
+
 def write_output(path: Path, data: bytes) -> None:
     """Write a file that the user named: a new one in its place, but into a device or a pipe.
 
@@ -58,8 +64,7 @@ def write_output(path: Path, data: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    special = path.exists() and not path.is_file() and not path.is_dir()
-    if special or Path("/dev") in path.absolute().parents:
+    if is_special(path):
         with path.open("wb") as file:
             file.write(data)
     else:

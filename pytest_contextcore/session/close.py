@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -69,21 +70,41 @@ def close(session: pytest.Session, shared: Services, traces: Sequence[Trace]) ->
     evidence = [trace.evidence for trace in traces]
     verdicts, unreadable = [], list[str]()
     for each in evidence:
-        try:
-            proofs = found_for(shared.context.out, each)
-        except EvidenceError as error:
-            proofs, unreadable = {}, [*unreadable, f"note:     {error}"]
-        verdicts.append(of_trace(each, proofs))
+        verdict, problem = _verdict(each, shared.context.out)
+        verdicts.append(verdict)
+        unreadable += [f"note:     {problem}"] if problem else []
     session.exitstatus = exit_code(session.exitstatus, evidence)
     lines = [*junit.complete(config, verdicts), *unreadable]
     for trace in traces:
         if not any(problem.startswith(NOT_WRITTEN) for problem in trace.problems):
             lines += _written(config, shared, trace.evidence)
         lines += trace.problems
+    if shared.page is not None:
+        shared.page.stop()
     page = _page(config, verdicts)
     lines = [harmless(line) for line in [*lines, *page]]
     written = config.stash[KEY].html if not any(line.startswith("ERROR: ") for line in page) else None
     return Closed(verdicts, [*lines, *github.report(verdicts, config.rootpath, os.environ, written)])
+
+
+def _verdict(evidence: Evidence, out: Path) -> tuple[Verdict, str]:
+    """What is to be said of a trace, and why it says nothing of a proof that lies in the folder."""
+    try:
+        return of_trace(evidence, found_for(out, evidence)), ""
+    except EvidenceError as error:
+        return of_trace(evidence), str(error)
+
+
+def open_page(config: pytest.Config, shared: Services, trace_ids: Collection[str]) -> None:
+    """Begin to write the page, where one was asked for; ``trace_ids`` may grow."""
+    path, context = config.stash[KEY].html, shared.context
+    if path is None or shared.page is not None:
+        return
+    from ..report.page.live import LivePage, news  # noqa: PLC0415  (Jinja2: only when a page is asked for)
+
+    found = news(context.out, context.run_id, trace_ids, lambda evidence: _verdict(evidence, context.out)[0])
+    shared.page = LivePage(path, found, config.rootpath)
+    config.add_cleanup(shared.page.stop)
 
 
 def _written(config: pytest.Config, shared: Services, evidence: Evidence) -> list[str]:

@@ -18,7 +18,7 @@ from ..report.progress import open_progress
 from ..trace.blank import fresh_evidence, keep_failures
 from ..trace.evidence import OptionValue
 from . import branches
-from .close import close_plans
+from .close import close_plans, open_page
 from .collect import PlannedPhase
 from .dependency import mark_phase
 from .discovery import Found, collected_whole
@@ -64,6 +64,7 @@ def begin(
             hold(config, shared.context.out, trace_id, joined=phase.run.recorder.evidence.joined)
         if config.stash[KEY].resume:
             config.pluginmanager.register(ReusedWords(), "contextcore-reused-words")
+        open_page(config, shared, [run.plan.trace.id for run in shared.runs])
     config.pluginmanager.register(SecretsInReports(), "contextcore-secrets")
     shown = link or open_progress(config)
     for run in shared.runs:

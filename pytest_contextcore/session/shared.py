@@ -20,6 +20,7 @@ from ..spans.of_tests import OrdinaryTests
 from .context import RunContext
 
 if TYPE_CHECKING:
+    from ..report.page.live import LivePage
     from .run import PlanRun
 
 WORKER_INPUT = "contextcore"
@@ -34,6 +35,8 @@ class Services:
     outbox: Outbox
     ordinary: OrdinaryTests
     runs: list[PlanRun] = field(default_factory=list)
+    page: LivePage | None = None
+    """What writes the page while the run goes on."""
 
 
 def services(config: pytest.Config) -> Services:

@@ -15,7 +15,7 @@ from ..options import KEY
 from ..plan.model import load_plan
 from ..private import scopes_of
 from ..report.progress import GateLine, Shown, label, open_progress
-from ..session.close import Closed, Trace, close, ran_whole, was_refused
+from ..session.close import Closed, Trace, close, open_page, ran_whole, was_refused
 from ..session.items import ReusedWords
 from ..session.lock import hold
 from ..session.logged import Logged
@@ -106,6 +106,7 @@ class Controller:
         self._plan_of.update(dict.fromkeys(found.nodeids, fresh.trace_id))
         if not self._progress.listeners:
             self._progress = open_progress(self._config)
+        open_page(self._config, shared, self._plans)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_xdist_make_scheduler(self, log: Producer) -> Generator[None, Scheduling, Scheduling]:

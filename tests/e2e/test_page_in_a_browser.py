@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.report.page.page import render, write_page
+from pytest_contextcore.files import write_output
+from pytest_contextcore.report.page.page import LIVE, render, render_live, write_page
 from pytest_contextcore.report.verdict import of_trace
-from pytest_contextcore.trace.evidence import Attachment
+from pytest_contextcore.trace.evidence import Attachment, Evidence
 
 from ..report.test_page import PIXEL
 from ..support import page_samples as samples
@@ -191,3 +192,56 @@ def test_a_hundred_phases_are_usable_and_every_bar_is_visible(browser: Page, pag
     # a bar without any width is not drawn; any other has its outline added to its width
     assert browser.script(f"{bars}.filter(bar => !(bar.width.baseVal.value > 0)).length") == 0
     assert browser.script("document.querySelectorAll('.is-bad .track use').length") == 2  # a shape beside the colour
+
+
+def write_live(path: Path, evidence: Evidence, written: int, beat: float) -> None:
+    """A page as a run writes it that goes on, but for the time after which it reloads itself."""
+    traces = [of_trace(evidence)]
+    line = render_live(traces, written, written, every=0.05, beat=beat)
+    write_output(path, render(traces, live=written).replace(LIVE, line).encode())
+
+
+KEPT = """(() => { const page = document.documentElement, groups = [...document.querySelectorAll('.group')];
+if (!document.querySelector('article[data-shown]')) {
+    for (const it of ['[data-do=theme]', '[data-do=open]', '.group:last-of-type .pick', '.group:last-of-type .gate a'])
+        document.querySelector(it).click();
+    scrollTo(0, 55);
+}
+return [page.dataset.theme, scrollY, location.hash,
+    document.querySelector('article[data-shown]').id, document.activeElement.hash,
+    groups.at(-1).matches('.folded'), document.querySelectorAll('.only-open').length] })()"""
+"""What the reader sees; if nothing is open yet it turns the theme, hides what is done, opens a gate and scrolls."""
+
+
+def test_a_page_reloads_itself_until_the_run_ends_and_stays_as_the_reader_has_it(browser: Page, tmp_path: Path) -> None:
+    path, now = tmp_path / "page.html", samples.BEGIN + 90 * samples.MS
+    write_live(path, samples.running(1), now, beat=1000)
+    browser.open(path, height=400, prefers_color_scheme="light")
+    before = browser.wait_for(KEPT)
+    assert before == ["dark", 55, "#LOAD-7-S3-C1", "LOAD-7-S3-C1", "#LOAD-7-S3-C1", False, 1]
+    write_live(path, samples.running(2), now + 1, beat=1000)
+    browser.wait_for("document.querySelector('.going').innerText.includes('UTC LOAD-7-S3 PHASE_3 was running')")
+    assert browser.wait_for(KEPT) == before
+    write_page(path, [of_trace(samples.completed())], here=tmp_path, root=tmp_path)
+    browser.wait_for("document.title === 'completed: LOAD-7' && document.readyState === 'complete'")
+    assert browser.script(KEPT) == [*before[:4], None, False, 1]  # done, and so hidden
+    assert browser.script("document.querySelector('.live')") is None
+    assert browser.complaints == []
+
+
+def test_a_page_of_a_run_that_was_killed_says_so_and_reloads_no_more(browser: Page, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    write_live(path, samples.running(1), samples.BEGIN, beat=0.05)
+    browser.open(path)
+    browser.wait_for("document.title === 'no news: in progress: LOAD-7' && document.readyState === 'complete'")
+    seen = len(browser.requests)
+    assert seen >= 5
+    said = browser.script("document.querySelector('.live').innerText.trim()")
+    assert said.startswith(
+        "No news since 2026-09-21 14:13:20.000 UTC. As of 2026-09-21 14:13:20.000 UTC LOAD-7-S2 PHASE_2 was running."
+    )
+    write_live(path, samples.running(2), samples.BEGIN + 1, beat=0.05)
+    browser.script("new Promise(done => setTimeout(done, 200))")  # four times what it waited before
+    assert len(browser.requests) == seen
+    browser.open(path)  # by hand
+    assert browser.wait_for("document.querySelector('.live').innerText.includes('PHASE_3 was running')")

@@ -35,6 +35,49 @@ def test_the_page_of_a_session_is_the_page_of_its_evidence_files(suite: Suite) -
     assert re.sub(r"[\d.]", "", page) == re.sub(r"[\d.]", "", again)
 
 
+TWO = """
+trace = { id = "TWO" }
+phases = [{ id = "S1", gates = [{ id = "C1" }] }, { id = "S2", gates = [{ id = "C1" }] }]
+"""
+READS_ITS_PAGE = """
+import pathlib, time
+import pytest
+
+def page_says(text):
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        page = pathlib.Path("live.html")
+        said = page.read_text() if page.exists() else ""
+        if text in said:
+            return said
+        time.sleep(0.01)
+    raise TimeoutError(text)
+
+@pytest.mark.phase("S1")
+def test_extract(phase):
+    assert "0 of 2 phases completed" in page_says("</time> TWO-S1 was running.")
+    with phase.gate("C1"):
+        pass
+
+@pytest.mark.phase("S2")
+def test_load(phase):
+    with phase.gate("C1"):
+        assert "1 of 2 phases completed" in page_says("</time> TWO-S2 was running.")
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("-n1",)], ids=["alone", "xdist"])
+def test_while_a_run_goes_on_its_page_says_which_phase_runs(suite: Suite, more: tuple[str, ...]) -> None:
+    suite.plan(TWO)
+    suite.write(READS_ITS_PAGE)
+    (suite.pytester.path / "live.html").write_text("of yesterday", encoding="utf-8")
+    assert quick(suite, "--contextcore-html=live.html", *more).ret == 0
+    page = (suite.pytester.path / "live.html").read_text(encoding="utf-8")
+    assert "2 of 2 phases completed" in page
+    assert 'class="live' not in page
+    assert [path for path in suite.pytester.path.iterdir() if path.name.startswith(".live")] == []
+
+
 def test_without_the_option_no_page_is_written_and_nothing_of_it_is_imported(suite: Suite) -> None:
     suite.pytester.makeconftest("import sys\nsys.modules['jinja2'] = None  # to import it is an error\n")
     result = suite.run()

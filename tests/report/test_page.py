@@ -123,6 +123,33 @@ def test_files_that_are_wrong_stand_on_top_in_the_phase_and_in_the_gate_and_back
     assert "`" not in page.partition("</style>")[2].rpartition("<script>")[0]
 
 
+def test_a_warning_names_each_of_its_files_and_a_failed_program_what_it_printed_last() -> None:
+    evidence = samples.stopped(Status.FAILED)
+    gate = samples.remarked().spans[1].gates[1]
+    gate.evidence = [EvidenceItem(type="blank", ref=f"r{n}", file=f"{n}.csv", description=f"no {n}") for n in range(3)]
+    evidence.spans[0].gates.append(gate)
+    printed = "".join(f"line {n}\n" for n in range(30))
+    program = ProgramEvidence(otel_span_id="9" * 16, args=["load"], end="exit code 3", error_type="3", stderr=printed)
+    evidence.spans[1].programs = [program]
+    said = words(banner(render(evidence)))
+    assert "0.csv: no 0 1.csv: no 1 2.csv: no 2" in said
+    assert "Output of load: exit code 3 line 10 line 11" in said
+    assert said.count("line 29") == 1
+
+
+def test_while_the_run_goes_on_what_is_open_reaches_up_to_now_and_nothing_is_called_missed() -> None:
+    evidence = samples.running(1)
+    evidence.spans[1].gates[0].started_at = now = samples.BEGIN + 80 * samples.MS
+    page = made.render([of_trace(evidence)], live=now)
+    top = banner(page)
+    assert re.findall("<dt>(.*?)</dt>", top) == ["Not started"]
+    row = page[page.index('href="#LOAD-7-S2-C1"') :].partition("</tr>")[0]
+    assert 'active">in progress</span>' in row
+    assert page.count(made.LIVE) == 1
+    axis = Axis(evidence, now)
+    assert (axis.bar(evidence), axis.step) == ((0, axis.percent(now), 0, None), 20 * samples.MS)
+
+
 # --- nothing is left out ---------------------------------------------------------------------------------------------
 
 _SAID_OTHERWISE = {"status", "result", "kind", "severity", "direction", "summary", "started_at", "ended_at", "time"}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import select
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,6 +114,15 @@ class Page:
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def wait_for(self, expression: str) -> Any:
+        """The value of an expression as soon as it is true in the page, which may reload meanwhile."""
+        end = time.monotonic() + _DEADLINE
+        while True:
+            with contextlib.suppress(AssertionError):  # the page that was asked has gone
+                if found := self.script(expression):
+                    return found
+            assert time.monotonic() < end, f"not within {_DEADLINE} s: {expression}"
 
     def press(self, *keys: str) -> None:
         """Press keys, one after the other, as a person does."""

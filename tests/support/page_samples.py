@@ -148,6 +148,19 @@ def _held(trace_id: str, number: int, root: SpanEvidence) -> SpanEvidence:
     )
 
 
+def running(done: int) -> Evidence:
+    """So many of three phases are completed, and the next one is running."""
+    evidence = completed()
+    for span in evidence.spans[done:]:
+        span.status, span.ended_at = Status.IN_PROGRESS, None
+        if span is not evidence.spans[done]:
+            span.status, span.started_at = Status.NOT_STARTED, None
+        span.gates = [gate(span.span_id, "C1", 0, Result.NOT_CHECKED)]
+    evidence.status, evidence.ended_at = Status.IN_PROGRESS, None
+    evidence.recount()
+    return evidence
+
+
 def remarked() -> Evidence:
     """Completed, with a waived gate and a warning."""
     evidence = completed()

@@ -49,7 +49,7 @@
       if (pick.closest(".gate")) fold(pick.closest(".group"), false);
       pick.closest(".row").scrollIntoView({ block: "nearest" });
     }
-    if (remember) history.replaceState(null, "", `#${encodeURIComponent(article.id)}`);
+    if (remember) history.replaceState(history.state, "", `#${encodeURIComponent(article.id)}`);
   };
 
   // --- what an article gets when it is first shown: a button to close, buttons to copy, the reader's own time
@@ -167,5 +167,43 @@
     if (article && article.matches("article.span")) show(article, { remember: false });
   };
   addEventListener("hashchange", fromAddress);
+
+  // --- while the run goes on the page reloads itself, and the reader finds it as it was
+  const left = history.state || {};
+  const folds = { ...left.folds };
+  const groups = all(".group").map((group) => [group.querySelector(".phase .pick").hash, group]);
+  const isFolded = (group) => group.classList.contains("folded");
+  for (const [name, group] of groups) if (name in folds) fold(group, folds[name]);
+  for (const at of left.open || []) actions.open(all("[data-do=open]")[at]);
   fromAddress();
+  const shown = groups.map(([, group]) => isFolded(group));
+  all(".panel").forEach((panel, at) => { panel.scrollTop = left.panels?.[at] || 0; });
+  if (left.focus) all(".pick").find((pick) => pick.hash === left.focus)?.focus({ preventScroll: true });
+  if (left.y !== undefined) scrollTo(0, left.y);
+  history.scrollRestoration = "auto";
+
+  const live = document.querySelector(".live");
+  if (!live) return;
+  const { alive } = live.dataset;
+  const [every, patience] = [Number(live.dataset.every), Number(live.dataset.patience)];
+  const vain = left.alive === alive ? left.vain + 1 : 0;  // not by a clock: a machine may sleep
+  const reload = () => {
+    if (document.hidden || !getSelection().isCollapsed) { setTimeout(reload, 1000 * every); return; }
+    groups.forEach(([name, group], at) => { if (isFolded(group) !== shown[at]) folds[name] = isFolded(group); });
+    history.scrollRestoration = "manual";
+    history.replaceState({
+      alive, vain, y: scrollY,
+      theme: document.documentElement.dataset.theme,
+      folds,
+      open: all("[data-do=open]").flatMap((made, at) => made.getAttribute("aria-pressed") === "true" ? [at] : []),
+      panels: all(".panel").map((panel) => panel.scrollTop),
+      focus: document.activeElement.matches(".pick") ? document.activeElement.hash : "",
+    }, "");
+    location.reload();
+  };
+  if (vain * every < patience) setTimeout(reload, 1000 * every);
+  else {
+    live.className = "live warn over";
+    document.title = `no news: ${document.title}`;
+  }
 })();

@@ -25,7 +25,12 @@ NOT_WRITTEN = "ERROR: --contextcore-html: no page"
 """How the line about a page that was asked for and is not there begins."""
 
 _WORST = (Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED, Status.COMPLETED)
-_EARLY = "document.documentElement.classList.add('js')"
+_EARLY = (
+    "{const page=document.documentElement;page.classList.add('js');"
+    "if(history.state?.theme)page.dataset.theme=history.state.theme}"
+)
+LIVE = "<!--live-->"
+"""What stands in the place of `render_live`; no text of evidence can look like it."""
 
 
 def write_page(path: Path, verdicts: Sequence[Verdict], *, here: Path, root: Path, quiet: bool = False) -> list[str]:
@@ -45,20 +50,24 @@ def write_page(path: Path, verdicts: Sequence[Verdict], *, here: Path, root: Pat
     return [f"page:     {relative(path, here)}"]
 
 
-def render(verdicts: Sequence[Verdict], attached: Callable[[SpanEvidence], list[Attached]] = names) -> str:
+def render(
+    verdicts: Sequence[Verdict], attached: Callable[[SpanEvidence], list[Attached]] = names, *, live: int | None = None
+) -> str:
     """The page of one trace or more, those that did not complete first; it allows its own style and script only.
 
-    ``attached``: what the page shows of a phase's attachments, by default only their names.
+    ``attached``: what the page shows of a phase's attachments, by default only their names. ``live``: the run goes on
+    at this moment, and `LIVE` stands where `render_live` belongs.
     """
     taken = {"main"}
     ordered = sorted(verdicts, key=lambda verdict: _WORST.index(verdict.evidence.status))
     style, script = ((files(__package__) / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     page = (
-        _templates()
+        templates()
         .get_template("page.html.jinja")
         .render(
             attached=attached,
-            traces=[trace_view(verdict, number, taken) for number, verdict in enumerate(ordered, start=1)],
+            live=Markup(LIVE if live is not None else ""),  # noqa: S704  (as below)
+            traces=[trace_view(verdict, number, taken, live) for number, verdict in enumerate(ordered, start=1)],
             policy={"style": _digest(style), "script": f"{_digest(_EARLY)} {_digest(script)}"},
             style=Markup(style),  # noqa: S704  (ours, not a text of the evidence; so are the two below)
             early=Markup(_EARLY),  # noqa: S704
@@ -68,8 +77,21 @@ def render(verdicts: Sequence[Verdict], attached: Callable[[SpanEvidence], list[
     return clean(page)
 
 
+def render_live(verdicts: Sequence[Verdict], made: int, alive: int, *, every: float, beat: float) -> str:
+    """What a page says while the run goes on: what was running when it was ``made``; the run was still ``alive`` then.
+
+    It reloads itself ``every`` so many seconds. A run that goes on writes it every ``beat`` seconds; if nothing newer
+    comes for four times that long, the page says so and stops.
+    """
+    phases = [phase for verdict in verdicts for phase in verdict.phases]
+    running = [phase.name for phase in phases if phase.span.status is Status.IN_PROGRESS]
+    line = templates().get_template("live.html.jinja")
+    return clean(line.render(made=made, alive=alive, running=running, every=every, beat=beat))
+
+
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The templates, compiled."""
     found = Environment(
         loader=PackageLoader("pytest_contextcore.report.page", "."),
         autoescape=True,
@@ -80,6 +102,8 @@ def _templates() -> Environment:
     )
     filters = (brief, clipped, duration, format_time, lasted, moment, own_first, pieces, plural, short)
     found.filters |= {made.__name__: made for made in filters}
+    for name in found.list_templates(extensions=["jinja"]):
+        found.get_template(name)
     return found
 
 

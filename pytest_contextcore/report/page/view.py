@@ -115,10 +115,13 @@ class TraceView:
         return groups
 
 
-def trace_view(verdict: Verdict, number: int, taken: set[str]) -> TraceView:
-    """The view of a trace; ``taken`` holds the anchors that the page has already, and gets those of this trace."""
+def trace_view(verdict: Verdict, number: int, taken: set[str], now: int | None = None) -> TraceView:
+    """The view of a trace; ``taken`` holds the anchors that the page has already, and gets those of this trace.
+
+    ``now``: the run goes on, so that what is open reaches up to this moment.
+    """
     evidence = verdict.evidence
-    axis = Axis(evidence)
+    axis = Axis(evidence, now)
     anchor = _anchor(evidence.trace_id, f"t{number}", taken)
     phases = [_phase_view(phase, f"t{number}p{at}", at, axis, taken) for at, phase in enumerate(verdict.phases, 1)]
     by_id: dict[str | None, PhaseView] = {phase.record.span_id: phase for phase in reversed(phases)}
@@ -137,7 +140,7 @@ def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[st
             gate,
             _anchor(gate.gate_id, f"{place}g{nth}", taken),
             short_id(gate.gate_id, span.span_id),
-            _WARNING if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY else _RESULTS[gate.result],
+            _gate_look(gate),
             None if span.reused else axis.bar(gate),
             causes.get(id(gate)),
         )
@@ -145,6 +148,12 @@ def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[st
     ]
     bar = None if span.reused else axis.bar(span)
     return PhaseView(phase, span, anchor, named(phase.id, span.phase), number, look, bar, gates)
+
+
+def _gate_look(gate: GateEvidence) -> Look:
+    if gate.started_at is not None and gate.ended_at is None:
+        return _STATUSES[Status.IN_PROGRESS]
+    return _WARNING if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY else _RESULTS[gate.result]
 
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,199}")
@@ -168,12 +177,15 @@ TICKS = 4
 class Axis:
     """The axis of time of a trace: in four even parts, as long as a person would choose; without what it reused."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, now: int | None = None) -> None:
         spans = [span for span in evidence.spans if not span.reused]
         records: list[Timed] = [evidence, *spans, *(gate for span in spans for gate in span.gates)]
         known = [at for record in records for at in (record.started_at, record.ended_at) if at is not None]
+        if now is not None and evidence.ended_at is None:
+            known.append(now)
         self.start = min(known, default=0)
-        least = (max(known, default=0) - self.start) / TICKS
+        self.end = max(known, default=0)
+        least = (self.end - self.start) / TICKS
         self.step = next((step for step in _STEPS if step >= least), -(-least // _HOUR) * _HOUR)
         self.ticks = [round(self.step * part) for part in range(TICKS)]
 
@@ -186,4 +198,4 @@ class Axis:
         start, end = record.started_at, record.ended_at
         if start is None:
             return None
-        return Bar(self.percent(start), 100 if end is None else self.percent(end), start - self.start, lasted(record))
+        return Bar(self.percent(start), self.percent(end or self.end), start - self.start, lasted(record))
