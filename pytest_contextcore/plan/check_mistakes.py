@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
 from ..errors import MISSING, shown
 from ..text import escaped
+from .attributes import RECORDABLE, Attribute
 from .checks import FORMATS, HEX, KINDS
 from .expressions import parsed
 from .tables import Misfit, Place, tables, text_of
@@ -18,9 +19,11 @@ _INSIDE = "a path inside the plan's folder"
 _OPTIONS = frozenset(name for names in KINDS.values() for name in names)
 
 
-def check_misfits(document: Mapping[str, Any], registered: Iterable[str]) -> Iterator[Misfit]:
+def check_misfits(document: Mapping[str, Any], registered: Mapping[str, Attribute]) -> Iterator[Misfit]:
     """What is wrong with each ``run`` and ``check``. ``registered``: the attributes that the package declares."""
-    declared = {*registered, *(text_of(entry, "name") for _, entry in tables(document, (), "attributes"))}
+    declared: dict[str, str] = {name: attribute.type for name, attribute in registered.items()}
+    for _, entry in tables(document, (), "attributes"):
+        declared[text_of(entry, "name")] = text_of(entry, "type") or "double"
     for place, phase in tables(document, (), "phases"):
         yield from _program(phase.get("run"), (*place, "run"))
         for at, gate in tables(phase, place, "gates"):
@@ -31,7 +34,7 @@ def check_misfits(document: Mapping[str, Any], registered: Iterable[str]) -> Ite
                 yield (*at, "check"), MISSING, "a check: a phase with run has no test", "add a check"
 
 
-def _check(check: Mapping[str, Any], place: Place, declared: set[str]) -> Iterator[Misfit]:
+def _check(check: Mapping[str, Any], place: Place, declared: Mapping[str, str]) -> Iterator[Misfit]:
     kinds = [kind for kind in KINDS if kind in check]
     if len(kinds) != 1:
         if kinds or not set(check) - _OPTIONS:  # an unknown key is told by the schema
@@ -47,6 +50,11 @@ def _check(check: Mapping[str, Any], place: Place, declared: set[str]) -> Iterat
     yield from _value(kind, value, (*place, kind))
     if kind == "exists":
         yield from _numbers(check, place)
+    if kind == "drift":
+        if isinstance(value, str) and not (value.startswith(RECORDABLE) and declared.get(value) in ("int", "double")):
+            yield (*place, kind), shown(value), "a declared attribute of type int or double", "declare it"
+        if "within" not in check:
+            yield (*place, "within"), MISSING, 'how far off it may be, such as "5%" or 0.02', "add it"
     if kind == "report" and "format" not in check:
         yield (*place, "format"), MISSING, "the name of the report's format", "add it"
     values = check.get("values")

@@ -159,7 +159,7 @@ class Prover:
         if phase.id in self._external:
             return Proof.UNPROVEN, "", "its phase acts on the world outside, or depends on one that does"
         by_option = gate.prove is not None and gate.prove.option is not None
-        if gate.check is None or by_option:
+        if gate.check is None or gate.check.drift is not None or by_option:  # which needs a run, and one before it
             return None if gate.prove else (Proof.UNPROVEN, "", "the plan names no mutation (prove)")
         if gate.check.report is not None:
             return Proof.UNPROVEN, "", "its report is read by a plugin, whose format is not known here"

@@ -51,7 +51,7 @@ id = "TELL"
 """
 
 
-KINDS = "exists, sha256, schema, query, same, subset, junit, dbt, gate_results, report, run"
+KINDS = "exists, sha256, schema, query, same, subset, junit, dbt, gate_results, report, run, drift"
 
 
 def load(folder: Path, text: str) -> Plan:
@@ -198,6 +198,17 @@ def test_the_default_condition_holds_when_every_phase_is_completed(tmp_path: Pat
         ('report = "a.txt"', "check.format is missing"),
         ('run = "a \'b"', "check.run must be words as a shell splits them, not \"a 'b\" (no closing quotation)"),
         ('run = " "', "check.run must be a program and its arguments, not ' '"),
+        ('drift = "accuracy", within = "5%"', "check.drift must be a declared attribute of type int or double, not "
+         "'accuracy'"),
+        ('drift = "output.rollup", within = "5%"', "check.drift must be a declared attribute of type int or double"),
+        ('drift = "task.attempt", within = "5%"', "check.drift must be a declared attribute of type int or double"),
+        ('drift = "quality.gap_count"', "check.within is missing"),
+        ('drift = "quality.gap_count", within = "5"', "check.within must be a share such as 5%, or a number, not '5'"),
+        ('drift = "quality.gap_count", within = -1', "check.within must be at least 0, not -1"),
+        ('drift = "quality.gap_count", within = true', "check.within must be a text or a number, not true"),
+        ('drift = "quality.gap_count", within = nan', "check.within must be a share such as 5%, or a number, not 'NaN'"),
+        ('drift = "quality.gap_count", within = 1, against = "max"', "check.against must be one of median, mean, last"),
+        ('exists = "a", within = 1', "check.within must be beside drift, not beside exists"),
         ("run = []", "check.run must be a list with at least 1 entry, not a list of 0"),
     ],
 )  # fmt: skip
@@ -214,6 +225,7 @@ def test_a_mistake_in_a_check_is_named_with_phase_and_gate(tmp_path: Path, check
         "query = \"m.json#a == 'it\\\\'s'\"",
         'query = { file = "a#1.json", select = "b" }', "query = 'm.json#a[?b == `\"x\"`] == `[]`'",
         'query = "m.json#a", values = { gap_count = "m.csv#length(@)", "quality.coverage_percent" = "m.json#c" }',
+        'drift = "quality.gap_count", within = "0.5 %"', 'drift = "quality.gap_count", within = 2, against = "last"',
         'same = ["a.json", "b.yaml#c"], empty = true', 'report = "*.sarif", format = "sarif", kept = true',
     ],
 )  # fmt: skip
@@ -296,6 +308,7 @@ ONE_OF_EACH = {
     "exists": '"a"', "sha256": '{ file = "a", is = "b.json#c" }', "schema": '{ file = "a.json", schema = "b.json" }',
     "query": '{ file = "a.json", select = "b" }', "same": '["a.json", "b.json"]', "subset": '["a.json", "b.json"]',
     "junit": '"a"', "dbt": '"a"', "gate_results": '"a.json"', "report": '"a", format = "b"', "run": '"a"',
+    "drift": '"quality.gap_count", within = "5%"',
 }  # fmt: skip
 
 
