@@ -14,7 +14,7 @@ from ..errors import Malformed
 from ..plan.attributes import Attribute
 from ..plan.checks import FORMATS, Reference, SelectPlan, reference
 from ..trace.evidence import EvidenceItem
-from ..trace.history import Recorded
+from ..trace.recorded import Recorded
 from .parsing import parse_json, parse_yaml
 from .paths import Folder
 from .query import Answer, ask

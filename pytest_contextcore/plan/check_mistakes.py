@@ -9,7 +9,6 @@ from typing import Any
 
 from ..errors import MISSING, shown
 from ..text import escaped
-from .attributes import RECORDABLE, Attribute
 from .checks import FORMATS, HEX, KINDS
 from .expressions import parsed
 from .tables import Misfit, Place, tables, text_of
@@ -19,9 +18,9 @@ _INSIDE = "a path inside the plan's folder"
 _OPTIONS = frozenset(name for names in KINDS.values() for name in names)
 
 
-def check_misfits(document: Mapping[str, Any], registered: Mapping[str, Attribute]) -> Iterator[Misfit]:
-    """What is wrong with each ``run`` and ``check``. ``registered``: the attributes that the package declares."""
-    declared: dict[str, str] = {name: attribute.type for name, attribute in registered.items()}
+def check_misfits(document: Mapping[str, Any], types: Mapping[str, str]) -> Iterator[Misfit]:
+    """What is wrong with each ``run`` and ``check``. ``types``: those of the attributes that the package declares."""
+    declared = dict(types)
     for _, entry in tables(document, (), "attributes"):
         declared[text_of(entry, "name")] = text_of(entry, "type") or "double"
     for place, phase in tables(document, (), "phases"):
@@ -51,7 +50,7 @@ def _check(check: Mapping[str, Any], place: Place, declared: Mapping[str, str]) 
     if kind == "exists":
         yield from _numbers(check, place)
     if kind == "drift":
-        if isinstance(value, str) and not (value.startswith(RECORDABLE) and declared.get(value) in ("int", "double")):
+        if isinstance(value, str) and declared.get(value) not in ("int", "double"):
             yield (*place, kind), shown(value), "a declared attribute of type int or double", "declare it"
         if "within" not in check:
             yield (*place, "within"), MISSING, 'how far off it may be, such as "5%" or 0.02', "add it"

@@ -16,7 +16,8 @@ from ..spans.current import SpanContexts
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence
 from ..trace.file import EvidenceFile
-from ..trace.history import History, Recorded, earlier, recorded
+from ..trace.history import History, earlier
+from ..trace.recorded import Recorded, recorded
 from ..trace.recorder import TraceRecorder
 from ..trace.rules import NEVER_REACHED, NEVER_RUN, Outcome, upstream_block
 from .context import RunContext

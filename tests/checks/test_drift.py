@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_contextcore.trace.history import Recorded
+from pytest_contextcore.trace.recorded import Recorded
 
 from .conftest import Check
 
@@ -21,9 +21,9 @@ EARLIER = [0.9, 0.96, 0.93]
          "(the median of 3 earlier runs is 0.93, within 5%)"),
         (0.88, EARLIER, {"within": "5 %"}, "observed 0.88, expected 0.8835 to 0.9765"),
         (0.92, EARLIER, {"within": 0.01}, None),
-        (0.91, EARLIER, {"within": 0.01, "against": "mean"}, "expected 0.92 to 0.94 (the mean of 3 earlier runs is 0.93"),
+        (0.91, EARLIER, {"within": 0.01, "against": "mean"}, "0.92 to 0.94 (the mean of 3 earlier runs is 0.93"),
         (0.91, EARLIER, {"within": 0.01, "against": "last"}, None),
-        (0.92, EARLIER, {"within": 0.01, "against": "last"}, "expected 0.89 to 0.91 (the last of 3 earlier runs is 0.9, "),
+        (0.92, EARLIER, {"within": 0.01, "against": "last"}, "0.89 to 0.91 (the last of 3 earlier runs is 0.9, "),
         (0.95, [0.9, 1], {"within": 0}, None),  # the median of an even number lies between
         (-2.1, [-2], {"within": "5%"}, None),
         (-2.2, [-2], {"within": "5%"}, "observed -2.2, expected -2.1 to -1.9 (the median of 1 earlier run is -2, "),

@@ -9,7 +9,8 @@ from pytest_contextcore.trace import history
 from pytest_contextcore.trace.blank import fresh_evidence
 from pytest_contextcore.trace.evidence import Evidence, SpanEvidence, SpanReference, Status
 from pytest_contextcore.trace.file import EvidenceFile
-from pytest_contextcore.trace.history import History, earlier, folder, recorded
+from pytest_contextcore.trace.history import History, earlier, folder
+from pytest_contextcore.trace.recorded import recorded
 from pytest_contextcore.trace.recorder import TraceRecorder
 
 from ..support.plans import warehouse
