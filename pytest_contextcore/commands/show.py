@@ -63,7 +63,7 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, documents: str
     width = min(max(shutil.get_terminal_size().columns, 40), 120)
     rows = [line for line, _ in table(verdict, width=width, ascii_only=not can_encode(sys.stdout.encoding))]
     heads = [f"trace {verdict.title}", f"started {began}, trace {evidence.otel_trace_id}"]
-    _print([*heads, *rows, *([f"page:     {html}"] if html else [])])
+    print_lines([*heads, *rows, *([f"page:     {html}"] if html else [])])
     return 0
 
 
@@ -142,7 +142,7 @@ def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     if form == "json":
         print(as_json(document(found, [str(a), str(b)])))
     else:
-        _print(lines(found))
+        print_lines(lines(found))
     return 1 if found.changes else 0
 
 
@@ -161,7 +161,7 @@ def as_json(value: object) -> str:
     return json.dumps(value, indent=2).replace("##[", "#\\u0023[")
 
 
-def _print(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str]) -> None:
     """Evidence may come from elsewhere: no control character and no CI command of it reaches the terminal."""
     for line in lines:
         print(harmless(escaped(line), os.environ))

@@ -54,12 +54,12 @@ def render(verdicts: Sequence[Verdict], attached: Callable[[SpanEvidence], list[
     ordered = sorted(verdicts, key=lambda verdict: _WORST.index(verdict.evidence.status))
     style, script = ((files(__package__) / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     page = (
-        _templates()
+        templates()
         .get_template("page.html.jinja")
         .render(
             attached=attached,
             traces=[trace_view(verdict, number, taken) for number, verdict in enumerate(ordered, start=1)],
-            policy={"style": _digest(style), "script": f"{_digest(_EARLY)} {_digest(script)}"},
+            policy={"style": digest(style), "script": f"{digest(_EARLY)} {digest(script)}"},
             style=Markup(style),  # noqa: S704  (ours, not a text of the evidence; so are the two below)
             early=Markup(_EARLY),  # noqa: S704
             script=Markup(script),  # noqa: S704
@@ -69,7 +69,8 @@ def render(verdicts: Sequence[Verdict], attached: Callable[[SpanEvidence], list[
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The pages' templates; whatever a trace says is escaped in them."""
     found = Environment(
         loader=PackageLoader("pytest_contextcore.report.page", "."),
         autoescape=True,
@@ -83,5 +84,6 @@ def _templates() -> Environment:
     return found
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """How a Content-Security-Policy names a style or script of the page itself."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -23,7 +23,7 @@ class Look(NamedTuple):
     word: str
 
 
-_STATUSES = {
+LOOKS = {
     Status.COMPLETED: Look("check", "good", "completed"),
     Status.BLOCKED: Look("cross", "bad", "blocked"),
     Status.FAILED: Look("alert", "bad", "failed"),
@@ -122,14 +122,14 @@ def trace_view(verdict: Verdict, number: int, taken: set[str]) -> TraceView:
     anchor = _anchor(evidence.trace_id, f"t{number}", taken)
     phases = [_phase_view(phase, f"t{number}p{at}", at, axis, taken) for at, phase in enumerate(verdict.phases, 1)]
     by_id: dict[str | None, PhaseView] = {phase.record.span_id: phase for phase in reversed(phases)}
-    look, bar = _STATUSES[evidence.status], axis.bar(evidence)
+    look, bar = LOOKS[evidence.status], axis.bar(evidence)
     return TraceView(verdict, evidence, anchor, look, bar, axis.ticks, phases, by_id)
 
 
 def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[str]) -> PhaseView:
     span = phase.span
     deselected = span.blocked_reason == DESELECTED and span.status is Status.NOT_STARTED
-    look = _DESELECTED if deselected else _STATUSES[span.status]
+    look = _DESELECTED if deselected else LOOKS[span.status]
     anchor = _anchor(span.span_id, place, taken)
     causes = {id(cause.gate): cause for cause in (*phase.causes, *phase.remarks)}
     gates = [
