@@ -115,7 +115,7 @@ def lines(runs: Sequence[Run], width: int, *, ascii_only: bool = False) -> Itera
             yield from _wrapped(f"{place(run)}{run.stopped.reason}", width)
         if run.told:
             told = (f"{name} {value}{'' if was is None else f' (was {was})'}" for name, value, was in run.told)
-            yield from _wrapped(", ".join(told), width)
+            yield from _wrapped("; ".join(told), width)
 
 
 def place(run: Run) -> str:
