@@ -35,7 +35,7 @@ def command(places: tuple[Path, ...], out: Path, form: str, html: Path | None) -
     FOLDER is one for evidence, or a history or a part of it. Several are read together, such as those of CI jobs.
     """
     try:
-        files = [file for place in places or newest(out, 1) for file in islice(_files(place), MAX_FILES + 1)]
+        files = [file for place in places or [newest(out)] for file in islice(_files(place), MAX_FILES + 1)]
         if len(files) > MAX_FILES:
             raise EvidenceError(f"there are over {MAX_FILES} evidence files: name fewer folders")
         if not files:

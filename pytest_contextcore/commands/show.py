@@ -18,6 +18,7 @@ from ..report.diff import compare, document, lines
 from ..report.terminal import can_encode, table
 from ..report.verdict import Verdict, of_trace
 from ..text import escaped, harmless
+from ..trace import history
 from ..trace.evidence import Evidence
 from ..trace.file import dump, load_evidence
 from ..trace.times import format_time
@@ -45,7 +46,7 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, documents: str
     if spans:
         return _spans(file) if file is not None else refuse("--spans needs FILE, a spool such as out/spool/<run>.otlp")
     try:
-        file = file or newest(out, 1)[0]
+        file = file or newest(out)
         evidence = load_evidence(file)
         if not evidence.spans:
             raise EvidenceError(f"evidence {file}: spans: observed none, expected one a phase of the plan")
@@ -129,13 +130,14 @@ def _spans(path: Path) -> int:
 def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     """Say what changed between two runs of a trace.
 
-    A and B are evidence of the earlier and of the later run; without them, the two newest in the folder for evidence.
+    A and B are evidence of the earlier and of the later run; without them, the newest in the folder for evidence is
+    compared with the run before it.
     Exit code 1: something changed.
     """
     if files and len(files) != 2:
         raise click.UsageError("give two files, A and B, or none", click.get_current_context())
     try:
-        a, b = files or reversed(newest(out, 2))
+        a, b = files or _last_two(out)
         found = compare(load_evidence(a), load_evidence(b))
     except (EvidenceError, ValueError) as error:
         return refuse(str(error))
@@ -146,14 +148,22 @@ def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     return 1 if found.changes else 0
 
 
-def newest(out: Path, count: int) -> list[Path]:
-    """The evidence files in a folder that were written last, newest first; an ``EvidenceError`` if there are fewer."""
+def newest(out: Path) -> Path:
+    """The evidence file in a folder that was written last, or an ``EvidenceError`` if there is none."""
     files = [path for path in out.glob("*.json") if path.is_file() and not path.name.endswith(".handoffs.json")]
-    found = sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    if len(found) < count:
-        there = "no evidence" if not found else f"only {found[0].name}"
-        raise EvidenceError(f"there is {there} in {out}: run a plan with pytest first, or name what to read")
-    return found[:count]
+    if not files:
+        raise EvidenceError(f"there is no evidence in {out}: run a plan with pytest first, or name what to read")
+    return max(files, key=lambda path: path.stat().st_mtime_ns)
+
+
+def _last_two(out: Path) -> tuple[Path, Path]:
+    """The newest evidence, behind that of the run before it; the name of a kept file ends with its span's id."""
+    last = newest(out)
+    own, kept = load_evidence(last).otel_span_id, history.folder(out, last.stem)
+    for path in sorted(kept.glob("[!.]*.json"), reverse=True):
+        if not path.stem.endswith(own):
+            return path, last
+    raise EvidenceError(f"there is no run before {last} in {kept}: run the plan again, or name two files")
 
 
 def as_json(value: object) -> str:

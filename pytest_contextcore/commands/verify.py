@@ -58,7 +58,7 @@ def verify(
     if (attestation is None) != (pub is None):
         raise click.UsageError("--attestation and --pub go together", click.get_current_context())
     try:
-        subject = find(file or newest(out, 1)[0], plan=plan, root=root)
+        subject = find(file or newest(out), plan=plan, root=root)
         found = [*unfinished(subject.evidence), *differences(subject)]
         if attestation is not None and pub is not None:
             found += misfits(opened(attestation, pub), _statement(subject))
@@ -90,7 +90,7 @@ def attest(
     line.
     """
     try:
-        subject = find(file or newest(out, 1)[0], plan=plan, root=root)
+        subject = find(file or newest(out), plan=plan, root=root)
         if found := list(differences(subject)):
             _print(_told(subject, found, None), err=True)
             return refuse(f"evidence {subject.file} does not hold, so that nothing is attested", 1)

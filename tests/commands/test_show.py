@@ -53,15 +53,21 @@ def test_without_files_they_take_the_newest_evidence(
         assert capsys.readouterr().err == said
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "LOAD-9.handoffs.json").write_text("{}")
-    for age, (name, evidence) in enumerate([("later", "LOAD-9"), ("earlier", "LOAD-9"), ("oldest", "LOAD-7")]):
-        copy = shutil.copy(finished / "out" / f"{evidence}.json", tmp_path / "out" / f"{name}.json")
+    for age, name in enumerate(("LOAD-9", "LOAD-7")):
+        copy = shutil.copy(finished / "out" / f"{name}.json", tmp_path / "out" / f"{name}.json")
         os.utime(copy, (1_000_000 - age, 1_000_000 - age))
+    assert main(["diff"]) == 2
+    assert "there is no run before out/LOAD-9.json in out/history/LOAD-9: run the plan again" in capsys.readouterr().err
+    (kept,) = shutil.copytree(finished / "out/history/LOAD-9", tmp_path / "out/history/LOAD-9").iterdir()
+    before, older = (kept.with_name(f"{year}-{'0' * 16}.json") for year in (1971, 1970))
+    shutil.copy(kept, before)
+    older.write_text("{")
     assert main(["show"]) == 0
     assert capsys.readouterr().out.startswith("trace LOAD-9")
     for option in ("--out", "--contextcore-out"):
         assert main(["diff", option, str(tmp_path / "out"), "--format", "json"]) == 0
         shown = json.loads(capsys.readouterr().out)
-        assert [Path(side["file"]).stem for side in (shown["a"], shown["b"])] == ["earlier", "later"]
+        assert [Path(side["file"]).name for side in (shown["a"], shown["b"])] == [before.name, "LOAD-9.json"]
 
 
 @pytest.mark.parametrize("command", [["show"], ["diff"]], ids=["show", "diff"])

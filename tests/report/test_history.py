@@ -72,7 +72,7 @@ def test_a_run_without_an_end_and_one_that_missed_its_definition_of_done_say_so(
     unmet: dict[str, Any] = {
         "status": Status.BLOCKED,
         "blocked_reason": "rows are missing",
-        "next_action": "count again",
+        "next_action": "count",
     }
     runs = newest_first(
         [run(1, {}, killed, status=Status.IN_PROGRESS, ended_at=None), run(2, {}, **unmet), run(3, {}, started_at=None)]
