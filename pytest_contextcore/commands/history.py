@@ -50,7 +50,7 @@ def command(places: tuple[Path, ...], out: Path, form: str, html: Path | None) -
         except EvidenceError as error:
             problems.append(str(error))
     code = max([refuse(problem) for problem in problems], default=0)
-    traces = sorted({run.trace_id for run in found})
+    traces = sorted({run.record.trace_id for run in found})
     if len(traces) > 1:
         return refuse(f"these are runs of {len(traces)} traces, {', '.join(traces)}: name files or folders of one")
     if not found:

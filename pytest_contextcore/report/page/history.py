@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from ...text import shown_seconds
 from ...trace.evidence import Status
-from ..history import Run, place
+from ..history import Run
 from .page import digest, templates
 from .text import clean
 from .view import LOOKS
@@ -19,28 +19,17 @@ _WIDTH, _HEIGHT, _EDGE = 240, 44, 4
 _MOST = 1e300
 
 
-class Dot(NamedTuple):
-    """A run on a small line: where it stands there, whether it completed, and what it says."""
-
-    x: float
-    y: float
-    good: bool
-    said: str
-
-
 class Curve(NamedTuple):
-    """A small line over the runs that have a value: its dots, oldest first, and the least, the greatest, the last."""
+    """A small line over the runs that have a value, oldest first, and the least, the greatest and the last value.
+
+    Each run has its place there, whether it completed, and what it says.
+    """
 
     name: str
-    dots: list[Dot]
+    dots: list[tuple[float, float, bool, str]]
     low: str
     high: str
     last: str
-
-    @property
-    def points(self) -> str:
-        """The dots as SVG's ``points``."""
-        return " ".join(f"{dot.x},{dot.y}" for dot in self.dots)
 
 
 def render(runs: Sequence[Run]) -> str:
@@ -52,7 +41,6 @@ def render(runs: Sequence[Run]) -> str:
         .render(
             runs=runs,
             looks=LOOKS,
-            place=place,
             seconds=shown_seconds,
             curves=list(curves(runs)),
             policy=digest(style),
@@ -64,38 +52,33 @@ def render(runs: Sequence[Run]) -> str:
 
 def curves(runs: Sequence[Run]) -> Iterator[Curve]:
     """The small lines: how long the runs took, and each recorded number."""
-    columns = {"duration": [run.seconds for run in runs]}
-    for name in sorted({name for run in runs for name in run.values}):
-        columns[name] = [_number(run.values.get(name)) for run in runs]
+    columns: dict[str, list[float | None]] = {"duration": [run.seconds for run in runs]}
+    for name in sorted({name for run in runs for name in run.record.attributes}):
+        columns[name] = [_number(run.record.attributes.get(name)) for run in runs]
     for name, values in columns.items():
-        known = [
-            (run, at, value) for at, (run, value) in enumerate(zip(runs, values, strict=True)) if value is not None
-        ]
-        if known:
+        placed = zip(runs, range(len(runs)), values, strict=True)
+        if known := [(run, at, value) for run, at, value in placed if value is not None]:
             yield _curve(name, known[::-1], len(runs), shown_seconds if name == "duration" else "{:.10g}".format)
 
 
 def _curve(name: str, known: Sequence[tuple[Run, int, float]], count: int, shown: Callable[[float], str]) -> Curve:
-    """The line of a value, oldest run first, each with its position among all of them, the newest being 0."""
+    """The line of a value: of each run its position, the newest being 0, and its value."""
     numbers = [value for _, _, value in known]
-    low, high, step = min(numbers), max(numbers), (_WIDTH - 2 * _EDGE) / max(count - 1, 1)
+    low, high = min(numbers), max(numbers)
+    wide, tall = (_WIDTH - 2 * _EDGE) / max(count - 1, 1), (_HEIGHT - 2 * _EDGE) / (high - low or 1)
     dots = [
-        Dot(
-            round(_WIDTH - _EDGE - at * step, 1),
-            round(_HEIGHT - _EDGE - _share(value, low, high) * (_HEIGHT - 2 * _EDGE), 1),
-            run.status is Status.COMPLETED,
-            f"{run.when}: {shown(value)}, {LOOKS[run.status].word}",
+        (
+            round(_WIDTH - _EDGE - at * wide, 1),
+            round(_HEIGHT - _EDGE - (value - low) * tall, 1),
+            run.record.status is Status.COMPLETED,
+            f"{run.when}: {shown(value)}, {LOOKS[run.record.status].word}",
         )
         for run, at, value in known
     ]
     return Curve(name, dots, shown(low), shown(high), shown(numbers[-1]))
 
 
-def _share(value: float, low: float, high: float) -> float:
-    """Where a value stands between the least and the greatest; in the middle if all are the same."""
-    return (value - low) / (high - low) if high > low else 0.5
-
-
 def _number(value: object) -> float | None:
-    is_one = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST
-    return float(value) if is_one and isinstance(value, int | float) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MOST:  # NaN is not less
+        return None
+    return float(value)
