@@ -8,12 +8,15 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from pytest_contextcore.report.history import Run, document, lines, newest_first, run_of
 from pytest_contextcore.report.page.history import curves, render
 from pytest_contextcore.trace.evidence import Attributes, Evidence, Status
 
 from ..support import page_samples as samples
 from ..support.parsed import Parsed
+from .test_diff import documented, keys
 
 DAY = 86_400 * 10**9
 
@@ -50,9 +53,11 @@ def test_runs_are_told_newest_first_with_what_stopped_them_and_what_changed() ->
     assert [*lines([run(1, {})], 80, ascii_only=True)][1] == " + 2026-09-22 14:13:20 UTC  completed      0.05 s"
 
 
-def test_programs_read_the_same() -> None:
+def test_programs_read_the_same_by_the_keys_that_are_documented(pytestconfig: pytest.Config) -> None:
     found: Any = document(three(), ["evidence x.json: it is damaged"])
     assert json.loads(json.dumps(found)) == found
+    own = {key for key in keys(found) if not re.match(r"runs\[\]\.(attributes|changed)\.", key)}
+    assert own == documented(pytestconfig.rootpath, "history")
     assert (found["trace_id"], found["problems"]) == ("LOAD-7", ["evidence x.json: it is damaged"])
     last, blocked, _ = found["runs"]
     assert (last["file"], last["seconds"], last["started_at"]) == ("3.json", 0.05, "2026-09-24T14:13:20.000000Z")
