@@ -170,12 +170,13 @@ def test_a_plan_without_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make = PLAN.partition('[[phases.gates]]\nid = "ALWAYS"')[0]
-    project(tmp_path, monkeypatch, make)
+    drift = '[[phases.gates]]\nid = "DRIFT"\ncheck = { drift = "quality.gap_count", within = 0 }\n'
+    project(tmp_path, monkeypatch, make.replace('`1`"', '`1`", values = { gap_count = "m.json#n" }') + drift)
     (tmp_path / "test_look.py").unlink()
     assert main(["prove", "--format", "json"]) == 0
     report = ProofReport.model_validate(json.loads(capsys.readouterr().out))
-    assert results(report) == {"MAKE-GOOD": "proven"}
-    assert found_for(tmp_path / "out", "T", report.plan_digest) == {"T-MAKE-GOOD": "proven"}
+    assert results(report) == {"MAKE-GOOD": "proven", "MAKE-DRIFT": "proven"}
+    assert found_for(tmp_path / "out", "T", report.plan_digest)["T-MAKE-GOOD"] == "proven"
     assert found_for(tmp_path / "out", "T", "of another plan") == {}
     (tmp_path / "make.py").write_text("open('m.json', 'w').write('{\"n\": 2}')", encoding="utf-8")
     assert main(["prove"]) == 1

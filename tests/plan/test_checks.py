@@ -208,6 +208,8 @@ def test_the_default_condition_holds_when_every_phase_is_completed(tmp_path: Pat
         ('drift = "quality.gap_count", within = true', "check.within must be a text or a number, not true"),
         ('drift = "quality.gap_count", within = nan', "check.within must be a share such as 5%, or a number, not"),
         ('drift = "quality.gap_count", within = 1, against = "max"', "check.against must be one of median, mean, last"),
+        ('drift = "quality.gap_count", within = 1 }, prove = { file = "a", flip = true', "prove must be an option: a "
+         "drift gate is proven by other values, not a file"),
         ('exists = "a", within = 1', "check.within must be beside drift, not beside exists"),
         ("run = []", "check.run must be a list with at least 1 entry, not a list of 0"),
     ],
