@@ -6,11 +6,14 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ..text import short, shown_seconds
+from ..text import cut, short, shown_seconds
 from ..trace.evidence import Attributes, AttributeValue, Evidence, Status
 from ..trace.times import format_time
 from .terminal import ASCII_MARKS, MARKS
 from .verdict import lasted, of_trace
+
+_MOST = 200
+"""Characters of a value that are shown."""
 
 
 class Stopped(NamedTuple):
@@ -112,10 +115,10 @@ def _shown(value: AttributeValue | None) -> str:
         case bool():
             return str(value).lower()
         case list():
-            return ", ".join(value) or "none"
+            return cut(", ".join(value) or "none", _MOST)
         case float():
             return f"{value:.10g}"
-    return short(" ".join(str(value).split()))
+    return cut(short(" ".join(str(value).split())), _MOST)
 
 
 def document(runs: Sequence[Run], problems: Sequence[str]) -> dict[str, object]:
