@@ -14,6 +14,7 @@ from ..errors import Malformed
 from ..plan.attributes import Attribute
 from ..plan.checks import FORMATS, Reference, SelectPlan, reference
 from ..trace.evidence import EvidenceItem
+from ..trace.recorded import Recorded
 from .parsing import parse_json, parse_yaml
 from .paths import Folder
 from .query import Answer, ask
@@ -69,6 +70,9 @@ Runner = Callable[[tuple[str, ...]], Ended]
 Adapter = Callable[[str, Path], Sequence[EvidenceItem] | None]
 """Reads a report of a format that a plugin knows: its failures, or None where nobody knows that format."""
 
+Recall = Callable[[str], Recorded | None]
+"""What an attribute is and was in earlier runs; None where no earlier runs are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -79,6 +83,7 @@ class Given:
     declared: Mapping[str, Attribute]
     run: Runner | None
     adapter: Adapter | None
+    recall: Recall
 
 
 def nothing(at: Reference) -> Exception:

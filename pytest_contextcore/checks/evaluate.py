@@ -8,8 +8,8 @@ from typing import Any
 
 from ..plan.attributes import Attribute, registry
 from ..plan.checks import CheckPlan
-from . import files, json_schema, program, reports, sets, values
-from .documents import Adapter, Documents, Given, Runner
+from . import drift, files, json_schema, program, reports, sets, values
+from .documents import Adapter, Documents, Given, Recall, Runner
 from .paths import Folder
 from .verdict import PASSED, CheckFailed, Verdict, failure
 
@@ -25,6 +25,7 @@ _DECIDES: Mapping[str, Callable[[CheckPlan, Given], Verdict | None]] = {
     "gate_results": reports.gate_results,
     "report": reports.other,
     "run": program.run,
+    "drift": drift.hold,
 }
 """Kind → what decides it: it raises `CheckFailed`; a verdict is one that passed and has something to say."""
 
@@ -37,6 +38,7 @@ def evaluate(
     declared: Mapping[str, Attribute] | None = None,
     run: Runner | None = None,
     adapter: Adapter | None = None,
+    recall: Recall = lambda _name: None,
     instead: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """The verdict on a check. It never raises on account of a document, a file or a program.
@@ -48,11 +50,12 @@ def evaluate(
         declared: the attributes that may be recorded, such as `Plan.known_attributes`.
         run: runs the program of ``run = …``.
         adapter: reads reports of other formats, see the hook ``pytest_contextcore_report``.
+        recall: what an attribute is, and was in earlier runs.
         instead: a file's name → a document that is taken instead of what the file holds.
     """
     try:
         documents = Documents(Folder(folder), instead or {})
-        given = Given(documents, began, registry() if declared is None else declared, run, adapter)
+        given = Given(documents, began, registry() if declared is None else declared, run, adapter, recall)
         return _DECIDES[check.kind](check, given) or PASSED
     except CheckFailed as failed:
         return failed.verdict

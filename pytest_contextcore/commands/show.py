@@ -20,9 +20,9 @@ from ..report.verdict import Verdict, of_trace
 from ..schemas import schema
 from ..schemas.check import faults
 from ..text import escaped, harmless
+from ..trace import history
 from ..trace.evidence import Evidence
 from ..trace.file import dump, load_evidence
-from ..trace.history import folder
 from ..trace.times import format_time
 from .cli import FORMAT, OUT, refuse
 
@@ -130,7 +130,7 @@ def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     """Say what changed between two runs of a trace.
 
     A and B are evidence of the earlier and of the later run; without them, the newest run in the folder for evidence
-    and the one before it of the same trace. Exit code 1: something changed.
+    and the run before it. Exit code 1: something changed.
     """
     if files and len(files) != 2:
         raise click.UsageError("give two files, A and B, or none", click.get_current_context())
@@ -155,14 +155,13 @@ def newest(out: Path) -> Path:
 
 
 def _last_two(out: Path) -> tuple[Path, Path]:
-    """The evidence of the run before the newest one, and of that; an ``EvidenceError`` if there are not two."""
+    """The newest evidence, behind that of the run before it; the name of a kept file ends with its span's id."""
     last = newest(out)
-    evidence = load_evidence(last)
-    kept = sorted(folder(out, evidence.trace_id).glob("[!.]*.json"))
-    before = [path for path in kept if not path.stem.endswith(f"-{evidence.otel_span_id}")]
-    if not before:
-        raise EvidenceError(f"there is only one run of {evidence.trace_id} in {out}: run it again, or name two files")
-    return before[-1], last
+    own, kept = load_evidence(last).otel_span_id, history.folder(out, last.stem)
+    for path in sorted(kept.glob("[!.]*.json"), reverse=True):
+        if not path.stem.endswith(own):
+            return path, last
+    raise EvidenceError(f"there is no run before {last} in {kept}: run the plan again, or name two files")
 
 
 def as_json(value: object) -> str:

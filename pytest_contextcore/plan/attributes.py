@@ -44,6 +44,11 @@ def registry() -> dict[str, Attribute]:
     return {entry["name"]: Attribute(**entry) for entry in _document()["attribute"]}
 
 
+def recordable_types() -> dict[str, str]:
+    """Full name → type, of those that a phase may record."""
+    return {name: attribute.type for name, attribute in registry().items() if name.startswith(RECORDABLE)}
+
+
 def error_words() -> dict[str, str]:
     """What ``error.type`` says where no exception was raised → what that means."""
     return {entry["word"]: entry["meaning"] for entry in _document()["error"]}

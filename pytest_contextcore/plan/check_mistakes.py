@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -22,9 +22,11 @@ _OPERATOR = re.compile(r"(?:^|\s)(\d?[|&;<>]\S*)|(;)(?:\s|$)")
 """At a word's edge, outside of quotes: a shell would start another program there, or open a file."""
 
 
-def check_misfits(document: Mapping[str, Any], registered: Iterable[str]) -> Iterator[Misfit]:
-    """What is wrong with each ``run`` and ``check``. ``registered``: the attributes that the package declares."""
-    declared = {*registered, *(text_of(entry, "name") for _, entry in tables(document, (), "attributes"))}
+def check_misfits(document: Mapping[str, Any], types: Mapping[str, str]) -> Iterator[Misfit]:
+    """What is wrong with each ``run`` and ``check``. ``types``: those of the attributes that the package declares."""
+    declared = dict(types)
+    for _, entry in tables(document, (), "attributes"):
+        declared[text_of(entry, "name")] = text_of(entry, "type") or "double"
     for place, phase in tables(document, (), "phases"):
         yield from _program(phase.get("run"), (*place, "run"))
         for at, gate in tables(phase, place, "gates"):
@@ -35,7 +37,7 @@ def check_misfits(document: Mapping[str, Any], registered: Iterable[str]) -> Ite
                 yield (*at, "check"), MISSING, "a check: a phase with run has no test", "add a check"
 
 
-def _check(check: Mapping[str, Any], place: Place, declared: set[str]) -> Iterator[Misfit]:
+def _check(check: Mapping[str, Any], place: Place, declared: Mapping[str, str]) -> Iterator[Misfit]:
     kinds = [kind for kind in KINDS if kind in check]
     if len(kinds) != 1:
         if kinds or not set(check) - _OPTIONS:  # an unknown key is told by the schema
@@ -51,6 +53,11 @@ def _check(check: Mapping[str, Any], place: Place, declared: set[str]) -> Iterat
     yield from _value(kind, value, (*place, kind))
     if kind == "exists":
         yield from _numbers(check, place)
+    if kind == "drift":
+        if isinstance(value, str) and declared.get(value) not in ("int", "double"):
+            yield (*place, kind), shown(value), "a declared attribute of type int or double", "declare it"
+        if "within" not in check:
+            yield (*place, "within"), MISSING, 'how far off it may be, such as "5%" or 0.02', "add it"
     if kind == "report" and "format" not in check:
         yield (*place, "format"), MISSING, "the name of the report's format", "add it"
     values = check.get("values")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "gate_results": ("kept",),
     "report": ("format", "kept"),
     "run": (),
+    "drift": ("against", "within"),
 }
 """Kind → the keys that may stand beside it. A new kind: here, in `CheckPlan`, in `.defaults` and in ``checks/``."""
 
@@ -35,6 +36,8 @@ Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Words = Annotated[tuple[Text, ...], Field(min_length=1)]
+Share = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?%$")]
+Distance = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 
 
 class Frozen(BaseModel):
@@ -123,6 +126,12 @@ class CheckPlan(Frozen):
     """The report may be older than the phase's program."""
     run: Text | Words | None = None
     """The program ends with exit status 0."""
+    drift: Text | None = None
+    """The value of this attribute is near what earlier completed runs recorded."""
+    against: Literal["median", "mean", "last"] = "median"
+    """What of the earlier runs it is compared with."""
+    within: Share | Distance | None = None
+    """How far off it may be: a share of that, ``"5%"``, or a number."""
 
     @property
     def kind(self) -> str:

@@ -25,6 +25,7 @@ _PURPOSES = {
     "gate_results": "{} has no failed gate",
     "report": "{} has no failure",
     "run": "{} ends with exit status 0",
+    "drift": "{} is near that of earlier runs",
 }
 _NEXT_ACTIONS = {
     "exists": "Make the files that {} names, or correct the glob.",
@@ -38,6 +39,7 @@ _NEXT_ACTIONS = {
     "gate_results": "Do what the failed gates of {} say.",
     "report": "Correct what {} names, and write it again.",
     "run": "Read what {} printed, and run it again.",
+    "drift": "Find out what changed {}; contextcore history says when. If it is right, waive the gate.",
 }
 
 

@@ -21,7 +21,7 @@ from ..ids import ID, MAX_ID, PLAN_FILE
 from ..schemas import schema
 from ..schemas.check import faults, of_model, place_of
 from ..text import canonical_json
-from .attributes import Attribute, AttributeType, registry
+from .attributes import Attribute, AttributeType, recordable_types, registry
 from .check_mistakes import check_misfits
 from .checks import AttachPlan, CheckPlan, Flag, OutputPlan, Text, Words, words
 from .defaults import filled
@@ -230,7 +230,7 @@ def load_plan(path: Path) -> Plan:
 
 def _misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:
     yield from misfits(document, registry())
-    yield from check_misfits(document, registry())
+    yield from check_misfits(document, recordable_types())
     yield from proving_misfits(document)
 
 

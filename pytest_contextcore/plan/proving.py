@@ -54,6 +54,8 @@ def proving_misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:
             prove = gate.get("prove")
             if not isinstance(prove, dict):
                 continue
+            if "file" in prove and isinstance(check := gate.get("check"), dict) and "drift" in check:
+                yield (*at, "prove"), "a file", "an option: a drift gate is proven by other values", "remove it"
             here, changes = (*at, "prove"), [name for name in CHANGES if prove.get(name) not in (None, False)]
             if ("option" in prove) == ("file" in prove):
                 yield here, " and ".join(prove) or "nothing", "either file or option", "keep one of them"

@@ -19,6 +19,7 @@ from ..trace.evidence import GateEvidence, Result, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
 from .checked import Copy, prove_check
 from .copying import WORKSPACE, copy, files_of, root_of
+from .drifted import prove_drift
 from .result import GateProof, Proof, ProofReport
 from .sessions import Ended, Job, modules_of, run_session
 from .snapshots import Manifest, Snapshots
@@ -169,6 +170,9 @@ class Prover:
         if phase.id in self._external:
             return Proof.UNPROVEN, "", "its phase acts on the world outside, or depends on one that does"
         by_option = gate.prove is not None and gate.prove.option is not None
+        if gate.check is not None and gate.check.drift is not None and not by_option:
+            run = load_evidence(evidence_path(tree.root / "out", self._plan.trace.id))
+            return prove_drift(gate.check, self._plan.span_id(phase.id), run)
         if gate.check is None or gate.check.report is not None or by_option:  # a plugin reads the report
             return None if gate.prove else (Proof.UNPROVEN, "", "the plan names no mutation (prove)")
         manifest = self._manifest(phase.id)

@@ -31,6 +31,7 @@ _TYPES = {
 _FORMATS = {"date-time": "a time such as 2026-01-31T09:30:00.000000Z", "date": "a date such as 2026-01-31"}
 _PATTERNS = {
     f"^{ID.pattern}$": "letters, digits and . _ - with a letter or digit first",
+    r"^[0-9]+(\.[0-9]+)? ?%$": "a share such as 5%, or a number",
     r"\S": "a text that is not empty",
 }
 _LIMITS = {

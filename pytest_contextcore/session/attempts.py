@@ -12,7 +12,7 @@ import inspect
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import pytest
@@ -177,6 +177,7 @@ def _checks(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
     if phase.running is None:
         raise LookupError(f"{phase.phase_id} has not begun")
     work, branches = Work(phase.run.plan, phase.running), branches_of(item.config)
+    recall = partial(phase.run.recall, phase.phase_id)
     try:
         branches.run(phase, item, work)
         yield
@@ -190,9 +191,9 @@ def _checks(phase: PhaseItem, item: pytest.Item) -> Iterator[None]:
             with suppress(PhaseStopped):  # such as the log of a program that failed, if it wrote one
                 work.attach(phase.began)
         if not isinstance(error, PhaseStopped) or error.decidable:
-            work.evaluate_checks(phase.began, item.config)
+            work.evaluate_checks(phase.began, item.config, recall)
         raise
-    work.evaluate_checks(phase.began, item.config)
+    work.evaluate_checks(phase.began, item.config, recall)
 
 
 # --- how an attempt fails: what was raised goes into the record, and the record decides what the test fails with ------

@@ -25,7 +25,7 @@ from ..text import printed
 from ..trace.evidence import Result
 
 if TYPE_CHECKING:
-    from ..checks.documents import Ended
+    from ..checks.documents import Ended, Recall
 
 
 class Work:
@@ -145,13 +145,13 @@ class Work:
             reason = redact(f"attachment {missing}")
             raise PhaseStopped(reason, advice, ErrorType.OUTPUT_MISSING, blocks=True, decidable=True)
 
-    def evaluate_checks(self, began: int | None, config: pytest.Config) -> None:
+    def evaluate_checks(self, began: int | None, config: pytest.Config, recall: Recall) -> None:
         """Decide the phase's gates that have a check, in the plan's order."""
         for gate in self._planned.gates:
             if gate.check is not None:
-                self._evaluate(gate, began, config)
+                self._evaluate(gate, began, config, recall)
 
-    def _evaluate(self, gate_plan: GatePlan, began: int | None, config: pytest.Config) -> None:
+    def _evaluate(self, gate_plan: GatePlan, began: int | None, config: pytest.Config, recall: Recall) -> None:
         if gate_plan.check is None:
             return
         from ..checks.evaluate import evaluate  # noqa: PLC0415  (jmespath and others, for plans that need them)
@@ -164,6 +164,7 @@ class Work:
                 declared=self._plan.known_attributes,
                 run=self._run_of_check,
                 adapter=lambda form, path: config.hook.pytest_contextcore_report(format=form, path=path),
+                recall=recall,
             )
             for item in verdict.findings:
                 gate.evidence(item.type, ref=item.ref, file=item.file, description=item.description)

@@ -16,7 +16,8 @@ from ..spans.current import SpanContexts
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence
 from ..trace.file import EvidenceFile
-from ..trace.history import History
+from ..trace.history import History, earlier
+from ..trace.recorded import Recorded, recorded
 from ..trace.recorder import TraceRecorder
 from ..trace.rules import NEVER_REACHED, NEVER_RUN, Outcome, upstream_block
 from .context import RunContext
@@ -84,6 +85,12 @@ class PlanRun:
             root=self.context.root,
             hear=self.hear,
         )
+
+    def recall(self, phase_id: str, name: str) -> Recorded | None:
+        """What a phase sees of an attribute, now and in earlier runs; None where those are not kept."""
+        now, most = self.recorder.evidence, self.context.history
+        before = earlier(self.context.out, now, most)
+        return recorded(name, self.plan.span_id(phase_id), now, before) if most else None
 
     def end(self, phase_id: str, moment: int | None = None) -> None:
         """An attempt at a phase's test is over, with its teardown, since a ``moment`` or now."""

@@ -46,9 +46,13 @@ def folder(out: Path, trace_id: str) -> Path:
 def earlier(out: Path, last: Evidence, most: int) -> Iterator[Evidence]:
     """The evidence of runs before the last one, newest first; each is read when it is asked for.
 
-    What is damaged, or was altered, proves nothing and is left out.
+    What is damaged, or was altered, proves nothing and is left out. So is what others put there beyond `MAX_BYTES`.
     """
+    size = 0
     for path in _newest_first(folder(out, last.trace_id))[:most]:
+        size += path.lstat().st_size
+        if size > MAX_BYTES:
+            return
         try:
             found = load_evidence(path, unaltered=True)
         except EvidenceError:

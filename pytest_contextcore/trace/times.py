@@ -11,9 +11,15 @@ MICROSECOND: Final = 1_000
 """In nanoseconds: the least that evidence files and trace stores tell apart."""
 
 
+_END = 253_402_300_800 * 1_000_000_000
+"""The year 10000, which no calendar here knows."""
+
+
 def _parse_time(value: object) -> object:
     """Nanoseconds since the epoch from an RFC 3339 text; other values are left to pydantic."""
     if not isinstance(value, str):
+        if isinstance(value, int) and not 0 <= value < _END:
+            raise ValueError("a time before 1970 or after 9999")
         return value
     whole, _, fraction = value.removesuffix("Z").partition(".")
     moment = datetime.fromisoformat(whole).replace(tzinfo=UTC)

@@ -20,7 +20,7 @@ from ..support.otlp_receiver import Receiver, refused_endpoint
 
 Captured = pytest.CaptureFixture[str]
 COMMANDS = [
-    "attest", "contract", "diff", "install", "plan", "prove", "queries", "replay", "run", "show", "task",
+    "attest", "contract", "diff", "history", "install", "plan", "prove", "queries", "replay", "run", "show", "task",
     "traceparent", "verify",
 ]  # fmt: skip
 

@@ -51,21 +51,21 @@ def test_without_files_they_take_the_newest_evidence(
         assert capsys.readouterr().err == f"contextcore {command}: {said}"
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "LOAD-9.handoffs.json").write_text("{}")
-    for age, name in enumerate(["LOAD-9", "LOAD-7"]):
+    for age, name in enumerate(("LOAD-9", "LOAD-7")):
         copy = shutil.copy(finished / "out" / f"{name}.json", tmp_path / "out" / f"{name}.json")
         os.utime(copy, (1_000_000 - age, 1_000_000 - age))
+    assert main(["diff"]) == 2
+    assert "there is no run before out/LOAD-9.json in out/history/LOAD-9: run the plan again" in capsys.readouterr().err
+    (kept,) = shutil.copytree(finished / "out/history/LOAD-9", tmp_path / "out/history/LOAD-9").iterdir()
+    before, older = (kept.with_name(f"{year}-{'0' * 16}.json") for year in (1971, 1970))
+    shutil.copy(kept, before)
+    older.write_text("{")
     assert main(["show"]) == 0
     assert capsys.readouterr().out.startswith("trace LOAD-9")
-    assert main(["diff"]) == 2
-    assert "there is only one run of LOAD-9 in out: run it again, or name two files" in capsys.readouterr().err
-    last = json.loads((tmp_path / "out" / "LOAD-9.json").read_text(encoding="utf-8"))["otel_span_id"]
-    (tmp_path / "out" / "history" / "LOAD-9").mkdir(parents=True)
-    for name in (f"3-{last}", "2-earlier", "1-oldest"):
-        shutil.copy(finished / "out" / "LOAD-9.json", tmp_path / "out" / "history" / "LOAD-9" / f"{name}.json")
     for option in ("--out", "--contextcore-out"):
         assert main(["diff", option, str(tmp_path / "out"), "--format", "json"]) == 0
         shown = json.loads(capsys.readouterr().out)
-        assert [Path(side["file"]).stem for side in (shown["a"], shown["b"])] == ["2-earlier", "LOAD-9"]
+        assert [Path(side["file"]).name for side in (shown["a"], shown["b"])] == [before.name, "LOAD-9.json"]
 
 
 @pytest.mark.parametrize("command", [["show"], ["diff"]], ids=["show", "diff"])
@@ -136,6 +136,11 @@ def test_show_writes_the_page(blocked: Path, capsys: Captured, tmp_path: Path) -
     (tmp_path / "file").touch()
     assert main(["show", str(blocked), "--html", str(tmp_path / "file" / "p.html")]) == 2
     assert "the page cannot be written to" in capsys.readouterr().err
+
+
+def test_a_time_that_no_calendar_knows_is_refused_in_a_line(blocked: Path, tmp_path: Path, capsys: Captured) -> None:
+    assert main(["show", altered(blocked, tmp_path, started_at=10**30)]) == 2
+    assert "started_at: Value error, a time before 1970 or after 9999" in capsys.readouterr().err
 
 
 def test_diff_answers_by_its_exit_code(blocked: Path, tmp_path: Path, capsys: Captured) -> None:

@@ -32,6 +32,7 @@ VARYING = (
     (re.compile(r"(?<=-)[0-9a-f]{16}(?=[-.])"), "<span>"),
     (re.compile(r"\b[0-9a-f]{12}\b"), "<digest>"),
     (re.compile(r"^started .+?,", re.M), "started,"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "<when>"),
     (re.compile(r"[=_]{4,}"), "===="),
     (re.compile(r" +$", re.M), ""),
 )

@@ -30,7 +30,7 @@ def test_the_recipes_let_pass_what_holds_and_stop_what_does_not(
         )
 
     hook, sign = (block.body for block in blocks("docs/runs.md") if block.language == "sh")
-    (release,) = (block.body for block in blocks("docs/ci.md") if block.language == "sh")
+    release, _ = (block.body for block in blocks("docs/ci.md") if block.language == "sh")
     make_keys, attest = sign.partition("contextcore")[0], "contextcore" + sign.partition("contextcore")[2]
     assert shell(f"{make_keys}cp public.pem release.pub").returncode == 0
     for recipe, said in ((release, "fits it\n"), (hook, ""), (attest, "fits it\n")):
@@ -41,3 +41,27 @@ def test_the_recipes_let_pass_what_holds_and_stop_what_does_not(
         done = shell(recipe)
         assert (done.returncode, "shop.txt, input of RELEASE-4-BUILD" in done.stdout + done.stderr) == (code, True)
     assert "shop.txt" in shell(hook).stderr
+
+
+def test_the_recipe_joins_the_history_of_ci_jobs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = pytester.path
+    (plan,) = (block for block in blocks("docs/how-to.md") if block.title == "nightly/plan.toml")
+    for job, accuracy in enumerate((0.94, 0.95, 0.96, 0.90), 1):
+        (folder / "plan.toml").write_text(plan.body, encoding="utf-8")
+        (folder / "scores.json").write_text(f'{{"accuracy": {accuracy}}}', encoding="utf-8")
+        if job < 4:
+            assert pytester.runpytest_inprocess("-p", "no:randomly", "plan.toml").ret == 0
+            (folder / "out").rename(folder / f"job{job}")
+    (folder / "artifacts").mkdir()
+    for job in (1, 2, 3):
+        (folder / f"job{job}").rename(folder / "artifacts" / f"job{job}")
+    _, recipe = (block.body for block in blocks("docs/ci.md") if block.language == "sh")
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environ["PYTEST_ADDOPTS"] = "-p no:cacheprovider -p no:hypothesispytest -p no:randomly"
+    recipe = recipe.replace("pytest\n", "pytest plan.toml\n")
+    done = subprocess.run(
+        ["sh", "-ec", recipe], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout.startswith("trace NIGHTLY-1: 3 runs\n"), done.stderr
+    assert done.returncode == 1
+    assert "the median of 3 earlier runs is 0.95, within 3%" in " ".join(done.stdout.split())

@@ -31,7 +31,7 @@ FOUND = {
     "wine": Example(
         ("sklearn", "pandas", "pandera", "matplotlib"),
         "WINE",
-        {"INGEST": 1, "VALIDATE": 1, "TRAIN": 1, "EVALUATE": 1, "PACKAGE": 1},
+        {"INGEST": 1, "VALIDATE": 1, "TRAIN": 1, "EVALUATE": 2, "PACKAGE": 1},
         ("plan.toml", "`0.9`", "`0.99`"),
         "EVALUATE",
         "expected >= 0.99",
@@ -71,7 +71,7 @@ def test_an_example_runs_green_and_finds_what_is_broken(
     document = evidence(example.trace, folder / "out")
     table = [(span["span_id"], span["status"], len(span["gates"])) for span in document["spans"]]
     assert table == [(f"{example.trace}-{phase}", "completed", count) for phase, count in example.gates.items()]
-    assert {gate["result"] for span in document["spans"] for gate in span["gates"]} == {"pass"}
+    assert {gate["result"] for span in document["spans"] for gate in span["gates"]} <= {"pass", "not_applicable"}
 
     file, old, new = example.edit
     text = (folder / file).read_text(encoding="utf-8")

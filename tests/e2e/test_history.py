@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pytest_contextcore.commands.cli import main
 
 from ..support.plans import PASSING, WAREHOUSE, Suite
 from ..support.traces import refusal
@@ -17,6 +20,8 @@ Read = Callable[..., dict[str, Any]]
 PHASES = """
 from pathlib import Path
 import pytest
+
+from pytest_contextcore.commands.cli import main
 from pytest_contextcore import Handoff
 
 class Rows(Handoff):
@@ -158,3 +163,59 @@ def test_only_spans_need_the_folder_too(suite: Suite, monkeypatch: pytest.Monkey
     suite.write("def test_a(): pass\n", "test_z.py")
     suite.here("test_z.py")
     assert (Path(suite.pytester.path) / "out" / ".gitignore").read_text() == "*\n"
+
+
+DRIFT = """
+[trace]
+id = "WINE"
+
+[[attributes]]
+name = "quality.accuracy"
+
+[[phases]]
+id = "EVALUATE"
+inputs = ["m.json"]
+gates = [{ check = { query = "m.json#a != `0`", values = { accuracy = "m.json#a" } } }]
+
+[[phases]]
+id = "SHIP"
+inputs = ["m.json"]
+gates = [{ id = "D", check = { drift = "quality.accuracy", within = "5%" } }]
+"""
+
+
+def drifted(suite: Suite, accuracy: float, *arguments: str) -> tuple[int, str, str]:
+    """Run the plan: pytest's exit code, the drift gate's result, and its reason or what it compared."""
+    write(suite, "m.json", f'{{"a": {accuracy}}}')
+    code = int(suite.here("plan.toml", *arguments).ret)
+    (gate,) = json.loads((suite.pytester.path / "out/WINE.json").read_text())["spans"][1]["gates"]
+    return code, gate["result"], gate["reason"] or gate["evidence"][0]["description"]
+
+
+def test_a_drift_gate_holds_a_value_against_earlier_completed_runs(pytester: pytest.Pytester) -> None:
+    suite = Suite(pytester)
+    suite.plan(DRIFT)
+    kept = pytester.path / "out/history/WINE"
+    code, result, said = drifted(suite, 0.9)
+    assert (code, result) == (0, "not_applicable")
+    assert "expected 1 or more to compare 0.9 with" in said
+    assert drifted(suite, 0.92)[:2] == (0, "pass")
+    code, result, said = drifted(suite, 0.5)
+    assert (code, result) == (1, "fail")
+    assert "observed 0.5, expected 0.8645 to 0.9555 (the median of 2 earlier runs is 0.91, within 5%)" in said
+    code, result, said = drifted(suite, 0.94, "--contextcore-resume")  # the blocked run does not count
+    assert (code, result) == (0, "pass")
+    assert "the median of 2 earlier runs" in said
+    assert drifted(suite, 0.94, "--contextcore-resume") == (code, result, said)  # reused, with its gate
+    assert main(["verify", "--out", str(pytester.path / "out")]) == 0
+    oldest, *_, newest = sorted(kept.iterdir())
+    oldest.write_text("{")
+    newest.write_bytes(newest.read_bytes().replace(b"0.94", b"0.54"))  # what was altered proves nothing
+    code, result, said = drifted(suite, 0.95, "-n1")
+    assert (code, result) == (0, "pass")
+    assert "the median of 2 earlier runs is 0.93," in said
+    code, result, said = drifted(suite, 0.95, "-o", "contextcore_history=0")
+    assert (code, result, "no earlier runs are kept" in said) == (1, "fail", True)
+    suite.plan(DRIFT.replace('values = { accuracy = "m.json#a" }', "values = {}"))
+    code, result, said = drifted(suite, 0.95)
+    assert (code, result, "observed no value by now, expected a number" in said) == (1, "fail", True)

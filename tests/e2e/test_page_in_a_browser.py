@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.files import write_output
+from pytest_contextcore.report.history import run_of
+from pytest_contextcore.report.page import history
 from pytest_contextcore.report.page.page import LIVE, render, render_live, write_page
 from pytest_contextcore.report.verdict import of_trace
 from pytest_contextcore.trace.evidence import Attachment, Evidence
@@ -56,6 +58,19 @@ def test_a_page_uses_no_network_and_has_nothing_to_complain_about(browser: Page,
     browser.script("document.querySelectorAll('.pick').forEach(pick => pick.click())")
     assert (browser.complaints, browser.requests) == ([], [pages[name].as_uri()])
     assert browser.script("document.scripts.length") == 2
+
+
+@pytest.mark.parametrize("width", [390, 1300])
+def test_the_page_of_a_history_fits_and_needs_nothing_else(browser: Page, tmp_path: Path, width: int) -> None:
+    path = tmp_path / "history.html"
+    path.write_text(
+        history.render([run_of(each, "x.json") for each in (samples.stopped(), samples.hostile())]), "utf-8"
+    )
+    browser.open(path, width=width)
+    assert (browser.complaints, browser.requests) == ([], [path.as_uri()])
+    assert browser.script("[document.scripts.length, document.documentElement.scrollWidth]") == [0, width]
+    wide = "[...document.querySelectorAll('td, th, li, p')].filter(e => e.getBoundingClientRect().right > innerWidth)"
+    assert browser.script(f"{wide}.map(e => e.textContent)") == []
 
 
 def test_an_attached_picture_is_seen_and_an_attached_page_is_only_linked(browser: Page, tmp_path: Path) -> None:

@@ -273,11 +273,12 @@ def test_planted_gates_that_cannot_fail_are_found(
 def test_a_plan_without_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    project(tmp_path, monkeypatch, MAKE)
+    drift = '[[phases.gates]]\nid = "DRIFT"\ncheck = { drift = "quality.gap_count", within = 0 }\n'
+    project(tmp_path, monkeypatch, MAKE.replace('`1`"', '`1`", values = { gap_count = "m.json#n" }') + drift)
     (tmp_path / "test_look.py").unlink()
     assert main(["prove", "--format", "json"]) == 0
     report = ProofReport.model_validate(json.loads(capsys.readouterr().out))
-    assert results(report) == {"MAKE-GOOD": "proven"}
+    assert results(report) == {"MAKE-GOOD": "proven", "MAKE-DRIFT": "proven"}
     (tmp_path / "make.py").write_text("open('m.json', 'w').write('{\"n\": 2}')", encoding="utf-8")
     assert main(["prove"]) == 1
     said = capsys.readouterr().err

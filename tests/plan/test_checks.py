@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from pytest_contextcore.checks.evaluate import evaluate
 from pytest_contextcore.errors import PlanError
 from pytest_contextcore.plan import checks
-from pytest_contextcore.plan.attributes import registry
+from pytest_contextcore.plan.attributes import recordable_types, registry
 from pytest_contextcore.plan.check_mistakes import check_misfits
 from pytest_contextcore.plan.checks import AttachPlan, OutputPlan, Reference, SelectPlan, reference
 from pytest_contextcore.plan.mistakes import misfits
@@ -51,7 +51,7 @@ id = "TELL"
 """
 
 
-KINDS = "exists, sha256, schema, query, same, subset, junit, dbt, gate_results, report, run"
+KINDS = "exists, sha256, schema, query, same, subset, junit, dbt, gate_results, report, run, drift"
 
 
 def load(folder: Path, text: str) -> Plan:
@@ -201,6 +201,19 @@ def test_the_default_condition_holds_when_every_phase_is_completed(tmp_path: Pat
         ('run = "sh a.sh && sh b.sh"', 'run must be one program, or ["sh", "-c", "…"], which reads &&, not'),
         ('run = "sh a.sh; sh b.sh"', "which reads ;, not"),
         ('run = "sh a.sh 2>&1"', "which reads 2>&1, not"),
+        ('drift = "accuracy", within = "5%"', "check.drift must be a declared attribute of type int or double, not "
+         "'accuracy'"),
+        ('drift = "output.rollup", within = "5%"', "check.drift must be a declared attribute of type int or double"),
+        ('drift = "task.attempt", within = "5%"', "check.drift must be a declared attribute of type int or double"),
+        ('drift = "quality.gap_count"', "check.within is missing"),
+        ('drift = "quality.gap_count", within = "5"', "check.within must be a share such as 5%, or a number, not '5'"),
+        ('drift = "quality.gap_count", within = -1', "check.within must be at least 0, not -1"),
+        ('drift = "quality.gap_count", within = true', "check.within must be a text or a number, not true"),
+        ('drift = "quality.gap_count", within = nan', "check.within must be a share such as 5%, or a number, not"),
+        ('drift = "quality.gap_count", within = 1, against = "max"', "check.against must be one of median, mean, last"),
+        ('drift = "quality.gap_count", within = 1 }, prove = { file = "a", flip = true', "prove must be an option: a "
+         "drift gate is proven by other values, not a file"),
+        ('exists = "a", within = 1', "check.within must be beside drift, not beside exists"),
         ("run = []", "check.run must be a list with at least 1 entry, not a list of 0"),
     ],
 )  # fmt: skip
@@ -219,6 +232,7 @@ def test_a_mistake_in_a_check_is_named_with_phase_and_gate(tmp_path: Path, check
         'query = "m.json#a", values = { gap_count = "m.csv#length(@)", "quality.coverage_percent" = "m.json#c" }',
         """run = 'cut -d "|" --of="a | b"'""", """run = "curl 'a;b' x?y=1&z=2 \\\\;" """,
         'run = ["a", "|", "b"]',
+        'drift = "quality.gap_count", within = "0.5 %"', 'drift = "quality.gap_count", within = 2, against = "last"',
         'same = ["a.json", "b.yaml#c"], empty = true', 'report = "*.sarif", format = "sarif", kept = true',
     ],
 )  # fmt: skip
@@ -292,7 +306,7 @@ def test_the_schema_and_the_model_agree_on_every_damage_of_checks() -> None:
         document = _damaged(tomllib.loads(WINE), chance)
         found.append(_accepts(Plan, document))
         assert validator.is_valid(_of_toml(document)) == found[-1], document
-        told = [*misfits(_of_toml(document), registry()), *check_misfits(_of_toml(document), registry())]
+        told = [*misfits(_of_toml(document), registry()), *check_misfits(_of_toml(document), recordable_types())]
         assert all(len(misfit) == 4 for misfit in told)
     assert found.count(False) > 150
 
@@ -301,6 +315,7 @@ ONE_OF_EACH = {
     "exists": '"a"', "sha256": '{ file = "a", is = "b.json#c" }', "schema": '{ file = "a.json", schema = "b.json" }',
     "query": '{ file = "a.json", select = "b" }', "same": '["a.json", "b.json"]', "subset": '["a.json", "b.json"]',
     "junit": '"a"', "dbt": '"a"', "gate_results": '"a.json"', "report": '"a", format = "b"', "run": '"a"',
+    "drift": '"quality.gap_count", within = "5%"',
 }  # fmt: skip
 
 

@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from pytest_contextcore.plan.checks import CheckPlan
 from pytest_contextcore.plan.model import load_plan
 from pytest_contextcore.proof.checked import Copy, prove_check
+from pytest_contextcore.proof.drifted import prove_drift
 from pytest_contextcore.proof.result import Proof
 from pytest_contextcore.proof.snapshots import Snapshots
+
+from ..support import page_samples as samples
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 FILES: dict[str, Any] = {
@@ -114,3 +118,20 @@ def test_a_program_proves_nothing_until_the_plan_names_a_mutation(tmp_path: Path
 
 def test_a_gate_that_fails_without_a_mutation_proves_nothing(tmp_path: Path) -> None:
     assert tried(tmp_path, '{ query = "m.json#accuracy >= `0.99`" }')[0] is Proof.ERROR
+
+
+@pytest.mark.parametrize(
+    ("value", "within", "found"),
+    [
+        (0.9, "5%", (Proof.PROVEN, "quality.gap_count: 0.9 → -0.1")),
+        (2, 1.5, (Proof.PROVEN, "quality.gap_count: 2 → -999999999998")),
+        (2, 1e13, (Proof.CANNOT_FAIL, "quality.gap_count: 2 → 1000000000002")),
+        ("2", "5%", (Proof.ERROR, "")),
+        (None, "5%", (Proof.ERROR, "")),
+    ],
+)
+def test_a_drift_gate_is_proven_by_other_values(value: Any, within: Any, found: tuple[Proof, str]) -> None:
+    run = samples.completed()
+    run.spans[0].attributes = {} if value is None else {"quality.gap_count": value}
+    check = CheckPlan(drift="quality.gap_count", within=within)
+    assert prove_drift(check, run.spans[1].span_id, run)[:2] == found

@@ -164,12 +164,17 @@ def keys(value: object, at: str = "") -> set[str]:
     return set()
 
 
+def documented(root: Path, command: str) -> set[str]:
+    """The keys of a command's document, as its page lists them."""
+    page = (root / "docs/commands.md").read_text(encoding="utf-8")
+    table = page.partition(f"## The JSON document of {command}\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
 def test_the_document_has_the_keys_that_are_documented(pytestconfig: pytest.Config) -> None:
     found = diff.compare(samples.stopped(), samples.completed())
     slow = ("LOAD-7-S1", 1.0, 9.0)
     shown = diff.document(diff.Difference(found.a, found.b, found.changes, (slow,)), ["a.json", "b.json"])
     assert json.loads(json.dumps(shown)) == shown
-    page = Path(pytestconfig.rootpath / "docs/commands.md").read_text(encoding="utf-8")
-    table = page.partition("## The JSON document of diff")[2]
-    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    assert {name for row in rows for name in re.findall(r"`([^`]+)`", row)} == keys(shown) - {"a", "b"}
+    assert documented(pytestconfig.rootpath, "diff") == keys(shown) - {"a", "b"}

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_contextcore.plan.model import Plan
 from pytest_contextcore.trace import history
 from pytest_contextcore.trace.blank import fresh_evidence
-from pytest_contextcore.trace.evidence import Evidence
+from pytest_contextcore.trace.evidence import Evidence, SpanEvidence, SpanReference, Status
 from pytest_contextcore.trace.file import EvidenceFile
 from pytest_contextcore.trace.history import History, earlier, folder
+from pytest_contextcore.trace.recorded import recorded
 from pytest_contextcore.trace.recorder import TraceRecorder
 
 from ..support.plans import warehouse
@@ -49,10 +51,13 @@ def test_their_size_is_bounded_and_what_a_killed_run_left_is_removed(
 ) -> None:
     end_run(tmp_path, 1)
     (first,) = (where := folder(tmp_path / OUT, "LOAD-7")).iterdir()
-    monkeypatch.setattr(history, "MAX_BYTES", int(first.stat().st_size * 2.5))
+    first_size = first.stat().st_size
+    monkeypatch.setattr(history, "MAX_BYTES", int(first_size * 2.5))
     (where / ".half.json.123").touch()
     last = [end_run(tmp_path, second, most=30) for second in (2, 3, 4)][-1]
     assert (len(list(where.iterdir())), began(tmp_path, last)) == (2, [3])
+    monkeypatch.setattr(history, "MAX_BYTES", int(first_size * 1.5))
+    assert began(tmp_path, last) == []  # nor is more read, whoever put it there
 
 
 def test_what_is_damaged_altered_or_no_file_is_left_out(tmp_path: Path) -> None:
@@ -78,3 +83,49 @@ def test_a_folder_that_cannot_be_written_to_is_a_problem_in_a_line(tmp_path: Pat
     recorder.finish()
     assert file.problem is None
     assert kept.problem == f"history not written to {folder(tmp_path / OUT, 'LOAD-7')}: Not a directory"
+
+
+def run(number: int, status: Status, *phases: tuple[str, float | None, str]) -> Evidence:
+    """A run of a plan: of each phase its id, what it recorded, and the span that it was reused from."""
+    spans = [
+        SpanEvidence(
+            span_id=f"W-{name}",
+            otel_span_id=f"{number:015d}{at}",
+            parent_id="W",
+            phase=name,
+            attributes={} if value is None else {"quality.n": value},
+            reused_from=SpanReference(otel_trace_id="0" * 32, otel_span_id=source) if source else None,
+        )
+        for at, (name, value, source) in enumerate(phases)
+    ]
+    made = fresh_evidence(Plan.model_validate({"trace": {"id": "W"}, "phases": [{"id": "A"}]}))
+    return made.model_copy(update={"spans": spans, "status": status})
+
+
+DONE, BLOCKED = Status.COMPLETED, Status.FAILED
+
+
+def test_a_phase_sees_what_it_or_the_last_phase_before_it_recorded_in_completed_runs() -> None:
+    now = run(9, Status.IN_PROGRESS, ("A", 1.0, ""), ("B", 2.0, ""), ("C", None, ""), ("D", 4.0, ""))
+    before = [
+        run(8, DONE, ("A", 10.0, ""), ("B", 20.0, ""), ("C", None, ""), ("D", 40.0, "")),
+        run(7, BLOCKED, ("A", 11.0, ""), ("B", 21.0, ""), ("C", None, "")),
+        run(6, DONE, ("A", 12.0, ""), ("B", None, ""), ("C", None, "")),
+        run(5, DONE, ("A", None, ""), ("B", None, "")),
+    ]
+    assert recorded("quality.n", "W-C", now, before) == (2.0, [20.0, 12.0])
+    assert recorded("quality.n", "W-A", now, before) == (1.0, [10.0, 12.0])
+    assert recorded("quality.n", "W-D", now, before) == (4.0, [40.0, 12.0])
+    assert recorded("quality.m", "W-D", now, before) == (None, [])
+
+
+def test_a_value_counts_once_however_often_it_was_reused_and_not_against_itself() -> None:
+    before = [
+        run(8, DONE, ("A", 1.0, f"{7:015d}0")),
+        run(7, BLOCKED, ("A", 1.0, f"{6:015d}0")),
+        run(6, DONE, ("A", 1.0, "")),
+        run(5, BLOCKED, ("A", 2.0, f"{4:015d}0")),  # says nothing of the run that it was reused from
+        run(4, DONE, ("A", 2.0, "")),
+    ]
+    assert recorded("quality.n", "W-A", run(9, DONE, ("A", 3.0, "")), before) == (3.0, [1.0, 2.0])
+    assert recorded("quality.n", "W-A", run(9, DONE, ("A", 1.0, f"{8:015d}0")), before) == (1.0, [2.0])

@@ -68,7 +68,7 @@ def render(
             attached=attached,
             live=Markup(LIVE if live is not None else ""),  # noqa: S704  (as below)
             traces=[trace_view(verdict, number, taken, live) for number, verdict in enumerate(ordered, start=1)],
-            policy={"style": _digest(style), "script": f"{_digest(_EARLY)} {_digest(script)}"},
+            policy={"style": digest(style), "script": f"{digest(_EARLY)} {digest(script)}"},
             style=Markup(style),  # noqa: S704  (ours, not a text of the evidence; so are the two below)
             early=Markup(_EARLY),  # noqa: S704
             script=Markup(script),  # noqa: S704
@@ -91,7 +91,7 @@ def render_live(verdicts: Sequence[Verdict], made: int, alive: int, *, every: fl
 
 @cache
 def templates() -> Environment:
-    """The templates, compiled."""
+    """The pages' templates; whatever a trace says is escaped in them."""
     found = Environment(
         loader=PackageLoader("pytest_contextcore.report.page", "."),
         autoescape=True,
@@ -107,5 +107,6 @@ def templates() -> Environment:
     return found
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """How a Content-Security-Policy names a style or script of the page itself."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -23,7 +23,7 @@ class Look(NamedTuple):
     word: str
 
 
-_STATUSES = {
+LOOKS = {
     Status.COMPLETED: Look("check", "good", "completed"),
     Status.BLOCKED: Look("cross", "bad", "blocked"),
     Status.FAILED: Look("alert", "bad", "failed"),
@@ -125,14 +125,14 @@ def trace_view(verdict: Verdict, number: int, taken: set[str], now: int | None =
     anchor = _anchor(evidence.trace_id, f"t{number}", taken)
     phases = [_phase_view(phase, f"t{number}p{at}", at, axis, taken) for at, phase in enumerate(verdict.phases, 1)]
     by_id: dict[str | None, PhaseView] = {phase.record.span_id: phase for phase in reversed(phases)}
-    look, bar = _STATUSES[evidence.status], axis.bar(evidence)
+    look, bar = LOOKS[evidence.status], axis.bar(evidence)
     return TraceView(verdict, evidence, anchor, look, bar, axis.ticks, phases, by_id)
 
 
 def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[str]) -> PhaseView:
     span = phase.span
     deselected = span.blocked_reason == DESELECTED and span.status is Status.NOT_STARTED
-    look = _DESELECTED if deselected else _STATUSES[span.status]
+    look = _DESELECTED if deselected else LOOKS[span.status]
     anchor = _anchor(span.span_id, place, taken)
     causes = {id(cause.gate): cause for cause in (*phase.causes, *phase.remarks)}
     gates = [
@@ -152,7 +152,7 @@ def _phase_view(phase: Phase, place: str, number: int, axis: Axis, taken: set[st
 
 def _gate_look(gate: GateEvidence) -> Look:
     if gate.started_at is not None and gate.ended_at is None:
-        return _STATUSES[Status.IN_PROGRESS]
+        return LOOKS[Status.IN_PROGRESS]
     return _WARNING if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY else _RESULTS[gate.result]
 
 
