@@ -41,7 +41,7 @@ def test_runs_come_from_the_newest_evidence_a_file_or_folders(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["history"]) == 2
-    assert "contextcore history: there is no evidence in out: run a plan with pytest first" in capsys.readouterr().err
+    assert "contextcore history: there is no evidence in out: run a plan first" in capsys.readouterr().err
     out = tmp_path / "out"
     put(out, 9, "OTHER", last=True)
     for number in (1, 2, 3):
