@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.checks import paths
-from pytest_contextcore.checks.files import check_outputs
+from pytest_contextcore.checks.files import attached, check_outputs
 from pytest_contextcore.checks.verdict import CheckFailed, failure
-from pytest_contextcore.plan.checks import OutputPlan
+from pytest_contextcore.plan.checks import AttachPlan, OutputPlan
 from pytest_contextcore.trace.evidence import Result
 
 from .conftest import Check
@@ -134,10 +134,10 @@ def set_time(path: Path, nanoseconds: int) -> None:
 
 
 def test_an_output_must_be_written_since_the_program_began(tmp_path: Path) -> None:
+    began = time.time_ns()
     (tmp_path / "dist").mkdir()
     for name in ("model.pkl", "dist/a.whl", "dist/b.whl"):
         (tmp_path / name).touch()
-    began = time.time_ns()
     outputs = ("model.pkl", "dist/*.whl", "dist")
     assert check_outputs(outputs, tmp_path, began).result is Result.PASS
     set_time(tmp_path / "dist/b.whl", began - 1_000_000_001)
@@ -156,6 +156,19 @@ def test_an_output_must_be_written_since_the_program_began(tmp_path: Path) -> No
     assert check_outputs(kept, tmp_path, began).result is Result.PASS
     assert check_outputs(("dist/*.whl",), tmp_path, None).result is Result.PASS
     assert check_outputs(("../*",), tmp_path, None).result is Result.FAIL
+
+
+def test_what_a_phase_shows_is_there_and_was_written_since_it_began(tmp_path: Path) -> None:
+    began, plan = time.time_ns(), AttachPlan(path="*.png")
+    with pytest.raises(CheckFailed, match=r"\*\.png: observed no file, expected one to show"):
+        attached(plan, tmp_path, None)
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    assert attached(plan, tmp_path, began) == [tmp_path / "a.png", tmp_path / "b.png"]
+    set_time(tmp_path / "b.png", LONG_AGO)
+    with pytest.raises(CheckFailed, match=r"b\.png: observed a file that was not written since"):
+        attached(plan, tmp_path, began)
+    assert len(attached(AttachPlan(path="*.png", kept=True), tmp_path, began)) == len(attached(plan, tmp_path, None))
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,9 @@ def test_what_is_true_holds(check: Check, expression: str) -> None:
         ("rows[1].state == 'ok'", "rows[1].state: observed 'failed', expected == 'ok'"),
         ("length(rows[?state == 'failed']) == `0`", "length(rows[?…]): observed 1, expected == 0"),
         ("accuracy > `1` || zero > `1`", "accuracy: observed 0.93, expected > 1; zero: observed 0, expected > 1"),
+        ("rows[1].n > length(rows)", "rows[1].n: observed 2, expected > length(rows), which is 2"),
         # exactly true
+        ("accuracy > `1` || zero", "accuracy > `1` || zero: observed 0, expected true"),
         ("accuracy", "accuracy: observed 0.93, expected true"),
         ("status", "status: observed 'ok', expected true"),
         ("rows", "rows: observed a list of 2, expected true"),
@@ -61,6 +63,7 @@ def test_what_is_true_holds(check: Check, expression: str) -> None:
         ("nothing == absent", "nothing: observed nothing (null)"),
         ("nothing == `null`", "nothing: observed nothing (null)"),
         ("!absent", "absent: observed nothing (null), expected a value to negate"),
+        ('!"größe 1"', '"größe 1": observed nothing (null), expected a value to negate'),
         ("!(absent)", "absent: observed nothing (null)"),
         ("acuracy >= `0.9`", "acuracy: observed nothing (null), expected a value to compare by >="),
         ("length(rows[?stat == 'failed']) == `0`", "stat: observed nothing (null), expected a value to compare by =="),
@@ -111,6 +114,16 @@ def test_what_was_compared_is_evidence_of_a_gate_that_passed(check: Check) -> No
         {"type": "operand", "ref": "accuracy", "file": "", "description": "accuracy: observed 0.93, expected >= 0.9"},
         {"type": "operand", "ref": "status", "file": "", "description": "status: observed 'ok', expected == 'ok'"},
     ]
+
+
+def test_of_many_comparisons_eight_are_evidence(check: Check) -> None:
+    verdict = check({"query": f"m.json#{' && '.join(['yes == `true`'] * 9)}"}, {"m.json": M})
+    assert (verdict.result, len(verdict.findings)) == (Result.PASS, 8)
+
+
+def test_whole_numbers_are_the_same_as_far_as_a_float_holds_each_of_them() -> None:
+    assert canonical([2.0**53 - 1, -(2.0**53) + 1, 0.5]) == f"[{2**53 - 1},{-(2**53) + 1},0.5]"
+    assert canonical(2.0**53) != canonical(2**53)
 
 
 def test_a_name_with_a_hash_is_given_as_a_table(check: Check) -> None:
