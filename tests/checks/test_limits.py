@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,10 @@ def brackets(depth: int) -> bytes:
 
 
 def nested(depth: int) -> Any:
-    return reduce(lambda inner, _: [inner], range(depth), None)
+    found: Any = None
+    for _ in range(depth):
+        found = [found]
+    return found
 
 
 @pytest.mark.parametrize(

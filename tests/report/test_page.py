@@ -364,4 +364,7 @@ def test_a_gate_has_a_mark_that_says_whether_it_was_shown_able_to_fail() -> None
     trace = samples.stopped()
     gate = trace.spans[0].gates[0].gate_id
     assert "cannot fail" not in made.render([of_trace(trace)])
-    assert made.render([of_trace(trace, {gate: "cannot fail"})]).count('<span class="tag">cannot fail</span>') == 1
+    page = made.render([of_trace(trace, {gate: "cannot fail"})])
+    assert page.count('<span class="tag doubt">proof: cannot fail</span>') == 1
+    assert "gate, proof: cannot fail" in page
+    assert '<span class="tag">proof: proven</span>' in made.render([of_trace(trace, {gate: "proven"})])
