@@ -21,7 +21,6 @@ _MANY_PARTS = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n
 """A dotted key of a hundred parts: the parser's time grows with the square of their number."""
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_MAX_CELL = 1024 * 1024
 
 
 def parse_toml(data: bytes) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_contextcore.checks import parsing, paths, tables
+from pytest_contextcore.checks import evaluate, parsing, paths, tables
 from pytest_contextcore.checks.parsing import parse_json, parse_yaml
 from pytest_contextcore.checks.paths import Folder
 from pytest_contextcore.checks.tables import in_json_types, parse_csv, parse_toml
@@ -29,6 +29,13 @@ def nested(depth: int) -> Any:
     return found
 
 
+def keyed(depth: int) -> Any:
+    found: Any = None
+    for _ in range(depth):
+        found = {"a": found}
+    return found
+
+
 @pytest.mark.parametrize(
     ("read", "most", "more", "said"),
     [
@@ -43,6 +50,8 @@ def nested(depth: int) -> Any:
         (parse_toml, b"a" + b".a" * 99 + b" = 1", b"a" + b".a" * 100 + b" = 1", "has a key of too many parts"),
         (parse_csv, b"a\n0." + b"1" * 398, b"a\n0." + b"1" * 399, "holds a huge number"),
         (in_json_types, nested(100), nested(101), "is nested too deeply"),
+        (in_json_types, keyed(100), keyed(101), "is nested too deeply"),
+        (parse_csv, b"a\n" + b"x" * (1 << 17), b"a\n" + b"x" * ((1 << 17) + 1), "is not valid CSV"),
         (in_json_types, 10**40 - 1, 10**40, "holds a huge integer"),
         (in_json_types, 1 - 10**40, -(10**40), "holds a huge integer"),
     ],
@@ -106,6 +115,58 @@ LONG = "ß" * 600
 )
 def test_of_a_long_text_the_beginning_is_shown(check: Check, plan: dict[str, Any], content: Any, shown: int) -> None:
     assert check(plan, {"f.xml" if "junit" in plan else "f.json": content}).reason.count("ß") == shown
+
+
+def suites(depth: int) -> str:
+    inside = depth - 2
+    return f"<testsuite>{'<x>' * inside}<testcase name='n'/>{'</x>' * inside}</testsuite>"
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (suites(100), ""),
+        (suites(101), "is nested too deeply"),
+        ("<testsuite failures='999999999'><testcase name='n'/></testsuite>", "999999999"),
+        ("<testsuite failures='1000000000'><testcase name='n'/></testsuite>", ""),
+        ("<testsuites><testsuite><testsuite failures='7'/></testsuite><testcase name='n'/></testsuites>", ""),
+        ("<testsuites failures='7'><testsuite/><testcase name='n'/></testsuites>", ""),
+    ],
+)
+def test_what_counts_in_a_junit_report(check: Check, report: str, said: str) -> None:
+    reason = check({"junit": "f.xml"}, {"f.xml": report}).reason
+    assert said in reason if said else not reason
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), RecursionError("deep"), MemoryError("large")])
+def test_what_no_check_can_read_fails_its_gate(check: Check, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setitem(evaluate._DECIDES, "exists", fail)
+    assert str(error) in check({"exists": "a"}).reason
+
+
+def test_a_document_may_be_taken_instead_of_a_file(check: Check) -> None:
+    plan = {"query": "m.json#a == `1`"}
+    assert check(plan, {"m.json": {"a": 1}}).result == "pass"
+    assert check(plan, instead={"m.json": {"a": 2}}).result == "fail"
+
+
+def test_an_expression_is_told_before_the_values_beside_it(check: Check) -> None:
+    values = {"quality.gap_count": "m.json#text", "quality.coverage_percent": "m.json#none"}
+    said = check({"query": "m.json#a == `2`", "values": values}, {"m.json": {"a": 1, "text": "x"}}).reason
+    assert said.startswith("m.json: a:")
+    said = check({"query": "m.json#a == `1`", "values": values}, {"m.json": {"a": 1, "text": "x"}}).reason
+    assert said.startswith("m.json: text:")
+
+
+def test_the_second_of_two_columns_is_named_and_an_empty_line_is_no_row() -> None:
+    with pytest.raises(Malformed, match="twice") as raised:
+        parse_csv(b"a,b,b\n")
+    assert raised.value.observed == "'b'"
+    assert parse_csv(b"a\n\n1\n") == [{"a": 1}]
+    assert parse_csv(b"a\nfalse\n") == [{"a": False}]
 
 
 def test_a_finding_is_cut_to_what_a_person_reads() -> None:
