@@ -21,6 +21,8 @@ EARLIER = [0.9, 0.96, 0.93]
          "(the median of 3 earlier runs is 0.93, within 5%)"),
         (0.88, EARLIER, {"within": "5 %"}, "observed 0.88, expected 0.8835 to 0.9765"),
         (0.92, EARLIER, {"within": 0.01}, None),
+        (0.93, EARLIER, {"within": 0.01}, None),
+        (0.94, EARLIER, {"within": 0}, "observed 0.94, expected 0.93 to 0.93"),
         (0.91, EARLIER, {"within": 0.01, "against": "mean"}, "0.92 to 0.94 (the mean of 3 earlier runs is 0.93"),
         (0.91, EARLIER, {"within": 0.01, "against": "last"}, None),
         (0.92, EARLIER, {"within": 0.01, "against": "last"}, "0.89 to 0.91 (the last of 3 earlier runs is 0.9, "),

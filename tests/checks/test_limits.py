@@ -169,6 +169,24 @@ def test_the_second_of_two_columns_is_named_and_an_empty_line_is_no_row() -> Non
     assert parse_csv(b"a\nfalse\n") == [{"a": False}]
 
 
+@pytest.mark.parametrize(
+    ("document", "observed", "expected"),
+    [
+        (
+            b"a: 1\nb: 2\n  c: [\n",
+            "mapping values are not allowed in this context at line 3 column 4",
+            "a YAML document",
+        ),
+        (b"a: 1\nbb: @x\n", "found character that cannot start any token at line 2 column 5", "a YAML document"),
+        (b"a: " + b"1" * 401, "401 characters", "at most 400"),
+    ],
+)
+def test_yaml_that_cannot_be_read_says_where_and_why(document: bytes, observed: str, expected: str) -> None:
+    with pytest.raises(Malformed) as raised:
+        parse_yaml(document)
+    assert (raised.value.observed, raised.value.expected) == (observed, expected)
+
+
 def test_a_finding_is_cut_to_what_a_person_reads() -> None:
     item = finding("t", LONG, "f", LONG)
     assert (len(item.ref), len(item.description)) == (200, 500)
