@@ -33,6 +33,7 @@ def run(pytester: pytest.Pytester) -> Run:
         **more: object,
     ) -> list[SpanData]:
         pytester.path.joinpath(name).write_text(source)
+        before = trace.get_current_span()
         spans: list[SpanData] = []
         options: dict[str, object] = {"sink": spans.append, **more}
         plugin = OrdinaryTests(TRACE, ROOT, **options)  # type: ignore[arg-type]
@@ -43,7 +44,7 @@ def run(pytester: pytest.Pytester) -> Run:
             plugin.finish(int(result.ret or 0))
         except KeyboardInterrupt:
             plugin.finish(2)
-        assert not trace.get_current_span().get_span_context().is_valid
+        assert trace.get_current_span() is before
         return spans
 
     return start
