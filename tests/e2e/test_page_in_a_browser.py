@@ -185,15 +185,18 @@ def test_on_paper_it_is_light_and_says_everything_that_matters(browser: Page, pa
     assert browser.pdf().startswith(b"%PDF")
 
 
+@pytest.mark.parametrize("width", [390, 1300])
 def test_a_screen_reader_finds_landmarks_a_table_and_a_name_for_all_that_can_be_used(
-    browser: Page, pages: Pages
+    browser: Page, pages: Pages, width: int
 ) -> None:
-    browser.open(pages["stopped"], anchor="#LOAD-7-S2")
+    browser.open(pages["stopped"], anchor="#LOAD-7-S2", width=width)
     nodes = [node for node in browser.call("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]]
     named = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes]
     assert {"main", "table", "columnheader", "rowheader", "article"} <= {role for role, _ in named}
     assert {("region", "Result"), ("complementary", "Details")} <= set(named)
     assert [pair for pair in named if pair[0] in ("link", "button") and not pair[1].strip()] == []
+    columns = ["Phase", "Status", "Gates", "Duration", "Time since the trace began 0 15 ms 30 ms 45 ms"]
+    assert [name for role, name in named if role == "columnheader"] == columns
     assert [name for role, name in named if role == "rowheader"][:3] == ["LOAD-7", "S1 PHASE_1", "S2 PHASE_2"]
 
 
@@ -226,6 +229,10 @@ return [page.dataset.theme, scrollY, location.hash,
     document.querySelector('article[data-shown]').id, document.activeElement.hash,
     groups.at(-1).matches('.folded'), document.querySelectorAll('.only-open').length] })()"""
 """What the reader sees; if nothing is open yet it turns the theme, hides what is done, opens a gate and scrolls."""
+REFOCUSED = """(() => { const button = document.querySelector('[data-do=unfold]');
+if (!window.asked && document.activeElement === button) return true;
+button.focus(); window.asked = true })()"""
+"""Whether a button has the focus in a page that was loaded since it got it; if not, it gets it."""
 
 
 def test_a_page_reloads_itself_until_the_run_ends_and_stays_as_the_reader_has_it(browser: Page, tmp_path: Path) -> None:
@@ -237,9 +244,11 @@ def test_a_page_reloads_itself_until_the_run_ends_and_stays_as_the_reader_has_it
     write_live(path, samples.running(2), now + 1, beat=1000)
     browser.wait_for("document.querySelector('.going').innerText.includes('UTC LOAD-7-S3 PHASE_3 was running')")
     assert browser.wait_for(KEPT) == before
+    browser.wait_for(REFOCUSED)
     write_page(path, [of_trace(samples.completed())], here=tmp_path, root=tmp_path)
     browser.wait_for("document.title === 'completed: LOAD-7' && document.readyState === 'complete'")
-    assert browser.script(KEPT) == [*before[:4], None, False, 1]  # done, and so hidden
+    assert browser.script(KEPT) == [*before[:4], None, False, 1]
+    assert browser.script("document.activeElement.dataset.do") == "unfold"
     assert browser.script("document.querySelector('.live')") is None
     assert browser.complaints == []
 
@@ -251,6 +260,7 @@ def test_a_page_of_a_run_that_was_killed_says_so_and_reloads_no_more(browser: Pa
     browser.wait_for("document.title === 'no news: in progress: LOAD-7' && document.readyState === 'complete'")
     seen = len(browser.requests)
     assert seen >= 5
+    assert browser.script("document.querySelector('.headline').innerText") == "No news: In progress at S2 PHASE_2"
     said = browser.script("document.querySelector('.live').innerText.trim()")
     assert said.startswith(
         "No news since 2026-09-21 14:13:20.000 UTC. As of 2026-09-21 14:13:20.000 UTC LOAD-7-S2 PHASE_2 was running."

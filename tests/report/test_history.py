@@ -105,6 +105,9 @@ def test_the_page_has_a_row_a_run_and_a_small_line_for_each_number() -> None:
     assert [dot[:3] for dot in line.dots] == [(4.0, 40.0, True), (120.0, 40.0, False), (236.0, 4.0, True)]
     assert "S2: C1 Purpose of C1: the reason of C1" in page.text
     assert "quality.n 2.5 (was 1)" in page.text
+    assert "What next" not in page.text
+    assert "What next: the next action of C1" in Parsed(render(runs[1:])).text
+    assert "Over the runs" not in render(runs[2:])
     strange: list[Attributes] = [{"quality.n": value} for value in (float("nan"), float("inf"), 10**400, "1", True)]
     assert [curve.name for curve in curves([run(at, values) for at, values in enumerate(strange)])] == ["duration"]
 
@@ -112,7 +115,7 @@ def test_the_page_has_a_row_a_run_and_a_small_line_for_each_number() -> None:
 def test_the_page_allows_its_own_style_only_and_hostile_text_is_no_markup() -> None:
     hostile = samples.hostile()
     hostile.attributes = {"quality.t": samples.HOSTILE[0], "quality.l": ["<b>"], **dict.fromkeys(samples.HOSTILE, 1.0)}
-    page = render(newest_first([run_of(hostile, samples.HOSTILE[1])]))
+    page = render([run_of(hostile, samples.HOSTILE[1]), *three()])
     parsed = Parsed(page)
     assert {tag for tag, _ in parsed.elements} == {tag for tag, _ in Parsed(render(three())).elements}
     names = {name for _, given in parsed.elements for name in given}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from itertools import repeat
 from pathlib import Path
 
 from pytest_contextcore.report.page.live import LivePage, news
@@ -25,6 +26,13 @@ def test_only_evidence_of_this_run_is_news_and_each_state_of_it_once(tmp_path: P
         evidence_path(tmp_path, "LOAD-7").write_bytes(dump(evidence))
         assert [verdict.evidence.trace_id for verdict in next(found)] == expected
         assert next(found) == ()
+
+
+def test_what_a_killed_run_left_half_written_beside_the_page_is_removed(tmp_path: Path) -> None:
+    for name in (".page.html.123-456", ".page.html.bak", ".other.html.123-456"):
+        (tmp_path / name).touch()
+    LivePage(tmp_path / "page.html", repeat(()), tmp_path).stop()
+    assert {path.name for path in tmp_path.iterdir()} == {".page.html.bak", ".other.html.123-456"}
 
 
 def test_into_a_pipe_goes_no_page_of_a_run_that_goes_on(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def unmet() -> Evidence:
     [
         (
             blocked(),
-            ["What broke", "Where", "Why", "Evidence", "What next", "Did not run"],
+            ["What broke", "Where", "Why", "What next", "Evidence", "Did not run"],
             [
                 "Blocked at S2 PHASE_2",
                 "1 of 4 phases completed · 3 of 6 gates passed · 1 failed · 50 ms",
@@ -82,7 +82,7 @@ def unmet() -> Evidence:
         (
             samples.stopped(Status.FAILED),
             ["What broke", "Where", "Why", "What next", "Did not run", "Not checked"],
-            ["Phase S2 PHASE_2 failed without a gate's verdict", "KeyError: 'orders'"],
+            ["Phase S2 PHASE_2 failed; no gate stopped it", "KeyError: 'orders'"],
         ),
         (unmet(), ["Why", "What next"], ["Blocked: the definition of done is not met", "rows are missing"]),
         (
@@ -143,6 +143,8 @@ def test_while_the_run_goes_on_what_is_open_reaches_up_to_now_and_nothing_is_cal
     page = made.render([of_trace(evidence)], live=now)
     top = banner(page)
     assert re.findall("<dt>(.*?)</dt>", top) == ["Not started"]
+    assert "In progress at S2 PHASE_2 1 of 3 phases completed" in words(top)
+    assert "In progress at S2 PHASE_2: not finished when this was written" in words(banner(render(evidence)))
     row = page[page.index('href="#LOAD-7-S2-C1"') :].partition("</tr>")[0]
     assert 'active">in progress</span>' in row
     assert page.count(made.LIVE) == 1
@@ -243,7 +245,7 @@ def test_pictures_and_texts_stand_on_the_page_and_the_rest_is_linked(
     assert all("A &lt;b&gt;title&lt;/b&gt;" in figure for figure in figures(page))
     assert f'src="data:image/png;base64,{base64.b64encode(PIXEL).decode()}" alt="A &lt;b' in picture
     assert 'href="../roc%20curve.png"' in picture
-    assert 'dir="auto" tabindex="0">step\n100%\n&lt;script&gt;***\n</pre>' in text
+    assert 'aria-label="A &lt;b&gt;title&lt;/b&gt;">step\n100%\n&lt;script&gt;***\n</pre>' in text
     for figure, name in ((html, "report.html"), (large, "large.txt")):
         assert f'href="../{name}"' in figure
         assert "<pre" not in figure

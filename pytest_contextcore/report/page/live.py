@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from glob import escape
 from pathlib import Path
 from time import monotonic, thread_time, time_ns  # by name: a test may patch the module's own
 
@@ -75,6 +76,9 @@ class LivePage:
             self._thread.join()
 
     def _run(self) -> None:
+        with suppress(OSError):  # what a run that was killed had written of its page
+            for torn in self._path.parent.glob(f".{escape(self._path.name)}.[0-9]*-[0-9]*"):
+                torn.unlink(missing_ok=True)
         templates()  # compiled here, so that this does not count as the cost of the first page
         verdicts: Sequence[Verdict] = ()
         head = tail = ""

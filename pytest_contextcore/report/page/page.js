@@ -173,12 +173,13 @@
   const folds = { ...left.folds };
   const groups = all(".group").map((group) => [group.querySelector(".phase .pick").hash, group]);
   const isFolded = (group) => group.classList.contains("folded");
+  const nameOf = (node) => [node.className, node.getAttribute("href") || node.ariaLabel || node.dataset.do].join();
   for (const [name, group] of groups) if (name in folds) fold(group, folds[name]);
   for (const at of left.open || []) actions.open(all("[data-do=open]")[at]);
   fromAddress();
   const shown = groups.map(([, group]) => isFolded(group));
   all(".panel").forEach((panel, at) => { panel.scrollTop = left.panels?.[at] || 0; });
-  if (left.focus) all(".pick").find((pick) => pick.hash === left.focus)?.focus({ preventScroll: true });
+  all("a, button, pre").find((node) => nameOf(node) === left.focus)?.focus({ preventScroll: true });
   if (left.y !== undefined) scrollTo(0, left.y);
   history.scrollRestoration = "auto";
 
@@ -197,7 +198,7 @@
       folds,
       open: all("[data-do=open]").flatMap((made, at) => made.getAttribute("aria-pressed") === "true" ? [at] : []),
       panels: all(".panel").map((panel) => panel.scrollTop),
-      focus: document.activeElement.matches(".pick") ? document.activeElement.hash : "",
+      focus: nameOf(document.activeElement),
     }, "");
     location.reload();
   };
@@ -205,5 +206,6 @@
   else {
     live.className = "live warn over";
     document.title = `no news: ${document.title}`;
+    for (const headline of all(".banner.active .headline span")) headline.prepend("No news: ");
   }
 })();
