@@ -47,7 +47,8 @@ def table(completed: Carried, blocked: Carried) -> list[str]:
         if len(gates) > _MOST_GATES and told != "all":
             told = f"{len(gates)} of {len(every)}"
         rows.setdefault(f" {' | '.join(marks)} | {told} |", []).append(f"`{name}`")
-    return [HEAD, f"|---|{'---|' * (len(COLUMNS) + 1)}", *(f"| {', '.join(names)} |{row}" for row, names in rows.items())]
+    shared = (f"| {', '.join(names)} |{row}" for row, names in rows.items())
+    return [HEAD, f"|---|{'---|' * (len(COLUMNS) + 1)}", *shared]
 
 
 def _place(gate: str) -> tuple[int, str]:
