@@ -62,7 +62,8 @@ class Fault:
         if self.observed == MISSING:
             return f"{self.path} is missing"
         if self.observed == UNKNOWN_KEY:
-            return f"{self.path} is an unknown key: {self.next_action}"
+            others = f", or use {self.expected}" if self.next_action == "remove it" else ""
+            return f"{self.path} is an unknown key: {self.next_action}{others}"
         return f"{self.path} must be {self.expected}, not {self.observed}"
 
 

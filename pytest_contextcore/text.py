@@ -39,6 +39,11 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def plural(count: int, noun: str) -> str:
+    """``1 gate``, ``3 gates``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def short(text: str) -> str:
     """The text with digests cut to the beginning, which is enough to compare them."""
     return _DIGEST.sub(lambda found: f"{found[0][:_DIGITS]}…", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +18,9 @@ from .verdict import MAX_FINDINGS, CheckFailed, failure, finding
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
-_NAMED_IN_MESSAGE = frozenset({"required", "additionalProperties", "unevaluatedProperties", "dependentRequired"})
+_NAMED_IN_MESSAGE = frozenset(
+    {"required", "additionalProperties", "unevaluatedProperties", "dependentRequired", "uniqueItems"}
+)
 """Keywords whose key is named by the library's message only."""
 
 
@@ -58,8 +61,9 @@ def _unique(_validator: Any, unique: Any, items: Any, _schema: Any) -> Iterator[
     """``uniqueItems`` in a time that grows with the number of items; the library's grows with its square."""
     from jsonschema import ValidationError  # noqa: PLC0415
 
-    if unique and isinstance(items, list) and len(set(map(canonical, items))) < len(items):
-        yield ValidationError("items are not unique")
+    counts = Counter(map(canonical, items)) if unique and isinstance(items, list) else {}
+    if several := list(islice((text for text, number in counts.items() if number > 1), 4)):
+        yield ValidationError(f"more than once: {', '.join(several[:3])}{', …' * (len(several) > 3)}")
 
 
 def _said(error: ValidationError) -> str:

@@ -16,7 +16,7 @@ from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan, refuse_pr
 from ..plan.checks import output_plan
 from ..plan.defaults import program
 from ..plan.model import GatePlan, PhasePlan, load_plan
-from ..text import plain
+from ..text import plain, plural
 from .cli import refuse
 
 NO_PLAN = f"there is no {PLAN_FILE} here, above, or in just one folder below; name one, or begin: contextcore plan init"
@@ -106,7 +106,7 @@ def describe(collected: CollectedPlan) -> list[str]:
     gates = sum(len(phase.gates) for phase in plan.phases)
     done = [f"done {plain(done.condition)}" for done in plan.trace.definition_of_done]
     state = f"tests missing for {missing}" if missing else "every phase has its test, program or checks"
-    return [*lines, *done, f"{len(plan.phases)} phases, {gates} gates; {state}"]
+    return [*lines, *done, f"{plural(len(plan.phases), 'phase')}, {plural(gates, 'gate')}; {state}"]
 
 
 def _of_gate(gate: GatePlan) -> list[str]:

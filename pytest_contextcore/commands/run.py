@@ -28,7 +28,8 @@ def command(arguments: tuple[str, ...]) -> int:
     if path is None:
         return refuse(NO_PLAN, 4)
     if not path.is_file():
-        return refuse(f"there is no file {path}; contextcore plan init writes a plan to start from", 4)
+        hint = f", one phase is {PLAN_FILE}::{name}" * (path.name == name)
+        return refuse(f"there is no file {path}; contextcore plan init writes a plan to start from{hint}", 4)
     target = [f"{path}::{phase}" if phase else str(path)]
     if path.name != PLAN_FILE:
         target = [f"--contextcore-plan={path}", f"{path.parent}" if not phase else f"{path}::{phase}"]

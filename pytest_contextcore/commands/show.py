@@ -148,10 +148,18 @@ def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
 
 def newest(out: Path) -> Path:
     """The evidence file in a folder that was written last; an ``EvidenceError`` if there is none."""
+    return max(every(out), key=lambda path: path.stat().st_mtime_ns)
+
+
+def every(out: Path) -> list[Path]:
+    """The evidence files in a folder, one of each trace; an ``EvidenceError`` if there is none."""
     files = [path for path in out.glob("*.json") if path.is_file() and not path.name.endswith(".handoffs.json")]
     if not files:
-        raise EvidenceError(f"there is no evidence in {out}: run a plan first (contextcore run), or name what to read")
-    return max(files, key=lambda path: path.stat().st_mtime_ns)
+        raise EvidenceError(
+            f"there is no evidence in {out}: run a plan first (contextcore run), "
+            "go to the folder in which it ran, or name another with --out"
+        )
+    return sorted(files)
 
 
 def _last_two(out: Path) -> tuple[Path, Path]:

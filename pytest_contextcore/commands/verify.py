@@ -15,10 +15,10 @@ from ..proof.difference import Difference
 from ..proof.envelope import canonical, opened, sign
 from ..proof.statement import FAILED, Named, misfits, statement
 from ..proof.verify import Subject, differences, find, unfinished
-from ..text import relative
+from ..text import plural, relative
 from ..tracked.contents import digest_file
 from .cli import FORMAT, OUT, refuse
-from .show import as_json, newest, print_lines
+from .show import as_json, every, newest, print_lines
 
 _FILE = click.Path(path_type=Path)
 _MOST = 50
@@ -50,19 +50,26 @@ def verify(
 ) -> int:
     """Say whether evidence is true of what is there now.
 
-    FILE is the evidence, such as out/PI-101-002.json; without it, the newest in the folder for evidence. Nothing is
-    run. Exit code 0: the trace is completed, and all is as it was recorded. 1: something differs; each difference is
-    printed with what to do. 2: a bad command line.
+    FILE is the evidence, such as out/PI-101-002.json; without it, each trace in the folder for evidence is looked at,
+    or the newest with --attestation. Nothing is run. Exit code 0: the traces are completed, and all is as it was
+    recorded. 1: something differs; each difference is printed with what to do. 2: a bad command line.
     """
     if (attestation is None) != (pub is None):
         raise click.UsageError("--attestation and --pub go together", click.get_current_context())
     try:
-        subject = find(file or newest(out), plan=plan, root=root)
-        found = [*unfinished(subject.evidence), *differences(subject)]
-        if attestation is not None and pub is not None:
-            found += misfits(opened(attestation, pub), _statement(subject))
+        files = every(out) if file is None and attestation is None else [file or newest(out)]
+        subjects = [find(each, plan=plan, root=root) for each in files]
+        signed = opened(attestation, pub) if attestation is not None and pub is not None else None
+        return max([_verified(subject, form, attestation, signed) for subject in subjects])
     except (AttestationRefused, EvidenceError, PlanError, FileRefused) as error:
         return refuse(str(error), 1)
+
+
+def _verified(subject: Subject, form: str, attestation: Path | None, signed: Any) -> int:
+    """Print what differs from a run's evidence, and from the statement that is ``signed``; the exit code."""
+    found = [*unfinished(subject.evidence), *differences(subject)]
+    if attestation is not None:
+        found += misfits(signed, _statement(subject))
     if form == "json":
         document = {"evidence": str(subject.file), "trace_id": subject.evidence.trace_id, "holds": not found}
         print(as_json({**document, "differences": [asdict(each) for each in found]}))
@@ -121,7 +128,7 @@ def _told(subject: Subject, found: list[Difference], attestation: Path | None) -
         yield from difference.lines()
     if found:
         more = f" ({len(found) - _MOST} more are not shown: --format json)" if len(found) > _MOST else ""
-        yield f"{evidence.trace_id} does not hold: {_counted(len(found), 'difference')} from {subject.file}{more}"
+        yield f"{evidence.trace_id} does not hold: {plural(len(found), 'difference')} from {subject.file}{more}"
         return
     every = {
         "phase": len(evidence.spans),
@@ -131,9 +138,5 @@ def _told(subject: Subject, found: list[Difference], attestation: Path | None) -
         "handoff": sum(each.direction == "emitted" for span in evidence.spans for each in span.handoffs),
     }
     signed = f", and {attestation} fits it" if attestation is not None else ""
-    counted = ", ".join(_counted(number, word) for word, number in every.items())
+    counted = ", ".join(plural(number, word) for word, number in every.items())
     yield f"{evidence.trace_id} holds: completed, {counted}{signed}"
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -42,7 +42,7 @@ class PhaseFiles:
     ) -> None:
         self._recorder, self._phase_id, self._digests, self._code = recorder, phase_id, digests, code
         self._prefix = os.path.join(root, "")  # noqa: PTH118  (with a slash at its end)
-        self._places, self._made = places, set[str]()
+        self._places, self._made, self._written = places, set[str](), list[str]()
 
     def add_input(self, path: str | Path, sha256: str | None) -> str:
         """Record what the phase relies on; its digest."""
@@ -57,6 +57,13 @@ class PhaseFiles:
             self._made.add(item.path)
         self._recorder.add_file(self._phase_id, "outputs", item)
         return item.sha256
+
+    def add_read(self, path: Path, *, written: bool) -> None:
+        """A check reads a file: the phase relies on it, unless its program wrote it; then it is no code either."""
+        if written:
+            self._written.append(os.path.abspath(path).removeprefix(self._prefix))  # noqa: PTH100  (as below)
+        else:
+            self.add_input(path, None)
 
     def add_attachment(self, path: str | Path, title: str | None) -> None:
         """Record what the phase shows to people."""
@@ -88,7 +95,7 @@ class PhaseFiles:
             A remark for each file that a program was called with and wrote to, and that nobody declared.
         """
         self.renew_outputs()
-        made = [item.path for item in self._recorder.span(self._phase_id).outputs]
+        made = [*(item.path for item in self._recorder.span(self._phase_id).outputs), *self._written]
         code = self._code.modules().items()
         known = {path: digest for path, digest in code if not any(overlap(path, each) for each in made)}
         modules = [Input(path=redact(path), sha256=digest) for path, digest in known.items()]

@@ -301,3 +301,12 @@ def prepare(phase: Phase, command: Command) -> Callable[[], CompletedProcess[str
     recorder, phase_id, spans = phase._recorder, phase._phase_id, phase._spans
     run = partial(run_command, command, recorder, phase_id, spans, child=phase._child, receive=phase._receive)
     return partial(run, hear=phase._hear)
+
+
+def record_read(phase: Phase, path: Path, *, written: bool) -> None:
+    """Record a file that a check reads; whether the phase's program has ``written`` it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    phase._files.add_read(path, written=written)

@@ -48,7 +48,8 @@ def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedP
         if phase_id not in plan.by_id:
             known = ", ".join(plan.by_id)
             raise CollectionError(
-                f"{test.nodeid} is marked phase({test.phase!r}), but {plan.path} declares only: {known}"
+                f"{test.nodeid} is marked phase({test.phase!r}), but {plan.path} declares only: {known}; "
+                "correct the id, or give each plan a folder of its own"
             )
         if phase_id in nodeids:
             raise CollectionError(

@@ -14,7 +14,7 @@ from .checks import FORMATS, HEX, KINDS
 from .expressions import parsed
 from .tables import Misfit, Place, tables, text_of
 
-_READABLE = f"a document by its suffix ({', '.join(FORMATS)})"
+_READABLE = f"a document by its suffix ({', '.join(FORMATS)}), or else a check with run"
 _INSIDE = "a path inside the plan's folder"
 _OPTIONS = frozenset(name for names in KINDS.values() for name in names)
 _QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""")
@@ -55,7 +55,12 @@ def _check(check: Mapping[str, Any], place: Place, declared: Mapping[str, str]) 
         yield from _numbers(check, place)
     if kind == "drift":
         if isinstance(value, str) and declared.get(value) not in ("int", "double"):
-            yield (*place, kind), shown(value), "a declared attribute of type int or double", "declare it"
+            yield (
+                (*place, kind),
+                shown(value),
+                "an attribute that [[attributes]] declares as int or double",
+                "declare it",
+            )
         if "within" not in check:
             yield (*place, "within"), MISSING, 'how far off it may be, such as "5%" or 0.02', "add it"
     if kind == "report" and "format" not in check:
@@ -63,7 +68,8 @@ def _check(check: Mapping[str, Any], place: Place, declared: Mapping[str, str]) 
     values = check.get("values")
     for name, source in values.items() if isinstance(values, dict) else ():
         if not any(name in (full, full.partition(".")[2]) for full in declared):
-            yield (*place, "values", name), "undeclared", "a declared attribute", "declare it in [[attributes]]"
+            full = name if "." in name else f"quality.{name}"
+            yield (*place, "values", name), "undeclared", f'declared: [[attributes]] with name = "{full}"', "declare it"
         yield from _source(source, (*place, "values", name))
 
 

@@ -138,6 +138,19 @@ class CheckPlan(Frozen):
         """Which kind of check it is."""
         return next(kind for kind in KINDS if getattr(self, FIELDS[kind]) is not None)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files and globs that it reads; what a program of ``run`` reads is not known."""
+        sources = [self.query, self.gate_results, *(self.same or self.subset or ()), *self.values.values()]
+        named = [self.exists, self.junit, self.dbt, self.report]
+        if self.schema_ is not None:
+            sources += [self.schema_.file, self.schema_.schema_]
+        if self.sha256 is not None:
+            named.append(self.sha256.file)
+            sources += [] if HEX.fullmatch(self.sha256.is_) else [self.sha256.is_]
+        named += [reference(source).file for source in sources if source is not None]
+        return tuple(dict.fromkeys(filter(None, named)))
+
 
 FIELDS = {kind: "schema_" if kind == "schema" else kind for kind in KINDS}
 """Kind → the model's field: pydantic's models have a ``schema`` of their own."""

@@ -29,17 +29,17 @@ _PURPOSES = {
 }
 _NEXT_ACTIONS = {
     "exists": "Make the files that {} names, or correct the glob.",
-    "sha256": "Find out who changed {}, and make it again.",
-    "schema": "Correct {} where the findings say, or the schema.",
+    "sha256": "Make {} and its digest again: find out what changed one of them, or did not write it.",
+    "schema": "Make {} or correct it where the findings say, or correct the schema.",
     "query": "Find out why {} does not hold.",
     "same": "Bring {} in line: the findings name what differs.",
     "subset": "Bring {} in line: the findings name what is too many.",
-    "junit": "Correct the tests that failed, and write {} again.",
+    "junit": "Correct the tests that failed or did not run, and write {} again.",
     "dbt": "Correct the nodes that failed, and run dbt again.",
     "gate_results": "Do what the failed gates of {} say.",
     "report": "Correct what {} names, and write it again.",
     "run": "Read what {} printed, and run it again.",
-    "drift": "Find out what changed {}; contextcore history says when. If it is right, waive the gate.",
+    "drift": "Find out what changed {}; contextcore history says when. If it is right, waive the gate in waivers.toml.",
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import MISSING, shown
+from ..text import cut
 from .tables import Misfit, Place, Tables, gate_ids, tables, text_of, texts
 
 NAMES = {
@@ -23,7 +24,8 @@ def misfits(document: Mapping[str, Any], registered: Iterable[str]) -> Iterator[
     registered = set(registered)
     phases = tables(document, (), "phases")
     yield from _repeated(phases, "id")
-    yield from _repeated([(place, {"name": text_of(phase, "id"), **phase}) for place, phase in phases], "name")
+    once = {text_of(phase, "id"): (place, {"name": text_of(phase, "id"), **phase}) for place, phase in phases}
+    yield from _repeated(list(once.values()), "name")
     for place, phase in phases:
         yield from _gate_misfits(place, phase)
     yield from _dependency_misfits(phases)
@@ -75,7 +77,7 @@ def _dependency_misfits(phases: Tables) -> Iterator[Misfit]:
         at = (*place, "depends_on")
         for name in texts(phase, "depends_on"):
             if name not in rank:
-                yield at, shown(name), "ids of phases", f"use some of {', '.join(rank)}"
+                yield at, shown(name), f"ids of phases ({cut(', '.join(rank), 100)})", "name one that is declared"
             elif rank[name] >= rank[text_of(phase, "id")]:
                 yield at, shown(name), "phases that stand before it", f"move {shown(name)} before it"
 

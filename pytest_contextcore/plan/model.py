@@ -246,7 +246,8 @@ def read_document(
         found = tomllib.loads(data.decode("utf-8-sig"))  # editors on Windows put a mark in front
         document = json.loads(json.dumps(found, default=str), parse_constant=str)  # in JSON's types, for the schema
     except OSError as error:
-        raise PlanError(f"{kind} {path}: cannot be read: {error.strerror or error}") from error
+        hint = "; contextcore plan init writes one to start from" * (kind == "plan" and not path.exists())
+        raise PlanError(f"{kind} {path}: cannot be read: {error.strerror or error}{hint}") from error
     except UnicodeDecodeError as error:
         raise PlanError(f"{kind} {path}: not UTF-8 at byte {error.start}") from error
     except (ValueError, RecursionError) as error:  # the former TOML's own, too

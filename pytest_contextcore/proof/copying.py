@@ -89,6 +89,7 @@ def copy(files: Mapping[Path, Path], targets: Mapping[Path, Path]) -> None:
 def _declared(phase: PhasePlan) -> Iterator[str]:
     yield from phase.inputs
     yield from (output_plan(output).path for output in phase.outputs)
+    yield from (name for gate in phase.gates if gate.check is not None for name in gate.check.files)
 
 
 def _matches(plan: Plan, pattern: str) -> Iterator[Path]:

@@ -20,6 +20,7 @@ from .mutate import flipped
 
 MAX_TRIALS = 400
 _FAR = 10**12
+_MOST_ITEMS = 100_000
 _STRANGE = "contextcore-prove"
 _FAILED_TEST = b'<testcase name="contextcore-prove"><failure message="contextcore prove"/></testcase>'
 
@@ -90,6 +91,8 @@ def _of_document(at: Reference, documents: Documents) -> Iterator[Trial]:
     """Changes of the values that an expression names first, then of all others that could stand behind them."""
     whole = documents.whole(at.file)
     names, literals = _words(parsed(at.select)) if at.select else (set[str](), [])
+    if isinstance(whole, list):
+        yield from (Trial(f"{at.file}: {said}", {at.file: value}) for said, value in _others(whole, literals))
     parts = list(islice(_parts(whole), 20 * MAX_TRIALS))
     meant = [part for part in parts if names & {key for key in part.place if isinstance(key, str)}]
     first = [part for part in meant if part.place[-1] in names]
@@ -110,6 +113,9 @@ def _others(value: Any, literals: list[Any]) -> Iterator[tuple[str, Any]]:
         yield "one more item", [*value, copy.deepcopy(value[-1]) if value else _STRANGE]
         yield "one item of another kind", [*value, _STRANGE]
         yield "no items", []
+        for count in sorted({near for limit in literals if type(limit) is int for near in (limit - 1, limit + 1)}):
+            if value and 0 < count <= _MOST_ITEMS:
+                yield f"{count} items", (value * (count // len(value) + 1))[:count]
     elif isinstance(value, dict):
         yield "one more key", {**value, _STRANGE: _STRANGE}
     else:

@@ -12,7 +12,7 @@ from ..errors import AttestationRefused
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 _MAX_BYTES = 64 * 1024 * 1024
 _MAX_KEY_BYTES = 64 * 1024
-_INSTALL = "install it with: pip install 'pytest-contextcore[attest]'"
+_INSTALL = "install the plugin with its extra [attest], from a clone: pip install '.[attest]'"
 
 
 def canonical(statement: dict[str, Any]) -> bytes:

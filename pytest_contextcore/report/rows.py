@@ -25,16 +25,19 @@ def rows(
     """What stopped a phase as rows, ``most`` of each sort; ``kinds`` is whether a gate's kind stands behind it.
 
     ``details`` is what pytest found out about a gate's assert, by the gate's full id. ``output`` is how many lines to
-    show of what a failed program printed last.
+    show of what a failed program printed last; its last line stands behind gates that failed.
     """
     for cause in phase.causes[:most]:
         known = details.get(cause.gate.gate_id, "") if cause.gate is not None else ""
         yield from cause_rows(cause, most, kinds=kinds, details=known)
     if len(phase.causes) > most:
         yield Row("also", ("; ".join(cause.name for cause in phase.causes[most:]),))
-    for printed in phase.printed[-_PROGRAMS:] if output else ():
-        said = printed.text.split("\n")[-output:] if printed.text else ()
-        yield Row("output", (f"of {printed.program}", *said))
+    for printed in phase.printed[-_PROGRAMS:]:
+        said = printed.text.split("\n") if printed.text else []
+        if output:
+            yield Row("output", (f"of {printed.program}", *said[-output:]))
+        elif all(cause.gate for cause in phase.causes):  # otherwise the reason says so
+            yield Row("program", (joined(printed.program, said[-1] if said else ""),))
     if phase.place and not any(cause.place for cause in phase.causes):
         yield Row("test", (phase.place,))
 

@@ -32,6 +32,7 @@ _FORMATS = {"date-time": "a time such as 2026-01-31T09:30:00.000000Z", "date": "
 _PATTERNS = {
     f"^{ID.pattern}$": "letters, digits and . _ - with a letter or digit first",
     r"^[0-9]+(\.[0-9]+)? ?%$": "a share such as 5%, or a number",
+    r"^(input|quality|routing|output)\.[a-z][a-z0-9_]*$": "quality.name, or input., routing. or output. in front",
     r"\S": "a text that is not empty",
 }
 _LIMITS = {

@@ -28,7 +28,8 @@ def hold(config: pytest.Config, out: Path, trace_id: str, *, joined: bool) -> No
     except RunInUse as error:
         raise pytest.UsageError(
             f"{error} is running the trace {trace_id} with its evidence in {out}; "
-            "wait until it has ended, or name another folder with --contextcore-out"
+            "wait until it has ended, or name another folder with --contextcore-out; "
+            "where a phase of it runs this pytest, add -p no:contextcore"
         ) from None
     if descriptor is not None:
         config.add_cleanup(lambda: os.close(descriptor))

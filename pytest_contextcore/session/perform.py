@@ -7,6 +7,8 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..errors import PhaseStopped
-from ..phase.phase import Phase, prepare
+from ..phase.phase import Phase, prepare, record_read
 from ..phase.program import Command
 from ..plan.checks import AttachPlan, output_plan
 from ..plan.model import GatePlan, Plan
@@ -147,9 +149,27 @@ class Work:
 
     def evaluate_checks(self, began: int | None, config: pytest.Config, recall: Recall) -> None:
         """Decide the phase's gates that have a check, in the plan's order."""
+        self._record_read(began)
         for gate in self._planned.gates:
             if gate.check is not None:
                 self._evaluate(gate, began, config, recall)
+
+    def _record_read(self, began: int | None) -> None:
+        """Record the files that checks read and the plan does not declare: a check rests on what it reads."""
+        declared = [*self._planned.inputs, *(output_plan(output).path for output in self._planned.outputs)]
+        read = (name for gate in self._planned.gates if gate.check is not None for name in gate.check.files)
+        for name in dict.fromkeys(read):
+            if any(name.startswith(f"{each}/") or name == each or fnmatchcase(name, each) for each in declared):
+                continue
+            from ..checks.paths import Folder, written_since  # noqa: PLC0415  (as above)
+            from ..checks.verdict import CheckFailed  # noqa: PLC0415
+
+            path, home = self._folder / name, Folder(self._folder)
+            with suppress(CheckFailed, OSError):  # the check itself says what is wrong with its file
+                files = [home.inside(name)] if path.exists() else home.matches(name)
+                if files:
+                    written = began is not None and any(written_since(file, began) for file in files)
+                    record_read(self._phase, path, written=written)
 
     def _evaluate(self, gate_plan: GatePlan, began: int | None, config: pytest.Config, recall: Recall) -> None:
         if gate_plan.check is None:

@@ -47,7 +47,8 @@ def test_without_files_they_take_the_newest_evidence(
     monkeypatch.chdir(tmp_path)
     for command in ("show", "diff"):
         assert main([command]) == 2
-        said = "there is no evidence in out: run a plan first (contextcore run), or name what to read\n"
+        said = "there is no evidence in out: run a plan first (contextcore run), "
+        said += "go to the folder in which it ran, or name another with --out\n"
         assert capsys.readouterr().err == f"contextcore {command}: {said}"
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "LOAD-9.handoffs.json").write_text("{}")

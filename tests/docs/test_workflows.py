@@ -64,7 +64,8 @@ def test_the_workflow_for_github_makes_one_trace(runner: Runner, receiver: Recei
     assert ["push"] in workflow.values()  # YAML 1.1 reads its key, on, as true
     known = {"vars.OTLP_ENDPOINT": receiver.http_endpoint}
     for name, job in workflow["jobs"].items():
-        environ = {key: resolve(value, known) for key, value in job.get("env", {}).items()}
+        given = {**workflow.get("env", {}), **job.get("env", {})}
+        environ = {key: resolve(value, known) for key, value in given.items()}
         outputs = runner.store / f"{name}-outputs"
         for step in job["steps"]:
             if "run" in step:
@@ -138,7 +139,7 @@ RECEIVERS = {"otlp": {"protocols"}, "otlpjsonfile": {"include", "exclude", "star
 def test_collector_configurations_name_components_that_they_define() -> None:
     """Parsed, with every component of a pipeline defined; fields as in the collector's own documentation."""
     found = [config for config in configurations(EXPORT) if "service" in config]
-    assert len(found) == 2
+    assert len(found) == 1
     for config in found:
         for pipeline in config["service"]["pipelines"].values():
             for kind in ("receivers", "processors", "exporters"):

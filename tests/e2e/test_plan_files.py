@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pytest_contextcore.commands.cli import main
+
 from ..support.junit_file import JUnitFile
 from ..support.plans import HERE
 from ..support.traces import output, statuses
@@ -304,7 +306,7 @@ def test_inputs_and_outputs_of_the_plan_count_for_a_test_in_python(wine: Folder,
     (wine.path / "test_ship.py").write_text(SHIP.replace("REST", ""))
     wine.here().assert_outcomes(passed=3)
     ship = phase(evidence("WINE"), "SHIP")
-    assert [item["path"] for item in (*ship["inputs"], *ship["outputs"])] == ["metrics.json", "shipped.json"]
+    assert [item["path"] for item in (*ship["inputs"], *ship["outputs"])] == ["metrics.json", "*.json", "shipped.json"]
     for old, new, reason in (
         ('["metrics.json"]\noutputs', '["nothing"]\noutputs', "input nothing: observed no such file or directory"),
         ('["shipped.json"]', '["lost.json"]', "output lost.json: observed no file"),
@@ -470,3 +472,33 @@ def test_a_program_without_inputs_is_never_reused_and_one_with_inputs_is(wine: F
     wine.write(plan_toml=WINE.replace('"SHIP"', '"PUBLISH"').replace("`0.9`", "`0.8`"), train_sh=f"{TRAIN}# new\n")
     result = wine.here("--contextcore-resume", "--collect-only", "-q")
     result.stdout.fnmatch_lines(["resume: INGEST is reused: unchanged", "resume: TRAIN runs: *changed"])
+
+
+def test_what_a_check_reads_counts_though_the_plan_does_not_declare_it(wine: Folder, evidence: Read) -> None:
+    report = '<testsuite><testcase name="a"/></testsuite>'
+    plan = WINE.replace('run = "sh ingest.sh"', 'run = "sh ingest.sh r.xml"')
+    checks = '{ query = "limit.json#max >= `3`" } }, { check = { junit = "r.xml" }'
+    plan = plan.replace('{ exists = "ids.json" }', checks)
+    wine.write(plan_toml=plan, limit_json='{"max": 3}', ingest_sh=f"{INGEST}echo '{report}' > $1\n")
+    for text in ("older", "old"):
+        (wine.path / "r.xml").write_text(text)
+        assert wine.here().ret == 0
+    ingest = phase(evidence("WINE"), "INGEST")
+    assert {item["path"] for item in ingest["inputs"]} == {"ingest.sh", "limit.json"}
+    assert {item["path"] for item in ingest["modules"]} == {"ingest.sh"}
+    assert main(["verify"]) == 0
+    wine.here("--contextcore-resume", "--collect-only").stdout.fnmatch_lines(["resume: INGEST is reused: unchanged"])
+    wine.write(limit_json='{"max": 2}')
+    assert main(["verify"]) == 1
+    wine.here("--contextcore-resume").stdout.fnmatch_lines(["resume: INGEST runs: its input limit.json changed"])
+    assert phase(evidence("WINE"), "INGEST")["status"] == "blocked"
+
+
+def test_without_a_file_verify_looks_at_each_trace(wine: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    wine.pytester.mkdir("other")
+    (wine.path / "other" / "plan.toml").write_text(WINE.replace('"WINE"', '"ABLE"').replace("min = 2", "min = 9"))
+    wine.here("other/plan.toml", "plan.toml")
+    capsys.readouterr()
+    assert main(["verify"]) == 1
+    assert "ABLE does not hold" in (told := capsys.readouterr().out)
+    assert "WINE holds: completed" in told

@@ -33,9 +33,12 @@ def carried(path: Path) -> Carried:
 
 
 def table(completed: Carried, blocked: Carried) -> list[str]:
-    """The rows: a dot where the span has it in a run that completes, a circle where only in the blocked one."""
+    """The rows: a dot where the span has it in a run that completes, a circle where only in the blocked one.
+
+    Attributes that are on the same spans share a row.
+    """
     every = {span for spans in completed.values() for span in spans if "-" in span}
-    rows = [HEAD, f"|---|{'---|' * (len(COLUMNS) + 1)}"]
+    rows: dict[str, list[str]] = {}
     for name in sorted({*completed, *blocked}):
         always, sometimes = completed.get(name, set()), blocked.get(name, set())
         marks = ["●" if column in always else "○" if column in sometimes else "" for column in COLUMNS]
@@ -43,8 +46,9 @@ def table(completed: Carried, blocked: Carried) -> list[str]:
         told = "all" if set(gates) >= every else ", ".join(gates)
         if len(gates) > _MOST_GATES and told != "all":
             told = f"{len(gates)} of {len(every)}"
-        rows.append(f"| `{name}` | {' | '.join(marks)} | {told} |")
-    return rows
+        rows.setdefault(f" {' | '.join(marks)} | {told} |", []).append(f"`{name}`")
+    shared = (f"| {', '.join(names)} |{row}" for row, names in rows.items())
+    return [HEAD, f"|---|{'---|' * (len(COLUMNS) + 1)}", *shared]
 
 
 def _place(gate: str) -> tuple[int, str]:

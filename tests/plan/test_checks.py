@@ -99,7 +99,7 @@ def test_a_plan_without_python_says_what_it_does(tmp_path: Path) -> None:
         "metrics.json is valid by its JSON Schema",
     ]
     assert list(train.exit_criteria) == [gate.criterion for gate in train.gates] == [g.purpose for g in train.gates]
-    assert train.gates[2].next_action == "Correct metrics.json where the findings say, or the schema."
+    assert train.gates[2].next_action.startswith("Make metrics.json or correct it where the findings say, or ")
     assert [gate.purpose for gate in ship.gates] == [
         "dist/*.whl exists", "twine check dist/x y.whl ends with exit status 0",
     ]  # fmt: skip
@@ -180,8 +180,8 @@ def test_the_default_condition_holds_when_every_phase_is_completed(tmp_path: Pat
         ('query = "m.json#frobnicate(a)"', "(there is no function frobnicate())"),
         ('query = "m.json#' + "(" * 5000 + '"', "(it is nested too deeply)"),
         ('query = "m.json#' + "a" * 10001 + '"', "(it has 10001 characters, at most 10000 are read)"),
-        ('query = "m.json#a", values = { accuracy = "m.json#a" }', "check.values.accuracy must be a declared "
-         "attribute, not undeclared"),
+        ('query = "m.json#a", values = { accuracy = "m.json#a" }', 'check.values.accuracy must be declared: '
+         '[[attributes]] with name = "quality.accuracy", not undeclared'),
         ('query = "m.json#a", values = { gap_count = "m.json#a[" }', "check.values.gap_count must be a JMESPath"),
         ('same = ["a.json"]', "check.same must be a list with at least 2 entry, not a list of 1"),
         ('same = ["a.json", "b.json", "c.json"]', "check.same must be a list with at most 2 entries, not a list of 3"),
@@ -201,10 +201,10 @@ def test_the_default_condition_holds_when_every_phase_is_completed(tmp_path: Pat
         ('run = "sh a.sh && sh b.sh"', 'run must be one program, or ["sh", "-c", "…"], which reads &&, not'),
         ('run = "sh a.sh; sh b.sh"', "which reads ;, not"),
         ('run = "sh a.sh 2>&1"', "which reads 2>&1, not"),
-        ('drift = "accuracy", within = "5%"', "check.drift must be a declared attribute of type int or double, not "
-         "'accuracy'"),
-        ('drift = "output.rollup", within = "5%"', "check.drift must be a declared attribute of type int or double"),
-        ('drift = "task.attempt", within = "5%"', "check.drift must be a declared attribute of type int or double"),
+        ('drift = "accuracy", within = "5%"', "check.drift must be an attribute that [[attributes]] declares "
+         "as int or double, not 'accuracy'"),
+        ('drift = "output.rollup", within = "5%"', "check.drift must be an attribute that [[attributes]] declares"),
+        ('drift = "task.attempt", within = "5%"', "check.drift must be an attribute that [[attributes]] declares"),
         ('drift = "quality.gap_count"', "check.within is missing"),
         ('drift = "quality.gap_count", within = "5"', "check.within must be a share such as 5%, or a number, not '5'"),
         ('drift = "quality.gap_count", within = -1', "check.within must be at least 0, not -1"),
@@ -266,7 +266,7 @@ gates = [{ check = { exists = "a", junit = "b" } }]
         "phase A, gate G2: check.querry is an unknown key: rename it to query",
         "phase A, gate G3: kind must be one of integrity, required, advisory, not 'strict'",
         "phase A, gate G3: id must be one that no other has, not 'G3', declared twice",
-        "phase B: depends_on must be ids of phases, not 'X'",
+        "phase B: depends_on must be ids of phases (A, B), not 'X'",
         'phase A: run must be words as a shell splits them, not "python \'x" (no closing quotation)',
         "phase A, gate G1: check is missing",
         "phase A, gate G3: check.query must be a JMESPath expression, not 'a ==' "

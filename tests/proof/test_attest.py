@@ -140,7 +140,7 @@ def test_without_the_library_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "securesystemslib", None)
     assert main(["attest", "--key", str(tmp_path)]) == 1
-    assert "pip install 'pytest-contextcore[attest]'" in capsys.readouterr().err
+    assert "pip install '.[attest]'" in capsys.readouterr().err
     assert attested(capsys)[0] == 0
 
 

@@ -26,6 +26,7 @@ FILES: dict[str, Any] = {
     "anything.json": {},
     "run_results.json": {"results": [{"unique_id": "x", "status": "success"}]},
     "gates.json": [{"gate_id": "G", "result": "pass"}],
+    "list.json": [{"n": number} for number in range(9)],
 }
 JUNIT = '<testsuite><testcase classname="a" name="b &gt; c"/><testcase classname="a" name="d"></testcase></testsuite>'
 
@@ -63,6 +64,8 @@ DIGEST = hashlib.sha256(json.dumps(FILES["other.json"]).encode()).hexdigest()
         "{ query = \"m.json#status == 'done'\" }",
         "{ query = \"m.json#length(rows[?s == 'bad']) == `0`\" }",
         '{ query = "m.json#length(names) == `1`" }',
+        '{ query = "list.json#length(@) >= `5`" }',
+        '{ query = "list.json#length([?n >= `0`]) <= `50`" }',
         '{ same = ["m.json#rows[].s", "m.json#rows[0].[s]"] }',
         '{ subset = ["m.json#names", "other.json#names"] }',
         '{ schema = { file = "other.json", schema = "schema.json" } }',

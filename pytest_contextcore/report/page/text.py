@@ -57,8 +57,3 @@ def brief(text: str, lines: int = 6, limit: int = 700) -> str:
 def own_first(attributes: Attributes) -> list[tuple[str, AttributeValue]]:
     """Attributes by name, those with what the phases recorded before the technical ones."""
     return sorted(attributes.items(), key=lambda pair: (not pair[0].startswith(RECORDABLE), pair[0].lower()))
-
-
-def plural(count: int, noun: str) -> str:
-    """``1 gate``, ``3 gates``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
