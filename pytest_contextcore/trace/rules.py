@@ -258,8 +258,8 @@ def _condition(
     proving = () if broken or open_ else (name.rpartition("-")[0] for name in gates)
     waited = [name for name in done.phases if statuses[name] is not Status.COMPLETED]
     halted = [name for name in dict.fromkeys((*proving, *waited)) if statuses[name] in _STOPPED]
-    broken += [f"phase {name} is {statuses[name]}" for name in halted]
-    open_ += [f"phase {name} is {statuses[name].replace('_', ' ')}" for name in waited if name not in halted][:_MOST_PHASES]
+    broken += [f"phase {name}: {statuses[name]}" for name in halted]
+    open_ += [f"phase {name}: {statuses[name].replace('_', ' ')}" for name in waited if name not in halted][:_MOST_PHASES]
     for name, expected in done.attributes.items():
         if name not in values:
             open_.append(f"{name}: observed nothing, expected {expected!r}")

@@ -136,7 +136,7 @@ def test_the_default_condition_holds_when_every_phase_is_completed(tmp_path: Pat
     evidence = fresh_evidence(plan)
     gates = {gate.gate_id: gate for span in evidence.spans for gate in span.gates}
     (before,) = conditions(plan, evidence.spans, gates, {})
-    assert (before.met, before.broken, before.missing[0]) == (False, [], "phase TRAIN: not_started")
+    assert (before.met, before.broken, before.missing[0]) == (False, [], "phase TRAIN: not started")
     evidence.spans[1].status = Status.FAILED
     (failed,) = conditions(plan, evidence.spans, gates, {})
     assert failed.broken == ["phase SHIP: failed"]

@@ -57,7 +57,7 @@ def test_the_table_has_a_line_a_phase_and_says_why_where_and_what_next(evidence:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_no_line_is_wider_than_the_terminal(evidence: Evidence, width: int) -> None:
     evidence.spans[1].gates[0].reason = "many words " * 40
-    evidence.definition_of_done = [Condition(condition="some words " * 20, met=False, broken=["gate S2-C1: fail"])]
+    evidence.definition_of_done = [Condition(condition="some words " * 20, met=False, broken=["gate S2-C1 failed"])]
     assert max(map(len, text(evidence, width))) <= width
 
 

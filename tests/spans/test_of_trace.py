@@ -125,8 +125,8 @@ def test_phases_say_their_goal_gates_what_they_checked_and_the_parent_what_is_do
     ("condition", "state"),
     [
         (Condition(condition="c", met=True), "met"),
-        (Condition(condition="c", met=False, missing=["gate P-C1: fail"], broken=["gate P-C1: fail"]), "not met"),
-        (Condition(condition="c", met=False, missing=["gate P-C1: not_checked"]), "not reached"),
+        (Condition(condition="c", met=False, missing=["gate P-C1 failed"], broken=["gate P-C1 failed"]), "not met"),
+        (Condition(condition="c", met=False, missing=["gate P-C1 was not checked"]), "not reached"),
     ],
 )
 def test_a_condition_is_met_not_met_or_not_reached(condition: Condition, state: str) -> None:
