@@ -259,7 +259,8 @@ def _condition(
     waited = [name for name in done.phases if statuses[name] is not Status.COMPLETED]
     halted = [name for name in dict.fromkeys((*proving, *waited)) if statuses[name] in _STOPPED]
     broken += [f"phase {name}: {statuses[name]}" for name in halted]
-    open_ += [f"phase {name}: {statuses[name].replace('_', ' ')}" for name in waited if name not in halted][:_MOST_PHASES]
+    pending = [name for name in waited if name not in halted][:_MOST_PHASES]
+    open_ += [f"phase {name}: {statuses[name].replace('_', ' ')}" for name in pending]
     for name, expected in done.attributes.items():
         if name not in values:
             open_.append(f"{name}: observed nothing, expected {expected!r}")
