@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from ..schemas import schema
+from .cli import FILE, print_json, refusing
 from .plan_check import check
 from .plan_init import init
 
@@ -18,7 +18,8 @@ def command() -> None:
 
 
 @command.command("check")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=FILE)
+@refusing(2)
 def _check(file: Path | None) -> int:
     """Print a plan's order and gates, with all defaults, and which tests were found.
 
@@ -30,6 +31,7 @@ def _check(file: Path | None) -> int:
 
 @command.command("init")
 @click.argument("tests", required=False, type=click.Path(path_type=Path, exists=True))
+@refusing(1)
 def _init(tests: Path | None) -> int:
     """Write a plan.toml to start from, with comments. It runs green at once.
 
@@ -45,4 +47,4 @@ def _schema() -> None:
 
     An editor that reads #:schema ./plan.schema.json in a plan's first line completes and checks its keys by that file.
     """
-    print(json.dumps(schema("plan"), indent=2, ensure_ascii=False))
+    print_json(schema("plan"))

@@ -19,19 +19,10 @@ from ..plan.model import GatePlan, PhasePlan, load_plan
 from ..text import plain
 from .cli import refuse
 
-NO_PLAN = f"there is no {PLAN_FILE} here, above, or in just one folder below; name one, or begin: contextcore plan init"
-
 
 def check(file: Path | None) -> int:
     """Print the plan; the command's exit code."""
-    path = locate(file)
-    if path is None:
-        return refuse(NO_PLAN)
-    try:
-        plan = load_plan(path)
-    except PlanError as error:
-        print(f"contextcore plan check: {error}", file=sys.stderr)  # a line for each mistake
-        return 2
+    plan = load_plan(locate(file))
     found = CollectedPlan(plan, {})
     try:
         tests = collected_tests(plan.path.parent)
@@ -43,13 +34,21 @@ def check(file: Path | None) -> int:
     return 1 if found.missing() else 0
 
 
-def locate(file: Path | None) -> Path | None:
-    """The plan that a command means: a file or its folder, else plan.toml here, above, or in the only folder below."""
+def locate(file: Path | None) -> Path:
+    """The plan that a command means: a file or its folder, else plan.toml here, above, or in the only folder below.
+
+    Raises:
+        PlanError: there is no such file.
+    """
     below = sorted(Path.cwd().glob(f"*/{PLAN_FILE}"))
     path = file or find_plan(Path.cwd()) or (below[0] if len(below) == 1 else None)
     if path is None:
-        return None
-    return path / PLAN_FILE if os.path.isdir(path) else path  # noqa: PTH112  (a name too long is no folder, not an error)
+        where = "here, above, or in just one folder below"
+        raise PlanError(f"there is no {PLAN_FILE} {where}; name one, or begin: contextcore plan init")
+    path = path / PLAN_FILE if os.path.isdir(path) else path  # noqa: PTH112  (never raises)
+    if not os.path.isfile(path):  # noqa: PTH113  (never raises)
+        raise PlanError(f"there is no file {path}; contextcore plan init writes a plan to start from")
+    return path
 
 
 class _Collector:

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..errors import CollectionError, PlanError
+from ..errors import ContextcoreError
 from ..ids import PLAN_FILE
 from ..plan.assign import PhaseTest, assign, gate_names
 from ..plan.model import load_plan
@@ -61,10 +61,7 @@ def init(tests: Path | None) -> int:
     path = folder / PLAN_FILE
     if path.exists() or path.is_symlink():
         return refuse(f"{path} is there already: contextcore plan check {path}")
-    try:
-        found = collected_tests(start)
-    except CollectionError as error:
-        return refuse(str(error), 1)
+    found = collected_tests(start)
     of_phase: dict[str, str] = {}
     for test in found:
         if (other := of_phase.setdefault(test.phase, test.nodeid)) != test.nodeid:
@@ -74,9 +71,9 @@ def init(tests: Path | None) -> int:
     path.write_text(f"{head}{body}", encoding="utf-8")
     try:
         assign(load_plan(path), found, whole=True)
-    except (PlanError, CollectionError) as error:
+    except ContextcoreError:
         path.unlink()
-        return refuse(str(error), 1)
+        raise
     shown = relative(path, Path.cwd())
     about = f"{len(found)} phases, by the tests that are marked with phase" if found else "a plan to start from"
     print(f"{shown}: {about}\nnext: contextcore run {shown}")

@@ -6,7 +6,6 @@ imported when there is somebody to send them to.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -17,8 +16,8 @@ from typing import Any
 
 import click
 
-from ..commands.cli import refuse
-from ..errors import TaskRefused, TaskStateError
+from ..commands.cli import print_json, refuse, refusing
+from ..errors import TaskStateError
 from ..export.provider import sampled
 from ..export.settings import Settings
 from ..export.spool import Spool
@@ -81,11 +80,9 @@ _COMMON = [
 
 
 def _add(name: str, summary: str, options: list[click.Option], run: Callable[..., int]) -> None:
+    @refusing(1)
     def guarded(state: str, **given: Any) -> int:
-        try:
-            return run(Store(Path(state)), **given)
-        except (TaskRefused, TaskStateError) as error:
-            return refuse(str(error), 1)
+        return run(Store(Path(state)), **given)
 
     command.add_command(click.Command(name, callback=guarded, params=[*options, *_COMMON], help=summary))
 
@@ -183,7 +180,7 @@ def _send_finished(settings: Settings, store: Store) -> list[str]:
 def _list(store: Store, project: str | None, status: str | None, form: str) -> int:
     wanted = chosen(store.read(), project, status)
     if form == "json":
-        print(json.dumps({"schema_version": VERSION, "tasks": [*map(document, wanted.values())]}, indent=2))
+        print_json({"schema_version": VERSION, "tasks": [*map(document, wanted.values())]})
     else:
         print("\n".join(tree(wanted, time.time_ns())) or f"no tasks in {store.path}")
     return 0
