@@ -8,20 +8,29 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import click
 import pytest
 
 from ..errors import CollectionError, PlanError
 from ..ids import PLAN_FILE, named
-from ..plan.assign import CollectedPlan, PhaseTest, assign, find_plan, refuse_program_beside_test, source_of
+from ..plan.assign import CollectedPlan, PhaseTest, assign, refuse_program_beside_test, source_of
 from ..plan.checks import output_plan
 from ..plan.defaults import program
 from ..plan.model import GatePlan, PhasePlan, load_plan
+from ..session.collect import find_plan
 from ..text import plain
-from .cli import refuse
+from .cli import FILE, refuse, refusing
 
 
+@click.command("check")
+@click.argument("file", required=False, type=FILE)
+@refusing(2)
 def check(file: Path | None) -> int:
-    """Print the plan; the command's exit code."""
+    """Print a plan's order and gates, with all defaults, and which tests were found.
+
+    FILE is the plan or its folder; without it, plan.toml here, above, or in the only folder that has one. Exit code 1:
+    tests do not fit the plan, or are missing. 2: the plan has mistakes.
+    """
     plan = load_plan(locate(file))
     found = CollectedPlan(plan, {})
     try:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..errors import CollectionError
-from ..ids import PLAN_FILE
 from .model import PhasePlan, Plan
 
 T = TypeVar("T")
@@ -33,11 +32,6 @@ class CollectedPlan(NamedTuple):
     def missing(self) -> list[str]:
         """The phases that need a test and have none, in the plan's order."""
         return [phase.id for phase in self.plan.phases if phase.needs_test and phase.id not in self.nodeids]
-
-
-def find_plan(start: Path) -> Path | None:
-    """The nearest ``plan.toml`` upward from a folder."""
-    return next((plan for folder in (start, *start.parents) if (plan := folder / PLAN_FILE).is_file()), None)
 
 
 def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedPlan:

@@ -14,7 +14,7 @@ from ..spans.of_trace import gate_span, parent_span, phase_spans
 from ..text import escaped
 from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED, blocking_gates
-from .rows import Row, as_text, cause_rows
+from .rows import Row, as_text, cause_rows, held_rows
 from .terminal import stopped_message
 from .verdict import STOPPED, Phase, Printed, Verdict, joined, lasted, of_gate
 
@@ -109,8 +109,8 @@ def _phase_outcome(verdict: Verdict, phase: Phase, failed: Sequence[ET.Element])
         return _element("skipped", phase.why, message=phase.why)
     if phase.span.status not in STOPPED:
         return None
-    around = [Row("workspace", (verdict.evidence.workspace,))] if verdict.evidence.workspace else []
-    around += [Row("did not start", (", ".join(phase.held),))] if phase.held else []
+    workspace = [Row("workspace", (verdict.evidence.workspace,))] if verdict.evidence.workspace else []
+    around = [*workspace, *held_rows(phase)]
     gates = blocking_gates(phase.span)
     pieces = [] if len(gates) == 1 else [_text_of(child) for child in failed if not gates or _is_of_gates(phase, child)]
     if not any(phase.title in piece for piece in pieces) and len(gates) != 1:  # which pytest shows of a blocked phase

@@ -58,6 +58,12 @@ def cause_rows(cause: Cause, most: int, *, kinds: bool = True, details: str = ""
         yield Row("test", (cause.place,))
 
 
+def held_rows(phase: Phase) -> Iterator[Row]:
+    """Which phases did not start because of this one."""
+    if phase.held:
+        yield Row("did not start", (", ".join(phase.held),))
+
+
 def as_text(found: Iterable[Row], indent: str = "") -> Iterator[str]:
     """Rows as lines of text."""
     for label, (first, *more) in found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
 
@@ -77,7 +77,7 @@ def table(verdict: Verdict, *, width: int = WIDTH, ascii_only: bool = False) -> 
         if phase.causes:
             yield from _labelled(rows(phase, _MOST, kinds=False), width)
         elif phase.lost:
-            yield from _labelled(iter([Row("reason", (phase.lost,))]), width)
+            yield from _labelled([Row("reason", (phase.lost,))], width)
         yield from _labelled(_remarks(phase), width, "yellow")
         if phase.values:
             yield from _indented(f"     {'values:':<10}", (", ".join(phase.values),), width)
@@ -88,16 +88,14 @@ def short_remarks(verdict: Verdict) -> Iterator[str]:
     """A line for each gate of a completed trace that warns or is waived."""
     for phase in verdict.phases:
         for cause in phase.remarks:
-            waived = cause.gate is not None and cause.gate.waived
-            yield f"{phase.span.span_id} {'waived' if waived else 'warning'}: {cause.title}"
+            yield f"{phase.span.span_id} {'waived' if cause.waived else 'warning'}: {cause.title}"
 
 
 def _remarks(phase: Phase) -> Iterator[Row]:
     for cause in phase.remarks:
-        waived = cause.gate.waived if cause.gate is not None else None
-        yield Row("waived" if waived else "warning", (cause.title, *cause.reason[1:]))
-        if waived:
-            yield Row("by", (waived,))
+        yield Row("waived" if cause.waived else "warning", (cause.title, *cause.reason[1:]))
+        if cause.waived:
+            yield Row("by", (cause.waived,))
 
 
 def _closing(verdict: Verdict, width: int) -> Iterator[Line]:
@@ -117,7 +115,7 @@ def _closing(verdict: Verdict, width: int) -> Iterator[Line]:
             yield from _indented("     - ", (f"{done.condition}: {why}",), width)
 
 
-def _labelled(found: Iterator[Row], width: int, colour: str | None = None) -> Iterator[Line]:
+def _labelled(found: Iterable[Row], width: int, colour: str | None = None) -> Iterator[Line]:
     """Rows under their labels, wrapped to the width."""
     for label, lines in found:
         yield from _indented(f"     {f'{label}:':<10}", lines, width, colour)

@@ -69,6 +69,11 @@ class Cause:
     """``file:line`` of the assert that failed."""
 
     @property
+    def waived(self) -> str | None:
+        """Who permits a gate's failure, and why; None if nobody does."""
+        return self.gate.waived if self.gate is not None else None
+
+    @property
     def files(self) -> tuple[str, ...]:
         """The files that are wrong."""
         return tuple(about.file for about in self.about)
