@@ -13,11 +13,12 @@ import pytest
 
 from ..errors import CollectionError, PlanError
 from ..ids import PLAN_FILE, named
-from ..plan.assign import CollectedPlan, PhaseTest, assign, refuse_program_beside_test, source_of
+from ..plan.assign import CollectedPlan, PhaseTest, assign, source_of
 from ..plan.checks import output_plan
 from ..plan.defaults import program
 from ..plan.model import GatePlan, PhasePlan, load_plan
 from ..session.collect import find_plan
+from ..session.discovery import phase_id
 from ..text import plain
 from .cli import FILE, refuse, refusing
 
@@ -35,7 +36,6 @@ def check(file: Path | None) -> int:
     found = CollectedPlan(plan, {})
     try:
         tests = collected_tests(plan.path.parent)
-        refuse_program_beside_test(plan, {plan.short_phase_id(test.phase): test.nodeid for test in tests})
         found = assign(plan, tests, whole=False)
     except CollectionError as error:
         refuse(str(error))
@@ -61,9 +61,10 @@ def locate(file: Path | None) -> Path:
 
 
 class _Collector:
-    """A pytest plugin that keeps the phase tests and the errors of a collection."""
+    """A pytest plugin that keeps the errors of a collection, and a folder's phase tests but those of plans below."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.tests: list[PhaseTest] = []
         self.errors: list[str] = []
 
@@ -75,15 +76,14 @@ class _Collector:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """In the order of the source, whoever shuffles the tests."""
         for item in sorted(items, key=lambda item: (item.path, item.location[1] or 0)):
-            marker = item.get_closest_marker("phase")
-            if marker is not None and marker.args and isinstance(item, pytest.Function):
-                source = source_of(item.config.rootpath, item.nodeid) or ""
-                self.tests.append(PhaseTest(item.nodeid, str(marker.args[0]), source))
+            name, plan = phase_id(item), find_plan(item.path.parent)
+            if name is not None and (plan is None or self._folder.is_relative_to(plan.parent.resolve())):
+                self.tests.append(PhaseTest(item.nodeid, name, source_of(item.config.rootpath, item.nodeid) or ""))
 
 
 def collected_tests(start: Path) -> list[PhaseTest]:
     """The phase tests in a folder or file, as ``python -m pytest START`` would collect them, or `CollectionError`."""
-    collector, said = _Collector(), io.StringIO()
+    collector, said = _Collector((start if start.is_dir() else start.parent).resolve()), io.StringIO()
     sys.path.insert(0, str(Path.cwd()))
     arguments = ["--collect-only", "-p", "no:contextcore-listener", str(start)]
     try:

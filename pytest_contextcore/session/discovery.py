@@ -28,13 +28,13 @@ def look(session: pytest.Session, items: list[pytest.Item]) -> list[Found]:
     """The plans of this session, in the order in which their tests were found.
 
     Raises:
-        pytest.UsageError: a marker without an id, or a phase test with no plan above it.
+        pytest.UsageError: what `phase_id` refuses, or a phase test with no plan above it.
     """
     config = session.config
     explicit, nearest = config.stash[KEY].plan, cache(find_plan)
     found: dict[Path, Found] = {}
     for item in _marked(items):
-        if (marker := item.get_closest_marker(MARKER)) is None:
+        if (name := phase_id(item)) is None:
             continue
         path = explicit or nearest(item.path.parent)
         if path is None:
@@ -42,7 +42,7 @@ def look(session: pytest.Session, items: list[pytest.Item]) -> list[Found]:
                 f"{item.nodeid} is marked as a phase, but there is no {PLAN_FILE} in its folder or above; "
                 "write one, or name it with --contextcore-plan"
             )
-        found.setdefault(path, Found(path, [])).tests.append((item, _argument(item, marker)))
+        found.setdefault(path, Found(path, [])).tests.append((item, name))
     for path in _plans_of_arguments(config):  # those count even if none of their tests was found
         found.setdefault(path, Found(path, []))
     return list(found.values())
@@ -161,10 +161,23 @@ def _marked(items: list[pytest.Item]) -> list[pytest.Item]:
     return [item for item in items if inherits(item.parent) or any(mark.name == MARKER for mark in item.own_markers)]
 
 
-def _argument(item: pytest.Item, marker: pytest.Mark) -> str:
+def phase_id(item: pytest.Item) -> str | None:
+    """The id in the marker of a phase's test; None for another test.
+
+    Raises:
+        pytest.UsageError: there is no id in it, or this cannot be a phase.
+    """
+    if (marker := item.get_closest_marker(MARKER)) is None:
+        return None
+    from unittest import TestCase  # noqa: PLC0415  (only where there is a plan)
+
     value = marker.args[0] if marker.args else marker.kwargs.get("id")
     if not isinstance(value, str) or not value or len(marker.args) > 1:
         raise pytest.UsageError(f'{item.nodeid}: the marker needs the phase\'s id, as in @pytest.mark.phase("S1")')
+    if not isinstance(item, pytest.Function):
+        raise pytest.UsageError(f"{item.nodeid} is marked as a phase, but only a test function can be one")
+    if item.cls is not None and issubclass(item.cls, TestCase):
+        raise pytest.UsageError(f"{item.nodeid} is marked as a phase, but a method of unittest.TestCase cannot be one")
     return value
 
 
