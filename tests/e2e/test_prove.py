@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.proof import sessions
-from pytest_contextcore.proof import copying
+from pytest_contextcore.proof import copying, sessions
 from pytest_contextcore.proof.result import ProofReport, load
 
 MAKE = """
