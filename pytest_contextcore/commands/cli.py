@@ -157,7 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         lost = error.errno in (errno.EPIPE, errno.ENOSPC)
         if error.errno != errno.EPIPE:  # which says that the reader went away, as with ``| head``
-            what = "its output cannot be written: " if lost else ""
+            what = "its output cannot be written: " if lost else f"{error.filename}: " * bool(error.filename)
             print(f"{name}: {what}{error.strerror or error}", file=sys.stderr)
         if lost:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the rest when it ends

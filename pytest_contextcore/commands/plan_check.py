@@ -16,11 +16,11 @@ from ..ids import PLAN_FILE, named
 from ..plan.assign import CollectedPlan, PhaseTest, assign, source_of
 from ..plan.checks import output_plan
 from ..plan.defaults import program
-from ..plan.model import GatePlan, PhasePlan, load_plan
+from ..plan.model import GatePlan, PhasePlan, Plan, load_plan
 from ..session.collect import find_plan
 from ..session.discovery import phase_id
 from ..text import plain
-from .cli import FILE, refuse, refusing
+from .cli import FILE, print_lines, refuse, refusing
 
 
 @click.command("check")
@@ -33,13 +33,12 @@ def check(file: Path | None) -> int:
     tests do not fit the plan, or are missing. 2: the plan has mistakes.
     """
     plan = load_plan(locate(file))
-    found = CollectedPlan(plan, {})
     try:
-        tests = collected_tests(plan.path.parent)
-        found = assign(plan, tests, whole=False)
+        found = assign(plan, collected_tests(plan.path.parent), whole=False)
     except CollectionError as error:
-        refuse(str(error))
-    print("\n".join(describe(found)))
+        print_lines(describe(plan, None))
+        return refuse(str(error), 1)
+    print_lines(describe(plan, found))
     return 1 if found.missing() else 0
 
 
@@ -97,9 +96,8 @@ def collected_tests(start: Path) -> list[PhaseTest]:
     return collector.tests
 
 
-def describe(collected: CollectedPlan) -> list[str]:
-    """A plan as lines: a block for each phase with its gates, and its test or its program."""
-    plan = collected.plan
+def describe(plan: Plan, found: CollectedPlan | None) -> list[str]:
+    """A plan as lines: a block for each phase with its gates, and its test or its program; None: tests do not fit."""
     lines = [f"{named(plan.trace.id, plan.trace.title)}  ({plan.path})"]
     for position, phase in enumerate(plan.phases, start=1):
         upstream = ", ".join(plan.upstream[phase.id]) or "nothing"
@@ -108,12 +106,13 @@ def describe(collected: CollectedPlan) -> list[str]:
         for criterion in dict.fromkeys((*phase.exit_criteria, *(gate.criterion for gate in phase.gates))):
             lines.append(f"       exit {plain(criterion)}")
             lines += [line for gate in phase.gates if gate.criterion == criterion for line in _of_gate(gate)]
-        lines.append(f"       {_by(phase, collected.nodeids.get(phase.id))}")
+        lines.append(f"       {_by(phase, found)}")
         lines += [f"       {word:<4} {', '.join(files)}" for word, files in _files(phase) if files]
-    missing = ", ".join(collected.missing())
     gates = sum(len(phase.gates) for phase in plan.phases)
     done = [f"done {plain(done.condition)}" for done in plan.trace.definition_of_done]
+    missing = ", ".join(found.missing()) if found is not None else ""
     state = f"tests missing for {missing}" if missing else "every phase has its test, program or checks"
+    state = state if found is not None else "the tests do not fit"
     return [*lines, *done, f"{len(plan.phases)} phases, {gates} gates; {state}"]
 
 
@@ -128,10 +127,13 @@ def _files(phase: PhasePlan) -> list[tuple[str, list[str]]]:
     return [("in", list(phase.inputs)), ("out", outputs)]
 
 
-def _by(phase: PhasePlan, nodeid: str | None) -> str:
+def _by(phase: PhasePlan, found: CollectedPlan | None) -> str:
     """What decides a phase: its test, its program, or its checks alone."""
     if phase.run is not None:
         return f"run  {program(phase.run)}"
+    if found is None and phase.needs_test:
+        return "decided by a test"
+    nodeid = found.nodeids.get(phase.id) if found is not None else None
     if nodeid is not None or phase.needs_test:
         return f"test {nodeid or f'MISSING: mark one with @pytest.mark.phase({phase.id!r})'}"
     return "decided by its checks"

@@ -30,7 +30,7 @@ _LINES = ".jsonl"
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FILE)
 @click.option("--endpoint", metavar="URL", help="Where to (default: OTEL_EXPORTER_OTLP_ENDPOINT).")
 @click.option(
-    "--timeout", type=float, default=PATIENCE, show_default=True, metavar="SECONDS",
+    "--timeout", type=click.FloatRange(0, 86_400), default=PATIENCE, show_default=True, metavar="SECONDS",
     help="Give up after this time without progress.",
 )  # fmt: skip
 def command(files: tuple[Path, ...], endpoint: str | None, timeout: float) -> int:

@@ -55,6 +55,7 @@ def test_it_finds_tests_that_do_not_fit(folder: Path, capsys: Captured, old: str
     assert main(["plan", "check"]) == 1
     captured = capsys.readouterr()
     assert said in captured.out + captured.err
+    assert ("MISSING" in captured.out) is (new == "")  # nothing is said of tests that nobody could look up
     assert "Traceback" not in captured.err
 
 
@@ -86,7 +87,8 @@ def test_it_says_what_is_wrong_with_the_plan(tmp_path: Path, monkeypatch: pytest
 
 
 def test_it_refuses_a_program_beside_a_test(folder: Path, capsys: Captured) -> None:
-    plan = '[trace]\nid = "LOAD-7"\n[[phases]]\nid = "E"\nrun = "true"\n[[phases]]\nid = "T"\n[[phases]]\nid = "P"\n'
+    phases = [f'[[phases]]\nid = "{name}"\nrun = "true"\n' for name in "ETP"]
+    plan = "\n".join(['[trace]\nid = "LOAD-7"', *phases])
     (folder / "plan.toml").write_text(plan, encoding="utf-8")
     assert main(["plan", "check"]) == 1
     assert "phase E of" in (said := capsys.readouterr().err)
