@@ -16,10 +16,10 @@ from ..report.terminal import can_encode, table
 from ..report.verdict import of_trace
 from ..schemas import schema
 from ..schemas.check import faults
+from ..text import format_time
 from ..trace import history
 from ..trace.evidence import Evidence
 from ..trace.file import dump, load_evidence
-from ..trace.times import format_time
 from .cli import FILE, FORMAT, OUT, print_json, print_lines, refuse, refusing, write
 
 

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from ..errors import EvidenceError
 from ..ids import short_id
-from ..text import short, shown_seconds
+from ..text import format_time, short, shown_seconds
 from ..trace.evidence import Evidence, SpanEvidence, Status
-from ..trace.times import format_time
 from .verdict import lasted
 
 NOISE_SECONDS = 0.5

@@ -6,9 +6,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ..text import cut, short, shown_seconds
+from ..text import cut, format_time, short, shown_seconds
 from ..trace.evidence import Attributes, AttributeValue, Evidence, Status
-from ..trace.times import format_time
 from .terminal import ASCII_MARKS, MARKS
 from .verdict import lasted, of_trace
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -165,10 +165,7 @@ def of_trace(evidence: Evidence, proofs: Mapping[str, str] | None = None) -> Ver
             name = named(short_id(span.span_id, span.parent_id), span.phase)
             held.setdefault(span.blocked_on_span_id, []).append(name)
     phases = tuple(
-        replace(
-            of_phase(span, root=spans.get(span.blocked_on_span_id or ""), held=held.get(span.span_id, ())),
-            values=values,
-        )
+        of_phase(span, root=spans.get(span.blocked_on_span_id or ""), held=held.get(span.span_id, ()), values=values)
         for span, values in zip(evidence.spans, _values(evidence.spans), strict=True)
     )
     counts = evidence.summary.phases
@@ -192,7 +189,9 @@ def _values(spans: Sequence[SpanEvidence]) -> Iterator[tuple[str, ...]]:
         known |= found
 
 
-def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequence[str] = ()) -> Phase:
+def of_phase(
+    span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequence[str] = (), values: tuple[str, ...] = ()
+) -> Phase:
     """Work out what is to be said of one phase; ``root`` keeps it from starting, and it keeps ``held``."""
     state = "deselected" if span.blocked_reason == DESELECTED else span.status.value
     blocking = [of_gate(span, gate) for gate in blocking_gates(span)]
@@ -211,6 +210,7 @@ def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequ
         lost=_first_line(span.blocked_reason) if _is_lost(span, root) else "",
         waits_for=short_id(span.blocked_on_span_id or "", span.parent_id),
         held=tuple(held),
+        values=values,
         printed=tuple(_printed(program) for program in span.programs if program.error_type) if stopped else (),
     )
 

@@ -96,9 +96,8 @@ def _start(store: Store, project: str | None, task_id: str, *, title: str | None
     new = {**given, "project": project or DEFAULT_PROJECT, "title": title or task_id, "origin": origin}
 
     def begin(book: Book) -> Task:
-        kept = rules.starting_over(book, task_id)
-        for name in book.keys() - kept.keys():
-            del book[name]
+        for task in rules.ended_before(book, task_id):
+            del book[task.id]
         return rules.start(book, task_id, span_id=new_span_id(), now=time.time_ns(), **new)
 
     task = _change(store, begin)
