@@ -16,7 +16,7 @@ from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Statu
 from ..trace.rules import DESELECTED, blocking_gates
 from .rows import Row, as_text, cause_rows, held_rows
 from .terminal import stopped_message
-from .verdict import STOPPED, Phase, Printed, Verdict, joined, lasted, of_gate
+from .verdict import STOPPED, Phase, Printed, Verdict, joined, lasted, of_gate, place
 
 Properties = Sequence[tuple[str, object]]
 Attributes = Mapping[str, str]
@@ -194,8 +194,8 @@ def _gate_says(phase: Phase, gate: GateEvidence, drafts: Sequence[ET.Element]) -
     if gate.result is Result.NOT_APPLICABLE:
         return _element("system-out", f"not applicable: {gate.reason}")
     cause = of_gate(phase.span, gate)
-    test = [Row("test", (phase.place,))] if phase.place else []
-    text = "\n".join(as_text([*cause_rows(cause, _MOST), *test]))
+    test = "" if cause.place else place(phase.span.attributes) or phase.span.nodeid  # another gate's assert is not its
+    text = "\n".join(as_text([*cause_rows(cause, _MOST), *([Row("test", (test,))] if test else [])]))
     if gate.result is Result.WAIVED or gate.kind is Kind.ADVISORY:
         head = "warning" if gate.waived is None else f"waived by {gate.waived}"
         return _element("system-out", f"{head}\n{text}")

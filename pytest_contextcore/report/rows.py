@@ -58,6 +58,11 @@ def cause_rows(cause: Cause, most: int, *, kinds: bool = True, details: str = ""
         yield Row("test", (cause.place,))
 
 
+def remark(cause: Cause, most: int) -> tuple[str, ...]:
+    """What a gate says that stops nothing, as lines."""
+    return (cause.title, *_bounded(cause.reason[1:], 2 * most))
+
+
 def held_rows(phase: Phase) -> Iterator[Row]:
     """Which phases did not start because of this one."""
     if phase.held:

@@ -10,7 +10,7 @@ import pytest
 from ..private import terminal_encoding
 from ..text import cut, harmless
 from ..trace.evidence import Status
-from .rows import Row, as_text, cause_rows, rows
+from .rows import Row, as_text, cause_rows, remark, rows
 from .verdict import STOPPED, Phase, Verdict
 
 MARKS = dict(zip(Status, "·…✗✓!", strict=True))
@@ -93,7 +93,7 @@ def short_remarks(verdict: Verdict) -> Iterator[str]:
 
 def _remarks(phase: Phase) -> Iterator[Row]:
     for cause in phase.remarks:
-        yield Row("waived" if cause.waived else "warning", (cause.title, *cause.reason[1:]))
+        yield Row("waived" if cause.waived else "warning", remark(cause, _MOST))
         if cause.waived:
             yield Row("by", (cause.waived,))
 

@@ -151,6 +151,11 @@ class Verdict:
         return evidence.trace_id if evidence.title == evidence.trace_id else f"{evidence.trace_id}: {evidence.title}"
 
     @property
+    def lost(self) -> Sequence[Phase]:
+        """The phases that did not start although nothing explains it."""
+        return [phase for phase in self.phases if phase.lost]
+
+    @property
     def conditions(self) -> Sequence[Condition]:
         """The definition of done; without the default one, which the phases' lines say already."""
         return [done for done in self.evidence.definition_of_done if done.condition != EVERY_PHASE]

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_contextcore.report import junit
 from pytest_contextcore.report.verdict import of_trace
-from pytest_contextcore.trace.evidence import Evidence, EvidenceItem, Result, Status
+from pytest_contextcore.trace.evidence import Event, Evidence, EvidenceItem, Result, Status
 
 from ..support import page_samples as samples
 from ..support.junit_file import JUnitFile
@@ -213,6 +213,14 @@ def test_a_failing_gate_says_reason_file_evidence_next_action_and_test(stopped: 
         "evidence: lost_row: 7",
         "next: the next action of C1",
         "test: tests/test_plan.py::test_phase_2",
+    ]
+    first, second = stopped.spans[1].gates
+    second.result, second.reason, second.severity = Result.FAIL, "too", first.severity
+    first.events.append(Event(name="e", time=0, attributes={"code.file.path": "t.py", "code.line.number": 5}))
+    places = [said(cases(stopped)[gate.gate_id], "failure")[1].splitlines() for gate in (first, second)]
+    assert [[line for line in lines if line.startswith("test:")] for lines in places] == [
+        ["test: t.py:5"],
+        ["test: tests/test_plan.py::test_phase_2"],  # whose assert is not the first gate's
     ]
 
 
