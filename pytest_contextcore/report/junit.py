@@ -83,7 +83,8 @@ def trace_cases(
 def phase_case(verdict: Verdict, phase: Phase, drafts: Sequence[ET.Element], address: Attributes) -> ET.Element:
     """One case for a phase, with one outcome; pytest made none after ``-x``, two where call and teardown failed."""
     took = _seconds(phase.span, phase.span)  # bounds pytest's time, which has subtests and earlier attempts twice
-    time = min(took, sum(float(draft.get("time", 0)) for draft in drafts)) if drafts else took
+    ran = max(((lasted(program) or 0) / 1e9 for program in phase.span.programs), default=0.0)  # maybe before its test
+    time = min(took, max(ran, sum(float(draft.get("time", 0)) for draft in drafts))) if drafts else took
     case = ET.Element("testcase", {**address, **(drafts[-1].attrib if drafts else {}), "time": f"{time:.3f}"})
     ours = _properties(phase_properties(verdict.evidence, phase.span))
     names = {found.get("name") for found in ours}

@@ -306,7 +306,7 @@ def _first_line(text: str | None) -> str:
     return short((text or "").partition("\n")[0])
 
 
-def lasted(record: Evidence | SpanEvidence | GateEvidence) -> int | None:
+def lasted(record: Evidence | SpanEvidence | GateEvidence | ProgramEvidence) -> int | None:
     """How long a span took in nanoseconds, if both its ends are known."""
     return None if record.started_at is None or record.ended_at is None else record.ended_at - record.started_at
 
