@@ -181,7 +181,8 @@ def _list(store: Store, project: str | None, status: str | None, form: str) -> i
     if form == "json":
         print_json({"schema_version": VERSION, "tasks": [*map(document, wanted.values())]})
     else:
-        print("\n".join(tree(wanted, time.time_ns())) or f"no tasks in {store.path}")
+        none = f"no {'such ' if project or status else ''}tasks in {store.path}"
+        print("\n".join(tree(wanted, time.time_ns())) or none)
     return 0
 
 

@@ -39,6 +39,7 @@ def tree(book: Book, now: int) -> Iterator[str]:
             if task.blocked_reason:
                 on = f" (by {task.blocked_on})" if task.blocked_on else ""
                 yield f"{margin}blocked: {shown(task.blocked_reason)}{on}"
+            if task.blocked_reason and task.is_open:
                 yield f"{margin}next:    {shown(task.next_action or '')}"
             if task.reason:
                 yield f"{margin}{shown(task.reason)}"
