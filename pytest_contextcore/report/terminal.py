@@ -39,9 +39,9 @@ def can_encode(encoding: str | None) -> bool:
     return True
 
 
-def in_ascii(text: str) -> str:
-    """The text for a terminal that can show ASCII only."""
-    return text.replace("…", "...").encode("ascii", "replace").decode()
+def shown_on(text: str, *, ascii_only: bool) -> str:
+    """The text for a terminal: without commands of GitHub's log, and in ASCII if it can show nothing else."""
+    return harmless(text.replace("…", "...").encode("ascii", "replace").decode() if ascii_only else text)
 
 
 def stopped_message(phase: Phase, details: Mapping[str, str] | None = None) -> str:
@@ -139,9 +139,8 @@ def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, verdi
     for verdict in verdicts:
         if config.get_verbosity() < 0 and verdict.evidence.status is Status.COMPLETED:
             for line in short_remarks(verdict):
-                reporter.write_line(harmless(in_ascii(line) if ascii_only else line), yellow=True)
+                reporter.write_line(shown_on(line, ascii_only=ascii_only), yellow=True)
             continue
         reporter.write_sep("=", textwrap.shorten(f"trace {verdict.title}", width - 6))
         for line, colour in table(verdict, width=width, ascii_only=ascii_only):
-            text = harmless(in_ascii(line) if ascii_only else line)
-            reporter.write_line(text, **({colour: True} if colour else {}))
+            reporter.write_line(shown_on(line, ascii_only=ascii_only), **({colour: True} if colour else {}))
