@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 from .verdict import Cause, Phase, joined
 
 _PROGRAMS = 3
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Row(NamedTuple):
@@ -20,7 +18,7 @@ class Row(NamedTuple):
 
 
 def rows(
-    phase: Phase, most: int, *, kinds: bool = True, details: Mapping[str, str] = _NOTHING, output: int = 0
+    phase: Phase, most: int, *, kinds: bool = True, details: Mapping[str, str] | None = None, output: int = 0
 ) -> Iterator[Row]:
     """What stopped a phase as rows, ``most`` of each sort; ``kinds`` is whether a gate's kind stands behind it.
 
@@ -28,7 +26,7 @@ def rows(
     show of what a failed program printed last.
     """
     for cause in phase.causes[:most]:
-        known = details.get(cause.gate.gate_id, "") if cause.gate is not None else ""
+        known = details.get(cause.gate.gate_id, "") if details and cause.gate is not None else ""
         yield from cause_rows(cause, most, kinds=kinds, details=known)
     if len(phase.causes) > most:
         yield Row("also", ("; ".join(cause.name for cause in phase.causes[most:]),))

@@ -49,7 +49,7 @@ def stopped_message(phase: Phase, details: Mapping[str, str] | None = None) -> s
 
     ``details`` is what pytest found out about each gate's assert, by the gates' full ids.
     """
-    found = [*rows(phase, _ALL, details=details or {}, output=_OUTPUT)]
+    found = [*rows(phase, _ALL, details=details, output=_OUTPUT)]
     if len(phase.causes) == 1:
         (cause,) = phase.causes
         head = cause.title
