@@ -8,6 +8,7 @@
     ├── EvidenceError       an evidence file that cannot be used
     ├── AttestationRefused  an attestation or a key that cannot be used
     ├── JoinRefused         an evidence file that does not belong to the trace in ``TRACEPARENT``
+    ├── CommandRefused      a command that cannot do what it was asked for
     ├── RunInUse            another process runs the same trace in the same folder
     ├── Malformed           bytes that are no document of their kind (a ``ValueError``, too)
     ├── FileRefused         a file that is no regular file, or is too large (an ``OSError``, too)
@@ -96,6 +97,10 @@ class AttestationRefused(ContextcoreError):
 
 class JoinRefused(ContextcoreError):
     """The last evidence does not belong to the trace that ``TRACEPARENT`` names."""
+
+
+class CommandRefused(ContextcoreError):
+    """A command cannot do what it was asked for; the message is one line."""
 
 
 class RunInUse(ContextcoreError):

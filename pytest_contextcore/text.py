@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -23,6 +24,12 @@ _COMMAND = re.compile(r"((?:^|[\r\n])\s*):(?=:)|##(?=\[)")
 def duration(start: int | None, end: int | None) -> str:
     """The time between two moments in nanoseconds; empty where one is unknown."""
     return "" if start is None or end is None else shown_seconds((end - start) / 1e9)
+
+
+def format_time(nanoseconds: int) -> str:
+    """RFC 3339 in UTC with microseconds, from nanoseconds since the epoch."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
 
 
 def shown_seconds(seconds: float) -> str:

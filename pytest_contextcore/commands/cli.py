@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import ParamSpec
 
 import click
 
-from ..text import cut, escaped
+from ..errors import CommandRefused, ContextcoreError, PlanError, ProofRefused
+from ..files import write_output
+from ..text import cut, escaped, harmless
 from ..version import __version__
+
+Given = ParamSpec("Given")
 
 GROUP = "contextcore.commands"
 """The entry points: name of a command → a ``click.Command`` that gives its exit code, or None for 0."""
@@ -77,10 +85,52 @@ FORMAT = click.option(
 )
 
 
-def refuse(message: str, exit_code: int = 2) -> int:
+FILE = click.Path(path_type=Path)
+"""A path that a command takes; whether it is there, the command finds out."""
+
+
+def refuse(message: str, exit_code: int = 2, *, keep: str = "") -> int:
     """Say on stderr, in one line, why the running command cannot do it; gives the command's exit code."""
-    print(f"{click.get_current_context().command_path}: {escaped(message)}", file=sys.stderr)
+    said = f"{click.get_current_context().command_path}: {escaped(message, keep)}"
+    print(harmless(said), file=sys.stderr)
     return exit_code
+
+
+def refusing(code: int, *, bad_plan: int = 0) -> Callable[[Callable[Given, int]], Callable[Given, int]]:
+    """Decorate a command: an error of ours is told on stderr and ends it with this code, or a bad plan's own."""
+
+    def decorate(command: Callable[Given, int]) -> Callable[Given, int]:
+        @wraps(command)
+        def guarded(*given: Given.args, **named: Given.kwargs) -> int:
+            try:
+                return command(*given, **named)
+            except PlanError as error:
+                return refuse(str(error), bad_plan or code, keep="\n")  # a line for each mistake
+            except ContextcoreError as error:
+                return refuse(str(error), code, keep="\n" * isinstance(error, ProofRefused))  # what pytest printed
+
+        return guarded
+
+    return decorate
+
+
+def print_json(value: object) -> None:
+    """Print a document in ASCII, so that no text in it does anything to a terminal; ``##[`` is for GitHub's log."""
+    print(json.dumps(value, indent=2).replace("##[", "#\\u0023["))
+
+
+def print_lines(lines: Iterable[str], *, err: bool = False) -> None:
+    """Evidence may come from elsewhere: no control character and no CI command of it reaches the terminal."""
+    for line in lines:
+        print(harmless(escaped(line)), file=sys.stderr if err else sys.stdout)
+
+
+def write(what: str, path: Path, text: str) -> None:
+    """Write a file that the user named, or raise `CommandRefused`."""
+    try:
+        write_output(path, text.encode())
+    except OSError as error:
+        raise CommandRefused(f"{what} cannot be written to {path}: {error.strerror or error}") from None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -107,7 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         lost = error.errno in (errno.EPIPE, errno.ENOSPC)
         if error.errno != errno.EPIPE:  # which says that the reader went away, as with ``| head``
-            what = "its output cannot be written: " if lost else ""
+            what = "its output cannot be written: " if lost else f"{error.filename}: " * bool(error.filename)
             print(f"{name}: {what}{error.strerror or error}", file=sys.stderr)
         if lost:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the rest when it ends

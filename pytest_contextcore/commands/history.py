@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,37 +9,31 @@ from pathlib import Path
 import click
 
 from ..errors import EvidenceError
-from ..files import write_output
 from ..report.history import Run, document, lines, newest_first, run_of
-from ..report.terminal import can_encode
 from ..trace.file import load_evidence
-from .cli import FORMAT, OUT, refuse
-from .show import as_json, newest, print_lines
+from .cli import FILE, FORMAT, OUT, print_json, print_lines, refuse, refusing, write
+from .show import newest, terminal
 
 MAX_FILES = 1000
 
-_FILE = click.Path(path_type=Path)
-
 
 @click.command("history")
-@click.argument("places", metavar="[FILE | FOLDER ...]", nargs=-1, type=_FILE)
+@click.argument("places", metavar="[FILE | FOLDER ...]", nargs=-1, type=FILE)
 @OUT
 @FORMAT
-@click.option("--html", metavar="FILE", type=_FILE, help="Also write the runs as a self-contained page.")
+@click.option("--html", metavar="FILE", type=FILE, help="Also write the runs as a self-contained page.")
+@refusing(2)
 def command(places: tuple[Path, ...], out: Path, form: str, html: Path | None) -> int:
     """Print the runs of a trace, newest first.
 
     FILE is the evidence of its last run, such as out/WINE.json; without it, the newest in the folder for evidence. A
     FOLDER is one for evidence, or a history or a part of it. Several are read together, such as those of CI jobs.
     """
-    try:
-        files = [file for place in places or [newest(out)] for file in islice(_files(place), MAX_FILES + 1)]
-        if len(files) > MAX_FILES:
-            raise EvidenceError(f"there are over {MAX_FILES} evidence files: name fewer folders")
-        if not files:
-            raise EvidenceError(f"there is no evidence in {', '.join(map(str, places))}: name a folder that has some")
-    except EvidenceError as error:
-        return refuse(str(error))
+    files = [file for place in places or [newest(out)] for file in islice(_files(place), MAX_FILES + 1)]
+    if len(files) > MAX_FILES:
+        return refuse(f"there are over {MAX_FILES} evidence files: name fewer folders")
+    if not files:
+        return refuse(f"there is no evidence in {', '.join(map(str, places))}: name a folder that has some")
     found: list[Run] = []
     problems: list[str] = []
     for file in files:
@@ -59,15 +51,12 @@ def command(places: tuple[Path, ...], out: Path, form: str, html: Path | None) -
     if html is not None:
         from ..report.page.history import render  # noqa: PLC0415  (only for --html)
 
-        try:
-            write_output(html, render(runs).encode())
-        except OSError as error:
-            return refuse(f"the page cannot be written to {html}: {error.strerror or error}")
+        write("the page", html, render(runs))
     if form == "json":
-        print(as_json(document(runs, problems)))
+        print_json(document(runs, problems))
         return code
-    width = min(max(shutil.get_terminal_size().columns, 40), 120)
-    print_lines(lines(runs, width, ascii_only=not can_encode(sys.stdout.encoding)))
+    width, ascii_only = terminal()
+    print_lines(lines(runs, width, ascii_only=ascii_only))
     print_lines([f"page: {html}"] if html is not None else [])
     return code
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from ..errors import ContextcoreError, PlanError, ProofRefused
-from ..ids import PLAN_FILE
 from ..plan.model import load_plan
-from ..text import escaped
-from .cli import FORMAT, OUT, refuse
+from .cli import FORMAT, OUT, print_json, print_lines, refusing
 from .plan_check import locate
 
 
@@ -23,6 +19,7 @@ from .plan_check import locate
     help="A folder that is copied, too, and given to pytest as --workspace.",
 )  # fmt: skip
 @click.argument("arguments", metavar="[PLAN] [OPTIONS OF PYTEST]", nargs=-1, type=click.UNPROCESSED)
+@refusing(1, bad_plan=4)
 def command(out: Path, form: str, workspace: Path | None, arguments: tuple[str, ...]) -> int:
     """Show that every gate is able to fail.
 
@@ -36,32 +33,16 @@ def command(out: Path, form: str, workspace: Path | None, arguments: tuple[str, 
     from ..proof.result import save  # noqa: PLC0415
 
     named = arguments[:1] if arguments and not arguments[0].startswith("-") else ()
-    path = locate(Path(named[0]) if named else None)
-    if path is None:
-        return refuse(f"there is no {PLAN_FILE} here, above or in one folder below: contextcore prove PLAN", 4)
-    if not path.is_file():
-        return refuse(f"there is no plan {path}", 4)
-    try:
-        plan = load_plan(path)
-    except PlanError as error:
-        print(f"contextcore prove: {error}", file=sys.stderr)  # a line for each mistake
-        return 4
-    tell = (lambda line: print(f"prove: {escaped(line)}", file=sys.stderr, flush=True)) if form == "text" else _nothing
-    try:
-        report = prove(plan, out, arguments[len(named) :], workspace, tell)
-    except ProofRefused as error:
-        print(f"contextcore prove: {escaped(str(error), keep=chr(10))}", file=sys.stderr)
-        return 4 if "[prove] copy" in str(error) else 1
-    except ContextcoreError as error:
-        return refuse(str(error), 1)
+    plan = load_plan(locate(Path(named[0]) if named else None))
+
+    def tell(line: str) -> None:
+        if form == "text":
+            print_lines([f"prove: {line}"], err=True)
+
+    report = prove(plan, out, arguments[len(named) :], workspace, tell)
     file = save(report, out)
     if form == "json":
-        print(report.model_dump_json(indent=2))
+        print_json(report.model_dump(mode="json"))
     else:
-        print("\n".join(escaped(line) for line in report.lines()))
-        print(f"written to {file}")
+        print_lines([*report.lines(), f"written to {file}"])
     return report.exit_code
-
-
-def _nothing(line: str) -> None:
-    del line

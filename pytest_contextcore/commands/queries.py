@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import click
 
-from .cli import FORMAT, refuse
+from .cli import FORMAT, print_json, refuse
 
 _PANEL = {"w": 12, "h": 9}  # two beside each other in Grafana's grid of 24 columns
 
@@ -64,9 +64,9 @@ def command(name: str | None, form: str, as_dashboard: bool) -> int:
         return refuse(f"there is no query {name!r}; there are: {', '.join(known)}")
     found = [known[name]] if name is not None else list(known.values())
     if as_dashboard:
-        print(json.dumps(dashboard(found), indent=2))
+        print_json(dashboard(found))
     elif form == "json":
-        print(json.dumps([query._asdict() for query in found], indent=2))
+        print_json([query._asdict() for query in found])
     elif name is not None:
         print(found[0].query)
     else:

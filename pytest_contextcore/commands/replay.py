@@ -9,6 +9,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ import click
 from ..export.send import send
 from ..export.settings import Settings
 from ..export.spool import Spool
-from .cli import refuse
+from .cli import FILE, refuse
 
 PATIENCE = 60.0
 """Seconds without an accepted request after which a replay gives up."""
@@ -26,10 +27,10 @@ _LINES = ".jsonl"
 
 
 @click.command("replay")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FILE)
 @click.option("--endpoint", metavar="URL", help="Where to (default: OTEL_EXPORTER_OTLP_ENDPOINT).")
 @click.option(
-    "--timeout", type=float, default=PATIENCE, show_default=True, metavar="SECONDS",
+    "--timeout", type=click.FloatRange(0, 86_400), default=PATIENCE, show_default=True, metavar="SECONDS",
     help="Give up after this time without progress.",
 )  # fmt: skip
 def command(files: tuple[Path, ...], endpoint: str | None, timeout: float) -> int:
@@ -44,24 +45,16 @@ def command(files: tuple[Path, ...], endpoint: str | None, timeout: float) -> in
     if not settings.exporting:
         why = "; ".join(settings.problems) or "no endpoint is configured"
         return refuse(f"{why}; name one with --endpoint or OTEL_EXPORTER_OTLP_ENDPOINT")
-    with tempfile.TemporaryDirectory(prefix="contextcore-replay-") as folder:
-        problems = replay(list(dict.fromkeys(files)), settings, timeout, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="contextcore-replay-") as folder, ExitStack() as held:
+        spools = [held.enter_context(closing(Spool(path))) for path in dict.fromkeys(files)]
+        problems = _replay(spools, settings, timeout, Path(folder))
     for line in problems:
         refuse(line)
     return 1 if problems else 0
 
 
-def replay(paths: Sequence[Path], settings: Settings, patience: float, folder: Path) -> list[str]:
-    """Send all files; the lines about what did not go well. ``folder`` is for temporary files."""
-    held = [Spool(path) for path in paths]
-    try:
-        return _replay(held, settings, patience, folder)
-    finally:
-        for spool in held:
-            spool.close()
-
-
 def _replay(held: Sequence[Spool], settings: Settings, patience: float, folder: Path) -> list[str]:
+    """Send all files; the lines about what did not go well. ``folder`` is for temporary files."""
     # pydantic: only for a file that is there
     from ..recovery.end import end_open_spans, end_open_spans_of_plan  # noqa: PLC0415
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from ..ids import PLAN_FILE
-from .cli import refuse
-from .plan_check import NO_PLAN, locate
+from .cli import refusing
+from .plan_check import locate
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("arguments", metavar="[PLAN] [OPTIONS OF PYTEST]", nargs=-1, type=click.UNPROCESSED)
+@refusing(4)
 def command(arguments: tuple[str, ...]) -> int:
     """Run a plan: pytest on its folder, with all options of pytest.
 
@@ -25,11 +26,6 @@ def command(arguments: tuple[str, ...]) -> int:
     named = arguments[:1] if arguments and not arguments[0].startswith("-") else ()
     name, _, phase = named[0].partition("::") if named else ("", "", "")
     path = locate(Path(name) if name else None)
-    if path is None:
-        return refuse(NO_PLAN, 4)
-    if not path.is_file():
-        hint = f", one phase is {PLAN_FILE}::{name}" * (path.name == name)
-        return refuse(f"there is no file {path}; contextcore plan init writes a plan to start from{hint}", 4)
     target = [f"{path}::{phase}" if phase else str(path)]
     if path.name != PLAN_FILE:
         target = [f"--contextcore-plan={path}", f"{path.parent}" if not phase else f"{path}::{phase}"]

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from ..errors import EvidenceError
 from ..export.spool import Spool
-from ..files import write_atomic
 from ..report.diff import compare, document, lines
 from ..report.terminal import can_encode, table
-from ..report.verdict import Verdict, of_trace
+from ..report.verdict import of_trace
 from ..schemas import schema
 from ..schemas.check import faults
-from ..text import escaped, harmless
+from ..text import format_time
 from ..trace import history
 from ..trace.evidence import Evidence
 from ..trace.file import dump, load_evidence
-from ..trace.times import format_time
-from .cli import FORMAT, OUT, refuse
-
-_FILE = click.Path(path_type=Path)
+from .cli import FILE, FORMAT, OUT, print_json, print_lines, refuse, refusing, write
 
 
 @click.command("show")
-@click.argument("file", required=False, type=_FILE)
+@click.argument("file", required=False, type=FILE)
 @OUT
 @FORMAT
 @click.option("--spans", is_flag=True, help="FILE is a spool: print its spans as OTLP/JSON lines.")
@@ -41,7 +35,8 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--handoffs", "documents", flag_value="HandoffContract", help="Print a HandoffContract for each handoff (JSON)."
 )
-@click.option("--html", metavar="FILE", type=_FILE, help="Also write the trace as a self-contained page.")
+@click.option("--html", metavar="FILE", type=FILE, help="Also write the trace as a self-contained page.")
+@refusing(2)
 def show(file: Path | None, *, out: Path, form: str, spans: bool, documents: str | None, html: Path | None) -> int:
     """Print the table of a finished run.
 
@@ -49,38 +44,31 @@ def show(file: Path | None, *, out: Path, form: str, spans: bool, documents: str
     """
     if spans:
         return _spans(file) if file is not None else refuse("--spans needs FILE, a spool such as out/spool/<run>.otlp")
-    try:
-        file = file or newest(out)
-        evidence = load_evidence(file)
-        if not evidence.spans:
-            raise EvidenceError(f"evidence {file}: spans: observed none, expected one a phase of the plan")
-    except EvidenceError as error:
-        return refuse(str(error))
+    file = file or newest(out)
+    evidence = load_evidence(file)
+    if not evidence.spans:
+        return refuse(f"evidence {file}: spans: observed none, expected one a phase of the plan")
     if documents is not None:
         return _documents(file, evidence, documents)
     verdict = of_trace(evidence)
-    if html is not None and (problem := _page(verdict, html)):
-        return refuse(problem)
+    if html is not None:
+        from ..report.page.page import render  # noqa: PLC0415  (only for --html)
+
+        write("the page", html, render([verdict]))
     if form == "json":
-        print(as_json(json.loads(dump(evidence))))
+        print_json(json.loads(dump(evidence)))
         return 0
     began = format_time(evidence.started_at) if evidence.started_at is not None else "never started"
-    width = min(max(shutil.get_terminal_size().columns, 40), 120)
-    rows = [line for line, _ in table(verdict, width=width, ascii_only=not can_encode(sys.stdout.encoding))]
+    width, ascii_only = terminal()
+    rows = [line for line, _ in table(verdict, width=width, ascii_only=ascii_only)]
     heads = [f"trace {verdict.title}", f"started {began}, trace {evidence.otel_trace_id}"]
     print_lines([*heads, *rows, *([f"page:     {html}"] if html else [])])
     return 0
 
 
-def _page(verdict: Verdict, path: Path) -> str | None:
-    """Write the page; why that cannot be done, or None."""
-    from ..report.page.page import render  # noqa: PLC0415  (only for --html)
-
-    try:
-        write_atomic(path, render([verdict]).encode(), durable=False)
-    except OSError as error:
-        return f"the page cannot be written to {path}: {error.strerror or error}"
-    return None
+def terminal() -> tuple[int, bool]:
+    """How wide standard output is to be filled, and whether it takes ASCII only."""
+    return min(max(shutil.get_terminal_size().columns, 40), 120), not can_encode(sys.stdout.encoding)
 
 
 def _documents(file: Path, evidence: Evidence, which: str) -> int:
@@ -98,7 +86,7 @@ def _documents(file: Path, evidence: Evidence, which: str) -> int:
         return refuse(f"evidence {file} has none of these; run the plan with pytest first", 1)
     if wrong := [fault for each in found for fault in faults(schema(which), each)]:
         return refuse(f"evidence {file} gives no valid {which}: {wrong[0]}", 1)
-    print(as_json(found))
+    print_json(found)
     return 0
 
 
@@ -123,9 +111,10 @@ def _spans(path: Path) -> int:
 
 
 @click.command("diff")
-@click.argument("files", metavar="[A B]", nargs=-1, type=_FILE)
+@click.argument("files", metavar="[A B]", nargs=-1, type=FILE)
 @OUT
 @FORMAT
+@refusing(2)
 def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     """Say what changed between two runs of a trace.
 
@@ -134,13 +123,10 @@ def diff(files: tuple[Path, ...], out: Path, form: str) -> int:
     """
     if files and len(files) != 2:
         raise click.UsageError("give two files, A and B, or none", click.get_current_context())
-    try:
-        a, b = files or _last_two(out)
-        found = compare(load_evidence(a), load_evidence(b))
-    except (EvidenceError, ValueError) as error:
-        return refuse(str(error))
+    a, b = files or _last_two(out)
+    found = compare(load_evidence(a), load_evidence(b))
     if form == "json":
-        print(as_json(document(found, [str(a), str(b)])))
+        print_json(document(found, [str(a), str(b)]))
     else:
         print_lines(lines(found))
     return 1 if found.changes else 0
@@ -170,14 +156,3 @@ def _last_two(out: Path) -> tuple[Path, Path]:
         if not path.stem.endswith(own):
             return path, last
     raise EvidenceError(f"there is no run before {last} in {kept}: run the plan again, or name two files")
-
-
-def as_json(value: object) -> str:
-    """JSON in ASCII, so that no text in it does anything to a terminal; ``##[`` is a command of GitHub's log."""
-    return json.dumps(value, indent=2).replace("##[", "#\\u0023[")
-
-
-def print_lines(lines: Iterable[str], *, err: bool = False) -> None:
-    """Evidence may come from elsewhere: no control character and no CI command of it reaches the terminal."""
-    for line in lines:
-        print(harmless(escaped(line), os.environ), file=sys.stderr if err else sys.stdout)

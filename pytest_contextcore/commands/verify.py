@@ -9,35 +9,33 @@ from typing import Any
 
 import click
 
-from ..errors import AttestationRefused, EvidenceError, FileRefused, PlanError
-from ..files import write_output
 from ..proof.difference import Difference
 from ..proof.envelope import canonical, opened, sign
 from ..proof.statement import FAILED, Named, misfits, statement
 from ..proof.verify import Subject, differences, find, unfinished
 from ..text import plural, relative
 from ..tracked.contents import digest_file
-from .cli import FORMAT, OUT, refuse
-from .show import as_json, every, newest, print_lines
+from .cli import FILE, FORMAT, OUT, print_json, print_lines, refuse, refusing, write
+from .show import every, newest
 
-_FILE = click.Path(path_type=Path)
 _MOST = 50
 """So many differences are printed for people."""
 
 _WHERE = (
-    click.option("--plan", metavar="FILE", type=_FILE, help="The plan, where it is not beside the tests."),
-    click.option("--root", metavar="DIR", type=_FILE, help="The folder from which paths in the evidence count."),
+    click.option("--plan", metavar="FILE", type=FILE, help="The plan, where it is not beside the tests."),
+    click.option("--root", metavar="DIR", type=FILE, help="The folder from which paths in the evidence count."),
 )
 
 
 @click.command("verify")
-@click.argument("file", required=False, type=_FILE)
+@click.argument("file", required=False, type=FILE)
 @OUT
 @FORMAT
 @_WHERE[0]
 @_WHERE[1]
-@click.option("--attestation", metavar="FILE", type=_FILE, help="Also check this attestation; needs --pub.")
-@click.option("--pub", metavar="FILE", type=_FILE, help="The public key (PEM) of who signed the attestation.")
+@click.option("--attestation", metavar="FILE", type=FILE, help="Also check this attestation; needs --pub.")
+@click.option("--pub", metavar="FILE", type=FILE, help="The public key (PEM) of who signed the attestation.")
+@refusing(1)
 def verify(
     file: Path | None,
     *,
@@ -56,13 +54,10 @@ def verify(
     """
     if (attestation is None) != (pub is None):
         raise click.UsageError("--attestation and --pub go together", click.get_current_context())
-    try:
-        files = every(out) if file is None and attestation is None else [file or newest(out)]
-        subjects = [find(each, plan=plan, root=root) for each in files]
-        signed = opened(attestation, pub) if attestation is not None and pub is not None else None
-        return max([_verified(subject, form, attestation, signed) for subject in subjects])
-    except (AttestationRefused, EvidenceError, PlanError, FileRefused) as error:
-        return refuse(str(error), 1)
+    files = every(out) if file is None and attestation is None else [file or newest(out)]
+    subjects = [find(each, plan=plan, root=root) for each in files]
+    signed = opened(attestation, pub) if attestation is not None and pub is not None else None
+    return max([_verified(subject, form, attestation, signed) for subject in subjects])
 
 
 def _verified(subject: Subject, form: str, attestation: Path | None, signed: Any) -> int:
@@ -72,19 +67,20 @@ def _verified(subject: Subject, form: str, attestation: Path | None, signed: Any
         found += misfits(signed, _statement(subject))
     if form == "json":
         document = {"evidence": str(subject.file), "trace_id": subject.evidence.trace_id, "holds": not found}
-        print(as_json({**document, "differences": [asdict(each) for each in found]}))
+        print_json({**document, "differences": [asdict(each) for each in found]})
     else:
         print_lines(_told(subject, found, attestation))
     return 1 if found else 0
 
 
 @click.command("attest")
-@click.argument("file", required=False, type=_FILE)
+@click.argument("file", required=False, type=FILE)
 @OUT
 @_WHERE[0]
 @_WHERE[1]
-@click.option("--key", metavar="FILE", type=_FILE, help="Sign with this private key (PEM); gives a DSSE envelope.")
-@click.option("-o", "--output", metavar="FILE", type=_FILE, help="Write it there instead of printing it.")
+@click.option("--key", metavar="FILE", type=FILE, help="Sign with this private key (PEM); gives a DSSE envelope.")
+@click.option("-o", "--output", metavar="FILE", type=FILE, help="Write it there instead of printing it.")
+@refusing(1)
 def attest(
     file: Path | None, *, out: Path, plan: Path | None, root: Path | None, key: Path | None, output: Path | None
 ) -> int:
@@ -95,22 +91,16 @@ def attest(
     verify does. Exit code 0: the result is PASSED or WARNED. 1: it is FAILED, or nothing was made. 2: a bad command
     line.
     """
-    try:
-        subject = find(file or newest(out), plan=plan, root=root)
-        if found := list(differences(subject)):
-            print_lines(_told(subject, found, None), err=True)
-            return refuse(f"evidence {subject.file} does not hold, so that nothing is attested", 1)
-        made = _statement(subject)
-        line = canonical(made) if key is None else sign(canonical(made), key)
-    except (AttestationRefused, EvidenceError, PlanError, FileRefused) as error:
-        return refuse(str(error), 1)
+    subject = find(file or newest(out), plan=plan, root=root)
+    if found := list(differences(subject)):
+        print_lines(_told(subject, found, None), err=True)
+        return refuse(f"evidence {subject.file} does not hold, so that nothing is attested", 1)
+    made = _statement(subject)
+    line = (canonical(made) if key is None else sign(canonical(made), key)).decode()
     if output is not None:
-        try:
-            write_output(output, line + b"\n")
-        except OSError as error:
-            return refuse(f"the attestation cannot be written to {output}: {error.strerror or error}", 1)
+        write("the attestation", output, f"{line}\n")
     else:
-        print(line.decode())
+        print(line)
     return 1 if made["predicate"]["result"] == FAILED else 0
 
 

@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..errors import CollectionError
-from ..ids import PLAN_FILE
 from .model import PhasePlan, Plan
 
 T = TypeVar("T")
 
 
 class PhaseTest(NamedTuple):
-    """A collected test that is marked as a phase: its node id, the marker's argument and its source text."""
+    """A collected test that is marked as a phase: its node id, the marker's argument and its source text.
+
+    ``planned``: the plan itself makes it, of a phase that needs no test in Python.
+    """
 
     nodeid: str
     phase: str
     source: str = ""
+    planned: bool = False
 
 
 class CollectedPlan(NamedTuple):
@@ -33,11 +36,6 @@ class CollectedPlan(NamedTuple):
     def missing(self) -> list[str]:
         """The phases that need a test and have none, in the plan's order."""
         return [phase.id for phase in self.plan.phases if phase.needs_test and phase.id not in self.nodeids]
-
-
-def find_plan(start: Path) -> Path | None:
-    """The nearest ``plan.toml`` upward from a folder."""
-    return next((plan for folder in (start, *start.parents) if (plan := folder / PLAN_FILE).is_file()), None)
 
 
 def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedPlan:
@@ -58,6 +56,11 @@ def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedP
             )
         nodeids[phase_id] = test.nodeid
         phase = plan.by_id[phase_id]
+        if phase.run is not None and not test.planned:
+            raise CollectionError(
+                f"phase {phase_id} of {plan.path} has run, so that it has no test in Python, but {test.nodeid} is "
+                "marked as one; remove one of them, or let the test call the program by phase.run([…])"
+            )
         for name in gate_names(test.source):
             gate = phase.gate(short_gate_id(plan, phase, name) or "")
             if gate is not None and gate.check is not None:
@@ -77,16 +80,6 @@ def assign(plan: Plan, tests: Iterable[PhaseTest], *, whole: bool) -> CollectedP
             f'@pytest.mark.phase("{missing[0]}") under {plan.path.parent}, or remove the phase from the plan'
         )
     return collected
-
-
-def refuse_program_beside_test(plan: Plan, nodeids: Mapping[str, str]) -> None:
-    """Raise ``CollectionError`` where a phase with a program has a test in Python, too; ``nodeids``: phase → test."""
-    for phase_id, nodeid in nodeids.items():
-        if phase_id in plan.by_id and plan.by_id[phase_id].run is not None:
-            raise CollectionError(
-                f"phase {phase_id} of {plan.path} has run, so that it has no test in Python, but {nodeid} is "
-                "marked as one; remove one of them, or let the test call the program by phase.run([…])"
-            )
 
 
 def short_gate_id(plan: Plan, phase: PhasePlan, name: str) -> str | None:

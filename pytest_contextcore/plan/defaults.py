@@ -43,10 +43,8 @@ _NEXT_ACTIONS = {
 }
 
 
-def filled(document: Any) -> Any:
+def filled(document: dict[str, Any]) -> dict[str, Any]:
     """A plan's document with every default that can be told from what is there."""
-    if not isinstance(document, dict):
-        return document
     phases = _each(document.get("phases"), _phase)
     trace = document.get("trace")
     if isinstance(trace, dict):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
-from ..errors import ProofRefused
+from ..errors import PlanError, ProofRefused
 from ..plan.checks import output_plan
 from ..plan.model import PhasePlan, Plan
 
@@ -40,7 +40,7 @@ def files_of(root: Path, plan: Plan, out: Path, workspace: Path | None = None) -
     Of the root it is what ``[prove] copy`` names, else what git knows, else the folder; and what the plan declares.
 
     Raises:
-        ProofRefused: they are too many, or too large.
+        PlanError: they are too many, or too large; the plan has to name fewer.
     """
     found = _chosen(root, plan.prove.copy_) if plan.prove.copy_ else _of_git(root)
     names = found if found is not None else _walk(root, out.resolve())
@@ -60,7 +60,7 @@ def files_of(root: Path, plan: Plan, out: Path, workspace: Path | None = None) -
         files[path] = base
         total += state.st_size
         if total > MAX_BYTES or len(files) > MAX_FILES:
-            raise ProofRefused(
+            raise PlanError(
                 f"the copy of {root} would have over {MAX_FILES} files or {MAX_BYTES // 10**9} GB; name the files that "
                 "the plan needs, in plan.toml: [prove] copy = [globs]"
             )

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ..errors import EvidenceError
 from ..ids import short_id
-from ..text import short, shown_seconds
+from ..text import format_time, short, shown_seconds
 from ..trace.evidence import Evidence, SpanEvidence, Status
-from ..trace.times import format_time
 from .verdict import lasted
 
 NOISE_SECONDS = 0.5
@@ -40,9 +40,10 @@ class Difference(NamedTuple):
 
 
 def compare(a: Evidence, b: Evidence) -> Difference:
-    """Compare two runs; a ``ValueError`` if they are not runs of the same trace."""
+    """Compare two runs; an ``EvidenceError`` if they are not runs of the same trace."""
     if a.trace_id != b.trace_id:
-        raise ValueError(f"A is a run of trace {a.trace_id}, B of {b.trace_id}: only runs of one trace can be compared")
+        both = f"A is a run of trace {a.trace_id}, B of {b.trace_id}"
+        raise EvidenceError(f"{both}: only runs of one trace can be compared")
     left, right = _flat(a), _flat(b)
     keys = dict.fromkeys([*right, *left])
     place = {phase: at for at, phase in enumerate(dict.fromkeys(key[0] for key in keys))}

@@ -10,20 +10,14 @@ from pathlib import Path
 from ..ids import named
 from ..text import cut, escaped, on_github, relative
 from ..trace.evidence import SpanEvidence, Status
-from .rows import Row, as_text, cause_rows, rows
+from .rows import Row, as_text, cause_rows, held_rows, remark, rows
 from .verdict import STOPPED, Phase, Verdict
 
 _LIMIT = 1024 * 1024
 _CUT = b"\n\n*The summary is cut here: GitHub takes 1 MiB. The evidence has all of it.*\n"
 _TEXT_SHOWN = 1500
 _MOST = 10
-_MARKS = {
-    Status.COMPLETED: "✅",
-    Status.BLOCKED: "❌",
-    Status.FAILED: "❗",
-    Status.NOT_STARTED: "⚪",
-    Status.IN_PROGRESS: "⏳",
-}
+_MARKS = dict(zip(Status, "⚪⏳❌✅❗", strict=True))
 _ADDRESS = re.compile(r"https?://[\w.:-]+/[\w.-]+/[\w.-]+/actions/runs/[0-9]+#artifacts", re.ASCII)
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~](?<![-/,'()])")
 
@@ -47,11 +41,17 @@ def report(verdicts: Sequence[Verdict], root: Path, environ: Mapping[str, str], 
 
 
 def _answers(verdict: Verdict) -> Iterator[tuple[str, Phase | None, list[Row]]]:
-    """What stopped a trace: a title, the phase, and the rows; without a phase where none stopped it."""
-    for phase in verdict.phases:
-        if phase.causes:
-            held = [Row("did not start", (", ".join(phase.held),))] if phase.held else []
-            yield phase.title, phase, [*rows(phase, _MOST), *held]
+    """What stopped a trace: a title, the phase, and the rows; without a phase where none stopped it.
+
+    Where nothing stopped it, but phases did not start that should have, it is the first of those.
+    """
+    stopped = [phase for phase in verdict.phases if phase.causes]
+    for phase in stopped:
+        yield phase.title, phase, [*rows(phase, _MOST), *held_rows(phase)]
+    if not stopped and verdict.lost:
+        phase, *more = verdict.lost
+        also = [Row("also", (", ".join(each.name for each in more),))] if more else []
+        yield phase.title, phase, [Row("reason", (phase.lost,)), *also]
     if verdict.cause is not None and verdict.evidence.status in STOPPED:
         title = f"{verdict.evidence.trace_id} is {verdict.evidence.status.value}"
         yield title, None, [*cause_rows(verdict.cause, _MOST)]
@@ -135,9 +135,8 @@ def _markdown(verdict: Verdict) -> Iterator[str]:
     yield "\n"
     for phase in verdict.phases:
         for cause in phase.remarks:
-            waived = cause.gate.waived if cause.gate is not None else None
-            said, by = _code("\n".join((cause.title, *cause.reason[1:]))), f" by {_code(waived)}" if waived else ""
-            yield f"⚠️ {_plain(phase.id)}{', waived' if waived else ' warns'}: {said}{by}\n\n"
+            how, by = (", waived", f" by {_code(cause.waived)}") if cause.waived else (" warns", "")
+            yield f"⚠️ {_plain(phase.id)}{how}: {_code(chr(10).join(remark(cause, _MOST)))}{by}\n\n"
     yield f"Trace {_code(evidence.otel_trace_id)}\n"
 
 
@@ -149,4 +148,4 @@ def _plain(text: str) -> str:
 
 def _code(text: str) -> str:
     """The text as code, whose lines GitHub neither links nor reads as mentions."""
-    return "<br>".join(f"<code>{_plain(line)}</code>" for line in text.splitlines()[:20] if line.strip())
+    return "<br>".join(f"<code>{_plain(line)}</code>" for line in text.splitlines() if line.strip())

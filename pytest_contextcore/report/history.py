@@ -6,9 +6,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ..text import cut, short, shown_seconds
+from ..text import cut, format_time, short, shown_seconds
 from ..trace.evidence import Attributes, AttributeValue, Evidence, Status
-from ..trace.times import format_time
 from .terminal import ASCII_MARKS, MARKS
 from .verdict import lasted, of_trace
 
@@ -68,7 +67,9 @@ def _stopped(evidence: Evidence) -> Stopped | None:
     for phase in verdict.phases:
         if phase.span.status is Status.IN_PROGRESS:
             return Stopped(phase.span.span_id, None, f"{phase.id} has no end: the run was killed, or goes on")
-    return Stopped(None, None, verdict.cause.headline) if verdict.cause else None
+    if verdict.cause is not None:
+        return Stopped(None, None, verdict.cause.headline)
+    return next((Stopped(phase.span.span_id, None, f"{phase.id}: {phase.lost}") for phase in verdict.lost), None)
 
 
 def newest_first(found: Iterable[Run]) -> list[Run]:

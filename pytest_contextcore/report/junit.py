@@ -14,9 +14,9 @@ from ..spans.of_trace import gate_span, parent_span, phase_spans
 from ..text import escaped
 from ..trace.evidence import Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.rules import DESELECTED, blocking_gates
-from .rows import Row, as_text, cause_rows
+from .rows import Row, as_text, cause_rows, held_rows
 from .terminal import stopped_message
-from .verdict import STOPPED, Phase, Printed, Verdict, joined, lasted, of_gate
+from .verdict import STOPPED, Phase, Printed, Verdict, joined, lasted, of_gate, place
 
 Properties = Sequence[tuple[str, object]]
 Attributes = Mapping[str, str]
@@ -83,7 +83,8 @@ def trace_cases(
 def phase_case(verdict: Verdict, phase: Phase, drafts: Sequence[ET.Element], address: Attributes) -> ET.Element:
     """One case for a phase, with one outcome; pytest made none after ``-x``, two where call and teardown failed."""
     took = _seconds(phase.span, phase.span)  # bounds pytest's time, which has subtests and earlier attempts twice
-    time = min(took, sum(float(draft.get("time", 0)) for draft in drafts)) if drafts else took
+    ran = max(((lasted(program) or 0) / 1e9 for program in phase.span.programs), default=0.0)  # maybe before its test
+    time = min(took, max(ran, sum(float(draft.get("time", 0)) for draft in drafts))) if drafts else took
     case = ET.Element("testcase", {**address, **(drafts[-1].attrib if drafts else {}), "time": f"{time:.3f}"})
     ours = _properties(phase_properties(verdict.evidence, phase.span))
     names = {found.get("name") for found in ours}
@@ -109,8 +110,8 @@ def _phase_outcome(verdict: Verdict, phase: Phase, failed: Sequence[ET.Element])
         return _element("skipped", phase.why, message=phase.why)
     if phase.span.status not in STOPPED:
         return None
-    around = [Row("workspace", (verdict.evidence.workspace,))] if verdict.evidence.workspace else []
-    around += [Row("did not start", (", ".join(phase.held),))] if phase.held else []
+    workspace = [Row("workspace", (verdict.evidence.workspace,))] if verdict.evidence.workspace else []
+    around = [*workspace, *held_rows(phase)]
     gates = blocking_gates(phase.span)
     pieces = [] if len(gates) == 1 else [_text_of(child) for child in failed if not gates or _is_of_gates(phase, child)]
     if not any(phase.title in piece for piece in pieces) and len(gates) != 1:  # which pytest shows of a blocked phase
@@ -194,8 +195,8 @@ def _gate_says(phase: Phase, gate: GateEvidence, drafts: Sequence[ET.Element]) -
     if gate.result is Result.NOT_APPLICABLE:
         return _element("system-out", f"not applicable: {gate.reason}")
     cause = of_gate(phase.span, gate)
-    test = [Row("test", (phase.place,))] if phase.place else []
-    text = "\n".join(as_text([*cause_rows(cause, _MOST), *test]))
+    test = "" if cause.place else place(phase.span.attributes) or phase.span.nodeid  # another gate's assert is not its
+    text = "\n".join(as_text([*cause_rows(cause, _MOST), *([Row("test", (test,))] if test else [])]))
     if gate.result is Result.WAIVED or gate.kind is Kind.ADVISORY:
         head = "warning" if gate.waived is None else f"waived by {gate.waived}"
         return _element("system-out", f"{head}\n{text}")

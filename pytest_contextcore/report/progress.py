@@ -18,7 +18,7 @@ from ..trace.evidence import GateEvidence, Result, SpanEvidence, Status
 from ..trace.recorder import Change, Listener
 from ..trace.rules import headline
 from .output import OutputLines, wants_output, write_whole
-from .terminal import ASCII_MARKS, MARKS, can_encode, in_ascii
+from .terminal import ASCII_MARKS, MARKS, can_encode, shown_on
 from .verdict import purpose
 
 FIRST_LINE = 10.0
@@ -54,7 +54,7 @@ def gate_text(line: GateLine, width: int, *, ascii_only: bool = False) -> str:
     """A decided gate, with the reason of one that did not simply pass; wrapped to the width."""
     mark = (ASCII_MARKS if ascii_only else MARKS)[_LOOKS.get(line.result, _OTHER)[0]]
     reason = f": {line.reason}" if line.reason else ""
-    text = harmless(f"  {mark} {line.gate_id} {line.result.value}{reason}")
+    text = shown_on(f"  {mark} {line.gate_id} {line.result.value}{reason}", ascii_only=ascii_only)
     return "\n".join(textwrap.wrap(text, max(width, 40), subsequent_indent="      ", break_on_hyphens=False))
 
 
@@ -75,7 +75,6 @@ class GateLines:
     def show(self, line: GateLine) -> None:
         """Print it, past the capturing of the test's own output."""
         text = gate_text(line, self._writer.fullwidth, ascii_only=self._ascii_only)
-        text = in_ascii(text) if self._ascii_only else text
         with past_capture(self._config):
             self._reporter.ensure_newline()
             self._reporter.write(text, flush=True, **{_LOOKS.get(line.result, _OTHER)[1]: True})

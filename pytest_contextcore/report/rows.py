@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 from .verdict import Cause, Phase, joined
 
 _PROGRAMS = 3
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Row(NamedTuple):
@@ -20,7 +18,7 @@ class Row(NamedTuple):
 
 
 def rows(
-    phase: Phase, most: int, *, kinds: bool = True, details: Mapping[str, str] = _NOTHING, output: int = 0
+    phase: Phase, most: int, *, kinds: bool = True, details: Mapping[str, str] | None = None, output: int = 0
 ) -> Iterator[Row]:
     """What stopped a phase as rows, ``most`` of each sort; ``kinds`` is whether a gate's kind stands behind it.
 
@@ -28,7 +26,7 @@ def rows(
     show of what a failed program printed last; its last line stands behind gates that failed.
     """
     for cause in phase.causes[:most]:
-        known = details.get(cause.gate.gate_id, "") if cause.gate is not None else ""
+        known = details.get(cause.gate.gate_id, "") if details and cause.gate is not None else ""
         yield from cause_rows(cause, most, kinds=kinds, details=known)
     if len(phase.causes) > most:
         yield Row("also", ("; ".join(cause.name for cause in phase.causes[most:]),))
@@ -59,6 +57,17 @@ def cause_rows(cause: Cause, most: int, *, kinds: bool = True, details: str = ""
         yield Row("next", (cause.next_action,))
     if cause.place:
         yield Row("test", (cause.place,))
+
+
+def remark(cause: Cause, most: int) -> tuple[str, ...]:
+    """What a gate says that stops nothing, as lines."""
+    return (cause.title, *_bounded(cause.reason[1:], 2 * most))
+
+
+def held_rows(phase: Phase) -> Iterator[Row]:
+    """Which phases did not start because of this one."""
+    if phase.held:
+        yield Row("did not start", (", ".join(phase.held),))
 
 
 def as_text(found: Iterable[Row], indent: str = "") -> Iterator[str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
 
 from ..private import terminal_encoding
 from ..text import cut, harmless
 from ..trace.evidence import Status
-from .rows import Row, as_text, cause_rows, rows
+from .rows import Row, as_text, cause_rows, remark, rows
 from .verdict import STOPPED, Phase, Verdict
 
 MARKS = dict(zip(Status, "·…✗✓!", strict=True))
@@ -39,9 +39,9 @@ def can_encode(encoding: str | None) -> bool:
     return True
 
 
-def in_ascii(text: str) -> str:
-    """The text for a terminal that can show ASCII only."""
-    return text.replace("…", "...").encode("ascii", "replace").decode()
+def shown_on(text: str, *, ascii_only: bool) -> str:
+    """The text for a terminal: without commands of GitHub's log, and in ASCII if it can show nothing else."""
+    return harmless(text.replace("…", "...").encode("ascii", "replace").decode() if ascii_only else text)
 
 
 def stopped_message(phase: Phase, details: Mapping[str, str] | None = None) -> str:
@@ -49,7 +49,7 @@ def stopped_message(phase: Phase, details: Mapping[str, str] | None = None) -> s
 
     ``details`` is what pytest found out about each gate's assert, by the gates' full ids.
     """
-    found = [*rows(phase, _ALL, details=details or {}, output=_OUTPUT)]
+    found = [*rows(phase, _ALL, details=details, output=_OUTPUT)]
     if len(phase.causes) == 1:
         (cause,) = phase.causes
         head = cause.title
@@ -77,7 +77,7 @@ def table(verdict: Verdict, *, width: int = WIDTH, ascii_only: bool = False) -> 
         if phase.causes:
             yield from _labelled(rows(phase, _MOST, kinds=False), width)
         elif phase.lost:
-            yield from _labelled(iter([Row("reason", (phase.lost,))]), width)
+            yield from _labelled([Row("reason", (phase.lost,))], width)
         yield from _labelled(_remarks(phase), width, "yellow")
         if phase.values:
             yield from _indented(f"     {'values:':<10}", (", ".join(phase.values),), width)
@@ -88,16 +88,14 @@ def short_remarks(verdict: Verdict) -> Iterator[str]:
     """A line for each gate of a completed trace that warns or is waived."""
     for phase in verdict.phases:
         for cause in phase.remarks:
-            waived = cause.gate is not None and cause.gate.waived
-            yield f"{phase.span.span_id} {'waived' if waived else 'warning'}: {cause.title}"
+            yield f"{phase.span.span_id} {'waived' if cause.waived else 'warning'}: {cause.title}"
 
 
 def _remarks(phase: Phase) -> Iterator[Row]:
     for cause in phase.remarks:
-        waived = cause.gate.waived if cause.gate is not None else None
-        yield Row("waived" if waived else "warning", (cause.title, *cause.reason[1:]))
-        if waived:
-            yield Row("by", (waived,))
+        yield Row("waived" if cause.waived else "warning", remark(cause, _MOST))
+        if cause.waived:
+            yield Row("by", (cause.waived,))
 
 
 def _closing(verdict: Verdict, width: int) -> Iterator[Line]:
@@ -117,7 +115,7 @@ def _closing(verdict: Verdict, width: int) -> Iterator[Line]:
             yield from _indented("     - ", (f"{done.condition}: {why}",), width)
 
 
-def _labelled(found: Iterator[Row], width: int, colour: str | None = None) -> Iterator[Line]:
+def _labelled(found: Iterable[Row], width: int, colour: str | None = None) -> Iterator[Line]:
     """Rows under their labels, wrapped to the width."""
     for label, lines in found:
         yield from _indented(f"     {f'{label}:':<10}", lines, width, colour)
@@ -141,9 +139,8 @@ def print_tables(config: pytest.Config, reporter: pytest.TerminalReporter, verdi
     for verdict in verdicts:
         if config.get_verbosity() < 0 and verdict.evidence.status is Status.COMPLETED:
             for line in short_remarks(verdict):
-                reporter.write_line(harmless(in_ascii(line) if ascii_only else line), yellow=True)
+                reporter.write_line(shown_on(line, ascii_only=ascii_only), yellow=True)
             continue
         reporter.write_sep("=", textwrap.shorten(f"trace {verdict.title}", width - 6))
         for line, colour in table(verdict, width=width, ascii_only=ascii_only):
-            text = harmless(in_ascii(line) if ascii_only else line)
-            reporter.write_line(text, **({colour: True} if colour else {}))
+            reporter.write_line(shown_on(line, ascii_only=ascii_only), **({colour: True} if colour else {}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +67,11 @@ class Cause:
     next_action: str
     place: str = ""
     """``file:line`` of the assert that failed."""
+
+    @property
+    def waived(self) -> str | None:
+        """Who permits a gate's failure, and why; None if nobody does."""
+        return self.gate.waived if self.gate is not None else None
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -146,6 +151,11 @@ class Verdict:
         return evidence.trace_id if evidence.title == evidence.trace_id else f"{evidence.trace_id}: {evidence.title}"
 
     @property
+    def lost(self) -> Sequence[Phase]:
+        """The phases that did not start although nothing explains it."""
+        return [phase for phase in self.phases if phase.lost]
+
+    @property
     def conditions(self) -> Sequence[Condition]:
         """The definition of done; without the default one, which the phases' lines say already."""
         return [done for done in self.evidence.definition_of_done if done.condition != EVERY_PHASE]
@@ -160,10 +170,7 @@ def of_trace(evidence: Evidence, proofs: Mapping[str, str] | None = None) -> Ver
             name = named(short_id(span.span_id, span.parent_id), span.phase)
             held.setdefault(span.blocked_on_span_id, []).append(name)
     phases = tuple(
-        replace(
-            of_phase(span, root=spans.get(span.blocked_on_span_id or ""), held=held.get(span.span_id, ())),
-            values=values,
-        )
+        of_phase(span, root=spans.get(span.blocked_on_span_id or ""), held=held.get(span.span_id, ()), values=values)
         for span, values in zip(evidence.spans, _values(evidence.spans), strict=True)
     )
     counts = evidence.summary.phases
@@ -187,7 +194,9 @@ def _values(spans: Sequence[SpanEvidence]) -> Iterator[tuple[str, ...]]:
         known |= found
 
 
-def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequence[str] = ()) -> Phase:
+def of_phase(
+    span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequence[str] = (), values: tuple[str, ...] = ()
+) -> Phase:
     """Work out what is to be said of one phase; ``root`` keeps it from starting, and it keeps ``held``."""
     state = "deselected" if span.blocked_reason == DESELECTED else span.status.value
     blocking = [of_gate(span, gate) for gate in blocking_gates(span)]
@@ -206,6 +215,7 @@ def of_phase(span: SpanEvidence, *, root: SpanEvidence | None = None, held: Sequ
         lost=_first_line(span.blocked_reason) if _is_lost(span, root) else "",
         waits_for=short_id(span.blocked_on_span_id or "", span.parent_id),
         held=tuple(held),
+        values=values,
         printed=tuple(_printed(program) for program in span.programs if program.error_type) if stopped else (),
     )
 
@@ -296,7 +306,7 @@ def _first_line(text: str | None) -> str:
     return short((text or "").partition("\n")[0])
 
 
-def lasted(record: Evidence | SpanEvidence | GateEvidence) -> int | None:
+def lasted(record: Evidence | SpanEvidence | GateEvidence | ProgramEvidence) -> int | None:
     """How long a span took in nanoseconds, if both its ends are known."""
     return None if record.started_at is None or record.ended_at is None else record.ended_at - record.started_at
 

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..ids import PLAN_FILE
+
 if TYPE_CHECKING:
     from ..phase.phase import Phase
+
+
+def find_plan(start: Path) -> Path | None:
+    """The nearest ``plan.toml`` upward from a folder."""
+    return next((plan for folder in (start, *start.parents) if (plan := folder / PLAN_FILE).is_file()), None)
 
 
 def is_plan(path: Path) -> bool:

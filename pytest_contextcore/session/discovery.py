@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from ..ids import PLAN_FILE
-from ..options import KEY, Settings
-from .collect import is_plan
+from ..options import KEY
+from .collect import find_plan, is_plan
 
 MARKER = "phase"
 
@@ -27,21 +28,21 @@ def look(session: pytest.Session, items: list[pytest.Item]) -> list[Found]:
     """The plans of this session, in the order in which their tests were found.
 
     Raises:
-        pytest.UsageError: a marker without an id, or a phase test with no plan above it.
+        pytest.UsageError: what `phase_id` refuses, or a phase test with no plan above it.
     """
     config = session.config
-    plan_of = _finder(config.stash[KEY])
+    explicit, nearest = config.stash[KEY].plan, cache(find_plan)
     found: dict[Path, Found] = {}
     for item in _marked(items):
-        if (marker := item.get_closest_marker(MARKER)) is None:
+        if (name := phase_id(item)) is None:
             continue
-        path = plan_of(item.path.parent)
+        path = explicit or nearest(item.path.parent)
         if path is None:
             raise pytest.UsageError(
                 f"{item.nodeid} is marked as a phase, but there is no {PLAN_FILE} in its folder or above; "
                 "write one, or name it with --contextcore-plan"
             )
-        found.setdefault(path, Found(path, [])).tests.append((item, _argument(item, marker)))
+        found.setdefault(path, Found(path, [])).tests.append((item, name))
     for path in _plans_of_arguments(config):  # those count even if none of their tests was found
         found.setdefault(path, Found(path, []))
     return list(found.values())
@@ -106,8 +107,9 @@ def choose(config: pytest.Config, items: list[pytest.Item], found: list[Found], 
 
 def plans_at_start(config: pytest.Config) -> list[Path]:
     """The plans that can be named before collection: for the header."""
-    plan_of = _finder(config.stash[KEY])
-    return list(dict.fromkeys(path for folder in _argument_folders(config) if (path := plan_of(folder)) is not None))
+    if (explicit := config.stash[KEY].plan) is not None:
+        return [explicit]
+    return list(dict.fromkeys(filter(None, map(find_plan, _argument_folders(config)))))
 
 
 def refuse_foreign_root(config: pytest.Config) -> None:
@@ -124,13 +126,12 @@ def refuse_foreign_root(config: pytest.Config) -> None:
         return
     for argument in options.file_or_dir:
         path = (config.invocation_params.dir / argument.partition("::")[0]).resolve()
-        if os.path.exists(path) and not path.is_relative_to(config.rootpath.resolve()):  # noqa: PTH110  (never raises)
-            plan = next((plan for folder in (path, *path.parents) if (plan := folder / PLAN_FILE).is_file()), None)
-            if plan is not None:
-                raise pytest.UsageError(
-                    f"pytest takes its configuration from {config.inipath or config.rootpath}, and the plan {plan} "
-                    f"lies outside of {config.rootpath}; name the plan's folder before any other, or give --rootdir"
-                )
+        outside = os.path.exists(path) and not path.is_relative_to(config.rootpath.resolve())  # noqa: PTH110  (never raises)
+        if outside and (plan := find_plan(path)) is not None:
+            raise pytest.UsageError(
+                f"pytest takes its configuration from {config.inipath or config.rootpath}, and the plan {plan} "
+                f"lies outside of {config.rootpath}; name the plan's folder before any other, or give --rootdir"
+            )
 
 
 def collected_whole(session: pytest.Session, found: Found) -> bool:
@@ -160,25 +161,23 @@ def _marked(items: list[pytest.Item]) -> list[pytest.Item]:
     return [item for item in items if inherits(item.parent) or any(mark.name == MARKER for mark in item.own_markers)]
 
 
-def _finder(settings: Settings) -> Callable[[Path], Path | None]:
-    """What finds the nearest plan upward from a folder; each folder is looked at once."""
-    known: dict[Path, Path | None] = {}
+def phase_id(item: pytest.Item) -> str | None:
+    """The id in the marker of a phase's test; None for another test.
 
-    def plan_of(folder: Path) -> Path | None:
-        if settings.plan is not None:
-            return settings.plan
-        if folder not in known:
-            here = folder / PLAN_FILE
-            known[folder] = here if here.is_file() else plan_of(folder.parent) if folder != folder.parent else None
-        return known[folder]
+    Raises:
+        pytest.UsageError: there is no id in it, or this cannot be a phase.
+    """
+    if (marker := item.get_closest_marker(MARKER)) is None:
+        return None
+    from unittest import TestCase  # noqa: PLC0415  (only where there is a plan)
 
-    return plan_of
-
-
-def _argument(item: pytest.Item, marker: pytest.Mark) -> str:
     value = marker.args[0] if marker.args else marker.kwargs.get("id")
     if not isinstance(value, str) or not value or len(marker.args) > 1:
         raise pytest.UsageError(f'{item.nodeid}: the marker needs the phase\'s id, as in @pytest.mark.phase("S1")')
+    if not isinstance(item, pytest.Function):
+        raise pytest.UsageError(f"{item.nodeid} is marked as a phase, but only a test function can be one")
+    if item.cls is not None and issubclass(item.cls, TestCase):
+        raise pytest.UsageError(f"{item.nodeid} is marked as a phase, but a method of unittest.TestCase cannot be one")
     return value
 
 

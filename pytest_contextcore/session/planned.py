@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import unittest
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from ..errors import CollectionError, PlanError
 from ..options import KEY, asserts_are_disabled
-from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order, refuse_program_beside_test, source_of
+from ..plan.assign import CollectedPlan, PhaseTest, assign, in_plan_order, source_of
 from ..plan.model import Plan, load_plan
 from ..plan.waivers import Waivers, load_waivers
 from ..report.progress import open_progress
@@ -114,13 +113,11 @@ def _prefer_python(plan: Plan, one: Found, items: list[pytest.Item]) -> None:
     """Leave a phase to its test in Python, if it has one; its checks are evaluated after that.
 
     Raises:
-        CollectionError: the phase has a program.
         pytest.UsageError: asserts are disabled.
     """
-    in_python = {plan.short_phase_id(name): item for item, name in one.tests if not isinstance(item, PlannedPhase)}
+    in_python = {plan.short_phase_id(name) for item, name in one.tests if not isinstance(item, PlannedPhase)}
     if (in_python or any(phase.needs_test for phase in plan.phases)) and (reason := asserts_are_disabled()):
         raise pytest.UsageError(f"plan {plan.path}: {reason}")
-    refuse_program_beside_test(plan, {phase_id: item.nodeid for phase_id, item in in_python.items()})
     doubles = {item for item, name in one.tests if isinstance(item, PlannedPhase) and name in in_python}
     if doubles:
         items[:] = [item for item in items if item not in doubles]
@@ -128,11 +125,8 @@ def _prefer_python(plan: Plan, one: Found, items: list[pytest.Item]) -> None:
 
 
 def _phase_test(item: pytest.Item, name: str) -> PhaseTest:
-    if not isinstance(item, pytest.Function):
-        raise pytest.UsageError(f"{item.nodeid} is marked as a phase, but only a test function can be one")
-    if item.cls is not None and issubclass(item.cls, unittest.TestCase):
-        raise pytest.UsageError(f"{item.nodeid} is marked as a phase, but a method of unittest.TestCase cannot be one")
-    return PhaseTest(item.nodeid, name, source_of(item.config.rootpath, item.nodeid) or "")
+    source = source_of(item.config.rootpath, item.nodeid) or ""
+    return PhaseTest(item.nodeid, name, source, isinstance(item, PlannedPhase))
 
 
 def _build_run(config: pytest.Config, collected: CollectedPlan, shared: Services, waivers: Waivers) -> PlanRun:

@@ -35,12 +35,9 @@ def fingerprints_of(
 
 def failed_before(out: Path, plan: Plan) -> Evidence | None:
     """The last evidence, whose failures stand until their phases have run again; None where it cannot be read."""
-    path = evidence_path(out, plan.trace.id)
     try:
-        last = load_evidence(path) if os.path.isfile(path) else None  # noqa: PTH113  (never raises)
+        last = load_evidence(evidence_path(out, plan.trace.id))
     except EvidenceError:
-        return None
-    if last is None:
         return None
     return last if (last.trace_id, last.project_id) == (plan.trace.id, plan.trace.project_id) else None
 

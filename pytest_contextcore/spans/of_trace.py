@@ -20,6 +20,7 @@ from ..span import (
     SpanStatus,
     error_status,
 )
+from ..text import format_time
 from ..trace.evidence import (
     Attempt,
     Event,
@@ -31,7 +32,7 @@ from ..trace.evidence import (
     Status,
 )
 from ..trace.rules import last_values
-from ..trace.times import MICROSECOND, format_time
+from ..trace.times import MICROSECOND
 
 _TEST_RESULT = {Status.COMPLETED: "pass", Status.BLOCKED: "fail", Status.FAILED: "fail"}
 _RUN_STATUS = {

@@ -6,7 +6,6 @@ imported when there is somebody to send them to.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -17,8 +16,8 @@ from typing import Any
 
 import click
 
-from ..commands.cli import refuse
-from ..errors import TaskRefused, TaskStateError
+from ..commands.cli import print_json, refuse, refusing
+from ..errors import TaskStateError
 from ..export.provider import sampled
 from ..export.settings import Settings
 from ..export.spool import Spool
@@ -81,11 +80,9 @@ _COMMON = [
 
 
 def _add(name: str, summary: str, options: list[click.Option], run: Callable[..., int]) -> None:
+    @refusing(1)
     def guarded(state: str, **given: Any) -> int:
-        try:
-            return run(Store(Path(state)), **given)
-        except (TaskRefused, TaskStateError) as error:
-            return refuse(str(error), 1)
+        return run(Store(Path(state)), **given)
 
     command.add_command(click.Command(name, callback=guarded, params=[*options, *_COMMON], help=summary))
 
@@ -99,9 +96,8 @@ def _start(store: Store, project: str | None, task_id: str, *, title: str | None
     new = {**given, "project": project or DEFAULT_PROJECT, "title": title or task_id, "origin": origin}
 
     def begin(book: Book) -> Task:
-        kept = rules.starting_over(book, task_id)
-        for name in book.keys() - kept.keys():
-            del book[name]
+        for task in rules.ended_before(book, task_id):
+            del book[task.id]
         return rules.start(book, task_id, span_id=new_span_id(), now=time.time_ns(), **new)
 
     task = _change(store, begin)
@@ -183,9 +179,10 @@ def _send_finished(settings: Settings, store: Store) -> list[str]:
 def _list(store: Store, project: str | None, status: str | None, form: str) -> int:
     wanted = chosen(store.read(), project, status)
     if form == "json":
-        print(json.dumps({"schema_version": VERSION, "tasks": [*map(document, wanted.values())]}, indent=2))
+        print_json({"schema_version": VERSION, "tasks": [*map(document, wanted.values())]})
     else:
-        print("\n".join(tree(wanted, time.time_ns())) or f"no tasks in {store.path}")
+        none = f"no {'such ' if project or status else ''}tasks in {store.path}"
+        print("\n".join(tree(wanted, time.time_ns())) or none)
     return 0
 
 

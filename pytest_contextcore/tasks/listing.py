@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from ..ids import traceparent
 from ..span import OK, UNSET, ErrorType, SpanData, SpanEvent, error_status
-from ..text import cut, duration, escaped
+from ..text import cut, duration, escaped, format_time
 from .model import COMPLETED, FAILED, Book, Task, ancestors
 
 _LINE = 200
@@ -40,6 +39,7 @@ def tree(book: Book, now: int) -> Iterator[str]:
             if task.blocked_reason:
                 on = f" (by {task.blocked_on})" if task.blocked_on else ""
                 yield f"{margin}blocked: {shown(task.blocked_reason)}{on}"
+            if task.blocked_reason and task.is_open:
                 yield f"{margin}next:    {shown(task.next_action or '')}"
             if task.reason:
                 yield f"{margin}{shown(task.reason)}"
@@ -61,8 +61,8 @@ def document(task: Task) -> dict[str, Any]:
         "title": task.title,
         "type": task.type,
         "status": task.status,
-        "started_at": _rfc3339(task.started_at),
-        "ended_at": None if task.ended_at is None else _rfc3339(task.ended_at),
+        "started_at": format_time(task.started_at),
+        "ended_at": None if task.ended_at is None else format_time(task.ended_at),
         "reason": task.reason,
         "blocked_reason": task.blocked_reason,
         "blocked_on_span_id": task.blocked_on,
@@ -72,14 +72,9 @@ def document(task: Task) -> dict[str, Any]:
         "otel_parent_span_id": task.parent_span_id,
         "traceparent": traceparent(task.trace_id, task.span_id, sampled=task.sampled),
         "events": [
-            {"name": event.name, "time": _rfc3339(event.time), "attributes": event.attributes} for event in task.events
+            {"name": each.name, "time": format_time(each.time), "attributes": each.attributes} for each in task.events
         ],
     }
-
-
-def _rfc3339(nanoseconds: int) -> str:
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06}Z"
 
 
 def task_span(book: Book, task: Task) -> SpanData:

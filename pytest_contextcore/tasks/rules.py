@@ -47,12 +47,12 @@ def start(
     )  # fmt: skip
 
 
-def starting_over(book: Book, task_id: str) -> Book:
-    """The tasks without an earlier trace of this id, if there is one that has ended: its spans are made by now."""
+def ended_before(book: Book, task_id: str) -> list[Task]:
+    """The tasks of an earlier trace of this id, if there is one that has ended: their spans are made by now."""
     task = book.get(task_id)
     if task is None or task.is_open or task.parent_id is not None:
-        return book
-    return {name: each for name, each in book.items() if task not in (each, *ancestors(book, each))}
+        return []
+    return [each for each in book.values() if task in (each, *ancestors(book, each))]
 
 
 def _refuse_second(book: Book, known: Task) -> None:

@@ -12,8 +12,8 @@ from functools import cache
 from typing import Any
 
 from ..schemas import VERSION, schema
+from ..text import format_time
 from .evidence import Attributes, Evidence, GateEvidence, Result, Severity, SpanEvidence
-from .times import format_time
 
 Document = dict[str, Any]
 

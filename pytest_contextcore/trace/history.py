@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ..errors import EvidenceError
 from ..files import write_atomic
+from ..text import format_time
 from .evidence import Evidence, GateEvidence, SpanEvidence
 from .file import EvidenceFile, load_evidence
 from .recorder import Change
-from .times import format_time
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of all files of a trace together."""

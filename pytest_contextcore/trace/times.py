@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from ..text import format_time
+
 MICROSECOND: Final = 1_000
 """In nanoseconds: the least that evidence files and trace stores tell apart."""
 
@@ -24,12 +26,6 @@ def _parse_time(value: object) -> object:
     whole, _, fraction = value.removesuffix("Z").partition(".")
     moment = datetime.fromisoformat(whole).replace(tzinfo=UTC)
     return int(moment.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
-
-
-def format_time(nanoseconds: int) -> str:
-    """RFC 3339 in UTC with microseconds, from nanoseconds since the epoch."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
 
 
 Time = Annotated[

@@ -47,6 +47,7 @@ def test_it_finds_the_plan_of_a_folder_below(tmp_path: Path, monkeypatch: pytest
         ('phase("P")', 'phase("T")', "has two tests"),
         ('phase.gate("C2")', 'phase.gate("C9")', "gate 'C9'"),
         ("import pytest", "import pytest\nimport nowhere_to_be_found", "nowhere_to_be_found"),
+        ('phase("P")', "phase", "the marker needs the phase's id"),
     ],
 )
 def test_it_finds_tests_that_do_not_fit(folder: Path, capsys: Captured, old: str, new: str, said: str) -> None:
@@ -54,7 +55,25 @@ def test_it_finds_tests_that_do_not_fit(folder: Path, capsys: Captured, old: str
     assert main(["plan", "check"]) == 1
     captured = capsys.readouterr()
     assert said in captured.out + captured.err
+    assert ("MISSING" in captured.out) is (new == "")  # nothing is said of tests that nobody could look up
     assert "Traceback" not in captured.err
+
+
+def test_it_finds_the_tests_that_a_run_finds_and_leaves_those_of_a_plan_below_to_it(
+    folder: Path, capsys: Captured
+) -> None:
+    source = PASSING.replace('phase("P")', 'phase(id="P")')
+    (folder / "test_load.py").write_text(source, encoding="utf-8")
+    (folder / "below").mkdir()
+    (folder / "below" / "plan.toml").write_text('[trace]\nid = "B"\n[[phases]]\nid = "X"\n', encoding="utf-8")
+    (folder / "below" / "test_x.py").write_text(
+        'import pytest\n\n@pytest.mark.phase("X")\ndef test_x():\n    pass\n', encoding="utf-8"
+    )
+    assert main(["plan", "check"]) == 0
+    assert main(["plan", "check", "below"]) == 0
+    (folder / "plan.toml").unlink()
+    assert main(["plan", "init"]) == 0
+    assert "3 phases, by the tests" in capsys.readouterr().out
 
 
 def test_it_says_what_is_wrong_with_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
@@ -68,7 +87,8 @@ def test_it_says_what_is_wrong_with_the_plan(tmp_path: Path, monkeypatch: pytest
 
 
 def test_it_refuses_a_program_beside_a_test(folder: Path, capsys: Captured) -> None:
-    plan = '[trace]\nid = "LOAD-7"\n[[phases]]\nid = "E"\nrun = "true"\n[[phases]]\nid = "T"\n[[phases]]\nid = "P"\n'
+    phases = [f'[[phases]]\nid = "{name}"\nrun = "true"\n' for name in "ETP"]
+    plan = "\n".join(['[trace]\nid = "LOAD-7"', *phases])
     (folder / "plan.toml").write_text(plan, encoding="utf-8")
     assert main(["plan", "check"]) == 1
     assert "phase E of" in (said := capsys.readouterr().err)

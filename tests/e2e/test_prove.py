@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_contextcore.commands.cli import main
-from pytest_contextcore.proof import sessions
+from pytest_contextcore.proof import copying, sessions
 from pytest_contextcore.proof.result import ProofReport, load
 
 MAKE = """
@@ -279,11 +279,13 @@ def test_a_plan_without_python(
     assert main(["prove", "--format", "json"]) == 0
     report = ProofReport.model_validate(json.loads(capsys.readouterr().out))
     assert results(report) == {"MAKE-GOOD": "proven", "MAKE-DRIFT": "proven"}
-    (tmp_path / "make.py").write_text("open('m.json', 'w').write('{\"n\": 2}')", encoding="utf-8")
+    lying = "open('m.json', 'w').write('{\"n\": 2}'); print('[prove] copy'); raise SystemExit(1)"
+    (tmp_path / "make.py").write_text(lying, encoding="utf-8")
     assert main(["prove"]) == 1
     said = capsys.readouterr().err
     assert "the plan has to pass on the copy before its gates can be proven" in said
     assert "observed 2, expected == 1" in said
+    assert "[prove] copy" in said  # which is what too much to copy says, exit code 4
 
 
 def test_a_plan_that_cannot_be_proven_is_refused(
@@ -295,6 +297,10 @@ def test_a_plan_that_cannot_be_proven_is_refused(
     project(tmp_path, monkeypatch, PLAN.replace("external = true", 'external = "yes"'))
     assert main(["prove"]) == 4
     assert "phase SHIP: external must be true or false" in capsys.readouterr().err
+    project(tmp_path, monkeypatch, PLAN)
+    monkeypatch.setattr(copying, "MAX_FILES", 1)
+    assert main(["prove"]) == 4
+    assert "name the files that the plan needs, in plan.toml: [prove] copy" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("place", ["project/w", "w"])

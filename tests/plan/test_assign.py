@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.errors import CollectionError
-from pytest_contextcore.plan.assign import PhaseTest, assign, find_plan, gate_names, in_plan_order, missing_upstreams
+from pytest_contextcore.plan.assign import PhaseTest, assign, gate_names, in_plan_order, missing_upstreams
 from pytest_contextcore.plan.model import Plan
+from pytest_contextcore.session.collect import find_plan
 
 from ..support.plans import warehouse
 

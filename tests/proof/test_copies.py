@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_contextcore.errors import ProofRefused
+from pytest_contextcore.errors import PlanError
 from pytest_contextcore.plan.model import Plan, load_plan
 from pytest_contextcore.proof import copying
 from pytest_contextcore.proof.copying import copy, files_of, root_of
@@ -65,7 +65,7 @@ def test_a_plan_may_choose_and_a_folder_that_is_too_large_is_refused(
     assert names(plan, tmp_path) == {"pytest.ini", "test_a.py", "plan.toml", "data/a.csv", "made/m.json"}
     monkeypatch.setattr(copying, "MAX_FILES", 5)
     assert len(names(plan, tmp_path)) == 5
-    with pytest.raises(ProofRefused, match=r"\[prove\] copy"):
+    with pytest.raises(PlanError, match=r"\[prove\] copy"):
         files_of(tmp_path, plan, tmp_path / "out", tmp_path / "sub")  # with a workspace of one file
 
 

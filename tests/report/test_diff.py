@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_contextcore.errors import EvidenceError
 from pytest_contextcore.report import diff
 from pytest_contextcore.trace.evidence import (
     Condition,
@@ -51,7 +52,7 @@ def test_two_runs_that_recorded_the_same_are_the_same_whatever_their_ids_and_mom
 
 
 def test_runs_of_different_traces_are_refused() -> None:
-    with pytest.raises(ValueError, match="A is a run of trace T, B of U"):
+    with pytest.raises(EvidenceError, match="A is a run of trace T, B of U"):
         diff.compare(run(), run(trace_id="U"))
 
 

@@ -85,6 +85,10 @@ def test_a_trace_that_no_phase_blocks_is_annotated_too() -> None:
     evidence = stopped()
     evidence.spans, evidence.blocked_on_span_id, evidence.blocked_reason = evidence.spans[:1], None, "not done"
     assert annotation(evidence) == ({"title": "LOAD-7 is blocked"}, f"reason: not done\nnext: {evidence.next_action}")
+    title, never = "LOAD-7-S3 PHASE_3 is not_started", "its test was selected but never run"  # which is exit code 1
+    assert annotation(samples.dropped()) == ({"title": title}, f"reason: {never}")
+    assert never in page(samples.dropped()).text
+    assert github.stop_annotations([of_trace(samples.partial())], Path("/repo"), None) == []
 
 
 @pytest.mark.parametrize(
@@ -132,6 +136,9 @@ def test_the_summary_says_why_where_on_what_evidence_and_what_next_of_stopped_tr
         "by known since spring; approved by Kim until 2027-01-31",
     ):
         assert said in words
+    long = samples.remarked()
+    long.spans[1].gates[1].reason = "\n".join(f"line {number}" for number in range(40))
+    assert "line 20… and 19 more" in page(long).text
 
 
 def test_hostile_text_is_shown_and_is_neither_markdown_nor_html() -> None:

@@ -50,6 +50,7 @@ def test_runs_are_told_newest_first_with_what_stopped_them_and_what_changed() ->
         " ✓ 2026-09-22 14:13:20 UTC  completed      0.05 s",
         "     output.names a, b; quality.n 1",
     ]
+    assert [*lines([run(1, {}, samples.dropped())], 80)][2] == "     S3: its test was selected but never run"
     assert [*lines([run(1, {})], 80, ascii_only=True)][1] == " + 2026-09-22 14:13:20 UTC  completed      0.05 s"
 
 

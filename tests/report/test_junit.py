@@ -10,7 +10,7 @@ import pytest
 
 from pytest_contextcore.report import junit
 from pytest_contextcore.report.verdict import of_trace
-from pytest_contextcore.trace.evidence import Evidence, EvidenceItem, Result, Status
+from pytest_contextcore.trace.evidence import Event, Evidence, EvidenceItem, ProgramEvidence, Result, Status
 
 from ..support import page_samples as samples
 from ..support.junit_file import JUnitFile
@@ -214,6 +214,14 @@ def test_a_failing_gate_says_reason_file_evidence_next_action_and_test(stopped: 
         "next: the next action of C1",
         "test: tests/test_plan.py::test_phase_2",
     ]
+    first, second = stopped.spans[1].gates
+    second.result, second.reason, second.severity = Result.FAIL, "too", first.severity
+    first.events.append(Event(name="e", time=0, attributes={"code.file.path": "t.py", "code.line.number": 5}))
+    places = [said(cases(stopped)[gate.gate_id], "failure")[1].splitlines() for gate in (first, second)]
+    assert [[line for line in lines if line.startswith("test:")] for lines in places] == [
+        ["test: t.py:5"],
+        ["test: tests/test_plan.py::test_phase_2"],  # whose assert is not the first gate's
+    ]
 
 
 def test_a_blocked_phase_is_no_second_failure_names_its_gates_and_says_what_did_not_start(stopped: Evidence) -> None:
@@ -251,6 +259,11 @@ def test_times_lie_inside_one_another_and_each_case_counts_once(stopped: Evidenc
     case = junit.phase_case(of_trace(stopped), phase, [draft], {})
     assert case.attrib == {"classname": "a", "name": "b", "time": "0.002"}
     assert junit.gate_case(of_trace(stopped), phase, phase.span.gates[0], case, prefix="").get("time") == "0.002"
+    ahead = ProgramEvidence(
+        otel_span_id="a" * 16, args=["x"], started_at=samples.BEGIN, ended_at=samples.BEGIN + 15 * 10**6
+    )
+    phase.span.programs = [ahead]  # a program that ran before it was its phase's turn
+    assert junit.phase_case(of_trace(stopped), phase, [draft], {}).get("time") == "0.015"
     made = [ET.fromstring(f"<t>{inner}</t>") for inner in ("", "<failure/><failure/>", "<skipped/><error/>")]
     assert junit.counts(made) == {"passed": 1, "failure": 1, "error": 1, "skipped": 0}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_contextcore.plan.defaults import EVERY_PHASE
-from pytest_contextcore.report.terminal import ASCII_MARKS, can_encode, in_ascii, short_remarks, stopped_message, table
+from pytest_contextcore.report.terminal import ASCII_MARKS, can_encode, short_remarks, shown_on, stopped_message, table
 from pytest_contextcore.report.verdict import of_phase, of_trace
 from pytest_contextcore.trace.evidence import Attributes, Condition, Event, Evidence, EvidenceItem, Result, Status
 
@@ -123,7 +123,7 @@ def test_a_terminal_that_knows_only_ascii_gets_marks_that_it_can_show(evidence: 
     )  # fmt: skip
     marks = [line[1] for line, _ in table(of_trace(evidence), ascii_only=True) if line[1] != " "][:4]
     assert marks == [ASCII_MARKS[status] for status in (Status.COMPLETED, Status.BLOCKED, *[Status.NOT_STARTED] * 2)]
-    assert in_ascii("838099834df9… ✓") == "838099834df9... ?"
+    assert shown_on("838099834df9… ✓", ascii_only=True) == "838099834df9... ?"
 
 
 def test_a_run_prints_the_table_below_its_failures_and_with_q_only_where_it_stopped(

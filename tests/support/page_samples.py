@@ -186,6 +186,13 @@ def partial() -> Evidence:
     return evidence
 
 
+def dropped() -> Evidence:
+    """As `partial`, but nobody deselected the third phase: a plugin dropped its test."""
+    evidence = partial()
+    evidence.spans[2].blocked_reason = "its test was selected but never run"
+    return evidence
+
+
 def large(phases: int = 100, gates: int = 10) -> Evidence:
     """Many phases with many gates; one in the middle takes 99 % of the time, the sixtieth is blocked."""
     spans: list[SpanEvidence] = []

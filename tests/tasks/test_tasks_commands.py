@@ -104,7 +104,9 @@ def test_the_tree_is_listed_for_people_and_for_programs(capsys: Captured) -> Non
     assert document["tasks"][1]["blocked_on_span_id"] == "A-1"
     assert document["tasks"][1]["events"][0]["name"] == "task.status.changed"
     assert task("list", "--project", "nobody") == 0
-    assert capsys.readouterr().out == "no tasks in out/tasks/tasks.json\n"
+    assert capsys.readouterr().out == "no such tasks in out/tasks/tasks.json\n"
+    assert task("cancel", "--id", "A-2") == task("list") == 0
+    assert "then unblock" not in capsys.readouterr().out  # it has ended
 
 
 def test_secrets_reach_neither_file_nor_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from pytest_contextcore.text import format_time
 from pytest_contextcore.trace.evidence import Event, Evidence, SpanEvidence, Status
-from pytest_contextcore.trace.times import format_time
 
 
 def span(**changes: object) -> dict[str, object]:

@@ -13,9 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ...files import write_output
-from ...text import pieces, plural, relative, short
+from ...text import format_time, pieces, plural, relative, short
 from ...trace.evidence import SpanEvidence, Status
-from ...trace.times import format_time
 from ..verdict import Verdict, lasted
 from .attached import Attached, look, names
 from .text import brief, clean, clipped, duration, moment, own_first

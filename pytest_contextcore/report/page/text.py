@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ...plan.attributes import RECORDABLE
-from ...text import escaped
+from ...text import escaped, format_time
 from ...trace.evidence import Attributes, AttributeValue
-from ...trace.times import format_time
 
 _KEPT = "\n\t\u00a0\u200c\u200d\u202f\u3000"  # blanks, and the joiners that scripts and emoji need
 
