@@ -56,4 +56,9 @@ def failure(type: str, file: str, description: str, ref: object = "") -> CheckFa
     return CheckFailed(item.text, [item])
 
 
+def several(reason: str, findings: Sequence[EvidenceItem]) -> CheckFailed:
+    """A failure with findings; one alone is its reason."""
+    return CheckFailed(findings[0].text if len(findings) == 1 else reason, findings)
+
+
 PASSED = Verdict(Result.PASS)

@@ -59,7 +59,7 @@ def test_files_are_not_there(check: Check, plan: dict[str, Any], said: str, type
     assert len(verdict.findings) == (2 if type == "matching_file" else 1)
 
 
-def test_a_link_that_leads_out_is_no_file_of_the_folder(check: Check, tmp_path: Path) -> None:
+def test_a_link_that_leads_out_is_no_file_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "inner").mkdir()
     outside = tmp_path / "secret.json"
     outside.write_text("true", encoding="utf-8")
@@ -81,6 +81,10 @@ def test_a_link_that_leads_out_is_no_file_of_the_folder(check: Check, tmp_path: 
         with pytest.raises(CheckFailed, match="expected") as caught:
             home.read(name)
         assert said in caught.value.verdict.reason
+    monkeypatch.setattr(home, "inside", lambda name: folder / name)  # a link that was put there meanwhile
+    for read in (home.read, home.digest):
+        with pytest.raises(CheckFailed, match="cannot be read"):
+            read("link.json")
 
 
 def test_a_name_that_is_no_text_can_be_written_into_evidence() -> None:
