@@ -55,11 +55,11 @@ class Folder:
                 state = os.fstat(descriptor)
                 if not stat.S_ISREG(state.st_mode):
                     raise FileRefused("is not a regular file")
-                data = file.read(limit + 1) if state.st_size <= limit else b""
-                size = max(state.st_size, len(data))
+                data = file.read(limit + 1)
         except OSError as error:
             raise _unreadable(name, error) from None
-        if size > limit:
+        if len(data) > limit:
+            size = max(state.st_size, len(data))  # it may have grown
             raise failure("huge_document", name, f"observed {size} bytes, expected at most {limit}")
         return data
 
@@ -77,7 +77,8 @@ class Folder:
             self.inside(pattern)  # refuses it
         whole = f"{pattern}/*" if pattern.endswith("**") else pattern  # Python 3.13 finds files by **, 3.12 does not
         try:
-            found = list(islice(self.path.glob(whole), MAX_MATCHES + 1))
+            paths = self.path.glob(whole) if PurePath(pattern).parts else ()  # Python 3.12 breaks on "."
+            found = list(islice(paths, MAX_MATCHES + 1))
             files = sorted(path for path in found if path.is_file() and path.resolve().is_relative_to(self._real))
         except (OSError, ValueError, RuntimeError) as error:
             raise _unreadable(pattern, error) from None

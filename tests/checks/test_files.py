@@ -50,6 +50,8 @@ def test_files_are_there(check: Check, plan: dict[str, Any]) -> None:
         ({"exists": "../*"}, "observed a path out of the plan's folder", "outside_file"),
         ({"exists": "/etc/passwd"}, "observed a path out of the plan's folder", "outside_file"),
         ({"exists": "a\0b"}, "a\0b: observed", "missing_file"),
+        ({"exists": "."}, ".: observed 0 files, expected at least 1", "missing_file"),
+        ({"exists": "./"}, "./: observed 0 files, expected at least 1", "missing_file"),
     ],
 )
 def test_files_are_not_there(check: Check, plan: dict[str, Any], said: str, type: str) -> None:
@@ -85,6 +87,17 @@ def test_a_link_that_leads_out_is_no_file_of_the_folder(tmp_path: Path, monkeypa
     for read in (home.read, home.digest):
         with pytest.raises(CheckFailed, match="cannot be read"):
             read("link.json")
+
+
+@pytest.mark.parametrize("error", [OSError("it broke"), ValueError("no pattern"), RecursionError("deep")])
+def test_where_a_pattern_cannot_be_followed_its_check_fails(
+    check: Check, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Path, "glob", fail)
+    assert f"observed that it cannot be read ({error})" in check({"exists": "*"}).reason
 
 
 def test_a_name_that_is_no_text_can_be_written_into_evidence() -> None:
@@ -179,10 +192,10 @@ def test_what_a_phase_shows_is_there_and_was_written_since_it_began(tmp_path: Pa
     ("written", "began", "new"),
     [
         (10_500_000_001, 10_500_000_000, True),
-        (10_495_000_001, 10_500_000_000, True),  # the file system's clock ticks every few milliseconds
-        (10_480_000_001, 10_500_000_000, False),
-        (9_000_000_000, 10_500_000_000, True),  # a file system that knows whole seconds only
-        (8_000_000_000, 10_500_000_000, False),
+        (10_490_000_001, 10_500_000_001, True),  # the file system's clock ticks every few milliseconds
+        (10_490_000_001, 10_500_000_002, False),
+        (9_000_000_000, 11_000_000_000, True),  # a file system that knows whole seconds only
+        (9_000_000_000, 11_000_000_001, False),
     ],
 )
 def test_the_clock_of_the_file_system_may_be_coarse(tmp_path: Path, written: int, began: int, new: bool) -> None:
