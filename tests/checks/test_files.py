@@ -25,7 +25,7 @@ LONG_AGO = 1_000_000_000_000_000_000
 @pytest.mark.parametrize(
     "plan",
     [
-        {"exists": "a.txt"}, {"exists": "*.txt", "count": 2}, {"exists": "**/*.txt", "count": 4},
+        {"exists": "a.txt"}, {"exists": "*.txt"}, {"exists": "*.txt", "count": 2}, {"exists": "**/*.txt", "count": 4},
         {"exists": "deep/**", "count": 2}, {"exists": "*.txt", "min": 2, "max": 2}, {"exists": "*.tmp", "count": 0},
         {"exists": "*.tmp", "max": 3}, {"exists": "[ab].txt", "min": 2}, {"exists": "deep/*/d.txt"},
     ],
@@ -132,6 +132,7 @@ DIGEST = hashlib.sha256(b"model").hexdigest()
         (f"sha256:{DIGEST.upper()}", None),
         ("sums.json#model", None),
         ("0" * 64, f"model: observed sha256 {DIGEST}, expected {'0' * 64}"),
+        ("f" * 64, f"model: observed sha256 {DIGEST}, expected {'f' * 64}"),
         ("sums.json#old", f"model: observed sha256 {DIGEST}, expected {'1' * 64} (stated in sums.json#old)"),
         ("sums.json#short", "sums.json: sums.json#short: observed 'abc', expected a SHA-256 of 64 hex digits"),
         ("sums.json#number", "sums.json: sums.json#number: observed 3, expected a SHA-256"),
