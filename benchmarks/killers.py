@@ -31,7 +31,7 @@ PACKAGE = "pytest_contextcore"
 RANDOM = ("mutated", "damaged", "any_bytes", "any_expression", "any_document", "no_bytes", "canonical_json_is_equal")
 """Parts of the names of tests that choose their data at random: what they kill is not reproducible."""
 
-PATIENCE = 900
+PATIENCE = 120
 """Seconds for a mutant on a busy machine. Half a minute of CPU is the other limit: all tests together need three."""
 
 CPU_SECONDS, BYTES = 30, 4 * 1024**3

@@ -6,12 +6,12 @@ All are given in JSON's types, whatever their format.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from ..errors import Malformed
-from ..plan.attributes import Attribute
+from ..plan.attributes import Attribute, registry
 from ..plan.checks import FORMATS, Reference, SelectPlan, reference
 from ..trace.evidence import EvidenceItem
 from ..trace.recorded import Recorded
@@ -76,14 +76,23 @@ Recall = Callable[[str], Recorded | None]
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a check has to decide by, see `evaluate`."""
+    """What a check has to decide by.
+
+    Attributes:
+        documents: those in the plan's folder, to which all paths are relative.
+        began: when the phase's program began, in nanoseconds since the epoch: a report must be newer, if there is one.
+        declared: the attributes that may be recorded, such as `Plan.known_attributes`.
+        run: runs the program of ``run = …``.
+        adapter: reads reports of other formats, see the hook ``pytest_contextcore_report``.
+        recall: what an attribute is, and was in earlier runs.
+    """
 
     documents: Documents
-    began: int | None
-    declared: Mapping[str, Attribute]
-    run: Runner | None
-    adapter: Adapter | None
-    recall: Recall
+    began: int | None = None
+    declared: Mapping[str, Attribute] = field(default_factory=registry)
+    run: Runner | None = None
+    adapter: Adapter | None = None
+    recall: Recall = lambda _name: None
 
 
 def nothing(at: Reference) -> Exception:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import cast
 
 from ..plan.checks import HEX, AttachPlan, CheckPlan, DigestPlan, OutputPlan, output_plan
-from ..trace.evidence import EvidenceItem, Result
+from ..trace.evidence import EvidenceItem
 from .documents import Given
-from .paths import Folder, stale, written_since
-from .verdict import MAX_FINDINGS, PASSED, CheckFailed, Verdict, failure, finding
+from .paths import Folder
+from .verdict import MAX_FINDINGS, PASSED, CheckFailed, Verdict, failure, finding, several
 
 
 def exists(check: CheckPlan, given: Given) -> None:
@@ -55,9 +55,7 @@ def attached(plan: AttachPlan, folder: Path, began: int | None) -> list[Path]:
     files = home.matches(plan.path)
     if not files:
         raise failure("missing_attachment", plan.path, "observed no file, expected one to show")
-    for path in files:
-        if began is not None and not plan.kept and not written_since(path, began):
-            raise stale(home.shown(path))
+    home.refuse_stale(files, None if plan.kept else began)
     return files
 
 
@@ -75,8 +73,7 @@ def check_outputs(outputs: tuple[str | OutputPlan, ...], folder: Path, began: in
             findings += failed.verdict.findings
     if not findings:
         return PASSED
-    reason = findings[0].text if len(findings) == 1 else f"{len(findings)} outputs are missing or were not written"
-    return Verdict(Result.FAIL, reason, tuple(findings[:MAX_FINDINGS]))
+    return several(f"{len(findings)} outputs are missing or were not written", findings).verdict
 
 
 def _check_output(plan: OutputPlan, home: Folder, began: int | None) -> None:
@@ -84,6 +81,4 @@ def _check_output(plan: OutputPlan, home: Folder, began: int | None) -> None:
     found = [folder] if folder.is_dir() and home.inside(plan.path) else home.matches(plan.path)
     if not found:
         raise failure("missing_output", plan.path, "observed no file, expected one that the program makes")
-    for path in found:
-        if began is not None and not plan.kept and not written_since(path, began):
-            raise stale(home.shown(path))
+    home.refuse_stale(found, None if plan.kept else began)

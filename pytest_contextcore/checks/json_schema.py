@@ -13,7 +13,7 @@ from ..plan.checks import CheckPlan, SchemaPlan, reference
 from ..text import cut
 from .documents import Given
 from .query import canonical
-from .verdict import MAX_FINDINGS, CheckFailed, failure, finding
+from .verdict import MAX_FINDINGS, failure, finding, several
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -40,7 +40,7 @@ def validate(check: CheckPlan, given: Given) -> None:
         # A registry of its own, without retrieval: the library's default asks the network for what it does not know.
         checker = extend(kind, {"uniqueItems": _unique})  # type: ignore[no-untyped-call]
         validator = checker(schema, registry=Registry())
-        errors = list(islice(validator.iter_errors(document), MAX_FINDINGS + 1))
+        errors = list(islice(validator.iter_errors(document), MAX_FINDINGS))
     except SchemaError as error:
         said = f"observed no valid JSON Schema ({cut(error.message, 200)}), expected one"
         raise failure("invalid_schema", by.file, said, by) from None
@@ -51,10 +51,9 @@ def validate(check: CheckPlan, given: Given) -> None:
         said = f"observed an error ({type(error).__name__}: {error!s:.200}), expected a JSON Schema that decides"
         raise failure("invalid_schema", by.file, said, by) from None
     if errors:
-        found = [finding("schema_error", error.json_path, at.file, _said(error)) for error in errors[:MAX_FINDINGS]]
-        more = "more than " if len(errors) > MAX_FINDINGS else ""
-        reason = f"{at} is not valid by {by}: observed {more}{len(found)} errors, expected none"
-        raise CheckFailed(found[0].text if len(errors) == 1 else reason, found)
+        found = [finding("schema_error", error.json_path, at.file, _said(error)) for error in errors]
+        count = f"{len(found)} errors{' or more' * (len(found) == MAX_FINDINGS)}"
+        raise several(f"{at} is not valid by {by}: observed {count}, expected none", found)
 
 
 def _unique(_validator: Any, unique: Any, items: Any, _schema: Any) -> Iterator[ValidationError]:

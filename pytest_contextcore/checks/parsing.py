@@ -12,7 +12,6 @@ import math
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NoReturn
 
 import yaml
@@ -77,16 +76,13 @@ def parse_json(data: bytes) -> Any:
 
 
 def _refuse_depth(text: str) -> None:
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return
     depth = 0
     for token in _JSON_TOKENS.finditer(text):
-        first = token[0][0]
-        if first in "[{":
+        if token[0] in ("[", "{"):
             depth += 1
             if depth > MAX_DEPTH:
                 raise Malformed("is nested too deeply", f"over {MAX_DEPTH} levels", f"at most {MAX_DEPTH} levels")
-        elif first in "]}":
+        elif token[0] in ("]", "}"):
             depth -= 1
 
 
@@ -131,7 +127,7 @@ class _Frame:
     merging: bool = False
     size: int = 1
 
-    def add(self, value: Any, size: int, *, merge: bool = False) -> None:
+    def add(self, value: Any, size: int, *, merge: bool) -> None:
         self.size += size
         if not self.mapping:
             self.items.append(value)
@@ -185,10 +181,9 @@ def parse_yaml_all(data: bytes) -> list[Any]:
     try:
         return _build(loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark = error.problem_mark
         where = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
-        what = error.problem or error.context or "a syntax error"
-        raise Malformed("is not valid YAML", f"{what}{where}", "a YAML document") from None
+        raise Malformed("is not valid YAML", f"{error.problem}{where}", "a YAML document") from None
     except yaml.YAMLError as error:
         raise Malformed("is not valid YAML", str(error).splitlines()[0], "a YAML document") from None
     finally:
@@ -206,8 +201,10 @@ class _Builder:
 
     def take(self, event: Any) -> None:
         if isinstance(event, yaml.ScalarEvent):
-            value, merge = _scalar(event)
-            self._finish(event.anchor, value, 1, merge=merge)
+            tag = event.tag
+            if tag in (None, "!"):
+                tag = _RESOLVER.resolve(yaml.ScalarNode, event.value, event.implicit)
+            self._finish(event.anchor, _scalar(tag, event.value), 1, merge=tag == f"{_CORE}merge")
         elif isinstance(event, yaml.AliasEvent):
             self._alias(str(event.anchor))
         elif isinstance(event, yaml.CollectionStartEvent):
@@ -259,27 +256,16 @@ def _check_tag(tag: str | None, known: tuple[str | None, ...]) -> None:
         raise Malformed("uses a YAML tag that is not plain data", str(tag), "plain data")
 
 
-@lru_cache(maxsize=4096)
-def _resolved(text: str, implicit: tuple[bool, bool]) -> str:
-    """The tag that YAML gives a scalar without one; the same keys come again and again."""
-    tag: str = _RESOLVER.resolve(yaml.ScalarNode, text, implicit)
-    return tag
-
-
-def _scalar(event: Any) -> tuple[Any, bool]:
-    """Give a scalar's value, and whether it is the merge key. Times become ISO text: nothing computes with them."""
-    text: str = event.value
-    tag = event.tag
-    if tag is None or tag == "!":
-        tag = _resolved(text, event.implicit)
+def _scalar(tag: str, text: str) -> Any:
+    """A scalar's value. Times become ISO text: nothing computes with them."""
     _check_tag(tag, _SCALARS)
-    name = str(tag).removeprefix(_CORE)
-    if name == "timestamp":
-        return _iso(text), False
+    name = tag.removeprefix(_CORE)
     if name in ("str", "merge", "value"):
-        return text, name == "merge"
+        return text
     if name == "null":
-        return None, False
+        return None
+    if name == "timestamp":
+        return _iso(text)
     if len(text) > MAX_DIGITS * 10:
         raise Malformed("holds a huge number", f"{len(text)} characters", f"at most {MAX_DIGITS * 10}")
     node = yaml.ScalarNode(tag, text)
@@ -289,7 +275,7 @@ def _scalar(event: Any) -> tuple[Any, bool]:
         "float": _CONSTRUCTOR.construct_yaml_float,
     }[name]
     try:
-        return read(node), False
+        return read(node)
     except (ValueError, KeyError, IndexError, OverflowError):
         raise Malformed("holds a scalar that does not fit its tag", text, name) from None
 
@@ -298,7 +284,7 @@ def _iso(text: str) -> str:
     """A time as ISO 8601 has it: as it is written, unless YAML's own freer forms were used."""
     with contextlib.suppress(ValueError):
         datetime.fromisoformat(text)
-        return text.replace(" ", "T", 1)
+        return text.replace(" ", "T")
     try:
         found: Any = _CONSTRUCTOR.construct_yaml_timestamp(yaml.ScalarNode(f"{_CORE}timestamp", text))
     except (ValueError, AttributeError):

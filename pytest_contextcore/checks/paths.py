@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path, PurePath
 
@@ -49,16 +50,16 @@ class Folder:
         """The bytes of a regular file, or `CheckFailed`."""
         real = self.inside(name)
         try:
-            descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(real, os.O_NOFOLLOW | os.O_NONBLOCK)
             with open(descriptor, "rb") as file:  # noqa: PTH123  (from a descriptor)
                 state = os.fstat(descriptor)
                 if not stat.S_ISREG(state.st_mode):
                     raise FileRefused("is not a regular file")
-                data = file.read(limit + 1) if state.st_size <= limit else b""
-                size = max(state.st_size, len(data))
+                data = file.read(limit + 1)
         except OSError as error:
             raise _unreadable(name, error) from None
-        if size > limit:
+        if len(data) > limit:
+            size = max(state.st_size, len(data))  # it may have grown
             raise failure("huge_document", name, f"observed {size} bytes, expected at most {limit}")
         return data
 
@@ -76,9 +77,10 @@ class Folder:
             self.inside(pattern)  # refuses it
         whole = f"{pattern}/*" if pattern.endswith("**") else pattern  # Python 3.13 finds files by **, 3.12 does not
         try:
-            found = list(islice(self.path.glob(whole), MAX_MATCHES + 1))
+            paths = self.path.glob(whole) if PurePath(pattern).parts else ()  # Python 3.12 breaks on "."
+            found = list(islice(paths, MAX_MATCHES + 1))
             files = sorted(path for path in found if path.is_file() and path.resolve().is_relative_to(self._real))
-        except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise _unreadable(pattern, error) from None
         if len(found) > MAX_MATCHES:
             raise failure("too_many_files", pattern, f"observed over {MAX_MATCHES} files, expected fewer")
@@ -93,10 +95,15 @@ class Folder:
         files = self.matches(pattern)
         if not files:
             raise failure("missing_file", pattern, "observed no file, expected a report")
-        for path in files:
-            if began is not None and not written_since(path, began):
-                raise stale(self.shown(path))
+        self.refuse_stale(files, began)
         return [self.shown(path) for path in files]
+
+    def refuse_stale(self, paths: Iterable[Path], began: int | None) -> None:
+        """Raise `CheckFailed` for what the phase's program did not write since it ``began``, if that is known."""
+        for path in paths:
+            if began is not None and not written_since(path, began):
+                said = "observed a file that was not written since the phase's program began"
+                raise failure("stale_file", self.shown(path), f"{said}, expected a new one (or kept = true)")
 
 
 def written_since(path: Path, began: int) -> bool:
@@ -109,12 +116,6 @@ def written_since(path: Path, began: int) -> bool:
         below = (each.stat().st_mtime_ns for each in islice(path.rglob("*"), MAX_MATCHES) if each.is_file())
         newest = max(below, default=0)
     return newest >= began - (_COARSE if newest % 1_000_000_000 else _WHOLE_SECONDS)
-
-
-def stale(file: str) -> CheckFailed:
-    """The failure of a file that the phase's program did not write."""
-    said = "observed a file that was not written since the phase's program began, expected a new one (or kept = true)"
-    return failure("stale_file", file, said)
 
 
 def _unreadable(name: str, error: Exception) -> CheckFailed:

@@ -117,7 +117,8 @@ class _Watcher(TreeInterpreter):
             if sign not in ("==", "!=") and not _is_number(operand):
                 raise _Refused(_text(child), shown(operand), f"a number to compare by {sign}")
         if sign in ("==", "!="):
-            holds = (canonical(left) == canonical(right)) is (sign == "==")
+            equal = canonical(left) == canonical(right)
+            holds = equal if sign == "==" else not equal
         else:
             holds = bool(self.COMPARATOR_FUNC[node["value"]](left, right))
         if not self._filters:

@@ -11,7 +11,7 @@ from ..text import cut
 from ..trace.evidence import EvidenceItem
 from .documents import Given
 from .junit import failed_tests
-from .verdict import CheckFailed, failure, finding
+from .verdict import failure, finding, several
 
 _DBT_GOOD = frozenset({"success", "pass", "warn", "no-op"})
 _GATE_GOOD = frozenset({"pass", "waived", "not_applicable"})
@@ -104,7 +104,7 @@ def _conclude(about: str, what: str, counted: int, failures: list[EvidenceItem])
     if failures:
         of = f" of {counted} {what}" if what else " failures"
         reason = f"{about}: observed {len(failures)}{of}{' failed' if what else ''}, expected none"
-        raise CheckFailed(failures[0].text if len(failures) == 1 else reason, failures)
+        raise several(reason, failures)
 
 
 def _word(value: Any) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from ..errors import ContextcoreError
 from ..plan.attributes import Value
@@ -16,8 +17,7 @@ MAX_FINDINGS = 32
 _MAX_DESCRIPTION = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """How a gate with a check was decided: passed, or failed with a reason; ``values`` are to be recorded.
 
     Texts of the documents stand in it as they are. Whoever writes them into evidence takes secrets out of them.
@@ -26,7 +26,7 @@ class Verdict:
     result: Result
     reason: str = ""
     findings: tuple[EvidenceItem, ...] = ()
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Mapping[str, Value] = MappingProxyType({})
 
 
 class CheckFailed(ContextcoreError):
@@ -54,6 +54,11 @@ def failure(type: str, file: str, description: str, ref: object = "") -> CheckFa
     """A failure with one finding, which is its reason: ``metrics.json: accuracy: observed 0.93, expected >= 0.99``."""
     item = finding(type, ref or file, file, description)
     return CheckFailed(item.text, [item])
+
+
+def several(reason: str, findings: Sequence[EvidenceItem]) -> CheckFailed:
+    """A failure with findings; one alone is its reason."""
+    return CheckFailed(reason if findings[1:] else findings[0].text, findings)
 
 
 PASSED = Verdict(Result.PASS)

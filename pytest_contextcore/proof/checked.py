@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..checks.documents import Documents, Ended
+from ..checks.documents import Documents, Ended, Given
 from ..checks.evaluate import evaluate
 from ..checks.paths import Folder
 from ..checks.verdict import PASSED, CheckFailed, Verdict
@@ -105,4 +105,5 @@ def _verdict(plan: Plan, gate: GatePlan, folder: Path, instead: Mapping[str, Any
 
     if gate.check is None:
         raise ProofRefused(f"gate {gate.id} has no check")
-    return evaluate(gate.check, folder, declared=plan.known_attributes, run=run, instead=instead)
+    documents = Documents(Folder(folder), instead)
+    return evaluate(gate.check, Given(documents, declared=plan.known_attributes, run=run))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..checks.documents import Documents, Given
 from ..checks.evaluate import evaluate
+from ..checks.paths import Folder
 from ..plan.checks import CheckPlan
 from ..trace.evidence import Evidence, Result
 from ..trace.recorded import Recorded, recorded
@@ -24,7 +26,8 @@ def prove_drift(check: CheckPlan, span_id: str, run: Evidence) -> tuple[Proof, s
         return Proof.ERROR, "", f"{name}: no number was recorded"
     for other in (round(value - 1, 9), round(value + 1, 9), value - _FAR, value + _FAR):
         said, recall = f"{name}: {value} → {other}", Recorded(other, [value])
-        verdict = evaluate(check, Path(), recall=lambda _name, recall=recall: recall)  # type: ignore[misc]
+        given = Given(Documents(Folder(Path())), recall=lambda _name, recall=recall: recall)  # type: ignore[misc]
+        verdict = evaluate(check, given)
         if verdict.result is Result.FAIL:
             return Proof.PROVEN, said, verdict.reason
     return Proof.CANNOT_FAIL, said, "it passes however far the value is off"

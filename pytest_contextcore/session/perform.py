@@ -174,18 +174,20 @@ class Work:
     def _evaluate(self, gate_plan: GatePlan, began: int | None, config: pytest.Config, recall: Recall) -> None:
         if gate_plan.check is None:
             return
-        from ..checks.evaluate import evaluate  # noqa: PLC0415  (jmespath and others, for plans that need them)
+        from ..checks.documents import Documents, Given  # noqa: PLC0415  (jmespath and others, for plans that need them)
+        from ..checks.evaluate import evaluate  # noqa: PLC0415
+        from ..checks.paths import Folder  # noqa: PLC0415
 
         with self._phase.gate(gate_plan.id) as gate:
-            verdict = evaluate(
-                gate_plan.check,
-                self._folder,
+            given = Given(
+                Documents(Folder(self._folder)),
                 began=began,
                 declared=self._plan.known_attributes,
                 run=self._run_of_check,
                 adapter=lambda form, path: config.hook.pytest_contextcore_report(format=form, path=path),
                 recall=recall,
             )
+            verdict = evaluate(gate_plan.check, given)
             for item in verdict.findings:
                 gate.evidence(item.type, ref=item.ref, file=item.file, description=item.description)
             self._phase.record(**verdict.values)

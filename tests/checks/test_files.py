@@ -25,7 +25,7 @@ LONG_AGO = 1_000_000_000_000_000_000
 @pytest.mark.parametrize(
     "plan",
     [
-        {"exists": "a.txt"}, {"exists": "*.txt", "count": 2}, {"exists": "**/*.txt", "count": 4},
+        {"exists": "a.txt"}, {"exists": "*.txt"}, {"exists": "*.txt", "count": 2}, {"exists": "**/*.txt", "count": 4},
         {"exists": "deep/**", "count": 2}, {"exists": "*.txt", "min": 2, "max": 2}, {"exists": "*.tmp", "count": 0},
         {"exists": "*.tmp", "max": 3}, {"exists": "[ab].txt", "min": 2}, {"exists": "deep/*/d.txt"},
     ],
@@ -50,6 +50,8 @@ def test_files_are_there(check: Check, plan: dict[str, Any]) -> None:
         ({"exists": "../*"}, "observed a path out of the plan's folder", "outside_file"),
         ({"exists": "/etc/passwd"}, "observed a path out of the plan's folder", "outside_file"),
         ({"exists": "a\0b"}, "a\0b: observed", "missing_file"),
+        ({"exists": "."}, ".: observed 0 files, expected at least 1", "missing_file"),
+        ({"exists": "./"}, "./: observed 0 files, expected at least 1", "missing_file"),
     ],
 )
 def test_files_are_not_there(check: Check, plan: dict[str, Any], said: str, type: str) -> None:
@@ -59,7 +61,7 @@ def test_files_are_not_there(check: Check, plan: dict[str, Any], said: str, type
     assert len(verdict.findings) == (2 if type == "matching_file" else 1)
 
 
-def test_a_link_that_leads_out_is_no_file_of_the_folder(check: Check, tmp_path: Path) -> None:
+def test_a_link_that_leads_out_is_no_file_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "inner").mkdir()
     outside = tmp_path / "secret.json"
     outside.write_text("true", encoding="utf-8")
@@ -81,6 +83,21 @@ def test_a_link_that_leads_out_is_no_file_of_the_folder(check: Check, tmp_path: 
         with pytest.raises(CheckFailed, match="expected") as caught:
             home.read(name)
         assert said in caught.value.verdict.reason
+    monkeypatch.setattr(home, "inside", lambda name: folder / name)  # a link that was put there meanwhile
+    for read in (home.read, home.digest):
+        with pytest.raises(CheckFailed, match="cannot be read"):
+            read("link.json")
+
+
+@pytest.mark.parametrize("error", [OSError("it broke"), ValueError("no pattern"), RecursionError("deep")])
+def test_where_a_pattern_cannot_be_followed_its_check_fails(
+    check: Check, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Path, "glob", fail)
+    assert f"observed that it cannot be read ({error})" in check({"exists": "*"}).reason
 
 
 def test_a_name_that_is_no_text_can_be_written_into_evidence() -> None:
@@ -115,6 +132,7 @@ DIGEST = hashlib.sha256(b"model").hexdigest()
         (f"sha256:{DIGEST.upper()}", None),
         ("sums.json#model", None),
         ("0" * 64, f"model: observed sha256 {DIGEST}, expected {'0' * 64}"),
+        ("f" * 64, f"model: observed sha256 {DIGEST}, expected {'f' * 64}"),
         ("sums.json#old", f"model: observed sha256 {DIGEST}, expected {'1' * 64} (stated in sums.json#old)"),
         ("sums.json#short", "sums.json: sums.json#short: observed 'abc', expected a SHA-256 of 64 hex digits"),
         ("sums.json#number", "sums.json: sums.json#number: observed 3, expected a SHA-256"),
@@ -175,10 +193,10 @@ def test_what_a_phase_shows_is_there_and_was_written_since_it_began(tmp_path: Pa
     ("written", "began", "new"),
     [
         (10_500_000_001, 10_500_000_000, True),
-        (10_495_000_001, 10_500_000_000, True),  # the file system's clock ticks every few milliseconds
-        (10_480_000_001, 10_500_000_000, False),
-        (9_000_000_000, 10_500_000_000, True),  # a file system that knows whole seconds only
-        (8_000_000_000, 10_500_000_000, False),
+        (10_490_000_001, 10_500_000_001, True),  # the file system's clock ticks every few milliseconds
+        (10_490_000_001, 10_500_000_002, False),
+        (9_000_000_000, 11_000_000_000, True),  # a file system that knows whole seconds only
+        (9_000_000_000, 11_000_000_001, False),
     ],
 )
 def test_the_clock_of_the_file_system_may_be_coarse(tmp_path: Path, written: int, began: int, new: bool) -> None:

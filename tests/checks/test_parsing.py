@@ -105,6 +105,8 @@ BAD_YAML = {
     "a huge sexagesimal number": b"a: 1" + b":10" * 5000,
     "a tag that does not fit": b"a: !!int x\n",
     "a merge of a scalar": b"<<: x\n",
+    "a day that does not exist": b"a: 2026-02-30\n",
+    "a time of no form": b"a: !!timestamp x\n",
 }
 
 
@@ -133,6 +135,9 @@ merged: {<<: *base, b: 3}
 both: {<<: [*base, {c: 4}]}
 again: *base
 list: [*base, 1]
+quoted by a tag: ! 12
+keys: {7: a, ~: b, 1.5: c, yes: d}
+&key name: {*key : 1}
 empty:
 """
 
@@ -157,6 +162,12 @@ def test_several_documents_are_read_where_they_are_allowed(monkeypatch: pytest.M
     monkeypatch.setattr(parsing, "MAX_EVENTS", 10)
     with pytest.raises(Malformed, match="too many values"):
         parse_yaml(b"[1,2,3,4,5,6,7,8,9]")
+
+
+def test_a_time_and_a_sign_may_be_keys_and_a_list_may_not() -> None:
+    assert parse_yaml(b"2026-01-31: a\n=: b\n") == {"2026-01-31": "a", "=": "b"}
+    with pytest.raises(Malformed, match="has a key that is a collection"):
+        parse_yaml(b"? [a]\n: 1\n")
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,14 @@ def test_what_is_true_holds(check: Check, expression: str) -> None:
         ("length(rows[?state == 'failed']) == `0`", "length(rows[?…]): observed 1, expected == 0"),
         ("accuracy > `1` || zero > `1`", "accuracy: observed 0.93, expected > 1; zero: observed 0, expected > 1"),
         ("rows[1].n > length(rows)", "rows[1].n: observed 2, expected > length(rows), which is 2"),
+        ("accuracy > rows[0].n", "accuracy: observed 0.93, expected > rows[0].n, which is 1"),
+        ("`2` == rows[0].n", "rows[0].n: observed 1, expected == 2"),
+        ("sort_by(rows, &n) > zero", "sort_by(rows, &n): observed a list of 2, expected a number"),
+        ("rows[0].N == `1`", "rows[0].N: observed nothing (null), expected a value to compare by =="),
         # exactly true
         ("accuracy > `1` || zero", "accuracy > `1` || zero: observed 0, expected true"),
         ("accuracy", "accuracy: observed 0.93, expected true"),
+        ("ids[0]", "ids[0]: observed 1, expected true"),
         ("status", "status: observed 'ok', expected true"),
         ("rows", "rows: observed a list of 2, expected true"),
         ("no", "no: observed false, expected true"),
@@ -124,6 +129,7 @@ def test_of_many_comparisons_eight_are_evidence(check: Check) -> None:
 def test_whole_numbers_are_the_same_as_far_as_a_float_holds_each_of_them() -> None:
     assert canonical([2.0**53 - 1, -(2.0**53) + 1, 0.5]) == f"[{2**53 - 1},{-(2**53) + 1},0.5]"
     assert canonical(2.0**53) != canonical(2**53)
+    assert canonical(2.0**54) != canonical(2**54)
 
 
 def test_a_name_with_a_hash_is_given_as_a_table(check: Check) -> None:

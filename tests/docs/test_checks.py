@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_contextcore import EvidenceItem
+from pytest_contextcore.checks.documents import Documents, Given
 from pytest_contextcore.checks.evaluate import evaluate
+from pytest_contextcore.checks.paths import Folder
 from pytest_contextcore.plan.checks import CheckPlan
 from pytest_contextcore.plan.model import load_plan
 
@@ -59,7 +61,8 @@ def test_every_gate_of_the_example_holds_and_can_fail(tmp_path: Path) -> None:
         found = {}
         for gate in plan.phases[0].gates:
             assert gate.check
-            verdict = evaluate(gate.check, tmp_path, declared=plan.known_attributes)
+            given = Given(Documents(Folder(tmp_path)), declared=plan.known_attributes)
+            verdict = evaluate(gate.check, given)
             found[gate.id] = (verdict.result.value, verdict.reason)
         return found
 
@@ -80,6 +83,6 @@ def test_the_hook_of_the_reference_reads_a_report(tmp_path: Path) -> None:
     (tmp_path / "audit.json").write_text('{"vulnerabilities": ["CVE-1"]}', encoding="utf-8")
     check = CheckPlan(report="audit.json", format="audit")
     assert hook("other", tmp_path) is None
-    assert evaluate(check, tmp_path, adapter=hook).findings == (
+    assert evaluate(check, Given(Documents(Folder(tmp_path)), adapter=hook)).findings == (
         EvidenceItem(type="vulnerability", ref="CVE-1", file="audit.json"),
     )

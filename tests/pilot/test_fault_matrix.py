@@ -17,6 +17,7 @@ import pytest
 
 from pytest_contextcore.pilot import validators
 from pytest_contextcore.pilot.checks import Threshold, verdict
+from pytest_contextcore.pilot.exported import Export
 from pytest_contextcore.pilot.gates import export, finalize, review, validation
 from pytest_contextcore.pilot.observations import observe
 from pytest_contextcore.pilot.workspace import Memo, Workspace
@@ -221,6 +222,19 @@ def test_what_exists_on_the_manifests_word_only_is_said_where_it_counts(
     assert first["condition"].startswith("all required artifacts are present and mapped (assumed: orders_api-")
     assert "route_reasoning" in [item["type"] for item in run.span("S5")["gates"][0]["evidence"]]
     assert ("reviewed", "3 of 3 tasks") in [(e["type"], e["ref"]) for e in run.span("S9")["gates"][0]["evidence"]]
+
+
+def test_only_what_the_manifest_says_exists_and_where_is_looked_for(base: Base, tmp_path: Path) -> None:
+    root = tmp_path / "w"
+    shutil.copytree(base("of_all_priorities"), root)  # its artifacts 5 and 6 are outdated and deprecated
+    edit(Files(root), "manifest:artifacts.7.existingPath", "$gone")
+    ids = [artifact.id for artifact in Export.load(Workspace(root)).artifacts]
+    found = root / "project/prometheus/rules/orders-gateway-prometheus-rules.yaml"  # artifact 11
+    found.parent.mkdir(parents=True, exist_ok=True)
+    found.write_text("x", encoding="utf-8")
+    unseen = [ids[number] for number in (3, 4, 8, 9, 10, 12, 13, 14, 15, 16, 17, 18, 19)]
+    assert [finding.ref for finding in finalize.existing(Workspace(root))] == unseen
+    assert finalize.assumed(Workspace(root)) == [ids[number] for number in (10, 12, 15, 16, 17)]
 
 
 def test_who_reviewed_is_told_where_the_file_says_so(base: Base, tmp_path: Path) -> None:

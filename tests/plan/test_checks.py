@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from pytest_contextcore.checks.documents import Documents, Given
 from pytest_contextcore.checks.evaluate import evaluate
+from pytest_contextcore.checks.paths import Folder
 from pytest_contextcore.errors import PlanError
 from pytest_contextcore.plan import checks
 from pytest_contextcore.plan.attributes import recordable_types, registry
@@ -326,7 +328,7 @@ def test_every_kind_has_a_purpose_and_a_next_action_and_is_decided(tmp_path: Pat
     assert gate_plan.check.kind == kind
     assert "a" in gate_plan.purpose.split("#")[0]
     assert gate_plan.next_action.endswith(".")
-    verdict = evaluate(gate_plan.check, tmp_path)
+    verdict = evaluate(gate_plan.check, Given(Documents(Folder(tmp_path))))
     assert (verdict.result, "observed" in verdict.reason) == (Result.FAIL, True)
 
 
