@@ -90,7 +90,7 @@ def _documents(file: Path, evidence: Evidence, which: str) -> int:
 
     if which == "HandoffContract":
         emitted = read_emitted(file.with_name(f"{evidence.trace_id}.handoffs.json"))
-        known = {each.digest: (each.kind, json.loads(each.payload)) for each in emitted if each.whole}
+        known = {each.digest: (each.kind, json.loads(each.payload)) for each in emitted}
         found = list(contracts.handoffs(evidence, known))
     else:
         found = contracts.gate_results(evidence) if which == "GateResult" else contracts.task_spans(evidence)

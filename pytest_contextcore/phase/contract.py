@@ -39,7 +39,7 @@ def read_contract(path: Path, kind: str, name: str | None) -> Emitted:
         type_, capability = each["expected_output"]["type"], each["capability_id"]
         if capability == name if name is not None else kind in (type_, capability):
             payload = canonical_json(each["inputs"])
-            found[payload] = Emitted.of(kind, capability, f"{each['from_agent']} of {path}", payload)
+            found[payload] = Emitted(kind, capability, f"{each['from_agent']} of {path}", payload)
     if len(found) != 1:
         there = ", ".join(dict.fromkeys(each["capability_id"] for each in documents))
         observed = f"{len(found)} that differ" if found else f"only {there}"

@@ -62,11 +62,11 @@ class Exchange:
         """
         try:
             emitted = self._store.get(kind.__name__, name) if file is None else read_contract(file, kind.__name__, name)
-            handoff = accept(kind, emitted, self._root, name)
+            handoff = accept(kind, emitted, self._root)
         except HandoffRefused as refused:
             self._refuse(kind.__name__, name, refused, "inbound")
             raise
-        if emitted is not None and (kind, emitted) not in self._received:
+        if (kind, emitted) not in self._received:
             self._received.append((kind, emitted))
             self._record(emitted.name, "validated", emitted.digest)
         return handoff
