@@ -20,7 +20,7 @@ from ..export.outbox import SUFFIX as SPOOL
 from ..export.spool import Spool
 from ..ids import ID
 from ..span import INTERRUPTED, ErrorType, SpanData
-from ..spans.of_trace import interrupted_parent, phase_spans, program_span, waiting_spans
+from ..spans.of_trace import interrupted_parent, phase_spans, waiting_spans
 from ..spans.writer import SUFFIX, Emitted
 from ..trace.evidence import Event, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
@@ -95,7 +95,7 @@ def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = 
         span
         for phase in evidence.spans
         if not (phase.reused and evidence.joined) and phase.status is not Status.NOT_STARTED
-        for span in phase_spans(evidence, phase, () if phase.reused else tuple(program_spans(evidence, phase)))
+        for span in phase_spans(evidence, phase)
     ]
     end = () if joined else (*waiting_spans(evidence), interrupted_parent(evidence, evidence.ended_at))
     return [
@@ -235,8 +235,3 @@ def cut_off(phase: SpanEvidence, why: str, error_type: str, moment: int) -> set[
             program.end, program.error_type, program.ended_at = why, error_type, moment
             ended.add(program.otel_span_id)
     return ended
-
-
-def program_spans(evidence: Evidence, phase: SpanEvidence) -> Iterator[SpanData]:
-    """The spans of the programs that a phase ran, each below the gate in which it was started."""
-    return (program_span(evidence, program) for program in phase.programs)

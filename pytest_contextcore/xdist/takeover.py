@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..errors import EvidenceError
 from ..ids import named
 from ..plan.model import Plan
-from ..recovery.end import cut_off, emitted, program_spans
+from ..recovery.end import cut_off, emitted
 from ..session.logged import Logged, fail, failed_in
 from ..session.shared import Services
 from ..span import ErrorType
@@ -97,17 +97,15 @@ class RemotePlan:
         for span in recorder.evidence.spans:
             if span.status is Status.IN_PROGRESS:
                 cut_off(span, "its worker ended before it did", ErrorType.CRASHED, recorder.now())
-                for program in program_spans(recorder.evidence, span):
-                    self._spans.child(program)
         return recorder
 
     def _take_over(self, evidence: Evidence, there: Emitted) -> TraceRecorder:
         recorder = TraceRecorder(self.plan, evidence, remote=self._remote, partial=self._partial)
         sampled = self._outbox.sampled(self.fresh.otel_trace_id)
-        self._spans = PlanSpans(recorder, self._out, self._outbox, sampled=sampled, emitted=there)
+        spans = PlanSpans(recorder, self._out, self._outbox, sampled=sampled, emitted=there)
         file = EvidenceFile(recorder, self._out)
-        recorder.subscribe(self._spans)
+        recorder.subscribe(spans)
         recorder.subscribe(file)
         recorder.subscribe(history := History(file, self._history))
-        self._recorder, self._sources = recorder, (file, history, self._spans)
+        self._recorder, self._sources = recorder, (file, history, spans)
         return recorder
