@@ -131,7 +131,8 @@ class Spool:
                     if end := _frame_end(data, at):
                         yield Piece(data[at:end], base + end, True)
                     else:
-                        end = _next_frame(data, at + 1, max(at + 1, stop))
+                        before = max(at - 1, 0)  # a torn end may have taken the first byte of this for its last one
+                        end = _next_frame(data, before, max(at + 1, stop))
                         yield Piece(data[at:end], base + end, False)
                     at = end
                 if not last:
