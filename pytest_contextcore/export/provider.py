@@ -26,21 +26,16 @@ Sink = Callable[[bytes, bytes], object]
 _NO_LIMIT = 1 << 62  # the SDK has limits of its own
 
 
-def install_global(settings: Settings, attributes: Attributes, sink: Sink, refused: Callable[[str], None]) -> bool:
-    """Give code under test a tracer provider whose spans reach ``sink``; True if that was done.
+def install_global(attributes: Attributes, sink: Sink, refused: Callable[[str], None]) -> None:
+    """Give code under test a tracer provider whose spans reach ``sink``.
 
     Only where nobody set a provider before: one that is set stays. The SDK may refuse some settings of the environment,
     and some spans cannot be encoded; ``refused`` is told, at once or when it turns out.
     """
-    if not settings.exporting:
-        return False
     from opentelemetry import trace  # noqa: PLC0415  (only when exporting)
 
-    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-        return False
-    provider = _on_demand(lambda: _provider(attributes, sink, refused), refused)
-    trace.set_tracer_provider(provider)
-    return trace.get_tracer_provider() is provider  # somebody may have been faster
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        trace.set_tracer_provider(_on_demand(lambda: _provider(attributes, sink, refused), refused))
 
 
 def _on_demand(make: Callable[[], TracerProvider], refused: Callable[[str], None]) -> ApiProvider:

@@ -96,17 +96,19 @@ def emit(handoff: Handoff, span_id: str, root: Path | None = None, name: str | N
         payload = canonical_json(values, allow_nan=False)
         type(handoff).model_validate_json(payload, context={ROOT: root})
     except ValueError as error:
-        reason = f"handoff {name or kind} is malformed: {_what(error)}"
-        raise HandoffRefused(reason, f"mend what this phase gives to phase.handoff({kind}(…))") from error
+        what, count = _faults(error)
+        reason = f"handoff {name or kind} is malformed: {what}"
+        action = f"mend what this phase gives to phase.handoff({kind}(…))"
+        raise HandoffRefused(reason, action, contract=kind, faults=count) from error
     return Emitted(kind, name or kind, span_id, payload)
 
 
-def _what(error: ValueError) -> str:
-    """The first thing that is wrong with a payload."""
+def _faults(error: ValueError) -> tuple[str, int]:
+    """The first thing that is wrong with a payload, and how many there are."""
     if not isinstance(error, ValidationError):
-        return str(error)
+        return str(error), 1
     first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'payload'}: {first['msg']}"
+    return f"{'.'.join(map(str, first['loc'])) or 'payload'}: {first['msg']}", error.error_count()
 
 
 def accept(kind: type[H], emitted: Emitted, root: Path | None = None) -> H:
@@ -120,8 +122,9 @@ def accept(kind: type[H], emitted: Emitted, root: Path | None = None) -> H:
     try:
         handoff = kind.model_validate_json(emitted.payload, context={ROOT: root})
     except ValidationError as error:
-        reason = f"handoff {shown} is malformed: {_what(error)}"
-        raise HandoffRefused(reason, again, emitted.digest, source) from error
+        what, count = _faults(error)
+        reason, contract = f"handoff {shown} is malformed: {what}", kind.__name__
+        raise HandoffRefused(reason, again, emitted.digest, source, contract=contract, faults=count) from error
     stale = list(handoff.stale())
     if stale:
         more = f" (and {len(stale) - 1} more)" if len(stale) > 1 else ""

@@ -22,6 +22,7 @@ from .evidence import (
     SEVERITY_OF,
     Attachment,
     Attributes,
+    Direction,
     Event,
     Evidence,
     EvidenceItem,
@@ -234,12 +235,13 @@ class TraceRecorder:
             self.add_event(phase_id, "drift.detected", attributes)
         self.span(phase_id).attributes.update(values)
 
-    def add_handoff(self, phase_id: str, record: HandoffRecord, reason: str | None = None) -> None:
+    def add_handoff(
+        self, phase_id: str, direction: Direction, name: str, digest: str, reason: str | None = None
+    ) -> None:
         """A handoff was emitted, accepted or refused."""
-        self.span(phase_id).handoffs.append(record)
+        self.span(phase_id).handoffs.append(HandoffRecord(name=name, direction=direction, digest=digest))
         why: Attributes = {"handoff.reason": reason} if reason else {}
-        said: Attributes = {"handoff.name": record.name, "handoff.digest": record.digest, **why}
-        self.add_event(phase_id, f"handoff.{record.direction}", said)
+        self.add_event(phase_id, f"handoff.{direction}", {"handoff.name": name, "handoff.digest": digest, **why})
 
     def add_file(self, phase_id: str, kind: FileList, item: Input | Attachment) -> None:
         """A phase relies on a file, made it or shows it; a path counts once, as it was told last."""

@@ -91,11 +91,6 @@ NEVER_RUN = Outcome(
 )
 
 
-def good_gates(span: SpanEvidence) -> int:
-    """How many gates of a phase are as they should be."""
-    return sum(gate.result in GOOD for gate in span.gates)
-
-
 def blocking_gates(span: SpanEvidence) -> list[GateEvidence]:
     """The failed gates that block the phase, integrity gates first."""
     failed = [gate for gate in span.gates if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY]
