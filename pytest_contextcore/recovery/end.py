@@ -24,8 +24,7 @@ from ..spans.of_trace import interrupted_parent, phase_spans, waiting_spans
 from ..spans.writer import SUFFIX, Emitted
 from ..trace.evidence import Event, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
-from ..trace.rules import DESELECTED, NEVER_REACHED
-from ..trace.times import MICROSECOND
+from ..trace.rules import DESELECTED, NEVER_REACHED, trace_end
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -89,8 +88,7 @@ def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = 
             phase.error_type, phase.next_action = ErrorType.INTERRUPTED, "run the phase again"
         elif phase.status is Status.NOT_STARTED and phase.blocked_reason is None:
             phase.blocked_reason, phase.next_action = NEVER_REACHED.reason, NEVER_REACHED.next_action
-    waiting = sum(phase.status is Status.NOT_STARTED for phase in evidence.spans)
-    evidence.ended_at = last + waiting * MICROSECOND
+    evidence.ended_at = trace_end(evidence, last)
     spans = [
         span
         for phase in evidence.spans

@@ -171,6 +171,11 @@ class GateEvidence(_Record):
     ended_at: Time | None = None
     events: list[Event] = Field(default_factory=list)
 
+    @property
+    def blocks(self) -> bool:
+        """Whether its phase cannot complete."""
+        return self.result is Result.FAIL and self.kind is not Kind.ADVISORY
+
 
 def is_integrity_failure(gate: GateEvidence) -> bool:
     """Whether nothing may go on after this gate."""

@@ -14,8 +14,7 @@ from pydantic import ValidationError
 
 from ..errors import EvidenceError
 from ..files import write_atomic
-from ..plan.model import Kind
-from .evidence import SCHEMA_VERSION, Evidence, GateEvidence, Result, SpanEvidence, Status
+from .evidence import SCHEMA_VERSION, Evidence, GateEvidence, SpanEvidence, Status
 from .recorder import Change, TraceRecorder
 
 NOT_WRITTEN = "evidence not written to"
@@ -59,7 +58,7 @@ class EvidenceFile:
         with self._lock:
             self._changed |= set(self._index.values()) if span is None else {self._index[span.span_id]}
             rare = change not in (Change.GATE_ENDED, Change.NOTED)
-            if rare or _blocks(gate) or monotonic() - self._written >= GATE_DELAY:
+            if rare or (gate is not None and gate.blocks) or monotonic() - self._written >= GATE_DELAY:
                 self._write(durable=change is Change.TRACE_ENDED)
             elif self._timer is None:
                 self._timer = threading.Timer(GATE_DELAY, self._on_timer)
@@ -90,11 +89,6 @@ class EvidenceFile:
         with self._lock:
             if self._timer is not None:
                 self._write(durable=False)
-
-
-def _blocks(gate: GateEvidence | None) -> bool:
-    """Whether this gate blocks its phase: that must not wait."""
-    return gate is not None and gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY
 
 
 def evidence_path(out: Path, trace_id: str) -> Path:

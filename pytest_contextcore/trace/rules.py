@@ -64,7 +64,7 @@ class Outcome:
     error_type: str | None = None
 
     def __post_init__(self) -> None:
-        if self.status in (Status.BLOCKED, Status.FAILED) and not self.error_type:
+        if self.status in _STOPPED and not self.error_type:
             raise ValueError("a blocked or failed span needs the type of its error")
         if self.status is Status.BLOCKED and not (self.reason and self.next_action):
             raise ValueError("a blocked span needs a reason and a next action")
@@ -93,8 +93,7 @@ NEVER_RUN = Outcome(
 
 def blocking_gates(span: SpanEvidence) -> list[GateEvidence]:
     """The failed gates that block the phase, integrity gates first."""
-    failed = [gate for gate in span.gates if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY]
-    return sorted(failed, key=lambda gate: gate.kind is not Kind.INTEGRITY)
+    return sorted((gate for gate in span.gates if gate.blocks), key=lambda gate: gate.kind is not Kind.INTEGRITY)
 
 
 def headline(gate: GateEvidence) -> str:
@@ -204,7 +203,7 @@ def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome
     """
     counted = evidence.summary.phases
     if counted[Status.BLOCKED] or counted[Status.FAILED]:
-        span = next(span for span in evidence.spans if span.status in (Status.BLOCKED, Status.FAILED))
+        span = next(span for span in evidence.spans if span.status in _STOPPED)
         error_type = span.error_type or ErrorType.OTHER  # evidence of another version may have none
         return Outcome(span.status, span.blocked_reason, span.next_action, span.span_id, error_type)
     if not finished or counted[Status.COMPLETED] < len(evidence.spans):
