@@ -331,17 +331,6 @@ class Evidence(_Record):
         """Whether earlier runs made a part of this trace, and emitted its spans."""
         return len(self.runs) > 1
 
-    def span(self, span_id: str) -> SpanEvidence:
-        """The phase with this full id.
-
-        Raises:
-            KeyError: there is none.
-        """
-        for span in self.spans:
-            if span.span_id == span_id:
-                return span
-        raise KeyError(span_id)
-
     def recount(self) -> None:
         """Bring ``summary`` up to date."""
         summary = Summary()
