@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..redact import redact
+from ..redact import NO_LIMIT, redact
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 Sink = Callable[[bytes, bytes], object]
 """Takes the head of a spool, and a frame for it (`pytest_contextcore.export.wire`)."""
-
-_NO_LIMIT = 1 << 62  # the SDK has limits of its own
 
 
 def install_global(attributes: Attributes, sink: Sink, refused: Callable[[str], None]) -> None:
@@ -89,7 +87,7 @@ def _provider(attributes: Attributes, sink: Sink, refused: Callable[[str], None]
                 refused(f"a span of code under test is lost, it cannot be encoded: {error}")
                 return
             (scope,) = found.scope_spans
-            messages.change_texts(scope, lambda text: redact(text, _NO_LIMIT))
+            messages.change_texts(scope, lambda text: redact(text, NO_LIMIT))
             head = wire.head_of(found.resource.SerializeToString(), found.schema_url)
             sink(head, messages.fitting(wire.frame_of(scope.SerializeToString())))
 

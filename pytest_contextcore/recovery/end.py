@@ -21,7 +21,7 @@ from ..export.spool import Spool
 from ..ids import ID
 from ..span import INTERRUPTED, ErrorType, SpanData
 from ..spans.of_trace import interrupted_parent, phase_spans, waiting_spans
-from ..spans.writer import SUFFIX, Emitted
+from ..spans.writer import SUFFIX
 from ..trace.evidence import Event, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
 from ..trace.rules import DESELECTED, NEVER_REACHED, trace_end
@@ -61,15 +61,15 @@ def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> str | N
     return f"the last run of {trace_id} had no end: it was killed, or os._exit was called{''.join(running)}"
 
 
-def emitted(out: Path, evidence: Evidence) -> Emitted:
-    """What the files of a worker that died have of its last run, and so must not be emitted there again.
+def emitted(out: Path, evidence: Evidence) -> tuple[set[str], set[str]]:
+    """The spans of a worker that died in the plan's own file and in its spools: not to be emitted there again.
 
     The evidence has caught up with them afterwards.
     """
     kept, sent = look([out / f"{evidence.trace_id}{SUFFIX}"]), look(_spools(out, evidence.runs[-1]))
     for seen in (kept, sent):
         catch_up(evidence, seen)
-    return Emitted(kept.ended, sent.ended)
+    return kept.ended, sent.ended
 
 
 def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = False) -> list[SpanData]:
