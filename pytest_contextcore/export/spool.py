@@ -181,12 +181,13 @@ class Spool:
         except OSError as error:
             self._remember(error)
 
-    def put_aside(self, frame: bytes) -> None:
-        """Keep a span that the collector refuses in a spool of its own."""
+    def put_aside(self, frame: bytes) -> bool:
+        """Keep a span that the collector refuses in a spool of its own; False when that cannot be done."""
         aside = Spool(self.refused, self.head())
-        aside.append(frame)
+        kept = aside.append(frame)
         aside.close()
         self.problem = aside.problem or self.problem
+        return kept
 
     def settle(self) -> bool:
         """Remove the file if all of it was accepted; True when nothing is left to send."""
