@@ -20,9 +20,8 @@ from ..report.verdict import Verdict, of_trace
 from ..schemas import schema
 from ..schemas.check import faults
 from ..text import escaped, harmless
-from ..trace import history
 from ..trace.evidence import Evidence
-from ..trace.file import dump, load_evidence
+from ..trace.file import dump, history_folder, load_evidence
 from ..trace.times import format_time
 from .cli import FORMAT, OUT, refuse
 
@@ -157,7 +156,7 @@ def newest(out: Path) -> Path:
 def _last_two(out: Path) -> tuple[Path, Path]:
     """The newest evidence, behind that of the run before it; the name of a kept file ends with its span's id."""
     last = newest(out)
-    own, kept = load_evidence(last).otel_span_id, history.folder(out, last.stem)
+    own, kept = load_evidence(last).otel_span_id, history_folder(out, last.stem)
     for path in sorted(kept.glob("[!.]*.json"), reverse=True):
         if not path.stem.endswith(own):
             return path, last

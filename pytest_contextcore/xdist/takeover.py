@@ -14,7 +14,6 @@ from ..span import ErrorType
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence, SpanEvidence, Status
 from ..trace.file import EvidenceFile, evidence_path, load_evidence
-from ..trace.history import History
 from ..trace.recorder import TraceRecorder
 from ..trace.rules import NEVER_REACHED, NEVER_RUN, Outcome, Trouble
 
@@ -35,7 +34,7 @@ class RemotePlan:
         self._recorder: TraceRecorder | None = None
         self._left: Outcome | None = None
         self._problems: list[str] = []
-        self._sources: tuple[EvidenceFile, History, PlanSpans] | None = None
+        self._sources: tuple[EvidenceFile, PlanSpans] | None = None
 
     @property
     def told(self) -> bool:
@@ -103,9 +102,8 @@ class RemotePlan:
         recorder = TraceRecorder(self.plan, evidence, remote=self._remote, partial=self._partial)
         sampled = self._outbox.sampled(self.fresh.otel_trace_id)
         spans = PlanSpans(recorder, self._out, self._outbox, sampled=sampled, kept=kept, sent=sent)
-        file = EvidenceFile(recorder, self._out)
+        file = EvidenceFile(recorder, self._out, self._history)
         recorder.subscribe(spans)
         recorder.subscribe(file)
-        recorder.subscribe(history := History(file, self._history))
-        self._recorder, self._sources = recorder, (file, history, spans)
+        self._recorder, self._sources = recorder, (file, spans)
         return recorder
