@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
@@ -185,25 +186,23 @@ def spans_in(path: Path) -> Iterator[Span]:
     from ..export.messages import scope_of  # noqa: PLC0415  (protobuf: only after a kill)
 
     try:
-        for frame in _frames_in(path):
-            yield from scope_of(frame).spans
+        if path.name.endswith(SUFFIX):
+            yield from _spans_in_lines(path)
+        else:
+            for piece in Spool(path).pieces():
+                yield from scope_of(piece.data).spans if piece.whole else ()
     except OSError:
         return
 
 
-def _frames_in(path: Path) -> Iterator[bytes]:
-    if not path.name.endswith(SUFFIX):
-        yield from (piece.data for piece in Spool(path).pieces() if piece.whole)
-        return
-    from ..export.messages import from_json  # noqa: PLC0415  (protobuf: only after a kill)
+def _spans_in_lines(path: Path) -> Iterator[Span]:
+    from ..export.messages import request_from_json  # noqa: PLC0415  (protobuf: only after a kill)
 
     with path.open("rb") as file:
         for line in file:
-            try:
-                frames = from_json(json.loads(line))[1]
-            except (ValueError, RecursionError):  # torn or damaged
-                continue
-            yield from frames
+            with suppress(ValueError, RecursionError):  # torn or damaged
+                for of_resource in request_from_json(json.loads(line)).resource_spans:
+                    yield from (span for scope in of_resource.scope_spans for span in scope.spans)
 
 
 def catch_up(evidence: Evidence, seen: Seen) -> None:

@@ -170,11 +170,6 @@ def interrupted_parent(evidence: Evidence, moment: int) -> SpanData:
     return span._replace(attributes={**span.attributes, "task.interrupted": True})
 
 
-def with_state(span: SpanData, trace_state: str) -> SpanData:
-    """The span with the vendor state of its trace."""
-    return span._replace(trace_state=trace_state) if trace_state else span
-
-
 def _times_before(record: SpanEvidence | GateEvidence) -> Attributes:
     """When a reused phase or its gate ran: its own span has the moment at which its new trace began, and no length.
 

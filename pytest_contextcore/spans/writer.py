@@ -14,7 +14,7 @@ from ..files import append_whole, end_line, is_file_at, lock
 from ..span import SpanData
 from ..trace.evidence import GateEvidence, SpanEvidence, Status
 from ..trace.recorder import Change, TraceRecorder
-from .of_trace import gate_span, interrupted_parent, parent_span, phase_spans, waiting_spans, with_state
+from .of_trace import gate_span, interrupted_parent, parent_span, phase_spans, waiting_spans
 
 SUFFIX = ".otlp.jsonl"
 """Of a plan's own file of spans."""
@@ -97,7 +97,7 @@ class PlanSpans:
 
     def _in_trace(self, span: SpanData) -> SpanData:
         remote = self._recorder.remote
-        return with_state(span, remote.state if remote is not None else "")
+        return span._replace(trace_state=remote.state) if remote is not None and remote.state else span
 
     def _begin(self) -> None:
         """An empty file for this run, and a placeholder for the trace's parent span."""
