@@ -131,12 +131,15 @@ class HandoffRefused(ContextcoreError):
     """A handoff that a phase cannot accept or hand on: it was never emitted, is malformed, or no longer holds.
 
     ``digest`` is the SHA-256 (hex) of its payload, ``span_id`` the full id of the phase that emitted it; both are empty
-    if there is none.
+    if there is none. ``faults``: how many things in it are not valid by ``contract``, its class or ``HandoffContract``.
     """
 
-    def __init__(self, reason: str, next_action: str, digest: str = "", span_id: str = "") -> None:
+    def __init__(
+        self, reason: str, next_action: str, digest: str = "", span_id: str = "", *, contract: str = "", faults: int = 0
+    ) -> None:
         super().__init__(reason)
         self.reason, self.next_action, self.digest, self.span_id = reason, next_action, digest, span_id
+        self.contract, self.faults = contract, faults
 
 
 class PhaseStopped(ContextcoreError):

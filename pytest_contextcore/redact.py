@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 HIDDEN = "***"
 MAX_TEXT = 4000
-_NO_LIMIT = 1 << 30
+NO_LIMIT = 1 << 30
 
 _SECRET_NAME = re.compile(
     r"(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|(^|_)PASS$|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIAL|AUTHORIZATION"
@@ -65,7 +65,7 @@ def redact(text: str, limit: int = MAX_TEXT) -> str:
 
 def shown_id(nodeid: str) -> str:
     """A test's id, with a digest of the whole id in place of each secret, so that ids stay distinct."""
-    shown = redact(nodeid, _NO_LIMIT)
+    shown = redact(nodeid, NO_LIMIT)
     if shown == nodeid:
         return nodeid
     from hashlib import sha256  # noqa: PLC0415  (few ids have a secret, and a session's start is not to pay for them)

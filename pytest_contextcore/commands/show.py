@@ -17,9 +17,8 @@ from ..report.verdict import of_trace
 from ..schemas import schema
 from ..schemas.check import faults
 from ..text import format_time
-from ..trace import history
 from ..trace.evidence import Evidence
-from ..trace.file import dump, load_evidence
+from ..trace.file import dump, history_folder, load_evidence
 from .cli import FILE, FORMAT, OUT, print_json, print_lines, refuse, refusing, write
 
 
@@ -78,7 +77,7 @@ def _documents(file: Path, evidence: Evidence, which: str) -> int:
 
     if which == "HandoffContract":
         emitted = read_emitted(file.with_name(f"{evidence.trace_id}.handoffs.json"))
-        known = {each.digest: (each.kind, json.loads(each.payload)) for each in emitted if each.whole}
+        known = {each.digest: (each.kind, json.loads(each.payload)) for each in emitted}
         found = list(contracts.handoffs(evidence, known))
     else:
         found = contracts.gate_results(evidence) if which == "GateResult" else contracts.task_spans(evidence)
@@ -151,7 +150,7 @@ def every(out: Path) -> list[Path]:
 def _last_two(out: Path) -> tuple[Path, Path]:
     """The newest evidence, behind that of the run before it; the name of a kept file ends with its span's id."""
     last = newest(out)
-    own, kept = load_evidence(last).otel_span_id, history.folder(out, last.stem)
+    own, kept = load_evidence(last).otel_span_id, history_folder(out, last.stem)
     for path in sorted(kept.glob("[!.]*.json"), reverse=True):
         if not path.stem.endswith(own):
             return path, last

@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, TracesData
 
 from ..ids import Remote
-from ..redact import redact
+from ..redact import NO_LIMIT, redact
 from . import messages, wire
 from .receiver import Receiver, Refused
 from .spool import Spool
@@ -27,7 +27,6 @@ MAX_SPANS, MAX_BYTES, MAX_RESOURCES = 100_000, 100 << 20, 100
 """What a program may send in all."""
 
 _MAX_HEAD = 1 << 18  # bytes that describe a resource
-_NO_LIMIT = 1 << 62
 _PARENT_IS_REMOTE = 0x300  # opentelemetry-proto, SpanFlags: this is known, and so it is
 
 MakeSpool = Callable[[str, bytes], Spool]
@@ -118,7 +117,7 @@ class _Children:
         sent, taken = sum(len(scope.spans) for scope in of_resource.scope_spans), 0
         if self._spans >= MAX_SPANS or (spool := self._spool(of_resource)) is None:
             return sent
-        change = cache(lambda text: redact(text, _NO_LIMIT))
+        change = cache(lambda text: redact(text, NO_LIMIT))
         for scope in of_resource.scope_spans:
             valid = [span for span in scope.spans if self._is_valid(span)]
             del scope.spans[:]

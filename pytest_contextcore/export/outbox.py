@@ -92,7 +92,7 @@ class Outbox:
 
     def offer_provider(self) -> None:
         """Let code under test trace through a provider of ours, if nobody has set one."""
-        install_global(self.settings, self.resource, self._put_of_code, self._remark)
+        install_global(self.resource, self._put_of_code, self._remark)
 
     def receive(self, environ: Mapping[str, str], name: str) -> AbstractContextManager[Mapping[str, str]]:
         """The environment for a program that sends its spans to us, below the span that the environment names.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..redact import redact
+from ..redact import NO_LIMIT, redact
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -23,24 +23,17 @@ if TYPE_CHECKING:
 Sink = Callable[[bytes, bytes], object]
 """Takes the head of a spool, and a frame for it (`pytest_contextcore.export.wire`)."""
 
-_NO_LIMIT = 1 << 62  # the SDK has limits of its own
 
-
-def install_global(settings: Settings, attributes: Attributes, sink: Sink, refused: Callable[[str], None]) -> bool:
-    """Give code under test a tracer provider whose spans reach ``sink``; True if that was done.
+def install_global(attributes: Attributes, sink: Sink, refused: Callable[[str], None]) -> None:
+    """Give code under test a tracer provider whose spans reach ``sink``.
 
     Only where nobody set a provider before: one that is set stays. The SDK may refuse some settings of the environment,
     and some spans cannot be encoded; ``refused`` is told, at once or when it turns out.
     """
-    if not settings.exporting:
-        return False
     from opentelemetry import trace  # noqa: PLC0415  (only when exporting)
 
-    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-        return False
-    provider = _on_demand(lambda: _provider(attributes, sink, refused), refused)
-    trace.set_tracer_provider(provider)
-    return trace.get_tracer_provider() is provider  # somebody may have been faster
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        trace.set_tracer_provider(_on_demand(lambda: _provider(attributes, sink, refused), refused))
 
 
 def _on_demand(make: Callable[[], TracerProvider], refused: Callable[[str], None]) -> ApiProvider:
@@ -94,7 +87,7 @@ def _provider(attributes: Attributes, sink: Sink, refused: Callable[[str], None]
                 refused(f"a span of code under test is lost, it cannot be encoded: {error}")
                 return
             (scope,) = found.scope_spans
-            messages.change_texts(scope, lambda text: redact(text, _NO_LIMIT))
+            messages.change_texts(scope, lambda text: redact(text, NO_LIMIT))
             head = wire.head_of(found.resource.SerializeToString(), found.schema_url)
             sink(head, messages.fitting(wire.frame_of(scope.SerializeToString())))
 

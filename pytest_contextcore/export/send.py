@@ -218,8 +218,9 @@ class _Job:
         with self._lock:
             if self._over:
                 return False
-            if refused:
-                spool.put_aside(spool.read(batch[0], batch[-1]))
+            if refused and not spool.put_aside(spool.read(batch[0], batch[-1])):
+                self.problem = f"a span that was refused cannot be put aside in {spool.refused}"
+                return False
             spool.accepted(batch[-1])
             self.sent += len(batch) - 1 - lost
             if lost:

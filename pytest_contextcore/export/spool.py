@@ -131,7 +131,8 @@ class Spool:
                     if end := _frame_end(data, at):
                         yield Piece(data[at:end], base + end, True)
                     else:
-                        end = _next_frame(data, at + 1, max(at + 1, stop))
+                        before = max(at - 1, 0)  # a torn end may have taken the first byte of this for its last one
+                        end = _next_frame(data, before, max(at + 1, stop))
                         yield Piece(data[at:end], base + end, False)
                     at = end
                 if not last:
@@ -180,12 +181,13 @@ class Spool:
         except OSError as error:
             self._remember(error)
 
-    def put_aside(self, frame: bytes) -> None:
-        """Keep a span that the collector refuses in a spool of its own."""
+    def put_aside(self, frame: bytes) -> bool:
+        """Keep a span that the collector refuses in a spool of its own; False when that cannot be done."""
         aside = Spool(self.refused, self.head())
-        aside.append(frame)
+        kept = aside.append(frame)
         aside.close()
         self.problem = aside.problem or self.problem
+        return kept
 
     def settle(self) -> bool:
         """Remove the file if all of it was accepted; True when nothing is left to send."""

@@ -12,26 +12,17 @@ from ..schemas.check import faults
 from ..text import canonical_json
 from .handoff import Emitted
 
-CONTRACT = "HandoffContract"
+_CONTRACT = "HandoffContract"
 _MAX_BYTES = 64 * 1024 * 1024
 _AGAIN = "write it again with: contextcore show --handoffs EVIDENCE > FILE"
-
-
-class ContractRefused(HandoffRefused):
-    """A file that holds no valid HandoffContract: ``count`` says how many things are wrong with it."""
-
-    def __init__(self, path: Path, found: list[Fault]) -> None:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        super().__init__(f"{path} is no {CONTRACT}: {found[0]}{more}", _AGAIN)
-        self.count = len(found)
 
 
 def read_contract(path: Path, kind: str, name: str | None) -> Emitted:
     """The handoff of this class and name in a file with one HandoffContract or a list of them.
 
     Raises:
-        ContractRefused: the file cannot be read, or one of its documents is not valid.
-        HandoffRefused: there is no such handoff in it, or several that differ.
+        HandoffRefused: the file cannot be read, or one of its documents is not valid; or there is no such handoff in
+            it, or several that differ.
     """
     documents = _documents(path)
     found = {}
@@ -39,7 +30,7 @@ def read_contract(path: Path, kind: str, name: str | None) -> Emitted:
         type_, capability = each["expected_output"]["type"], each["capability_id"]
         if capability == name if name is not None else kind in (type_, capability):
             payload = canonical_json(each["inputs"])
-            found[payload] = Emitted.of(kind, capability, f"{each['from_agent']} of {path}", payload)
+            found[payload] = Emitted(kind, capability, f"{each['from_agent']} of {path}", payload)
     if len(found) != 1:
         there = ", ".join(dict.fromkeys(each["capability_id"] for each in documents))
         observed = f"{len(found)} that differ" if found else f"only {there}"
@@ -53,13 +44,18 @@ def _documents(path: Path) -> list[dict[str, Any]]:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
-            raise ContractRefused(path, [Fault("", f"more than {_MAX_BYTES} bytes", "a smaller file", _AGAIN)])
+            raise _invalid(path, [Fault("", f"more than {_MAX_BYTES} bytes", "a smaller file", _AGAIN)])
         document = json.loads(data)
     except (OSError, ValueError, RecursionError) as error:
         what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ContractRefused(path, [Fault("the file", what, "JSON that can be read", _AGAIN)]) from None
+        raise _invalid(path, [Fault("the file", what, "JSON that can be read", _AGAIN)]) from None
     found = document if isinstance(document, list) else [document]
-    wrong = [fault for each in found for fault in faults(schema(CONTRACT), each)]
+    wrong = [fault for each in found for fault in faults(schema(_CONTRACT), each)]
     if wrong or not found:
-        raise ContractRefused(path, wrong or [Fault("the file", "an empty list", f"a {CONTRACT}", _AGAIN)])
+        raise _invalid(path, wrong or [Fault("the file", "an empty list", f"a {_CONTRACT}", _AGAIN)])
     return found
+
+
+def _invalid(path: Path, found: list[Fault]) -> HandoffRefused:
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return HandoffRefused(f"{path} is no {_CONTRACT}: {found[0]}{more}", _AGAIN, contract=_CONTRACT, faults=len(found))

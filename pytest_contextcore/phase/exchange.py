@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
-
-from pydantic import ValidationError
 
 from ..errors import HandoffRefused
 from ..redact import redact
 from ..span import ErrorType
-from ..trace.evidence import Attributes, HandoffRecord
+from ..trace.evidence import Attributes
 from ..trace.recorder import TraceRecorder
 from ..trace.rules import Trouble
-from .contract import CONTRACT, ContractRefused, read_contract
+from .contract import read_contract
 from .handoff import Emitted, H, Handoff, accept, emit
 from .handoff_store import HandoffStore
 
@@ -51,7 +48,7 @@ class Exchange:
             self._refuse(given.__name__, name, refused, "outbound")
             raise
         self._store.put(emitted)
-        self._record(emitted.name, "emitted", emitted.digest)
+        self._recorder.add_handoff(self._phase_id, "emitted", redact(emitted.name), emitted.digest)
 
     def receive(self, kind: type[H], name: str | None, file: Path | None = None) -> H:
         """Take over, from an earlier phase or from a file with the HandoffContract of another run.
@@ -62,13 +59,13 @@ class Exchange:
         """
         try:
             emitted = self._store.get(kind.__name__, name) if file is None else read_contract(file, kind.__name__, name)
-            handoff = accept(kind, emitted, self._root, name)
+            handoff = accept(kind, emitted, self._root)
         except HandoffRefused as refused:
             self._refuse(kind.__name__, name, refused, "inbound")
             raise
-        if emitted is not None and (kind, emitted) not in self._received:
+        if (kind, emitted) not in self._received:
             self._received.append((kind, emitted))
-            self._record(emitted.name, "validated", emitted.digest)
+            self._recorder.add_handoff(self._phase_id, "validated", redact(emitted.name), emitted.digest)
         return handoff
 
     def check_again(self) -> None:
@@ -80,27 +77,16 @@ class Exchange:
                 self._refuse(kind.__name__, emitted.name, refused, "inbound")
 
     def _refuse(self, kind: str, name: str | None, refused: HandoffRefused, direction: str) -> None:
-        if count := _faults(refused):
-            contract = CONTRACT if isinstance(refused, ContractRefused) else kind
-            said: Attributes = {"contract_name": contract, "direction": direction, "error_count": count}
+        if refused.faults:
+            said: Attributes = {
+                "contract_name": refused.contract,
+                "direction": direction,
+                "error_count": refused.faults,
+            }
             self._recorder.add_event(self._phase_id, f"handoff.validation.{direction}.failed", said)
         ours = {span.span_id for span in self._recorder.evidence.spans}
         reason, blamed = redact(refused.reason), refused.span_id if refused.span_id in ours else None
-        self._record(name or kind, "rejected", refused.digest, reason)
+        self._recorder.add_handoff(self._phase_id, "rejected", redact(name or kind), refused.digest, reason)
         follow = f"{refused.next_action}: {self._command}" if blamed else refused.next_action
         trouble = Trouble(reason, redact(follow), ErrorType.HANDOFF_REFUSED, blocks=True, blocked_on=blamed)
         self._recorder.add_trouble(self._phase_id, trouble)
-
-    def _record(
-        self, name: str, direction: Literal["emitted", "validated", "rejected"], digest: str, reason: str | None = None
-    ) -> None:
-        record = HandoffRecord(name=redact(name), direction=direction, digest=digest)
-        self._recorder.add_handoff(self._phase_id, record, reason)
-
-
-def _faults(refused: HandoffRefused) -> int:
-    """How much is not valid in a payload, or in the document around it; 0 if it was refused for something else."""
-    if isinstance(refused, ContractRefused):
-        return refused.count
-    cause = refused.__cause__
-    return cause.error_count() if isinstance(cause, ValidationError) else int(isinstance(cause, ValueError))

@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from ..errors import FileRefused
 from ..redact import redact
@@ -44,18 +45,12 @@ class PhaseFiles:
         self._prefix = os.path.join(root, "")  # noqa: PTH118  (with a slash at its end)
         self._places, self._made, self._written = places, set[str](), list[str]()
 
-    def add_input(self, path: str | Path, sha256: str | None) -> str:
-        """Record what the phase relies on; its digest."""
-        item = self._item("input", path, sha256)
-        self._recorder.add_file(self._phase_id, "inputs", item)
-        return item.sha256
-
-    def add_output(self, path: str | Path, sha256: str | None) -> str:
-        """Record what the phase made; its digest. What it says at the phase's end counts."""
-        item = self._item("output", path, sha256)
-        if sha256 is None:
+    def add(self, kind: Literal["inputs", "outputs"], path: str | Path, sha256: str | None) -> str:
+        """Record what the phase relies on, or made; its digest. What an output says at the phase's end counts."""
+        item = self._item(kind.removesuffix("s"), path, sha256)
+        if kind == "outputs" and sha256 is None:
             self._made.add(item.path)
-        self._recorder.add_file(self._phase_id, "outputs", item)
+        self._recorder.add_file(self._phase_id, kind, item)
         return item.sha256
 
     def add_read(self, path: Path, *, written: bool) -> None:

@@ -70,28 +70,18 @@ H = TypeVar("H", bound=Handoff)
 @dataclass(frozen=True, slots=True)
 class Emitted:
     """An emitted handoff as it lies between phases: its class's name, the name under which it was handed on (the same
-    where none was given), who emitted it, its payload and the payload's SHA-256 (hex).
+    where none was given), who emitted it, and its payload.
     """
 
     kind: str
     name: str
     span_id: str
     payload: str
-    digest: str
-
-    @classmethod
-    def of(cls, kind: str, name: str, span_id: str, payload: str) -> Emitted:
-        """One whose digest is that of its payload."""
-        return cls(kind, name, span_id, payload, _digest(payload))
 
     @property
-    def whole(self) -> bool:
-        """Whether the payload is what its digest says."""
-        return _digest(self.payload) == self.digest
-
-
-def _digest(payload: str) -> str:
-    return hashlib.sha256(payload.encode()).hexdigest()
+    def digest(self) -> str:
+        """The payload's SHA-256 (hex)."""
+        return hashlib.sha256(self.payload.encode()).hexdigest()
 
 
 def emit(handoff: Handoff, span_id: str, root: Path | None = None, name: str | None = None) -> Emitted:
@@ -106,41 +96,35 @@ def emit(handoff: Handoff, span_id: str, root: Path | None = None, name: str | N
         payload = canonical_json(values, allow_nan=False)
         type(handoff).model_validate_json(payload, context={ROOT: root})
     except ValueError as error:
-        reason = f"handoff {name or kind} is malformed: {_what(error)}"
-        raise HandoffRefused(reason, f"mend what this phase gives to phase.handoff({kind}(…))") from error
-    return Emitted.of(kind, name or kind, span_id, payload)
+        what, count = _faults(error)
+        reason = f"handoff {name or kind} is malformed: {what}"
+        action = f"mend what this phase gives to phase.handoff({kind}(…))"
+        raise HandoffRefused(reason, action, contract=kind, faults=count) from error
+    return Emitted(kind, name or kind, span_id, payload)
 
 
-def _what(error: ValueError) -> str:
-    """The first thing that is wrong with a payload."""
+def _faults(error: ValueError) -> tuple[str, int]:
+    """The first thing that is wrong with a payload, and how many there are."""
     if not isinstance(error, ValidationError):
-        return str(error)
+        return str(error), 1
     first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'payload'}: {first['msg']}"
+    return f"{'.'.join(map(str, first['loc'])) or 'payload'}: {first['msg']}", error.error_count()
 
 
-def accept(kind: type[H], emitted: Emitted | None, root: Path | None = None, name: str | None = None) -> H:
+def accept(kind: type[H], emitted: Emitted, root: Path | None = None) -> H:
     """The typed handoff, its rooted paths below ``root``.
 
     Raises:
-        HandoffRefused: nothing of this name was emitted, its payload does not fit the type, or it is stale.
+        HandoffRefused: its payload does not fit the type, or it is stale.
     """
-    if emitted is None:
-        given = f", name={name!r}" if name else ""
-        raise HandoffRefused(
-            f"handoff {kind.__name__}{given} was not emitted by any phase before this one",
-            f"emit it upstream, with phase.handoff({kind.__name__}(…){given})",
-        )
     shown, source = emitted.name, emitted.span_id
     again = f"run {source} again, which emits {shown}, with all that follows it"
-    if not emitted.whole:
-        reason = f"handoff {shown} does not have the digest {emitted.digest}"
-        raise HandoffRefused(reason, again, emitted.digest, source)
     try:
         handoff = kind.model_validate_json(emitted.payload, context={ROOT: root})
     except ValidationError as error:
-        reason = f"handoff {shown} is malformed: {_what(error)}"
-        raise HandoffRefused(reason, again, emitted.digest, source) from error
+        what, count = _faults(error)
+        reason, contract = f"handoff {shown} is malformed: {what}", kind.__name__
+        raise HandoffRefused(reason, again, emitted.digest, source, contract=contract, faults=count) from error
     stale = list(handoff.stale())
     if stale:
         more = f" (and {len(stale) - 1} more)" if len(stale) > 1 else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
@@ -20,15 +20,8 @@ from .handoff import Emitted
 _MOST_OF_EARLIER_RUNS = 4_000_000
 """Characters of payloads."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Entry(Emitted):
-    """A handoff in the file; ``check`` is a digest over what the payload's digest does not cover."""
-
-    check: str = ""
-
-
-_FILE = TypeAdapter(list[_Entry])
+_FILE = TypeAdapter(list[tuple[Emitted, str]])
+"""Each handoff, and a digest over all of it."""
 
 
 class HandoffStore:
@@ -44,14 +37,12 @@ class HandoffStore:
         self.problem: str | None = None
         self._emitted: list[Emitted] = []
         self._earlier = earlier
-        self._secret: set[str] = set()
-        """Digests of payloads that are not written."""
 
-    def get(self, kind: str, name: str | None = None) -> Emitted | None:
-        """The handoff of this class and name (any if none is given), or None if nobody emitted one.
+    def get(self, kind: str, name: str | None = None) -> Emitted:
+        """The handoff of this class and name (any if none is given).
 
         Raises:
-            HandoffRefused: there are several that differ.
+            HandoffRefused: nobody emitted one, or there are several that differ.
         """
         found = [each for each in self._emitted if each.kind == kind and name in (None, each.name)]
         if len({each.digest for each in found}) > 1:
@@ -61,11 +52,17 @@ class HandoffStore:
                 f"{asked} could mean {len(found)} handoffs that differ: {', '.join(told)}",
                 f"hand each on under a name of its own, phase.handoff({kind}(…), name=…), and receive it by that name",
             )
-        return found[-1] if found else None
+        if not found:
+            given = f", name={name!r}" if name else ""
+            raise HandoffRefused(
+                f"handoff {kind}{given} was not emitted by any phase before this one",
+                f"emit it upstream, with phase.handoff({kind}(…){given})",
+            )
+        return found[-1]
 
     def put(self, emitted: Emitted) -> None:
         """Keep an emitted handoff."""
-        self._keep(emitted)
+        self._emitted.append(emitted)
         self._write()
 
     def begin(self, span_id: str) -> None:
@@ -75,14 +72,9 @@ class HandoffStore:
             self._emitted = left
             self._write()
 
-    def _keep(self, emitted: Emitted) -> None:
-        self._emitted.append(emitted)
-        if redact(emitted.payload, limit=len(emitted.payload)) != emitted.payload:
-            self._secret.add(emitted.digest)
-
     def _write(self) -> None:
-        own = [emitted for emitted in self._emitted if emitted.digest not in self._secret]
-        kept = [{**asdict(each), "check": _check(each)} for each in (*own, *self._of_earlier_runs(own))]
+        own = [emitted for emitted in self._emitted if not _is_secret(emitted.payload)]
+        kept = [(asdict(each), _check(each)) for each in (*own, *self._of_earlier_runs(own))]
         try:
             write_atomic(self.path, f"{json.dumps(kept, indent=0)}\n".encode(), durable=False)
         except OSError as error:
@@ -92,7 +84,7 @@ class HandoffStore:
         """What the file had before this run, in its order, which is the newest first, as far as there is room."""
         size, known = 0, set(own)
         for emitted in self._on_disk.values() if self._earlier else ():
-            if emitted in known or redact(emitted.payload, limit=len(emitted.payload)) != emitted.payload:
+            if emitted in known or _is_secret(emitted.payload):
                 continue
             size += len(emitted.payload)
             if size > _MOST_OF_EARLIER_RUNS:
@@ -107,7 +99,7 @@ class HandoffStore:
         recorded = {each for span in spans for each in _emitted_by(span)}
         for key, emitted in self._on_disk.items():
             if key in recorded:
-                self._keep(emitted)
+                self._emitted.append(emitted)
 
     def lost(self, span: SpanEvidence) -> str | None:
         """The name of a handoff that this phase of an earlier run emitted and that cannot be taken back, if any."""
@@ -127,15 +119,15 @@ def read_emitted(path: Path) -> list[Emitted]:
         entries = _FILE.validate_json(path.read_bytes()) if path.is_file() else []
     except (OSError, ValidationError):
         return []
-    return [
-        Emitted(entry.kind, entry.name, entry.span_id, entry.payload, entry.digest)
-        for entry in entries
-        if entry.check in ("", _check(entry))
-    ]
+    return [emitted for emitted, check in entries if check == _check(emitted)]
+
+
+def _is_secret(payload: str) -> bool:
+    return redact(payload, limit=len(payload)) != payload
 
 
 def _check(emitted: Emitted) -> str:
-    whole = "\0".join((emitted.kind, emitted.name, emitted.span_id, emitted.digest))
+    whole = "\0".join((emitted.kind, emitted.name, emitted.span_id, emitted.payload))
     return hashlib.sha256(whole.encode()).hexdigest()
 
 

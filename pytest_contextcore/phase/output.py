@@ -82,14 +82,13 @@ def _has_ended(process: subprocess.Popen[bytes], end: float | None) -> bool:
     return True
 
 
-def _look(readers: Sequence[_Reader], tell: Tell) -> bool:
-    """Tell what came since the last look; whether anything did."""
-    found = [reader for reader in readers if reader.read()]
-    for reader in found:
-        lines, state = [*reader.lines()], reader.state()
-        if lines or state:
-            tell(lines, state)
-    return bool(found)
+def _look(readers: Sequence[_Reader], tell: Tell) -> None:
+    """Tell what came since the last look."""
+    for reader in readers:
+        if reader.read():
+            lines, state = [*reader.lines()], reader.state()
+            if lines or state:
+                tell(lines, state)
 
 
 class _Reader:

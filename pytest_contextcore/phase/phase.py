@@ -178,8 +178,10 @@ class Phase:
         """
         declared = self._recorder.plan.known_attributes
         found = dict(checked(declared, name, value) for name, value in values.items())
-        clean = {name: redact(value) if isinstance(value, str) else value for name, value in found.items()}
-        self._recorder.add_values(self._phase_id, clean, inside=_innermost.get())
+        for name, value in found.items():
+            if isinstance(value, str | list):
+                found[name] = redact(value) if isinstance(value, str) else [*map(redact, value)]
+        self._recorder.add_values(self._phase_id, found, inside=_innermost.get())
 
     def input(self, path: str | Path, *, sha256: str | None = None) -> str:
         """Record a file, a folder or a glob that this phase relies on; returns the SHA-256 of its bytes (hex).
@@ -190,14 +192,14 @@ class Phase:
             FileNotFoundError: it is absent: no such file, a folder without a file, or a glob without a match.
             OSError: it is no regular file or cannot be read.
         """
-        return self._files.add_input(path, sha256)
+        return self._files.add("inputs", path, sha256)
 
     def output(self, path: str | Path, *, sha256: str | None = None) -> str:
         """Record a file, a folder or a glob that this phase made; returns the SHA-256 of its bytes (hex).
 
         The arguments and what is raised are as for `input`. The bytes count that are there when the test is over.
         """
-        return self._files.add_output(path, sha256)
+        return self._files.add("outputs", path, sha256)
 
     def attach(self, path: str | Path, *, title: str | None = None) -> None:
         """Show a picture, a log or a report on the page and in the job summary.
@@ -240,7 +242,7 @@ class Phase:
         """
         handoff = self._exchange.receive(kind, name, None if file is None else Path(file))
         if file is not None:
-            self._files.add_input(file, None)
+            self._files.add("inputs", file, None)
         return handoff
 
     def secret(self, value: str) -> None:

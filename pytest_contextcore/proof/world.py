@@ -106,13 +106,11 @@ def changed_handoffs(evidence: Evidence, path: Path) -> Iterator[Difference]:
     """
     large = path.is_file() and path.stat().st_size > _MOST_HANDOFF_BYTES
     found = [] if large else read_emitted(path)
-    whole = {(each.span_id, redact(each.name), each.digest): each.whole for each in found}
+    there = {(each.span_id, redact(each.name), each.digest) for each in found}
     for span in evidence.spans:
         for each in span.handoffs:
-            key = (span.span_id, each.name, each.digest)
-            if each.direction == "emitted" and not whole.get(key, False):
-                damaged = "a payload that does not have its digest"
-                absent = "none that can be read (a payload with a secret in it is never written)"
+            if each.direction == "emitted" and (span.span_id, each.name, each.digest) not in there:
+                observed = "none that is whole and can be read (a payload with a secret in it is never written)"
                 what = f"handoff {each.name} of {span.span_id}, in {path}"
                 expected = f"a payload with the digest {each.digest}"
-                yield Difference(what, damaged if key in whole else absent, expected, AGAIN)
+                yield Difference(what, observed, expected, AGAIN)

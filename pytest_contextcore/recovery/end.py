@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
@@ -20,12 +21,11 @@ from ..export.outbox import SUFFIX as SPOOL
 from ..export.spool import Spool
 from ..ids import ID
 from ..span import INTERRUPTED, ErrorType, SpanData
-from ..spans.of_trace import interrupted_parent, phase_spans, program_span, waiting_spans
-from ..spans.writer import SUFFIX, Emitted
+from ..spans.of_trace import interrupted_parent, phase_spans, waiting_spans
+from ..spans.writer import SUFFIX
 from ..trace.evidence import Event, Evidence, GateEvidence, ProgramEvidence, Result, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
-from ..trace.rules import DESELECTED, NEVER_REACHED
-from ..trace.times import MICROSECOND
+from ..trace.rules import DESELECTED, NEVER_REACHED, trace_end
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -62,15 +62,15 @@ def end_before_another_run(out: Path, trace_id: str, *, joined: bool) -> str | N
     return f"the last run of {trace_id} had no end: it was killed, or os._exit was called{''.join(running)}"
 
 
-def emitted(out: Path, evidence: Evidence) -> Emitted:
-    """What the files of a worker that died have of its last run, and so must not be emitted there again.
+def emitted(out: Path, evidence: Evidence) -> tuple[set[str], set[str]]:
+    """The spans of a worker that died in the plan's own file and in its spools: not to be emitted there again.
 
     The evidence has caught up with them afterwards.
     """
     kept, sent = look([out / f"{evidence.trace_id}{SUFFIX}"]), look(_spools(out, evidence.runs[-1]))
     for seen in (kept, sent):
         catch_up(evidence, seen)
-    return Emitted(kept.ended, sent.ended)
+    return kept.ended, sent.ended
 
 
 def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = False) -> list[SpanData]:
@@ -89,13 +89,12 @@ def _missing_spans(evidence: Evidence, files: Iterable[Path], *, joined: bool = 
             phase.error_type, phase.next_action = ErrorType.INTERRUPTED, "run the phase again"
         elif phase.status is Status.NOT_STARTED and phase.blocked_reason is None:
             phase.blocked_reason, phase.next_action = NEVER_REACHED.reason, NEVER_REACHED.next_action
-    waiting = sum(phase.status is Status.NOT_STARTED for phase in evidence.spans)
-    evidence.ended_at = last + waiting * MICROSECOND
+    evidence.ended_at = trace_end(evidence, last)
     spans = [
         span
         for phase in evidence.spans
         if not (phase.reused and evidence.joined) and phase.status is not Status.NOT_STARTED
-        for span in phase_spans(evidence, phase, () if phase.reused else tuple(program_spans(evidence, phase)))
+        for span in phase_spans(evidence, phase)
     ]
     end = () if joined else (*waiting_spans(evidence), interrupted_parent(evidence, evidence.ended_at))
     return [
@@ -187,25 +186,23 @@ def spans_in(path: Path) -> Iterator[Span]:
     from ..export.messages import scope_of  # noqa: PLC0415  (protobuf: only after a kill)
 
     try:
-        for frame in _frames_in(path):
-            yield from scope_of(frame).spans
+        if path.name.endswith(SUFFIX):
+            yield from _spans_in_lines(path)
+        else:
+            for piece in Spool(path).pieces():
+                yield from scope_of(piece.data).spans if piece.whole else ()
     except OSError:
         return
 
 
-def _frames_in(path: Path) -> Iterator[bytes]:
-    if not path.name.endswith(SUFFIX):
-        yield from (piece.data for piece in Spool(path).pieces() if piece.whole)
-        return
-    from ..export.messages import from_json  # noqa: PLC0415  (protobuf: only after a kill)
+def _spans_in_lines(path: Path) -> Iterator[Span]:
+    from ..export.messages import request_from_json  # noqa: PLC0415  (protobuf: only after a kill)
 
     with path.open("rb") as file:
         for line in file:
-            try:
-                frames = from_json(json.loads(line))[1]
-            except (ValueError, RecursionError):  # torn or damaged
-                continue
-            yield from frames
+            with suppress(ValueError, RecursionError):  # torn or damaged
+                for of_resource in request_from_json(json.loads(line)).resource_spans:
+                    yield from (span for scope in of_resource.scope_spans for span in scope.spans)
 
 
 def catch_up(evidence: Evidence, seen: Seen) -> None:
@@ -235,8 +232,3 @@ def cut_off(phase: SpanEvidence, why: str, error_type: str, moment: int) -> set[
             program.end, program.error_type, program.ended_at = why, error_type, moment
             ended.add(program.otel_span_id)
     return ended
-
-
-def program_spans(evidence: Evidence, phase: SpanEvidence) -> Iterator[SpanData]:
-    """The spans of the programs that a phase ran, each below the gate in which it was started."""
-    return (program_span(evidence, program) for program in phase.programs)

@@ -22,7 +22,7 @@ from ..trace.evidence import (
     SpanEvidence,
     Status,
 )
-from ..trace.rules import DESELECTED, also_failed, blocking_gates, good_gates, headline
+from ..trace.rules import DESELECTED, GOOD, also_failed, blocking_gates, headline
 
 STOPPED = (Status.BLOCKED, Status.FAILED)
 _COUNTED = (Status.COMPLETED, Status.BLOCKED, Status.FAILED, Status.IN_PROGRESS, Status.NOT_STARTED)
@@ -207,7 +207,7 @@ def of_phase(
         name=_name(span),
         state=f"{span.status.value} (reused)" if span.reused else state,
         took=duration(span.started_at, span.ended_at),
-        good=good_gates(span),
+        good=sum(gate.result in GOOD for gate in span.gates),
         place=(blocking[0].place if blocking else "") or place(span.attributes) or span.nodeid or "",
         causes=tuple(blocking or [_raised(span.blocked_reason, span.next_action)]) if stopped else (),
         remarks=tuple(of_gate(span, gate) for gate in span.gates if _is_remark(gate)),

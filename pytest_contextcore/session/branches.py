@@ -122,9 +122,7 @@ class Branches:
 
     def look(self, phase: PhaseItem) -> None:
         """It is a phase's turn: it has not failed unseen, and after a failed integrity gate nothing goes on."""
-        plan, recorder = phase.run.plan, phase.run.recorder
-        for known in plan.phases:
-            span = recorder.span(known.id)
+        for span in phase.run.recorder.evidence.spans:
             if span.status is Status.BLOCKED and is_final(span):
                 self.stop(f"an integrity gate of {span.span_id} failed")
         if phase.ahead is not None and (hold := phase.run.hold(phase.phase_id)) is not None:

@@ -134,18 +134,14 @@ def _build_run(config: pytest.Config, collected: CollectedPlan, shared: Services
     folder = config.hook.pytest_contextcore_workspace(config=config, plan=plan)
     workspace = str(folder) if folder else None
     options, context, trace_id = _options(config, plan), shared.context, plan.trace.id
-    evidence = fresh_evidence(
-        plan,
-        otel_trace_id=context.otel_trace_id(trace_id),
-        otel_span_id=context.otel_span_id(trace_id),
-        otel_parent_span_id=context.remote.span_id if context.remote else None,
-        workspace=workspace,
-        options=options,
-        run_id=context.run_id,
-        in_ci=shared.outbox.in_ci,
-        nodeids=collected.nodeids,
-        fingerprints=fingerprints_of(plan, collected.nodeids, context.root, options, workspace),
-    )
+    evidence = fresh_evidence(plan)
+    evidence.otel_trace_id, evidence.otel_span_id = context.otel_trace_id(trace_id), context.otel_span_id(trace_id)
+    evidence.otel_parent_span_id = context.remote.span_id if context.remote else None
+    evidence.workspace, evidence.options = workspace, options
+    evidence.runs, evidence.in_ci = [context.run_id], shared.outbox.in_ci
+    prints = fingerprints_of(plan, collected.nodeids, context.root, options, workspace)
+    for phase_id, span in zip(plan.by_id, evidence.spans, strict=True):
+        span.nodeid, span.fingerprint = collected.nodeids.get(phase_id), prints.get(phase_id, {})
     if not context.replacement and (last := failed_before(context.out, plan)) is not None:
         keep_failures(evidence, last)
     return PlanRun(collected, context, shared.outbox, evidence, waivers)

@@ -15,8 +15,7 @@ from ..span import Attributes
 from ..spans.current import SpanContexts
 from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence
-from ..trace.file import EvidenceFile
-from ..trace.history import History, earlier
+from ..trace.file import EvidenceFile, earlier
 from ..trace.recorded import Recorded, recorded
 from ..trace.recorder import TraceRecorder
 from ..trace.rules import NEVER_REACHED, NEVER_RUN, Outcome, upstream_block
@@ -43,11 +42,9 @@ class PlanRun:
         self.relied = Relied(self.recorder, collected, context, self.handoffs)
         self.spans = SpanContexts(evidence.otel_trace_id, sampled=sampled, state=remote.state if remote else "")
         self.plan_spans = PlanSpans(self.recorder, context.out, outbox, sampled=sampled)
-        self.file = EvidenceFile(self.recorder, context.out)
+        self.file = EvidenceFile(self.recorder, context.out, context.history)
         self.recorder.subscribe(self.plan_spans)  # first: what evidence calls ended has its span on disk by then
         self.recorder.subscribe(self.file)
-        self.history = History(self.file, context.history)
-        self.recorder.subscribe(self.history)
         self.started = self.finished = False
         self.process = os.getpid()
         self.logged = {phase_id: Logged() for phase_id in collected.nodeids}
@@ -124,6 +121,6 @@ class PlanRun:
 
     def problems(self) -> list[str]:
         """What went wrong with files, what is to be known of the trace, and waivers that did nothing, a line each."""
-        sources = (self.file, self.history, self.plan_spans, self.handoffs)
+        sources = (self.file, self.plan_spans, self.handoffs)
         found = [source.problem for source in sources if source.problem]
         return [*found, *self.remarks, *self.recorder.waivers.remarks()]

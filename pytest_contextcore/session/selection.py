@@ -17,8 +17,7 @@ from ..plan.assign import missing_upstreams, source_of
 from ..plan.model import Plan
 from ..trace.consistency import contradiction
 from ..trace.evidence import Evidence
-from ..trace.file import evidence_path, load_evidence
-from ..trace.history import earlier
+from ..trace.file import earlier, evidence_path, load_evidence
 from ..trace.resume import Files, Now, Reuse, decide, fingerprint, is_open, joins
 from ..trace.rules import is_final, standing_failure
 from .run import PlanRun

@@ -202,9 +202,11 @@ class OrdinaryTests:
 
     def _shown(self, nodeid: str) -> str:
         """The node id; a parameter in it may be an address or a token. Looking is cheap, `shown_id` is not."""
-        if "://" in nodeid or "=" in nodeid or " " in nodeid or (self._secrets and self._has_secret(nodeid)):
+        if (
+            "://" in nodeid
+            or "=" in nodeid
+            or " " in nodeid
+            or (self._secrets and any(map(nodeid.__contains__, self._secrets)))
+        ):
             return shown_id(nodeid)
         return nodeid
-
-    def _has_secret(self, nodeid: str) -> bool:
-        return any(secret in nodeid for secret in self._secrets)

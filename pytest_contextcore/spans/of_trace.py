@@ -75,7 +75,7 @@ def waiting_spans(evidence: Evidence) -> Iterator[SpanData]:
         yield from (found._replace(start=moment, end=moment) for found in phase_spans(evidence, span))
 
 
-def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData, ...] = ()) -> Iterator[SpanData]:
+def phase_spans(evidence: Evidence, span: SpanEvidence) -> Iterator[SpanData]:
     """The spans of one phase that has ended or will not start: its gates, its programs, itself."""
     reused_at = evidence.started_at if span.reused_from is not None else None
     moment = reused_at or span.ended_at or evidence.ended_at or evidence.started_at or 0
@@ -83,7 +83,9 @@ def phase_spans(evidence: Evidence, span: SpanEvidence, children: tuple[SpanData
     for gate in span.gates if span.started_at is not None else ():  # else a gate of an earlier run may stand there
         if gate.started_at is not None and gate.started_at >= written:
             yield gate_span(evidence, span, gate, reused_at=reused_at)
-    yield from children
+    for program in () if span.reused else span.programs:
+        if program.ended_at is not None and (program.started_at or 0) >= written:
+            yield program_span(evidence, program)
     attributes: Attributes = {
         "project.id": evidence.project_id,
         "task.id": span.span_id,
@@ -169,11 +171,6 @@ def interrupted_parent(evidence: Evidence, moment: int) -> SpanData:
     return span._replace(attributes={**span.attributes, "task.interrupted": True})
 
 
-def with_state(span: SpanData, trace_state: str) -> SpanData:
-    """The span with the vendor state of its trace."""
-    return span._replace(trace_state=trace_state) if trace_state else span
-
-
 def _times_before(record: SpanEvidence | GateEvidence) -> Attributes:
     """When a reused phase or its gate ran: its own span has the moment at which its new trace began, and no length.
 
@@ -189,12 +186,13 @@ def _events(events: list[Event]) -> tuple[SpanEvent, ...]:
 
 def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence, *, reused_at: int | None = None) -> SpanData:
     """The span of one gate that was checked, or left without a verdict; ``reused_at``: when its phase was reused."""
+    task_status, status = _gate_status(gate)
     attributes: Attributes = {
         "project.id": evidence.project_id,
         "task.id": gate.gate_id,
         "task.parent_id": span.span_id,
         "task.phase": span.phase,
-        "task.status": _gate_task_status(gate),
+        "task.status": task_status.value,
         "gate.kind": gate.kind.value,
         "gate.result": gate.result.value,
         **_known(
@@ -209,7 +207,7 @@ def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence, *, reu
         ),
         **gate.attributes,
     }
-    if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY:
+    if task_status is Status.BLOCKED:
         attributes["task.blocked_reason"] = gate.reason or ""
         attributes["task.next_action"] = gate.next_action or ""
     start, end = gate.started_at or 0, gate.ended_at or gate.started_at or 0
@@ -225,7 +223,7 @@ def gate_span(evidence: Evidence, span: SpanEvidence, gate: GateEvidence, *, reu
         end=end,
         attributes=attributes,
         events=_events(gate.events) if reused_at is None else (),
-        status=_gate_status(gate),
+        status=status,
     )
 
 
@@ -256,22 +254,15 @@ def program_span(evidence: Evidence, program: ProgramEvidence) -> SpanData:
     )
 
 
-def _gate_task_status(gate: GateEvidence) -> str:
-    """A gate is a task too: an advisory failure lets its phase complete, a gate without a verdict failed."""
-    if gate.result is Result.FAIL:
-        return Status.COMPLETED.value if gate.kind is Kind.ADVISORY else Status.BLOCKED.value
-    return Status.FAILED.value if gate.result is Result.NOT_CHECKED else Status.COMPLETED.value
-
-
-def _gate_status(gate: GateEvidence) -> SpanStatus:
-    """An advisory failure is a warning: it does not mark the trace as erroneous in a backend."""
-    if gate.result is Result.FAIL and gate.kind is Kind.ADVISORY:
-        return UNSET
-    if gate.result is Result.FAIL:
-        return error_status(gate.reason or "", ErrorType.GATE_FAILED)
+def _gate_status(gate: GateEvidence) -> tuple[Status, SpanStatus]:
+    """A gate is a task too. An advisory failure is a warning: it does not mark the trace as erroneous in a backend."""
     if gate.result is Result.NOT_CHECKED:
-        return error_status(gate.reason or "", gate.error_type or ErrorType.NOT_CHECKED)
-    return OK
+        return Status.FAILED, error_status(gate.reason or "", gate.error_type or ErrorType.NOT_CHECKED)
+    if gate.result is not Result.FAIL:
+        return Status.COMPLETED, OK
+    if gate.kind is Kind.ADVISORY:
+        return Status.COMPLETED, UNSET
+    return Status.BLOCKED, error_status(gate.reason or "", ErrorType.GATE_FAILED)
 
 
 def _status_attributes(record: Evidence | SpanEvidence) -> Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,17 +14,10 @@ from ..files import append_whole, end_line, is_file_at, lock
 from ..span import SpanData
 from ..trace.evidence import GateEvidence, SpanEvidence, Status
 from ..trace.recorder import Change, TraceRecorder
-from .of_trace import gate_span, interrupted_parent, parent_span, phase_spans, waiting_spans, with_state
+from .of_trace import gate_span, interrupted_parent, parent_span, phase_spans, waiting_spans
 
 SUFFIX = ".otlp.jsonl"
 """Of a plan's own file of spans."""
-
-
-class Emitted(NamedTuple):
-    """Ids of spans that stand in the plan's own file, and in its run's spools."""
-
-    kept: Collection[str] = ()
-    sent: Collection[str] = ()
 
 
 class _Target(NamedTuple):
@@ -47,19 +40,25 @@ class PlanSpans:
     were deselected and nothing failed, has no end yet: its parent and those phases are emitted by the run that ends it.
     Reused phases get a span too, unless an earlier run of this very trace has emitted it.
 
-    ``emitted``: what a process that died had written already, though not yet into the evidence.
+    ``kept``, ``sent``: ids of spans that a process which died has written already, to this file and to the outbox's.
     """
 
     def __init__(
-        self, recorder: TraceRecorder, out: Path, outbox: Outbox, *, sampled: bool, emitted: Emitted | None = None
+        self,
+        recorder: TraceRecorder,
+        out: Path,
+        outbox: Outbox,
+        *,
+        sampled: bool,
+        kept: Iterable[str] = (),
+        sent: Iterable[str] = (),
     ) -> None:
         self.path = out / f"{recorder.plan.trace.id}{SUFFIX}"
         self.problem: str | None = None
         self._recorder, self._outbox, self._sampled = recorder, outbox, sampled
-        there = emitted or Emitted()
-        self._targets = [_Target(self._append, set(there.kept), {})]
+        self._targets = [_Target(self._append, set(kept), {})]
         if sampled:
-            self._targets.append(_Target(outbox.put, set(there.sent), {}))
+            self._targets.append(_Target(outbox.put, set(sent), {}))
         self._held: int | None = None
         self._lock = threading.RLock()
 
@@ -98,7 +97,7 @@ class PlanSpans:
 
     def _in_trace(self, span: SpanData) -> SpanData:
         remote = self._recorder.remote
-        return with_state(span, remote.state if remote is not None else "")
+        return span._replace(trace_state=remote.state) if remote is not None and remote.state else span
 
     def _begin(self) -> None:
         """An empty file for this run, and a placeholder for the trace's parent span."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ..ids import new_span_id, new_trace_id
 from ..plan.model import PhasePlan, Plan
 from .evidence import (
@@ -12,7 +10,6 @@ from .evidence import (
     Event,
     Evidence,
     GateEvidence,
-    OptionValue,
     SpanEvidence,
     is_integrity_failure,
 )
@@ -21,37 +18,17 @@ ATTEMPT_EVENT = "phase.attempt"
 """On a phase's span, once for each earlier attempt at it."""
 
 
-def fresh_evidence(
-    plan: Plan,
-    *,
-    otel_trace_id: str | None = None,
-    otel_span_id: str | None = None,
-    otel_parent_span_id: str | None = None,
-    workspace: str | None = None,
-    options: Mapping[str, OptionValue] | None = None,
-    run_id: str = "",
-    in_ci: bool = False,
-    nodeids: Mapping[str, str] | None = None,
-    fingerprints: Mapping[str, dict[str, str]] | None = None,
-) -> Evidence:
-    """The evidence of a trace that has not begun; ids in lower-case hex, tests and fingerprints by phase id."""
-    spans = [fresh_span(plan, phase) for phase in plan.phases]
-    for phase, span in zip(plan.phases, spans, strict=True):
-        span.nodeid, span.fingerprint = (nodeids or {}).get(phase.id), (fingerprints or {}).get(phase.id, {})
+def fresh_evidence(plan: Plan) -> Evidence:
+    """The evidence of a trace that has not begun, with ids of its own."""
     return Evidence(
         trace_id=plan.trace.id,
-        otel_trace_id=otel_trace_id or new_trace_id(),
-        otel_span_id=otel_span_id or new_span_id(),
-        otel_parent_span_id=otel_parent_span_id,
+        otel_trace_id=new_trace_id(),
+        otel_span_id=new_span_id(),
         project_id=plan.trace.project_id,
         title=plan.trace.title,
         type=plan.trace.type,
-        in_ci=in_ci,
-        workspace=workspace,
-        options=dict(options or {}),
         plan_digest=plan.digest,
-        spans=spans,
-        runs=[run_id] if run_id else [],
+        spans=[fresh_span(plan, phase) for phase in plan.phases],
     )
 
 

@@ -44,7 +44,7 @@ def _gate_result(evidence: Evidence, span: SpanEvidence, gate: GateEvidence) -> 
         task_id=span.span_id,
         reason=f"{gate.reason}{waived}" if gate.reason else None,
         next_action=gate.next_action or None,
-        blocking=gate.result is Result.FAIL and gate.severity is not Severity.WARNING,
+        blocking=gate.blocks,
         evidence=[
             _known(
                 type=item.type or "finding", ref=item.ref or item.file or gate.gate_id, description=item.text or None

@@ -25,13 +25,9 @@ def looked_at(plan: Plan, evidence: Evidence, phase_id: str, *, last: bool) -> l
 
     The ``last`` one of a run vouches for all.
     """
-    wanted = {plan.span_id(name) for name in (phase_id, *plan.upstream[phase_id])}
-    own = plan.span_id(phase_id)
-    return [
-        span
-        for span in evidence.spans
-        if (last or span.span_id in wanted) and (span.status is Status.COMPLETED or span.span_id == own)
-    ]
+    spans = dict(zip(plan.by_id, evidence.spans, strict=True))
+    wanted = plan.by_id if last else (*plan.upstream[phase_id], phase_id)
+    return [spans[name] for name in wanted if name == phase_id or spans[name].status is Status.COMPLETED]
 
 
 def drifts(

@@ -49,10 +49,10 @@ class Severity(StrEnum):
 SEVERITY_OF = {Kind.INTEGRITY: Severity.CRITICAL, Kind.REQUIRED: Severity.ERROR, Kind.ADVISORY: Severity.WARNING}
 
 
-# What the JSON Schema says of a text beyond its type; writing and reading evidence does not depend on it.
-TraceId = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{32}$"})]
-SpanId = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{16}$"})]
+TraceId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+SpanId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 Sha256 = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})]
+"""Only the JSON Schema says more than that it is a text; writing and reading evidence does not depend on that."""
 
 AttributeValue = bool | int | float | str | list[str]
 Attributes = dict[str, AttributeValue]
@@ -114,11 +114,15 @@ FileList = Literal["inputs", "outputs", "attachments"]
 """The lists of a phase's files; a path stands in each once."""
 
 
+Direction = Literal["emitted", "validated", "rejected"]
+"""What became of a handoff in a phase."""
+
+
 class HandoffRecord(_Record):
     """A handoff that a phase emitted, or that it received and accepted or refused."""
 
     name: str
-    direction: Literal["emitted", "validated", "rejected"]
+    direction: Direction
     digest: Sha256
 
 
@@ -166,6 +170,11 @@ class GateEvidence(_Record):
     started_at: Time | None = None
     ended_at: Time | None = None
     events: list[Event] = Field(default_factory=list)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether its phase cannot complete."""
+        return self.result is Result.FAIL and self.kind is not Kind.ADVISORY
 
 
 def is_integrity_failure(gate: GateEvidence) -> bool:
@@ -321,17 +330,6 @@ class Evidence(_Record):
     def joined(self) -> bool:
         """Whether earlier runs made a part of this trace, and emitted its spans."""
         return len(self.runs) > 1
-
-    def span(self, span_id: str) -> SpanEvidence:
-        """The phase with this full id.
-
-        Raises:
-            KeyError: there is none.
-        """
-        for span in self.spans:
-            if span.span_id == span_id:
-                return span
-        raise KeyError(span_id)
 
     def recount(self) -> None:
         """Bring ``summary`` up to date."""

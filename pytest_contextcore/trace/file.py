@@ -1,4 +1,7 @@
-"""The evidence on disk: current at every transition of a phase, valid at every moment."""
+"""The evidence on disk: current at every transition of a phase, valid at every moment, and kept of ended runs.
+
+The latter stands in ``<out>/history/<trace id>/``, bounded by number and size.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import hashlib
 import re
 import stat
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from time import monotonic  # by name: a test may patch the module's own
 
@@ -14,8 +17,8 @@ from pydantic import ValidationError
 
 from ..errors import EvidenceError
 from ..files import write_atomic
-from ..plan.model import Kind
-from .evidence import SCHEMA_VERSION, Evidence, GateEvidence, Result, SpanEvidence, Status
+from ..text import format_time
+from .evidence import SCHEMA_VERSION, Evidence, GateEvidence, SpanEvidence, Status
 from .recorder import Change, TraceRecorder
 
 NOT_WRITTEN = "evidence not written to"
@@ -25,6 +28,8 @@ GATE_DELAY = 0.25
 """Seconds that a gate's result may wait for its write, half of what users may rely on."""
 
 MAX_EVIDENCE_BYTES = 256 * 1024 * 1024
+MAX_HISTORY_BYTES = 64 * 1024 * 1024
+"""Of all files of a trace's ended runs together."""
 
 
 class EvidenceFile:
@@ -34,11 +39,11 @@ class EvidenceFile:
     disk at once too. Other gate results, and gates that begin, are written at once while that is rare; when they come
     fast they wait for a timer. The text of a phase is made again only after it changed. A killed process loses nothing
     of it; what a power cut must not take either is the end of the trace.
-    A failure to write changes no outcome: it is kept as ``problem``.
+    A failure to write changes no outcome: it is kept as ``problem``. Of so many ended runs the file is ``kept``.
     """
 
-    def __init__(self, recorder: TraceRecorder, out: Path) -> None:
-        self.path = evidence_path(out, recorder.plan.trace.id)
+    def __init__(self, recorder: TraceRecorder, out: Path, kept: int = 0) -> None:
+        self.path, self._kept = evidence_path(out, recorder.plan.trace.id), kept
         self.problem: str | None = None
         self._recorder = recorder
         self._index = {span.span_id: index for index, span in enumerate(recorder.evidence.spans)}
@@ -49,34 +54,53 @@ class EvidenceFile:
         self._timer: threading.Timer | None = None
         self._written = 0.0
 
-    @property
-    def evidence(self) -> Evidence:
-        """What the file says."""
-        return self._recorder.evidence
-
     def __call__(self, change: Change, span: SpanEvidence | None, gate: GateEvidence | None) -> None:
         """Take note of a change."""
         with self._lock:
             self._changed |= set(self._index.values()) if span is None else {self._index[span.span_id]}
             rare = change not in (Change.GATE_ENDED, Change.NOTED)
-            if rare or _blocks(gate) or monotonic() - self._written >= GATE_DELAY:
-                self._write(durable=change is Change.TRACE_ENDED)
+            if rare or (gate is not None and gate.blocks) or monotonic() - self._written >= GATE_DELAY:
+                self._write(ended=change is Change.TRACE_ENDED)
             elif self._timer is None:
                 self._timer = threading.Timer(GATE_DELAY, self._on_timer)
                 self._timer.daemon = True
                 self._timer.start()
 
-    def _write(self, *, durable: bool) -> None:
+    def _write(self, *, ended: bool) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         try:
-            write_atomic(self.path, self._document(), durable=durable)
+            data = self._document()
+            write_atomic(self.path, data, durable=ended)
             self.problem = None
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error).splitlines()[0]
             self.problem = f"{NOT_WRITTEN} {self.path}: {why}"
+        else:
+            if ended and self._kept:
+                self._remember(data)
         self._written = monotonic()
+
+    def _remember(self, data: bytes) -> None:
+        """Keep what the file says now that the run is over, under a name in the order of time; drop the oldest ones.
+
+        A run that goes on with a trace replaces what was said of it.
+        """
+        evidence = self._recorder.evidence
+        where = history_folder(self.path.parent, evidence.trace_id)
+        name = f"{format_time(evidence.started_at or 0).replace(':', '-')}-{evidence.otel_span_id}.json"
+        try:
+            write_atomic(where / name, data, durable=False)
+            size = 0
+            for number, path in enumerate(_newest_first(where), 1):
+                size += path.stat().st_size
+                if number > self._kept or size > MAX_HISTORY_BYTES:
+                    path.unlink()
+            for path in where.glob(".*"):  # a killed run was writing it: the trace's lock is ours
+                path.unlink()
+        except OSError as error:
+            self.problem = f"history not written to {where}: {error.strerror or error}"
 
     def _document(self) -> bytes:
         evidence = self._recorder.evidence
@@ -89,17 +113,40 @@ class EvidenceFile:
     def _on_timer(self) -> None:
         with self._lock:
             if self._timer is not None:
-                self._write(durable=False)
-
-
-def _blocks(gate: GateEvidence | None) -> bool:
-    """Whether this gate blocks its phase: that must not wait."""
-    return gate is not None and gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY
+                self._write(ended=False)
 
 
 def evidence_path(out: Path, trace_id: str) -> Path:
     """Where the evidence of a trace stands."""
     return out / f"{trace_id}.json"
+
+
+def history_folder(out: Path, trace_id: str) -> Path:
+    """Where the evidence of a trace's ended runs stands."""
+    return out / "history" / trace_id
+
+
+def _newest_first(where: Path) -> list[Path]:
+    return sorted(where.glob("[!.]*.json"), reverse=True)
+
+
+def earlier(out: Path, last: Evidence, most: int) -> Iterator[Evidence]:
+    """The evidence of runs before the last one, newest first; each is read when it is asked for.
+
+    What is damaged, or was altered, proves nothing and is left out. So is what others put there beyond the bound.
+    """
+    size = 0
+    for path in _newest_first(history_folder(out, last.trace_id))[:most]:
+        size += path.lstat().st_size
+        if size > MAX_HISTORY_BYTES:
+            return
+        try:
+            found = load_evidence(path, unaltered=True)
+        except EvidenceError:
+            continue
+        same_plan = (found.trace_id, found.project_id) == (last.trace_id, last.project_id)
+        if same_plan and found.otel_span_id != last.otel_span_id:
+            yield found
 
 
 def load_evidence(path: Path, *, unaltered: bool = False) -> Evidence:

@@ -22,6 +22,7 @@ from .evidence import (
     SEVERITY_OF,
     Attachment,
     Attributes,
+    Direction,
     Event,
     Evidence,
     EvidenceItem,
@@ -185,16 +186,13 @@ class TraceRecorder:
         span.nodeid, span.fingerprint = nodeid, before.fingerprint
         span.attributes = dict(attributes or {})
         span.status, span.started_at = Status.IN_PROGRESS, self.now()
-        again = before.started_at is not None and not before.reused
-        if again:
+        if before.started_at is not None and not before.reused:
             remember_attempt(span, before, span.started_at)
         self.evidence.spans[self._position[phase_id]] = span
         self._troubles[phase_id] = []
         self._sealed.discard(phase_id)
         for gate in span.gates:
             self._details.pop(gate.gate_id, None)
-        if again:
-            self._totals.recount()  # values that only the last attempt recorded are forgotten
         self._announce(Change.PHASE_STARTED, phase_id)
 
     def reopen_phase(self, phase_id: str) -> None:
@@ -234,12 +232,13 @@ class TraceRecorder:
             self.add_event(phase_id, "drift.detected", attributes)
         self.span(phase_id).attributes.update(values)
 
-    def add_handoff(self, phase_id: str, record: HandoffRecord, reason: str | None = None) -> None:
+    def add_handoff(
+        self, phase_id: str, direction: Direction, name: str, digest: str, reason: str | None = None
+    ) -> None:
         """A handoff was emitted, accepted or refused."""
-        self.span(phase_id).handoffs.append(record)
+        self.span(phase_id).handoffs.append(HandoffRecord(name=name, direction=direction, digest=digest))
         why: Attributes = {"handoff.reason": reason} if reason else {}
-        said: Attributes = {"handoff.name": record.name, "handoff.digest": record.digest, **why}
-        self.add_event(phase_id, f"handoff.{record.direction}", said)
+        self.add_event(phase_id, f"handoff.{direction}", {"handoff.name": name, "handoff.digest": digest, **why})
 
     def add_file(self, phase_id: str, kind: FileList, item: Input | Attachment) -> None:
         """A phase relies on a file, made it or shows it; a path counts once, as it was told last."""
@@ -331,7 +330,7 @@ class TraceRecorder:
 
     def _follow(self, *, finished: bool = False) -> None:
         """Bring definition of done, values and status of the trace up to date."""
-        evidence, values = self.evidence, self._totals.values()
+        evidence, values = self.evidence, rules.last_values(self.evidence)
         evidence.definition_of_done = rules.conditions(self.plan, evidence.spans, self._totals.gates, values)
         if evidence.started_at is not None:
             evidence.attributes = {name: value for name, value in values.items() if name.startswith(RECORDABLE)}

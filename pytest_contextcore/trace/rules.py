@@ -64,7 +64,7 @@ class Outcome:
     error_type: str | None = None
 
     def __post_init__(self) -> None:
-        if self.status in (Status.BLOCKED, Status.FAILED) and not self.error_type:
+        if self.status in _STOPPED and not self.error_type:
             raise ValueError("a blocked or failed span needs the type of its error")
         if self.status is Status.BLOCKED and not (self.reason and self.next_action):
             raise ValueError("a blocked span needs a reason and a next action")
@@ -91,15 +91,9 @@ NEVER_RUN = Outcome(
 )
 
 
-def good_gates(span: SpanEvidence) -> int:
-    """How many gates of a phase are as they should be."""
-    return sum(gate.result in GOOD for gate in span.gates)
-
-
 def blocking_gates(span: SpanEvidence) -> list[GateEvidence]:
     """The failed gates that block the phase, integrity gates first."""
-    failed = [gate for gate in span.gates if gate.result is Result.FAIL and gate.kind is not Kind.ADVISORY]
-    return sorted(failed, key=lambda gate: gate.kind is not Kind.INTEGRITY)
+    return sorted((gate for gate in span.gates if gate.blocks), key=lambda gate: gate.kind is not Kind.INTEGRITY)
 
 
 def headline(gate: GateEvidence) -> str:
@@ -168,32 +162,27 @@ def phase_outcome(span: SpanEvidence, troubles: Sequence[Trouble]) -> Outcome:
 def upstream_block(plan: Plan, evidence: Evidence, phase_id: str) -> Outcome | None:
     """Why a phase may not start, or None if it may.
 
-    A failed integrity gate stops every later phase, whatever the dependencies say.
+    A failed integrity gate stops every later phase, whatever the dependencies say. Otherwise the first upstream in the
+    plan's order that is not completed is to blame.
     """
-    pairs = zip((phase.id for phase in plan.phases), evidence.spans, strict=True)
-    earlier = list(takewhile(lambda pair: pair[0] != phase_id, pairs))
-    root = _stopping_integrity(earlier) or _root_cause(plan, earlier, phase_id)
+    unfinished = {
+        name: span
+        for name, span in zip(takewhile(phase_id.__ne__, plan.by_id), evidence.spans, strict=False)
+        if span.status is not Status.COMPLETED
+    }
+    final = (span for span in unfinished.values() if span.status is Status.BLOCKED and is_final(span))
+    upstreams = _all_upstreams(plan, phase_id) if unfinished else set()
+    root = next(final, None) or next((span for name, span in unfinished.items() if name in upstreams), None)
     if root is None:
         return None
     name = named(root.span_id, root.phase)
-    if root.status in (Status.BLOCKED, Status.FAILED):
+    if root.status in _STOPPED:
         reason = f"{name} is {root.status}: {root.blocked_reason}"
     elif root.status is Status.NOT_STARTED and root.blocked_reason is None:
         reason = f"{name} had not run before it: a plugin or conftest.py changes the order of tests"
     else:
         reason = f"{name} is not completed ({root.status})"
     return Outcome(Status.NOT_STARTED, reason, root.next_action or f"run {name} first", root.span_id)
-
-
-def _stopping_integrity(earlier: Sequence[tuple[str, SpanEvidence]]) -> SpanEvidence | None:
-    return next((span for _, span in earlier if span.status is Status.BLOCKED and is_final(span)), None)
-
-
-def _root_cause(plan: Plan, earlier: Sequence[tuple[str, SpanEvidence]], phase_id: str) -> SpanEvidence | None:
-    """The phase that is to blame, the first in the plan's order among all upstreams that are not completed."""
-    unfinished = [pair for pair in earlier if pair[1].status is not Status.COMPLETED]
-    upstreams = _all_upstreams(plan, phase_id) if unfinished else set()
-    return next((span for name, span in unfinished if name in upstreams), None)
 
 
 def _all_upstreams(plan: Plan, phase_id: str) -> set[str]:
@@ -214,7 +203,7 @@ def parent_outcome(plan: Plan, evidence: Evidence, *, finished: bool) -> Outcome
     """
     counted = evidence.summary.phases
     if counted[Status.BLOCKED] or counted[Status.FAILED]:
-        span = next(span for span in evidence.spans if span.status in (Status.BLOCKED, Status.FAILED))
+        span = next(span for span in evidence.spans if span.status in _STOPPED)
         error_type = span.error_type or ErrorType.OTHER  # evidence of another version may have none
         return Outcome(span.status, span.blocked_reason, span.next_action, span.span_id, error_type)
     if not finished or counted[Status.COMPLETED] < len(evidence.spans):
@@ -243,24 +232,24 @@ def conditions(
     Gates that passed prove nothing where their phase was stopped after them. What a gate took for granted, its evidence
     of the type ``assumed``, stands in the condition's text.
     """
-    statuses = {phase.id: span.status for phase, span in zip(plan.phases, spans, strict=True)}
+    phases = dict(zip(plan.by_id, spans, strict=True))
     return [
-        _condition(done, {name: gates[f"{plan.trace.id}-{name}"] for name in done.gates}, statuses, values)
+        _condition(done, {name: gates[f"{plan.trace.id}-{name}"] for name in done.gates}, phases, values)
         for done in plan.trace.definition_of_done
     ]
 
 
 def _condition(
-    done: DonePlan, gates: Mapping[str, GateEvidence], statuses: Mapping[str, Status], values: Attributes
+    done: DonePlan, gates: Mapping[str, GateEvidence], phases: Mapping[str, SpanEvidence], values: Attributes
 ) -> Condition:
     broken = [f"gate {name} failed" for name, gate in gates.items() if gate.result is Result.FAIL]
     open_ = [f"gate {name} was not checked" for name, gate in gates.items() if gate.result is Result.NOT_CHECKED]
     proving = () if broken or open_ else (name.rpartition("-")[0] for name in gates)
-    waited = [name for name in done.phases if statuses[name] is not Status.COMPLETED]
-    halted = [name for name in dict.fromkeys((*proving, *waited)) if statuses[name] in _STOPPED]
-    broken += [f"phase {name}: {statuses[name]}" for name in halted]
+    waited = [name for name in done.phases if phases[name].status is not Status.COMPLETED]
+    halted = [name for name in dict.fromkeys((*proving, *waited)) if phases[name].status in _STOPPED]
+    broken += [f"phase {name}: {phases[name].status}" for name in halted]
     pending = [name for name in waited if name not in halted][:_MOST_PHASES]
-    open_ += [f"phase {name}: {statuses[name].replace('_', ' ')}" for name in pending]
+    open_ += [f"phase {name}: {phases[name].status.replace('_', ' ')}" for name in pending]
     for name, expected in done.attributes.items():
         if name not in values:
             open_.append(f"{name}: observed nothing, expected {expected!r}")
@@ -294,7 +283,7 @@ def drift(plan: Plan, evidence: Evidence, phase_id: str, values: Attributes) -> 
     """
     given = {name: value for name, value in values.items() if name.startswith("input.")}
     upstreams = _all_upstreams(plan, phase_id) if given else set()
-    spans = {phase.id: span for phase, span in zip(plan.phases, evidence.spans, strict=True)} if given else {}
+    spans = dict(zip(plan.by_id, evidence.spans, strict=True))
     for name, after in given.items():
         known = [span.attributes[name] for id_, span in spans.items() if id_ in upstreams and name in span.attributes]
         if known and after not in (known[-1], spans[phase_id].attributes.get(name)):

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import EvidenceError
 from ..ids import named
 from ..plan.model import Plan
-from ..recovery.end import cut_off, emitted, program_spans
+from ..recovery.end import cut_off, emitted
 from ..session.logged import Logged, fail, failed_in
 from ..session.shared import Services
 from ..span import ErrorType
-from ..spans.writer import Emitted, PlanSpans
+from ..spans.writer import PlanSpans
 from ..trace.evidence import Evidence, SpanEvidence, Status
 from ..trace.file import EvidenceFile, evidence_path, load_evidence
-from ..trace.history import History
 from ..trace.recorder import TraceRecorder
 from ..trace.rules import NEVER_REACHED, NEVER_RUN, Outcome, Trouble
 
@@ -35,7 +34,7 @@ class RemotePlan:
         self._recorder: TraceRecorder | None = None
         self._left: Outcome | None = None
         self._problems: list[str] = []
-        self._sources: tuple[EvidenceFile, History, PlanSpans] | None = None
+        self._sources: tuple[EvidenceFile, PlanSpans] | None = None
 
     @property
     def told(self) -> bool:
@@ -46,7 +45,7 @@ class RemotePlan:
         """Its worker has run what it was given."""
         if not self.told:
             self._problems = [*problems]
-            self._take_over(evidence, Emitted())
+            self._take_over(evidence)
 
     def crashed(self, span: SpanEvidence) -> None:
         """Its worker died in this phase, or right after it: that has failed, and nothing else of the plan starts."""
@@ -89,25 +88,22 @@ class RemotePlan:
         """Go on from what a worker wrote that says nothing any more; what it ran just then was cut off."""
         evidence = self.left_behind()
         if evidence is None:
-            recorder = self._take_over(self.fresh, Emitted())
+            recorder = self._take_over(self.fresh)
             recorder.start()
             return recorder
-        there = emitted(self._out, evidence)  # adds to the evidence what its spans prove
-        recorder = self._take_over(evidence, there)
+        kept, sent = emitted(self._out, evidence)  # adds to the evidence what its spans prove
+        recorder = self._take_over(evidence, kept, sent)
         for span in recorder.evidence.spans:
             if span.status is Status.IN_PROGRESS:
                 cut_off(span, "its worker ended before it did", ErrorType.CRASHED, recorder.now())
-                for program in program_spans(recorder.evidence, span):
-                    self._spans.child(program)
         return recorder
 
-    def _take_over(self, evidence: Evidence, there: Emitted) -> TraceRecorder:
+    def _take_over(self, evidence: Evidence, kept: Iterable[str] = (), sent: Iterable[str] = ()) -> TraceRecorder:
         recorder = TraceRecorder(self.plan, evidence, remote=self._remote, partial=self._partial)
         sampled = self._outbox.sampled(self.fresh.otel_trace_id)
-        self._spans = PlanSpans(recorder, self._out, self._outbox, sampled=sampled, emitted=there)
-        file = EvidenceFile(recorder, self._out)
-        recorder.subscribe(self._spans)
+        spans = PlanSpans(recorder, self._out, self._outbox, sampled=sampled, kept=kept, sent=sent)
+        file = EvidenceFile(recorder, self._out, self._history)
+        recorder.subscribe(spans)
         recorder.subscribe(file)
-        recorder.subscribe(history := History(file, self._history))
-        self._recorder, self._sources = recorder, (file, history, self._spans)
+        self._recorder, self._sources = recorder, (file, spans)
         return recorder

@@ -141,7 +141,7 @@ def test_show_writes_the_page(blocked: Path, capsys: Captured, tmp_path: Path) -
 
 def test_a_time_that_no_calendar_knows_is_refused_in_a_line(blocked: Path, tmp_path: Path, capsys: Captured) -> None:
     assert main(["show", altered(blocked, tmp_path, started_at=10**30)]) == 2
-    assert "started_at: Value error, a time before 1970 or after 9999" in capsys.readouterr().err
+    assert "started_at: Value error, a time before 1970 or after 2262" in capsys.readouterr().err
 
 
 def test_diff_answers_by_its_exit_code(blocked: Path, tmp_path: Path, capsys: Captured) -> None:

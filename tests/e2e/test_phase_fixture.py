@@ -368,6 +368,7 @@ CHANNELS = {
     "evidence ref": f'with phase.gate("C1") as gate:\n    gate.evidence("host", ref={SHOWN})\n    assert False, "down"',
     "not applicable": f'with phase.gate("C1") as gate:\n    gate.not_applicable({SHOWN})',
     "recorded value": f"{CHECK}phase.record(selected_path={SHOWN})",
+    "recorded list": f'{CHECK}phase.record(hosts=["a", {SHOWN}])',
     "stale handoff": f"{CHECK}phase.handoff(Stale())\nphase.receive(Stale)",
     "handoff": f"{CHECK}phase.handoff(Token(value={SHOWN}))",
     "subtest": f"{CHECK}with subtests.test({SHOWN}):\n    assert False",
@@ -396,6 +397,7 @@ def test_a_secret_of_the_environment_reaches_no_file_of_ours_and_no_table(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
+    suite.plan(f'{WAREHOUSE}\n[[attributes]]\nname = "output.hosts"\ntype = "string[]"\nmeaning = "Where it went."\n')
     suite.write(extract(CHANNELS[name], HANDOFFS, "phase, subtests" if name == "subtest" else "phase"))
     result = suite.here("-p", "no:warnings", "--junitxml=junit.xml")
     assert leaks(suite, SECRET) == []

@@ -52,6 +52,20 @@ def patiently(settings: Settings, *spools: Spool) -> Outcome:
     return send(settings, spools, seconds=30.0)
 
 
+def test_a_span_that_cannot_be_put_aside_stays_in_the_spool(path: Path, receiver: Receiver) -> None:
+    made, settings = filled(path, spans(20)), settings_for(receiver, "http/protobuf")
+    aside = path.with_name("run.otlp.refused")
+    aside.mkdir()
+    receiver.poison = "test 7"
+    done = patiently(settings, made)
+    assert (done.sent, done.left) == (7, 13)
+    assert done.lines[0] == f"spool {aside}: Is a directory; 0 spans are lost"
+    assert f"a span that was refused cannot be put aside in {aside}; later: " in done.lines[1]
+    aside.rmdir()
+    assert patiently(settings, Spool(path)).sent == 12
+    assert names(Spool(aside)) == ["test 7"]
+
+
 def bad_day(path: Path, receiver: Receiver, protocol: str, mode: Mode) -> str:
     """What is said when a collector takes nothing; it is one line without secrets, in time, and nothing is lost."""
     receiver.mode = mode

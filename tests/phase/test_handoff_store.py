@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_contextcore.errors import HandoffRefused
 from pytest_contextcore.phase import handoff_store
 from pytest_contextcore.phase.handoff import Handoff, accept, emit
 from pytest_contextcore.phase.handoff_store import HandoffStore
@@ -28,11 +29,28 @@ def test_a_later_run_takes_back_what_a_reused_phase_emitted(tmp_path: Path) -> N
     assert accept(Rows, later.get("Rows")) == Rows(count=3)
 
 
-def test_a_handoff_of_another_digest_than_the_evidence_records_is_not_taken(tmp_path: Path) -> None:
-    HandoffStore(tmp_path, "A").put(emit(Rows(count=3), "A-1"))
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('\\"count\\":3', '\\"count\\":4'),
+        ('"A-1"', '"A-2"'),
+        ('"name": "Rows"', '"name": "Rowz"'),
+        ('"kind": "R', '"kind": "P'),
+    ],
+)
+def test_a_handoff_that_is_not_whole_is_not_taken(tmp_path: Path, old: str, new: str) -> None:
+    emitted = emit(Rows(count=3), "A-1")
+    store = HandoffStore(tmp_path, "A")
+    store.put(emitted)
+    text = store.path.read_text()
+    assert old in text
+    store.path.write_text(text.replace(old, new))
     later = HandoffStore(tmp_path, "A")
-    later.take_back([span("f" * 64)])
-    assert later.get("Rows") is None
+    assert later.lost(span(emitted.digest)) == "Rows"
+    later.take_back([span(emitted.digest)])
+    with pytest.raises(HandoffRefused, match="handoff Rows was not emitted") as caught:
+        later.get("Rows")
+    assert "phase.handoff(Rows(…))" in caught.value.next_action
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"Rows": 3}', '{"Rows": {"colour": "red"}}', "[" * 100_000])
@@ -40,14 +58,15 @@ def test_a_damaged_file_gives_nothing_back(tmp_path: Path, text: str) -> None:
     (tmp_path / "A.handoffs.json").write_text(text)
     store = HandoffStore(tmp_path, "A")
     store.take_back([span("f" * 64)])
-    assert store.get("Rows") is None
+    with pytest.raises(HandoffRefused, match="was not emitted"):
+        store.get("Rows")
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_and_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     store = HandoffStore(tmp_path / "out", "A")
     store.put(emit(Rows(count=3), "A-1"))
-    assert store.get("Rows") is not None
+    assert store.get("Rows").span_id == "A-1"
     assert "handoffs not written to" in str(store.problem)
 
 
@@ -60,7 +79,7 @@ def test_what_earlier_runs_handed_on_stays_newest_first_as_far_as_there_is_room(
         store = HandoffStore(tmp_path, "A", earlier=earlier)
         store.put(emitted[number])
         assert store.get("Rows") == emitted[number]  # what an earlier run emitted is not received
-        return [entry["payload"] for entry in json.loads(store.path.read_bytes())]
+        return [emitted["payload"] for emitted, _ in json.loads(store.path.read_bytes())]
 
     payloads = [each.payload for each in emitted]
     assert [run(number) for number in (0, 1, 0)] == [payloads[:1], [payloads[1], payloads[0]], payloads[:2]]

@@ -239,7 +239,7 @@ def hostile() -> Evidence:
     for span in evidence.spans:
         span.attributes = {"a": "v", "b": ["v"]}
         span.handoffs = [HandoffRecord(name="n", direction=way, digest="d") for way in ("emitted", "rejected")]
-        span.programs = [ProgramEvidence(otel_span_id="s", args=["a"], stdout="o")]
+        span.programs = [ProgramEvidence(otel_span_id="5" * 16, args=["a"], stdout="o")]
         span.attachments = [Attachment(path="p", title="t")]
         span.events = [Event(name="e", time=BEGIN, attributes={"a": "v"})]
         for made in span.gates:

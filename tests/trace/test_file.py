@@ -116,6 +116,26 @@ def test_the_seal_is_over_every_byte(recorder: TraceRecorder, path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("otel_trace_id", "00"),
+        ("otel_span_id", "x" * 16),
+        ("started_at", "1960-01-01T00:00:00.000000Z"),
+        ("started_at", "soon"),
+        ("started_at", -1),
+        ("ended_at", "2300-01-01T00:00:00.000000Z"),
+    ],
+)
+def test_an_id_or_a_time_that_no_span_can_have_is_refused(
+    recorder: TraceRecorder, path: Path, key: str, value: object
+) -> None:
+    recorder.start()
+    path.write_text(json.dumps({**read(path), key: value}))
+    with pytest.raises(EvidenceError, match=f"{key}: "):
+        load_evidence(path)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         (b"", "Invalid JSON"),

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from pytest_contextcore.plan.model import Plan
-from pytest_contextcore.trace import history
+from pytest_contextcore.trace import file as evidence_file
 from pytest_contextcore.trace.blank import fresh_evidence
 from pytest_contextcore.trace.evidence import Evidence, SpanEvidence, SpanReference, Status
-from pytest_contextcore.trace.file import EvidenceFile
-from pytest_contextcore.trace.history import History, earlier, folder
+from pytest_contextcore.trace.file import EvidenceFile, earlier, load_evidence
+from pytest_contextcore.trace.file import history_folder as folder
 from pytest_contextcore.trace.recorded import recorded
 from pytest_contextcore.trace.recorder import TraceRecorder
 
@@ -22,12 +22,10 @@ def end_run(tmp_path: Path, moment: int, most: int = 3) -> Evidence:
     """A run that began at this second ends."""
     plan = warehouse(tmp_path)
     recorder = TraceRecorder(plan, fresh_evidence(plan), clock=lambda: moment * 10**9)
-    file = EvidenceFile(recorder, tmp_path / OUT)
-    recorder.subscribe(file)
-    recorder.subscribe(kept := History(file, most))
+    recorder.subscribe(file := EvidenceFile(recorder, tmp_path / OUT, most))
     recorder.start()
     recorder.finish()
-    assert kept.problem is None
+    assert file.problem is None
     return recorder.evidence
 
 
@@ -52,11 +50,11 @@ def test_their_size_is_bounded_and_what_a_killed_run_left_is_removed(
     end_run(tmp_path, 1)
     (first,) = (where := folder(tmp_path / OUT, "LOAD-7")).iterdir()
     first_size = first.stat().st_size
-    monkeypatch.setattr(history, "MAX_BYTES", int(first_size * 2.5))
+    monkeypatch.setattr(evidence_file, "MAX_HISTORY_BYTES", int(first_size * 2.5))
     (where / ".half.json.123").touch()
     last = [end_run(tmp_path, second, most=30) for second in (2, 3, 4)][-1]
     assert (len(list(where.iterdir())), began(tmp_path, last)) == (2, [3])
-    monkeypatch.setattr(history, "MAX_BYTES", int(first_size * 1.5))
+    monkeypatch.setattr(evidence_file, "MAX_HISTORY_BYTES", int(first_size * 1.5))
     assert began(tmp_path, last) == []  # nor is more read, whoever put it there
 
 
@@ -76,13 +74,11 @@ def test_a_folder_that_cannot_be_written_to_is_a_problem_in_a_line(tmp_path: Pat
     (tmp_path / OUT / "history").touch()
     plan = warehouse(tmp_path)
     recorder = TraceRecorder(plan)
-    file = EvidenceFile(recorder, tmp_path / OUT)
-    recorder.subscribe(file)
-    recorder.subscribe(kept := History(file, 3))
+    recorder.subscribe(file := EvidenceFile(recorder, tmp_path / OUT, 3))
     recorder.start()
     recorder.finish()
-    assert file.problem is None
-    assert kept.problem == f"history not written to {folder(tmp_path / OUT, 'LOAD-7')}: Not a directory"
+    assert Status.NOT_STARTED in [span.status for span in load_evidence(file.path).spans]
+    assert file.problem == f"history not written to {folder(tmp_path / OUT, 'LOAD-7')}: Not a directory"
 
 
 def run(number: int, status: Status, *phases: tuple[str, float | None, str]) -> Evidence:

@@ -176,7 +176,7 @@ def stopped(
 ) -> Evidence:
     """A run in which a phase was blocked and nothing after it ran; the digests of its input, and of E's."""
     evidence = ran(plan)
-    span = evidence.span(plan.span_id(phase_id))
+    span = evidence.spans[[*plan.by_id].index(phase_id)]
     span.status, span.blocked_reason, span.next_action = Status.BLOCKED, "no", "mend it"
     span.gates[0 if integrity else -1].result = Result.FAIL
     span.inputs = [Input(path=f"{phase_id}.csv", sha256=inputs)]
