@@ -58,7 +58,7 @@ class PhaseFiles:
         if written:
             self._written.append(os.path.abspath(path).removeprefix(self._prefix))  # noqa: PTH100  (as below)
         else:
-            self.add_input(path, None)
+            self.add("inputs", path, None)
 
     def add_attachment(self, path: str | Path, title: str | None) -> None:
         """Record what the phase shows to people."""
