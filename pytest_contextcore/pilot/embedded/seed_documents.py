@@ -91,6 +91,7 @@ def traceability(run: Ingestion) -> Document:
     return {
         "generated_at": run.at,
         "route": run.route,
+        "requirement_mappings": [],
         "artifact_mappings": [
             {
                 "artifact_id": feature.artifact_id,
