@@ -91,7 +91,8 @@ def not_empty(ctx: click.Context, parameter: click.Parameter, value: str | None)
     """Refuse an option whose value is empty; a callback of options."""
     del ctx
     if value is not None and not value.strip():
-        raise click.UsageError(f"{parameter.opts[-1]}: the value is empty; give one or leave it out")
+        else_ = "" if parameter.required else " or leave it out"
+        raise click.UsageError(f"{parameter.opts[-1]}: the value is empty; give one{else_}")
     return value
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_contextcore import Plan
 
     from .checks import Threshold
+    from .embedded import Pipeline
 
 _INJECTIONS = {
     "source_checksum": "--source-checksum",
@@ -168,6 +169,21 @@ def workspace_root(config: pytest.Config) -> Path:
     if value is not None:
         return _folder(config, "--workspace", value)
     return out_folder(config) / "workspace"
+
+
+def pipeline(config: pytest.Config) -> Pipeline | None:
+    """The embedded pipeline with the faults that the options ask for; None where `--workspace` names an output."""
+    if config.getoption("workspace") is not None:
+        return None
+    from .embedded import Injections, Pipeline  # noqa: PLC0415  (not where a workspace is only checked)
+
+    injections = Injections(
+        source_checksum=config.getoption("source_checksum"),
+        drop_features=tuple(config.getoption("drop_feature") or ()),
+        test_failures=_count(config, "test_failures"),
+        review_blockers=_count(config, "review_blockers"),
+    )
+    return Pipeline(workspace_root(config), injections)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str | None:
