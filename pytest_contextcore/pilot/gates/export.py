@@ -165,7 +165,7 @@ def coverage(ws: Workspace, minimum: float, scan: Scan | None = None) -> Iterato
     """
     export = Export.load(ws)
     stated = export.onboarding.get("coverage")
-    figure = percentage(stated.get("totalExisting").count(), stated.get("totalRequired").count())
+    figure = held_coverage(ws)
     yield from _summary(stated, export.artifacts)
     yield from _summary(export.manifest.get("coverage"), export.artifacts)
     yield from _gaps(stated.get("gaps"), export.artifacts)
@@ -268,17 +268,11 @@ def _gaps(node: Node, artifacts: tuple[Artifact, ...]) -> Iterator[Finding]:
 
 
 def scan_existing(ws: Workspace, folder: Path) -> Scan:
-    """Count the artifacts whose planned output is a regular file in a folder, reached through no symlink.
-
-    An export that cannot be read gives an empty scan: `coverage` says why, and fails.
-    """
+    """Count the artifacts whose planned output is a regular file in a folder, reached through no symlink."""
     export, there = Export.load(ws), Workspace(folder)
-    try:
-        found = frozenset(artifact for artifact, path in export.planned.items() if there.exists(path))
-        existing = sum(a.status == "exists" or a.id in found for a in export.artifacts)
-        required = sum(a.priority == "required" for a in export.artifacts)
-    except Unreadable:
-        return Scan(frozenset(), 0, 0, 0.0)
+    found = frozenset(artifact for artifact, path in export.planned.items() if there.exists(path))
+    existing = sum(a.status == "exists" or a.id in found for a in export.artifacts)
+    required = sum(a.priority == "required" for a in export.artifacts)
     return Scan(found, existing, required, percentage(existing, required))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from ..documents import Results
+from ..documents import json_object
 from ..exported import Export
 from ..findings import Finding, Unreadable
 from ..ingested import Ingestion
@@ -75,7 +75,7 @@ def unexpected(ws: Workspace) -> Iterator[Finding]:
     expected = set(outputs(ws).values())
     files = Ingestion.load(ws).files
     expected.update(path for paths_ in files.values() for path in paths_)
-    generation = Results.load(ws).generation
+    generation = json_object(ws, GENERATION)
     results = dict(generation.get("tasks").entries())
     for task in files:
         if task not in results:
