@@ -72,10 +72,10 @@ class Meddler:
             take_over(turn, kind)
             here.append(turn._position)
 
-        def gate(*arguments: object) -> None:
+        def gate(*arguments: object, **named: object) -> None:
             first, here[:] = self._position in here, []
             try:
-                require(*arguments)  # type: ignore[arg-type]
+                require(*arguments, **named)  # type: ignore[arg-type]
             finally:
                 self._meddle("gates", first)
 
