@@ -56,7 +56,7 @@ def _refuse_foreign_configuration(config: pytest.Config, option: str, folder: Pa
         "the root directory": config.rootpath,
         **{
             f"the argument {argument}": _absolute(config, argument.partition("::")[0])
-            for argument in _arguments(config)
+            for argument in config.known_args_namespace.file_or_dir
         },
     }
     for what, path in taken.items():
@@ -66,10 +66,6 @@ def _refuse_foreign_configuration(config: pytest.Config, option: str, folder: Pa
                 "configuration nor code from it. Name the pilot's folder first: pytest pilot_tests/ "
                 f"{option} DIR, from outside of DIR"
             )
-
-
-def _arguments(config: pytest.Config) -> list[str]:
-    return list(config.known_args_namespace.file_or_dir)
 
 
 def _absolute(config: pytest.Config, path: str) -> Path:

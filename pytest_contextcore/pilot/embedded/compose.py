@@ -6,8 +6,10 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
+from pytest_contextcore import parse_yaml
+
 from .catalog import severity
-from .files import parse_yaml, readable_json
+from .files import readable_json
 from .manifest import Artifact, Service
 
 _TEMPLATES = {
@@ -33,7 +35,7 @@ def compose(service: Service, artifact: Artifact, *, broken: bool = False) -> st
     text = _template(_TEMPLATES[artifact.type]).substitute(_values(service, artifact.target))
     if broken:
         text = _QUERY.sub('expr: "TODO: write the query"', text)
-    return readable_json(parse_yaml(text)) if artifact.type == "dashboard" else text
+    return readable_json(parse_yaml(text.encode())) if artifact.type == "dashboard" else text
 
 
 @cache

@@ -8,20 +8,22 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic_core import to_json
+
+from pytest_contextcore import Malformed, decode, parse_json, parse_yaml
 
 from ..names import PROVENANCE
 from .model import PipelineError
 
 _WRONG_SHAPE = "does not have the expected shape"
 
+T = TypeVar("T")
 Document = dict[str, Any]
 _READ_AGAIN = 32  # documents that later steps read again
-# libyaml does in C what PyYAML's own loader and dumper do ten times as slowly; some builds of PyYAML lack it.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# libyaml does in C what PyYAML's own dumper does ten times as slowly; some builds of PyYAML lack it.
 _BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -55,17 +57,12 @@ def sha256_file(path: Path) -> str:
 
 def read_text(path: Path) -> str:
     """A file's text."""
-    try:
-        return path.read_bytes().decode()
-    except OSError as error:
-        raise PipelineError(path, f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise PipelineError(path, f"is not UTF-8: {error.reason} at byte {error.start}") from error
+    return _read(path, decode)
 
 
 def read_json(path: Path) -> Document:
     """A JSON file that holds one object. Do not change it: the next reader of the same file gets the same object."""
-    return _read_object(path, json.loads)
+    return _read_object(path, parse_json)
 
 
 def read_yaml(path: Path) -> Document:
@@ -73,22 +70,23 @@ def read_yaml(path: Path) -> Document:
     return _read_object(path, parse_yaml)
 
 
-def parse_yaml(text: str) -> object:
-    """The one document of a YAML text, plain data."""
-    return yaml.load(text, _Loader)  # noqa: S506  (a safe loader)
-
-
 @lru_cache(maxsize=_READ_AGAIN)
-def _parse(text: str, parse: Callable[[str], object]) -> object:
-    return parse(text)
+def _parse(data: bytes, parse: Callable[[bytes], Any]) -> Any:
+    return parse(data)
 
 
-def _read_object(path: Path, parse: Callable[[str], object]) -> Document:
-    text = read_text(path)
+def _read(path: Path, parse: Callable[[bytes], T]) -> T:
     try:
-        document = _parse(text, parse)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise PipelineError(path, f"cannot be parsed: {error}") from error
+        found: T = _parse(path.read_bytes(), parse)
+    except OSError as error:
+        raise PipelineError(path, f"cannot be read: {error.strerror}") from error
+    except Malformed as error:
+        raise PipelineError(path, f"{error.message}: {error.observed}") from error
+    return found
+
+
+def _read_object(path: Path, parse: Callable[[bytes], object]) -> Document:
+    document = _read(path, parse)
     if not isinstance(document, dict):
         raise PipelineError(path, f"holds a {type(document).__name__}: expected an object")
     return document
