@@ -18,7 +18,7 @@ from .plan import ROUTING, STAGING
 MARKER = ".contextcore-embedded"
 _MARKER_TEXT = "A workspace of the embedded pipeline. Everything in this folder is deleted and rebuilt at each run.\n"
 
-_WRITTEN = {
+WRITTEN = {
     "export": ("export",),
     "ingest": ("ingestion",),
     "route": (ROUTING,),
@@ -33,9 +33,9 @@ _WRITTEN = {
 
 def rewind(root: Path, step: str) -> None:
     """Delete what this step and the later ones wrote."""
-    steps = list(_WRITTEN)
+    steps = list(WRITTEN)
     for later in steps[steps.index(step) :]:
-        paths = [root / name for name in _WRITTEN[later]]
+        paths = [root / name for name in WRITTEN[later]]
         if later == "implement":
             missing = example_gap_ids()
             made = (artifact for artifact in read_service(root / SOURCE).artifacts if artifact.id in missing)

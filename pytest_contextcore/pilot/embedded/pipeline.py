@@ -14,7 +14,7 @@ from .example import example_gap_ids, source_manifest
 from .export import export
 from .files import write_text
 from .finalize import finalize
-from .fresh import make_fresh, rewind
+from .fresh import WRITTEN, make_fresh, rewind
 from .implement import implement
 from .ingest import ingest, route
 from .manifest import read_service
@@ -26,7 +26,7 @@ from .validate import run_tests
 class Pipeline:
     """The reference pipeline in one workspace; every step may raise `PipelineError`."""
 
-    STEPS = ("prepare", "export", "ingest", "route", "design", "implement", "validate", "review", "finalize")
+    STEPS = ("prepare", *WRITTEN)
 
     def __init__(self, root: Path, injections: Injections = Injections()) -> None:  # noqa: B008 - frozen
         # A symlink at its end is kept, so that it can be refused.
