@@ -9,7 +9,6 @@ import pytest
 from pytest_contextcore import Phase
 from pytest_contextcore.pilot import plugin
 from pytest_contextcore.pilot.gates import design
-from pytest_contextcore.pilot.steps import steps_for
 from pytest_contextcore.pilot.turn import Turn
 from pytest_contextcore.pilot.workspace import Memo, Workspace
 
@@ -57,4 +56,4 @@ def workspace(pytestconfig: pytest.Config, memo: Memo) -> Workspace:
 @pytest.fixture
 def turn(phase: Phase, workspace: Workspace, pytestconfig: pytest.Config) -> Turn:
     """The phase's turn; its step does nothing where `--workspace` names an existing output."""
-    return Turn(phase, workspace, steps_for(pytestconfig, workspace.root))
+    return Turn(phase, workspace, plugin.pipeline(pytestconfig))

@@ -115,10 +115,7 @@ def test_routing_decision(phase: Phase, workspace: Workspace, turn: Turn) -> Non
         report.require(gate, routing.route(workspace))
         gate.evidence("route_reasoning", ref=routing.reasoning(workspace) or "none")
     with phase.gate("G2") as gate:
-        override = routing.override(workspace)
-        if override is None:
-            gate.not_applicable("the route was not overridden: there is no route-override.json")
-        report.require(gate, override or [])
+        report.require(gate, routing.override(workspace), unless=routing.not_overridden(workspace))
     turn.hand_on(handoffs.RoutingHandoff)
 
 
@@ -127,13 +124,14 @@ def test_artisan_design(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     """Produce design-handoff from enriched seed."""
     turn.take_over(handoffs.RoutingHandoff)
     turn.step("design")
+    undesigned = design.not_applicable(workspace)
     with phase.gate("C1") as gate:
         turn.require_step()
-        report.require_design(gate, workspace, design.handoff_schema)
+        report.require(gate, design.handoff_schema(workspace), unless=undesigned)
     with phase.gate("G1") as gate:
-        report.require_design(gate, workspace, design.task_set)
+        report.require(gate, design.task_set(workspace), unless=undesigned)
     with phase.gate("G2") as gate:
-        report.require_design(gate, workspace, design.source)
+        report.require(gate, design.source(workspace), unless=undesigned)
     turn.hand_on(handoffs.DesignHandoff)
 
 
@@ -165,10 +163,7 @@ def test_test_validate(phase: Phase, workspace: Workspace, turn: Turn) -> None:
     with phase.gate("G2") as gate:
         report.require(gate, validation.validators(workspace))
     with phase.gate("G3") as gate:
-        nothing_to_parse = validation.no_promql(workspace)
-        if nothing_to_parse is not None:
-            gate.not_applicable(nothing_to_parse)
-        report.require(gate, validation.promql_checked(workspace))
+        report.require(gate, validation.promql_checked(workspace), unless=validation.no_promql(workspace))
     turn.hand_on(handoffs.ValidationHandoff)
 
 

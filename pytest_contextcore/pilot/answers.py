@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pytest_contextcore import load_plan, write_output
 
 from .checks import Outcome, Threshold, Verdict
-from .commands import PLAN_FILE, UsageError, suite_folder
+from .commands import PLAN_FILE, refused, suite_folder
 from .findings import Finding, clean
 from .questions import Answer, Diagnosis, Question, Reply, ask, counted
 from .target import PARTS, Target
@@ -33,57 +32,36 @@ _MARKS = {
 _REPLIES = {Reply.YES: "yes", Reply.NO: "NO", Reply.NOT_ASKED: "not asked"}
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What is printed, `text` or `json`, the file that the JSON document is also written to, and ids that it states.
+def deliver(
+    name: str, target: Target, threshold: Threshold, questions: Sequence[Question], *,
+    form: str, report: str | None, ids: Mapping[str, str | None],
+) -> int:  # fmt: skip
+    """Ask, print as `form` says, write the report; the exit code is 0 if healthy, 1 if not.
 
     The ids, `task_id` and `trace_id`, are the caller's: they say what the gates belong to.
-    """
-
-    form: str
-    report: str | None
-    context: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for option, value in {"report": self.report, **self.context}.items():
-            if value is not None and not value.strip():
-                raise UsageError(f"--{option.replace('_', '-')}: the value is empty; give one or leave it out")
-
-
-def deliver(name: str, target: Target, threshold: Threshold, questions: Sequence[Question], output: Output) -> int:
-    """Ask, print, write the report; the exit code is 0 if healthy, 1 if not.
 
     Raises:
-        UsageError: the report cannot be written.
+        click.UsageError: the report cannot be written.
     """
     diagnosis = ask(load_plan(suite_folder() / PLAN_FILE), target, threshold, questions)
-    written = json.dumps(document(name, diagnosis, output.context), indent=2)
-    say([written] if output.form == "json" else text(diagnosis, output.context))
-    if output.report is not None:
+    written = json.dumps(document(name, diagnosis, ids), indent=2)
+    print(written if form == "json" else "\n".join(text(diagnosis, ids)))
+    if report is not None:
         try:
-            write_output(Path(output.report), f"{written}\n".encode())
+            write_output(Path(report), f"{written}\n".encode())
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise UsageError(f"--report: {clean(output.report)} cannot be written: {why}") from None
+            raise refused("--report", report, error) from None
     return 0 if diagnosis.healthy else 1
 
 
-def say(lines: Sequence[str] | Iterator[str]) -> None:
-    """Print lines; characters that the output cannot encode are escaped."""
-    encoding = sys.stdout.encoding or "utf-8"
-    for line in lines:
-        print(line.encode(encoding, "backslashreplace").decode(encoding))
-
-
 # -- JSON ------------------------------------------------------------------------------------------------------------
-def document(name: str, diagnosis: Diagnosis, context: Mapping[str, str]) -> dict[str, Any]:
+def document(name: str, diagnosis: Diagnosis, ids: Mapping[str, str | None]) -> dict[str, Any]:
     """Give the diagnosis as a JSON document."""
     target, start = diagnosis.target, diagnosis.start_at
     return {
         "schema_version": VERSION,
         "command": name,
-        "task_id": clean(context["task_id"]) if "task_id" in context else None,
-        "trace_id": clean(context["trace_id"]) if "trace_id" in context else None,
+        **{each: None if value is None else clean(value) for each, value in ids.items()},
         "export_dir": _path(target.export),
         "source": _path(target.source),
         **{f"{part}_dir": _path(target.folders[part]) for part in PARTS},
@@ -135,10 +113,11 @@ def _path(path: Path | None) -> str | None:
 
 
 # -- text ------------------------------------------------------------------------------------------------------------
-def text(diagnosis: Diagnosis, context: Mapping[str, str]) -> Iterator[str]:
+def text(diagnosis: Diagnosis, ids: Mapping[str, str | None]) -> Iterator[str]:
     """Give the diagnosis as lines of at most 80 columns; only a path or an id may be longer."""
-    for name, value in context.items():
-        yield f"{name.removesuffix('_id'):<10} {clean(value)}"
+    for name, value in ids.items():
+        if value is not None:
+            yield f"{name.removesuffix('_id'):<10} {clean(value)}"
     yield from _header(diagnosis)
     for answer in diagnosis.answers:
         yield ""

@@ -31,7 +31,7 @@ from .workspace import Workspace
 if TYPE_CHECKING:
     from pytest_contextcore import Plan
 
-BELOW_THRESHOLD = "coverage_below_minimum"
+COVERAGE, BELOW_THRESHOLD = "S2-C1", "coverage_below_minimum"
 
 
 class Outcome(StrEnum):
@@ -86,17 +86,11 @@ class Threshold:
         return cls(round(number * 100, 9) if fraction else number, value.strip(), fraction)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A gate's function, and the function that says why there is nothing to check."""
+class Check(NamedTuple):
+    """A gate's function, which lists what is wrong, and the function that says why there is nothing to check."""
 
-    function: Callable[..., list[Finding] | None]
-    not_applicable: Callable[[Workspace], str | None] | None = None
-    takes_threshold: bool = False
-
-    def find(self, ws: Workspace, threshold: Threshold) -> list[Finding]:
-        """List what is wrong."""
-        return (self.function(ws, threshold.percent) if self.takes_threshold else self.function(ws)) or []
+    function: Callable[..., list[Finding]]
+    not_applicable: Callable[[Workspace], str | None] = lambda ws: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +107,6 @@ class Verdict:
     next_action: str | None = None
 
 
-def _no_override(ws: Workspace) -> str | None:
-    return None if routing.overridden(ws) else "the route was not overridden: there is no route-override.json"
-
-
 def _no_ingestion(ws: Workspace) -> str | None:
     return None if ws.occupied("ingestion") else "plan ingestion has not run: there is no ingestion folder"
 
@@ -127,7 +117,7 @@ _design = partial(Check, not_applicable=design.not_applicable)
 CHECKS: dict[str, Check] = {
     "S1-G2": Check(export.source_manifest),
     "S2-G1": Check(export.files),
-    "S2-C1": Check(export.coverage, takes_threshold=True),
+    COVERAGE: Check(export.coverage),
     "S2-G2": Check(export.onboarding),
     "S2-G3": Check(export.own_provenance),
     "S3-C1": Check(integrity.mapping),
@@ -140,7 +130,7 @@ CHECKS: dict[str, Check] = {
     "S4-G2": Check(ingestion.source),
     "S4-G3": Check(ingestion.unmapped_features),
     "S5-G1": Check(routing.route),
-    "S5-G2": Check(routing.override, _no_override),
+    "S5-G2": Check(routing.override, routing.not_overridden),
     "S6-C1": _design(design.handoff_schema),
     "S6-G1": _design(design.task_set),
     "S6-G2": _design(design.source),
@@ -171,12 +161,12 @@ ADVICE = {
     "S2-A1": Advice(
         "Parameters of artifacts that have no value (`parameter_resolvability`)",
         "State these values in the source manifest and run the export again, or leave them to whoever generates.",
-        Check(hints.unresolved, hints.no_resolvability),
+        Check(hints.unresolved, partial(hints.without, hints.RESOLVABILITY)),
     ),
     "S2-A2": Advice(
         "Depth tiers of the artifacts' types (`design_calibration_hints`)",
         "Run the export again with a release that states one depth tier for each type.",
-        Check(hints.depth, hints.no_hints),
+        Check(hints.depth, partial(hints.without, hints.HINTS)),
     ),
 }
 
@@ -201,10 +191,10 @@ def verdict(plan: Plan, gate_id: str, ws: Workspace, threshold: Threshold) -> Ve
             raise KeyError(gate_id)
         purpose, next_action, check, kind = gate.purpose, gate.next_action, CHECKS[gate_id], gate.kind.value
     said = partial(Verdict, gate_id, phase.name, kind, purpose)
-    absent = check.not_applicable(ws) if check.not_applicable else None
+    absent = check.not_applicable(ws)
     if absent is not None:
         return said(Outcome.NOT_APPLICABLE, reason=absent)
-    findings = tuple(check.find(ws, threshold))
+    findings = tuple(check.function(ws, threshold.percent) if gate_id == COVERAGE else check.function(ws))
     if not findings:
         return said(Outcome.PASS)
     only_warns = kind == "advisory" or (

@@ -6,31 +6,20 @@ A new command is a line in ``SUBCOMMANDS``. Nothing heavy is imported before a c
 from __future__ import annotations
 
 import pkgutil
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
-
-from pytest_contextcore import ContextcoreError
 
 from .findings import clean
 
 FC = TypeVar("FC", bound=Callable[..., Any])
-PROGRAM = "contextcore contract"
 PLAN_FILE = "plan.toml"
-_LINE = 400
 
 
-class UsageError(ContextcoreError):
-    """The command line cannot be followed; the message is one line and says what is right."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subcommand:
-    """A command: its summary, and where its ``click.Command`` is, which gives an exit code or raises `UsageError`."""
+class Subcommand(NamedTuple):
+    """A command: its summary, and where its ``click.Command`` is, which gives an exit code."""
 
     summary: str
     command: str
@@ -70,15 +59,12 @@ class _Contract(click.Group):
             formatter.write_dl([(name, command.summary) for name, command in SUBCOMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> int:
-        """Run the command that was named; a command line that it cannot follow is exit code 2."""
+        """Run the command that was named; where its command line cannot be followed, the message names it."""
         try:
             code: int = super().invoke(ctx)
         except click.UsageError as error:
-            error.ctx = error.ctx or ctx  # so that the message names the command
+            error.ctx = error.ctx or ctx
             raise
-        except UsageError as error:
-            print(f"{PROGRAM} {ctx.invoked_subcommand}: {clean(str(error), _LINE)}", file=sys.stderr)
-            return 2
         return code
 
 
@@ -99,6 +85,21 @@ def always(option: str, what: str) -> Callable[[FC], FC]:
     """A flag of the original program that asks for what is done anyway: exit code 1 where something is wrong."""
     text = f"Accepted; {what} is exit code 1 with and without it."
     return click.option(option, is_flag=True, expose_value=False, help=text)
+
+
+def not_empty(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse an option whose value is empty; a callback of options."""
+    del ctx
+    if value is not None and not value.strip():
+        else_ = "" if parameter.required else " or leave it out"
+        raise click.UsageError(f"{parameter.opts[-1]}: the value is empty; give one{else_}")
+    return value
+
+
+def refused(option: str, file: str, error: OSError | ValueError) -> click.UsageError:
+    """The refusal of an option that names a file that cannot be written."""
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return click.UsageError(f"{option}: {clean(file)} cannot be written: {why}")
 
 
 def suite_folder() -> Path:

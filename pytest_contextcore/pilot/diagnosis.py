@@ -6,30 +6,32 @@ Questions, up to the first no, and says where to start.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import click
 
-from .answers import Output, deliver
-from .commands import FC, FORMAT, always
+from .answers import deliver
+from .commands import FC, FORMAT, always, not_empty
 from .questions import QUESTIONS
 from .target import PARTS, export_options, locate, threshold
 
 
 @click.command("a2a-check-pipeline")
 @export_options
-@click.option("--task-id", metavar="ID", help="The task that the gates belong to; stands in the document.")
+@click.option(
+    "--task-id", metavar="ID", callback=not_empty, help="The task that the gates belong to; stands in the document."
+)
 @FORMAT
 @always("--fail-on-unhealthy", "an export that is not healthy")
 def check_pipeline(
-    export_dir: str, source: str | None, min_coverage: str | None, report: str | None, form: str, **context: str | None
-) -> int:
+    export_dir: str, source: str | None, min_coverage: str | None, report: str | None, form: str,
+    *, trace_id: str | None, task_id: str | None,
+) -> int:  # fmt: skip
     """Check an export with the gates of the pilot's S1 to S3, and two that only advise.
 
     Exit code 0: the export is healthy. 1: it is not.
     """
-    target = locate(export_dir, source, {})
-    return deliver("a2a-check-pipeline", target, threshold(min_coverage), QUESTIONS[:1], _output(form, report, context))
+    target, ids = locate(export_dir, source, {}), {"trace_id": trace_id, "task_id": task_id}
+    asked = threshold(min_coverage), QUESTIONS[:1]
+    return deliver("a2a-check-pipeline", target, *asked, form=form, report=report, ids=ids)
 
 
 def _part_options(command: FC) -> FC:
@@ -52,9 +54,5 @@ def diagnose(
 
     Exit code 0: no question is answered no. 1: one is.
     """
-    target, output = locate(export_dir, source, parts), _output(form, report, {"trace_id": trace_id})
-    return deliver("a2a-diagnose", target, threshold(min_coverage), QUESTIONS, output)
-
-
-def _output(form: str, report: str | None, context: Mapping[str, str | None]) -> Output:
-    return Output(form, report, {name: value for name, value in context.items() if value is not None})
+    target, ids = locate(export_dir, source, parts), {"trace_id": trace_id, "task_id": None}
+    return deliver("a2a-diagnose", target, threshold(min_coverage), QUESTIONS, form=form, report=report, ids=ids)

@@ -12,8 +12,8 @@ import click
 
 from pytest_contextcore import Malformed, parse_json
 
-from .answers import say, wrapped
-from .commands import FORMAT, UsageError, always
+from .answers import wrapped
+from .commands import FORMAT, always, not_empty
 from .documents import bare
 from .findings import Finding, Unreadable, clean, reason
 from .nodes import Node
@@ -75,9 +75,11 @@ KINDS = {
 @click.command("a2a-gate")
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.argument("data_file", metavar="DATA_FILE")
-@click.option("--gate-id", metavar="ID", required=True, help="The gate's id, such as PI-101-002-S3-C2.")
-@click.option("--task-id", metavar="ID", required=True, help="The task that it belongs to.")
-@click.option("--trace-id", metavar="ID", help="The trace that it belongs to.")
+@click.option(
+    "--gate-id", metavar="ID", required=True, callback=not_empty, help="The gate's id, such as PI-101-002-S3-C2."
+)
+@click.option("--task-id", metavar="ID", required=True, callback=not_empty, help="The task that it belongs to.")
+@click.option("--trace-id", metavar="ID", callback=not_empty, help="The trace that it belongs to.")
 @FORMAT
 @always("--fail-on-block", "a gate that fails")
 def command(kind: str, data_file: str, *, gate_id: str, task_id: str, trace_id: str | None, form: str) -> int:
@@ -90,20 +92,17 @@ def command(kind: str, data_file: str, *, gate_id: str, task_id: str, trace_id: 
 
     Exit code 0: the gate passes. 1: it fails. 2: bad usage, or data of another form.
     """
-    for option, value in (("--gate-id", gate_id), ("--task-id", task_id), ("--trace-id", trace_id)):
-        if value is not None and not value.strip():
-            raise UsageError(f"{option}: the value is empty; give an id")
     path = Path(data_file)
     try:
         node = Node(clean(path.name), parse_json(read_file(path)))
         found = list(KINDS[kind].find(node))
     except Malformed as error:
-        raise UsageError(f"{clean(data_file)} {error.message}: {error.observed}") from None
+        raise click.UsageError(f"{clean(data_file)} {error.message}: {error.observed}") from None
     except Unreadable as error:
-        raise UsageError(str(error)) from None
+        raise click.UsageError(str(error)) from None
     ids = {"gate_id": gate_id, "task_id": task_id, **({"trace_id": trace_id} if trace_id else {})}
     result = document(KINDS[kind], ids, found)
-    say([json.dumps(result, indent=2)] if form == "json" else text(result))
+    print(json.dumps(result, indent=2) if form == "json" else "\n".join(text(result)))
     return 1 if found else 0
 
 

@@ -39,7 +39,6 @@ class Task:
 class Mapping:
     """An entry of the traceability's `artifact_mappings`."""
 
-    at: str
     artifact_id: str
     artifact_type: str | None
     feature_ids: tuple[str, ...]
@@ -118,7 +117,6 @@ class Ingestion(View):
         """The artifact mappings of the traceability file."""
         return tuple(
             Mapping(
-                node.at,
                 node.get("artifact_id").name(),
                 node.get("artifact_type").name() if node.get("artifact_type").given else None,
                 tuple(node.get("feature_ids").texts()),

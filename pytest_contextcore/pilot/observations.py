@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from .documents import Results
+from .documents import json_object
 from .exported import Export
 from .findings import Unreadable
 from .gates.export import held_coverage
 from .gates.finalize import SUCCESS, rollup
 from .gates.implementation import outputs
 from .ingested import Ingestion
-from .names import SOURCE
+from .names import REPORT, SOURCE
 from .workspace import Workspace
 
 Value = str | int | float
@@ -47,7 +47,7 @@ def _artifact_count(ws: Workspace) -> int:
 
 
 def _finalize_status(ws: Workspace) -> str:
-    status = Results.load(ws).report.get("status").name()
+    status = json_object(ws, REPORT).get("status").name()
     return "complete" if status == SUCCESS else status
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_contextcore import Plan
 
     from .checks import Threshold
+    from .embedded import Pipeline
 
 _INJECTIONS = {
     "source_checksum": "--source-checksum",
@@ -55,7 +56,7 @@ def _refuse_foreign_configuration(config: pytest.Config, option: str, folder: Pa
         "the root directory": config.rootpath,
         **{
             f"the argument {argument}": _absolute(config, argument.partition("::")[0])
-            for argument in _arguments(config)
+            for argument in config.known_args_namespace.file_or_dir
         },
     }
     for what, path in taken.items():
@@ -65,10 +66,6 @@ def _refuse_foreign_configuration(config: pytest.Config, option: str, folder: Pa
                 "configuration nor code from it. Name the pilot's folder first: pytest pilot_tests/ "
                 f"{option} DIR, from outside of DIR"
             )
-
-
-def _arguments(config: pytest.Config) -> list[str]:
-    return list(config.known_args_namespace.file_or_dir)
 
 
 def _absolute(config: pytest.Config, path: str) -> Path:
@@ -168,6 +165,21 @@ def workspace_root(config: pytest.Config) -> Path:
     if value is not None:
         return _folder(config, "--workspace", value)
     return out_folder(config) / "workspace"
+
+
+def pipeline(config: pytest.Config) -> Pipeline | None:
+    """The embedded pipeline with the faults that the options ask for; None where `--workspace` names an output."""
+    if config.getoption("workspace") is not None:
+        return None
+    from .embedded import Injections, Pipeline  # noqa: PLC0415  (not where a workspace is only checked)
+
+    injections = Injections(
+        source_checksum=config.getoption("source_checksum"),
+        drop_features=tuple(config.getoption("drop_feature") or ()),
+        test_failures=_count(config, "test_failures"),
+        review_blockers=_count(config, "review_blockers"),
+    )
+    return Pipeline(workspace_root(config), injections)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str | None:

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_contextcore import Gate
 
 from .findings import Finding, Unreadable, reason
-from .gates import design, export, finalize
+from .gates import export, finalize
 from .workspace import Workspace
 
 
-def require(gate: Gate, findings: Sequence[Finding]) -> None:
-    """Attach the findings to the gate as evidence, and fail it if there are any."""
+def require(gate: Gate, findings: Sequence[Finding], *, unless: str | None = None) -> None:
+    """Attach the findings to the gate as evidence, and fail it if there are any; `unless` is why there are none."""
+    if unless is not None:
+        gate.not_applicable(unless)
+        return
     for finding in findings:
         ref = finding.ref or finding.file
         gate.evidence(finding.type, ref=ref, file=finding.file, description=finding.sentence)
     assert not findings, reason(findings)  # noqa: S101  (an assert is how a gate fails)
-
-
-def require_design(gate: Gate, workspace: Workspace, check: Callable[[Workspace], Sequence[Finding]]) -> None:
-    """Like :func:`require`, where there may be no design to check: a plan on the prime route has none."""
-    reason_without_design = design.not_applicable(workspace)
-    if reason_without_design is not None:
-        gate.not_applicable(reason_without_design)
-    else:
-        require(gate, check(workspace))
 
 
 def scan(gate: Gate, workspace: Workspace, folder: Path) -> export.Scan | None:
@@ -35,17 +29,14 @@ def scan(gate: Gate, workspace: Workspace, folder: Path) -> export.Scan | None:
         found = export.scan_existing(workspace, folder)
     except Unreadable:
         return None
-    gate.evidence("scanned_coverage", ref=folder, description=export.describe(found))
+    said = f"{found.percent} % with {len(found.found)} found: {found.existing} of {found.required} required"
+    gate.evidence("scanned_coverage", ref=folder, description=said)
     return found
 
 
 def rollup(gate: Gate, workspace: Workspace) -> None:
     """Record the provenance chain and the one digest over it."""
-    try:
-        chain = finalize.rollup(workspace)
-    except Unreadable as error:
-        require(gate, [error.finding])
-        return
+    chain = finalize.rollup(workspace)
     for link in chain.links:
         gate.evidence("provenance", ref=link.path, description=f"sha256:{link.sha256}")
     gate.evidence("provenance_rollup", ref=f"sha256:{chain.digest}", description=f"over {len(chain.links)} files")

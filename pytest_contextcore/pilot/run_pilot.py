@@ -16,8 +16,7 @@ import click
 
 from pytest_contextcore import write_output
 
-from .commands import FC, FORMAT, UsageError, always, suite_folder
-from .findings import clean
+from .commands import FC, FORMAT, always, not_empty, refused, suite_folder
 from .names import OPTIONS, PLAN_ID
 
 _PLUGIN = "pytest_contextcore.pilot.plugin"
@@ -39,9 +38,12 @@ def _passed_on(command: FC) -> FC:
 
 @click.command("a2a-pilot")
 @_passed_on
-@click.option("--contextcore-out", "out", metavar="DIR", default="out", show_default=True, help="Where evidence goes.")
+@click.option(
+    "--contextcore-out", "out", metavar="DIR", default="out", show_default=True, callback=not_empty,
+    help="Where evidence goes.",
+)  # fmt: skip
 @click.option("--contextcore-resume", "resume", is_flag=True, help="Reuse what the last evidence has.")
-@click.option("-o", "--output", metavar="FILE", help="Also write the evidence to this file.")
+@click.option("-o", "--output", metavar="FILE", callback=not_empty, help="Also write the evidence to this file.")
 @FORMAT
 @always("--fail-on-block", "a trace that is not completed")
 def command(out: str, resume: bool, output: str | None, form: str, **passed_on: tuple[str, ...]) -> int:
@@ -49,9 +51,6 @@ def command(out: str, resume: bool, output: str | None, form: str, **passed_on: 
 
     Exit code 0: the trace is completed. 1: it is blocked or failed.
     """
-    for option, value in (("--output", output), ("--contextcore-out", out)):
-        if value is not None and not value.strip():
-            raise UsageError(f"{option}: the value is empty; name a {'file' if option == '--output' else 'folder'}")
     folder = Path.cwd() / out
     evidence = folder / f"{PLAN_ID}.json"
     before = _written_at(evidence)
@@ -63,7 +62,10 @@ def command(out: str, resume: bool, output: str | None, form: str, **passed_on: 
         return 2 if code in (_USAGE, _NOT_RUN) else 1
     content = evidence.read_bytes()
     if output is not None:
-        _write(output, content)
+        try:
+            write_output(Path(output), content)
+        except (OSError, ValueError) as error:
+            raise refused("--output", output, error) from None
     if form == "json":
         sys.stdout.write(f"{content.decode().rstrip()}\n")
     return 0 if code == 0 else 1
@@ -127,11 +129,3 @@ def _written_at(path: Path) -> tuple[int, int] | None:
     except OSError:  # it is not there, or cannot be
         return None
     return found.st_ino, found.st_mtime_ns
-
-
-def _write(output: str, content: bytes) -> None:
-    try:
-        write_output(Path(output), content)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UsageError(f"--output: {clean(output)} cannot be written: {why}") from None

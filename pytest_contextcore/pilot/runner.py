@@ -129,38 +129,25 @@ class PilotSpan:
 
 
 class PilotResult:
-    """What a run came to: its evidence, by the names of the original program."""
+    """What a run came to: its evidence, by the names of the original program.
+
+    Attributes:
+        evidence: all of it, typed.
+        trace_id: the trace's id in the plan, `PI-101-002`.
+        project_id: the plan's project.
+        started_at: when the trace began, RFC 3339 UTC.
+        ended_at: when it ended; None if it has not.
+        final_status: `completed`, `blocked` or `failed`.
+    """
 
     def __init__(self, document: bytes) -> None:
-        self._document = document
+        self._document, plain = document, json.loads(document)
         self.evidence = Evidence.model_validate_json(document)
-        self._times = json.loads(document)
-
-    @property
-    def trace_id(self) -> str:
-        """The trace's id in the plan, `PI-101-002`."""
-        return self.evidence.trace_id
-
-    @property
-    def project_id(self) -> str:
-        """The plan's project."""
-        return self.evidence.project_id
-
-    @property
-    def started_at(self) -> str:
-        """When the trace began, RFC 3339 UTC."""
-        return str(self._times["started_at"])
-
-    @property
-    def ended_at(self) -> str | None:
-        """When it ended; None if it has not."""
-        ended: str | None = self._times["ended_at"]
-        return ended
-
-    @property
-    def final_status(self) -> str:
-        """`completed`, `blocked` or `failed`."""
-        return self.evidence.status.value
+        self.trace_id, self.project_id = self.evidence.trace_id, self.evidence.project_id
+        self.started_at: str = plain["started_at"]
+        self.ended_at: str | None = plain["ended_at"]
+        self.final_status = self.evidence.status.value
+        self._spans: list[dict[str, Any]] = plain["spans"]
 
     @cached_property
     def gate_results(self) -> list[dict[str, Any]]:
@@ -179,7 +166,7 @@ class PilotResult:
                 gate_results=[gate for gate in self.gate_results if gate["task_id"] == span["span_id"]],
                 events=span["events"],
             )
-            for span in self._times["spans"]
+            for span in self._spans
         ]
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from .checks import Threshold
-from .commands import FC, UsageError
+from .commands import FC, not_empty
 from .findings import clean
 from .names import SOURCE
 from .workspace import Workspace
@@ -41,11 +41,15 @@ class Target:
 def export_options(command: FC) -> FC:
     """Give a command over an export its argument, and the options that all of them have."""
     source = f"The source manifest, or its folder (default: next to EXPORT_DIR, {SOURCE})."
+    report, trace = (
+        "Also write the JSON document to this file.",
+        "The trace that the gates belong to; stands in the document.",
+    )
     coverage = "Coverage below this fails: up to 1 a fraction, above it percent (default: below 80 % warns)."
     for parameter in (
-        click.option("-r", "--report", metavar="FILE", help="Also write the JSON document to this file."),
+        click.option("-r", "--report", metavar="FILE", callback=not_empty, help=report),
         click.option("--min-coverage", metavar="NUMBER", help=coverage),
-        click.option("--trace-id", metavar="ID", help="The trace that the gates belong to; stands in the document."),
+        click.option("--trace-id", metavar="ID", callback=not_empty, help=trace),
         click.option("--source", metavar="FILE", help=source),
         click.argument("export_dir", metavar="EXPORT_DIR"),
     ):
@@ -57,7 +61,7 @@ def locate(export: str, source: str | None, given: Mapping[str, str | None]) -> 
     """Find the parts.
 
     Raises:
-        UsageError: what was named is not there.
+        click.UsageError: what was named is not there.
     """
     folder = _folder("EXPORT_DIR", export)
     mounts = {"export": folder}
@@ -77,7 +81,7 @@ def locate(export: str, source: str | None, given: Mapping[str, str | None]) -> 
         if root == folder.parent:
             continue  # the workspace finds it, and its gates say so if it is a symlink or a file
         if there and not beside.is_folder(name):
-            raise UsageError(f"{_shown(default)} is no folder; name one with --{name}-dir")
+            raise click.UsageError(f"{_shown(default)} is no folder; name one with --{name}-dir")
         mounts[name] = default  # also where nothing is: what stands beside the source is another pipeline's
     return Target(folder, file, folders, root, mounts)
 
@@ -86,12 +90,12 @@ def threshold(value: str | None) -> Threshold:
     """Read `--min-coverage`.
 
     Raises:
-        UsageError: it is not a percentage.
+        click.UsageError: it is not a percentage.
     """
     try:
         return Threshold.read(value)
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        raise click.UsageError(str(error)) from None
 
 
 def _source(default: Path, value: str | None) -> tuple[Path, Path]:
@@ -105,20 +109,20 @@ def _source(default: Path, value: str | None) -> tuple[Path, Path]:
 def _folder(option: str, value: str) -> Path:
     path = _existing(option, value, "folder")
     if not path.is_dir():
-        raise UsageError(f"{option}: {_shown(path)} is no folder")
+        raise click.UsageError(f"{option}: {_shown(path)} is no folder")
     return path
 
 
 def _existing(option: str, value: str, what: str) -> Path:
     if not value.strip():
-        raise UsageError(f"{option}: the value is empty; name a {what}")
+        raise click.UsageError(f"{option}: the value is empty; name a {what}")
     try:
         return Path(value).resolve(strict=True)
     except FileNotFoundError:
-        raise UsageError(f"{option}: there is no {what} {_shown(value)}") from None
+        raise click.UsageError(f"{option}: there is no {what} {_shown(value)}") from None
     except (OSError, RuntimeError, ValueError) as error:  # no permission, a loop of symlinks, a NUL
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UsageError(f"{option}: {_shown(value)} cannot be used: {clean(why)}") from None
+        raise click.UsageError(f"{option}: {_shown(value)} cannot be used: {clean(why)}") from None
 
 
 def _shown(path: str | Path) -> str:

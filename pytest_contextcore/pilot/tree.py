@@ -62,11 +62,6 @@ class Tree:
         self._mounts = dict(mounts or {})
         self._read = 0
 
-    def locate(self, path: str) -> Path:
-        """Say where a path really lies."""
-        first, *rest = parts(path)
-        return self._mounts.get(first, self.root / first).joinpath(*rest)
-
     def canonical(self, path: str) -> str:
         """Give the name under which a path below the root is known, where its folder is mounted under another."""
         if not self._mounts:
@@ -86,23 +81,6 @@ class Tree:
                 return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
         except (Unreadable, OSError):
             return 0
-
-    def walk(self, folder: str) -> Iterator[str]:
-        """List every path below a folder that is not itself a folder; sorted within each folder."""
-        pending, seen = [folder], 0
-        while pending:
-            current = pending.pop()
-            for name, is_folder in self.entries(current):
-                seen += 1
-                if seen > MAX_ENTRIES:
-                    raise unreadable(
-                        folder, "the folder holds too many files", f"over {MAX_ENTRIES}", "fewer", "too_many"
-                    )
-                path = f"{current}/{name}" if current else name
-                if is_folder:
-                    pending.append(path)
-                else:
-                    yield path
 
     @contextmanager
     def folder(self, path: str, said: str | None = None) -> Iterator[int]:
@@ -195,8 +173,6 @@ class Tree:
                             )
             except OSError as error:
                 raise self._failed(folder, error, "a readable folder") from None
-        if len(found) > MAX_ENTRIES:
-            raise unreadable(folder, "the folder holds too many files", f"over {MAX_ENTRIES}", "fewer", "too_many")
         return sorted(found)
 
     @staticmethod

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_contextcore import HandoffRefused, Phase
 
 from .findings import Unreadable
 from .handoffs import WorkspaceHandoff
 from .inputs import made_by, relied_on
 from .observations import observe
-from .steps import Steps
 from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from .embedded import Pipeline
 
 
 class Turn:
@@ -17,10 +21,11 @@ class Turn:
 
     What it took over must hold when it begins, after its step and when it ends: nobody may write any more what an
     earlier phase vouched for, the step as little as anybody beside it. Where it does not, the phase is blocked.
+    Without a pipeline the workspace is somebody else's, and steps do nothing.
     """
 
-    def __init__(self, phase: Phase, workspace: Workspace, steps: Steps) -> None:
-        self._phase, self._workspace, self._steps = phase, workspace, steps
+    def __init__(self, phase: Phase, workspace: Workspace, pipeline: Pipeline | None) -> None:
+        self._phase, self._workspace, self._pipeline = phase, workspace, pipeline
         self._position = int(phase.short_id.removeprefix("S"))
         self._kind: type[WorkspaceHandoff] | None = None
         self._stepped, self._stuck = False, ""
@@ -31,20 +36,22 @@ class Turn:
         self._vouched_for()
 
     def step(self, name: str) -> None:
-        """Do a step of the pipeline, before the gates begin; `require_step` says in a gate whether it could."""
+        """Do one of `Pipeline.STEPS`, before the gates begin; `require_step` says in a gate whether it could."""
+        if self._pipeline is None:
+            return
+        from .embedded import PipelineError  # noqa: PLC0415  (loaded by now)
+
         try:
-            ran = self._steps.run(name)
-        except AssertionError as error:
+            getattr(self._pipeline, name)()
+        except PipelineError as error:
             self._stuck = str(error)
             return
-        if ran:
-            self._stepped = True
-            self._vouched_for()
+        self._stepped = True
+        self._vouched_for()
 
     def require_step(self) -> None:
-        """Let the gate fail in which this is called if the step could not go on."""
-        if self._stuck:
-            raise AssertionError(self._stuck)
+        """Fail the gate in which this is called if the step could not go on: which file stopped it, and why."""
+        assert not self._stuck, self._stuck  # noqa: S101  (an assert is how a gate fails)
 
     def measure(self, *names: str) -> None:
         """Record what a gate looks at; called inside of the gate, so that it stands on its span."""

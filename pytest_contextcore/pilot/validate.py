@@ -12,8 +12,8 @@ import click
 
 from pytest_contextcore import SCHEMAS, Fault, Malformed, check_document, parse_json, parse_toml
 
-from .answers import VERSION, say, wrapped
-from .commands import FORMAT, UsageError, always
+from .answers import VERSION, wrapped
+from .commands import FORMAT, always
 from .findings import clean
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -37,10 +37,11 @@ def command(kind: str, file: str, form: str) -> int:
     has one or a list. Exit code 0: FILE is valid. 1: it is not.
     """
     if kind not in SCHEMAS:
-        raise UsageError(f"there is no kind {clean(repr(kind))}; there are {', '.join(SCHEMAS)}")
+        raise click.UsageError(f"there is no kind {clean(repr(kind))}; there are {', '.join(SCHEMAS)}")
     path = Path(file)
     found = [_told(kind, fault) for fault in _errors(kind, read_file(path), path)]
-    say([json.dumps(document(kind, path, found), indent=2)] if form == "json" else text(kind, path, found))
+    said = json.dumps(document(kind, path, found), indent=2) if form == "json" else "\n".join(text(kind, path, found))
+    print(said)
     return 1 if found else 0
 
 
@@ -75,16 +76,16 @@ def read_file(path: Path) -> bytes:
     """The bytes of a file that the command line names.
 
     Raises:
-        UsageError: it cannot be read, or is too large.
+        click.UsageError: it cannot be read, or is too large.
     """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UsageError(f"{clean(str(path), _LONG)} cannot be read: {why}") from None
+        raise click.UsageError(f"{clean(str(path), _LONG)} cannot be read: {why}") from None
     if len(data) > MAX_BYTES:
-        raise UsageError(f"{clean(str(path), _LONG)} has more than {MAX_BYTES} bytes")
+        raise click.UsageError(f"{clean(str(path), _LONG)} has more than {MAX_BYTES} bytes")
     return data
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from pytest_contextcore import Malformed, decode, parse_json, parse_yaml, parse_yaml_all
+from pytest_contextcore import Malformed, decode, parse_json, parse_yaml
 
 from .findings import Finding, Unreadable
 from .tree import MIB, Tree, parts, unreadable
@@ -104,10 +104,6 @@ class Workspace:
         """Read one YAML document of plain data."""
         return self._parsed(path, parse_yaml)
 
-    def read_yaml_all(self, path: str) -> list[Any]:
-        """Read a stream of YAML documents."""
-        return self._parsed(path, parse_yaml_all)
-
     def canonical(self, path: str) -> str:
         """Give the name under which a path below the root is known, where its folder is mounted under another."""
         return self._tree.canonical(path)
@@ -130,10 +126,6 @@ class Workspace:
         """Tell whether anything is there: a file, a folder, a symlink, a device."""
         return self._tree.mode(path) != 0
 
-    def locate(self, path: str) -> Path:
-        """Say where a path of the workspace really lies, for people to read; reading goes through the other methods."""
-        return self._tree.locate(path)
-
     def is_folder(self, path: str) -> bool:
         """Tell whether a folder is there, reached through no symlink."""
         try:
@@ -149,10 +141,6 @@ class Workspace:
             for name, is_folder in self._tree.entries(folder)
             if not is_folder and fnmatch.fnmatchcase(name, pattern)
         ]
-
-    def walk(self, folder: str) -> Iterator[str]:
-        """List every path below a folder that is not itself a folder; sorted within each folder."""
-        return self._tree.walk(folder)
 
     @staticmethod
     def map_recorded(path: str, recorded_root: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_contextcore.pilot.documents import Design, Results, yaml_object
+from pytest_contextcore.pilot.documents import json_object, yaml_object
 from pytest_contextcore.pilot.exported import Export
 from pytest_contextcore.pilot.findings import Finding, Unreadable
 from pytest_contextcore.pilot.ingested import Ingestion
@@ -167,12 +167,10 @@ def test_ingestion_gives_features_tasks_mappings_and_files(root: Path) -> None:
     assert ingestion.files == {"T-1": ("project/a.md",), "T-2": ("project/runbooks/api.md",)}
 
 
-def test_other_views_name_the_file_that_is_missing(root: Path) -> None:
+def test_a_document_that_is_missing_is_named(root: Path) -> None:
     ws = Workspace(root)
-    assert Design.load(ws).handoff.given
-    results = Results.load(ws)
-    for name in ("generation", "tests", "reviews", "report", "manifest"):
-        assert refused(lambda name=name: getattr(results, name)).type == "missing_file"  # type: ignore[misc]
+    assert json_object(ws, "artisan/design-handoff.json").given
+    assert refused(lambda: json_object(ws, "artisan/x.json")).type == "missing_file"
     assert refused(lambda: yaml_object(ws, "x.yaml")).type == "missing_file"
 
 

@@ -14,7 +14,6 @@ from pytest_contextcore.commands.queries import queries
 from pytest_contextcore.pilot import report
 from pytest_contextcore.pilot.embedded import Pipeline
 from pytest_contextcore.pilot.handoffs import WorkspaceHandoff
-from pytest_contextcore.pilot.steps import Steps
 from pytest_contextcore.pilot.turn import Turn
 
 from .conftest import LONG, Pilot, PilotRun
@@ -56,22 +55,27 @@ class Meddler:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         patch = pytest.MonkeyPatch()
         session.config.add_cleanup(patch.undo)
-        run, hand_on, take_over, require = Steps.run, Turn.hand_on, Turn.take_over, report.require
+        hand_on, take_over, require = Turn.hand_on, Turn.take_over, report.require
         here: list[int] = []
 
-        def step(steps: Steps, name: str) -> bool:
-            done = run(steps, name)
-            self._meddle("step", name == STEPS.get(self._position))
-            return done
+        if self._position in STEPS:
+            name = STEPS[self._position]
+            run = getattr(Pipeline, name)
+
+            def step(pipeline: Pipeline) -> None:
+                run(pipeline)
+                self._meddle("step", True)
+
+            patch.setattr(Pipeline, name, step)
 
         def begin(turn: Turn, kind: type[WorkspaceHandoff]) -> None:
             take_over(turn, kind)
             here.append(turn._position)
 
-        def gate(*arguments: object) -> None:
+        def gate(*arguments: object, **named: object) -> None:
             first, here[:] = self._position in here, []
             try:
-                require(*arguments)  # type: ignore[arg-type]
+                require(*arguments, **named)  # type: ignore[arg-type]
             finally:
                 self._meddle("gates", first)
 
@@ -79,7 +83,6 @@ class Meddler:
             self._meddle("end", turn._position == self._position)
             hand_on(turn, kind)  # type: ignore[arg-type]
 
-        patch.setattr(Steps, "run", step)
         patch.setattr(Turn, "hand_on", end)
         patch.setattr(Turn, "take_over", begin)
         patch.setattr(report, "require", gate)

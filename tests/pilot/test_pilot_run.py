@@ -119,7 +119,7 @@ def test_scanned_artifacts_count_for_the_threshold_and_leave_stated_values_alone
     run = pilot("--scan-existing", str(tmp_path / "found"), "--min-coverage", "90")
     assert (run.code, run.statuses) == (0, DONE)
     scanned = next(gate for gate in run.span("S2")["gates"] if gate["gate_id"].endswith("S2-C1"))["evidence"]
-    assert "90" in scanned[0]["description"]
+    assert scanned[0]["description"] == "90.0 % with 1 found: 18 of 20 required"
     assert run.span("S2")["attributes"]["quality.gap_count"] == 3
 
 

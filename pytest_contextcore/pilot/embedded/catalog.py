@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from .manifest import Artifact, Service
 
-SEVERITY_OF_CRITICALITY = {"critical": "P1", "high": "P2", "medium": "P3", "low": "P4"}
+_SEVERITIES = {"critical": "P1", "high": "P2", "medium": "P3", "low": "P4"}  # of alerts, by the service's criticality
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,23 +15,12 @@ class ArtifactType:
 
     name: str
     title: str
-    description: str
     output_path: str
-    schema_url: str
     parameters: Mapping[str, str]
     depends_on: tuple[str, ...]  # types, of the same target
     completeness_markers: tuple[str, ...]
     expected_depth: str
     max_lines: int
-
-    @property
-    def output_ext(self) -> str:
-        """Extension of its files, with the dot."""
-        return Path(self.output_path).suffix
-
-    def path_for(self, target: str) -> str:
-        """Path in the repository of this type's file for a target."""
-        return self.output_path.replace("{target}", target)
 
     def values(self, service: Service, target: str) -> dict[str, Any]:
         """The parameters' values for a target."""
@@ -44,8 +32,8 @@ class ArtifactType:
 
 def severity(service: Service, steps_down: int = 0) -> str:
     """Alert severity of a service of this criticality, or a milder one."""
-    levels = list(SEVERITY_OF_CRITICALITY.values())
-    level = levels.index(SEVERITY_OF_CRITICALITY.get(service.criticality, levels[-1]))
+    levels = list(_SEVERITIES.values())
+    level = levels.index(_SEVERITIES.get(service.lookup("spec.business.criticality"), levels[-1]))
     return levels[min(level + steps_down, len(levels) - 1)]
 
 
@@ -55,9 +43,7 @@ TYPES: Mapping[str, ArtifactType] = {
         ArtifactType(
             name="dashboard",
             title="{target} Service Dashboard",
-            description="Grafana dashboard: latency, throughput, errors and error budget of one target",
             output_path="grafana/dashboards/{target}-dashboard.json",
-            schema_url="https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/",
             parameters={
                 "criticality": "spec.business.criticality",
                 "availability": "spec.requirements.availability",
@@ -73,9 +59,7 @@ TYPES: Mapping[str, ArtifactType] = {
         ArtifactType(
             name="prometheus_rule",
             title="{target} Alerting Rules",
-            description="Prometheus alerts: error budget burn and latency of one target",
             output_path="prometheus/rules/{target}-prometheus-rules.yaml",
-            schema_url="https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/",
             parameters={
                 "alertSeverity": "spec.business.criticality",
                 "availabilityThreshold": "spec.requirements.availability",
@@ -90,9 +74,7 @@ TYPES: Mapping[str, ArtifactType] = {
         ArtifactType(
             name="recording_rule",
             title="{target} Recording Rules",
-            description="Prometheus recording rules: throughput of one target, and its share of the target value",
             output_path="prometheus/recording/{target}-recording-rules.yaml",
-            schema_url="https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/",
             parameters={
                 "throughput": "spec.requirements.throughput",
                 "metricsInterval": "spec.observability.metricsInterval",
@@ -105,9 +87,7 @@ TYPES: Mapping[str, ArtifactType] = {
         ArtifactType(
             name="runbook",
             title="{target} Incident Runbook",
-            description="What to do when an alert of one target fires",
             output_path="runbooks/{target}-runbook.md",
-            schema_url="https://commonmark.org/",
             parameters={"risks": "spec.risks", "escalationContacts": "metadata.owners"},
             depends_on=("prometheus_rule",),
             completeness_markers=("Overview", "Risks", "Procedures", "Escalation"),
@@ -117,9 +97,7 @@ TYPES: Mapping[str, ArtifactType] = {
         ArtifactType(
             name="service_monitor",
             title="{target} Service Monitor",
-            description="Kubernetes ServiceMonitor: how Prometheus finds and scrapes one target",
             output_path="k8s/observability/{target}-service-monitor.yaml",
-            schema_url="https://prometheus-operator.dev/docs/api-reference/api/#monitoring.coreos.com/v1.ServiceMonitor",
             parameters={
                 "metricsInterval": "spec.observability.metricsInterval",
                 "namespace": "spec.targets[].namespace",
@@ -141,4 +119,4 @@ def dependencies(service: Service, artifact: Artifact) -> list[str]:
 
 def output_path(artifact: Artifact) -> str:
     """Path in the repository of an artifact."""
-    return TYPES[artifact.type].path_for(artifact.target)
+    return TYPES[artifact.type].output_path.replace("{target}", artifact.target)

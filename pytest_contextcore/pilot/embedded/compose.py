@@ -1,91 +1,91 @@
-"""Composes the text of an artifact from the service manifest; also breaks one, for `test_failures`."""
+"""Composes the text of an artifact: the template of its type, with what the service manifest says."""
 
-from collections.abc import Callable, Mapping
+import re
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from string import Template
 
-from .catalog import TYPES
-from .files import Document, readable_json, to_yaml
-from .grafana import dashboard
-from .manifest import Artifact, Service, plain
-from .prometheus import alert_rules, recording_rules
+from pytest_contextcore import parse_yaml
 
+from .catalog import severity
+from .files import readable_json
+from .manifest import Artifact, Service
 
-def compose(service: Service, artifact: Artifact) -> str:
-    """The file that the artifact is."""
-    return _COMPOSERS[artifact.type](service, artifact)
-
-
-def compose_broken(service: Service, artifact: Artifact) -> str:
-    """The same file, well-formed and of no use: an empty dashboard, alerts to be written, rules without a query."""
-    if artifact.type == "dashboard":
-        return readable_json({**dashboard(service, artifact), "panels": []})
-    if artifact.type == "prometheus_rule":
-        document = alert_rules(service, artifact)
-        for rule in _rules(document):
-            rule["expr"] = "TODO: write the query"
-        return to_yaml(document)
-    if artifact.type == "recording_rule":
-        document = recording_rules(service, artifact)
-        for rule in _rules(document):
-            rule["expr"] = ""
-        return to_yaml(document)
-    return "TODO\n"
-
-
-def _rules(document: Document) -> list[Document]:
-    return [rule for group in document["groups"] for rule in group["rules"]]
-
-
-def _service_monitor(service: Service, artifact: Artifact) -> str:
-    values = TYPES["service_monitor"].values(service, artifact.target)
-    return to_yaml(
-        {
-            "apiVersion": "monitoring.coreos.com/v1",
-            "kind": "ServiceMonitor",
-            "metadata": {
-                "name": artifact.target,
-                "namespace": values["namespace"],
-                "labels": {"team": service.owner},
-            },
-            "spec": {
-                "selector": {"matchLabels": {"app.kubernetes.io/name": artifact.target}},
-                "namespaceSelector": {"matchNames": [values["namespace"]]},
-                "endpoints": [{"port": "metrics", "path": "/metrics", "interval": values["metricsInterval"]}],
-            },
-        }
-    )
-
-
-def _runbook(service: Service, artifact: Artifact) -> str:
-    target = artifact.target
-    values = TYPES["runbook"].values(service, target)
-    risks = [f"- **{risk['id']}**: {risk['summary']}. {risk['mitigation']}." for risk in values["risks"] or []]
-    contacts = [
-        f"| {owner['team']} | {owner['slack']} | {owner['email']} | {owner['oncall']} |"
-        for owner in values["escalationContacts"] or []
-    ]
-    sections = [
-        f"# {TYPES['runbook'].title.replace('{target}', target)}",
-        "## Overview",
-        f"`{target}` belongs to the {service.title} ({service.criticality} criticality). It answers "
-        f"{service.availability} % of its requests, 99 of 100 within {plain(service.latency_p99)} s, "
-        f"at up to {plain(service.throughput)} requests per second.",
-        "## Risks",
-        "\n".join(risks) or "The manifest names none.",
-        "## Procedures",
-        "1. Open the service dashboard and see which of latency, errors and throughput moved first.\n"
-        "2. If errors rose with a deployment, roll that deployment back.\n"
-        "3. If throughput is above its target, add replicas before anything else.\n"
-        "4. If nothing was deployed, go through the risks above.",
-        "## Escalation",
-        "\n".join(["| Team | Channel | Mail | On call |", "|---|---|---|---|", *contacts]),
-    ]
-    return "\n\n".join(sections) + "\n"
-
-
-_COMPOSERS: Mapping[str, Callable[[Service, Artifact], str]] = {
-    "dashboard": lambda service, artifact: readable_json(dashboard(service, artifact)),
-    "prometheus_rule": lambda service, artifact: to_yaml(alert_rules(service, artifact)),
-    "recording_rule": lambda service, artifact: to_yaml(recording_rules(service, artifact)),
-    "service_monitor": _service_monitor,
-    "runbook": _runbook,
+_TEMPLATES = {
+    "dashboard": "dashboard.yaml",
+    "prometheus_rule": "prometheus_rule.yaml",
+    "recording_rule": "recording_rule.yaml",
+    "runbook": "runbook.md",
+    "service_monitor": "service_monitor.yaml",
 }
+_QUERY = re.compile(r"\bexpr: .*")
+_ALERT_WINDOWS = ("5m", "30m", "1h", "6h", "3d")
+_LATENCY_UNITS = {"ms": Decimal("0.001"), "s": Decimal(1)}
+
+
+class _Template(Template):
+    """PromQL and Grafana use `$` and `{{ }}` themselves."""
+
+    delimiter = "@"
+
+
+def compose(service: Service, artifact: Artifact, *, broken: bool = False) -> str:
+    """The file that the artifact is; a broken one is well-formed and of no use, since its queries are to be written."""
+    text = _template(_TEMPLATES[artifact.type]).substitute(_values(service, artifact.target))
+    if broken:
+        text = _QUERY.sub('expr: "TODO: write the query"', text)
+    return readable_json(parse_yaml(text.encode())) if artifact.type == "dashboard" else text
+
+
+@cache
+def _template(name: str) -> _Template:
+    return _Template(files(__package__).joinpath("templates", name).read_text(encoding="utf-8"))
+
+
+def _values(service: Service, target: str) -> dict[str, str]:
+    """What templates may use; rates, errors and latency all come from the request duration histogram."""
+    spec = service.document["spec"]
+    requirements, observability = spec["requirements"], spec["observability"]
+    metric, status, window = (observability[key] for key in ("requestDurationMetric", "statusLabel", "budgetWindow"))
+    rate = f'sum(rate({metric}_count{{service="{target}"}}[%s]))'
+    failed = f'sum(rate({metric}_count{{service="{target}", {status}=~"5.."}}[%s]))'
+    errors = f"({failed} or vector(0)) / {rate}"  # zero if none failed, nothing if there were no requests
+    risks = [f"- **{risk['id']}**: {risk['summary']}. {risk['mitigation']}." for risk in spec.get("risks", [])]
+    owners = service.document["metadata"].get("owners", [])
+    return {
+        "target": target,
+        "service": service.name,
+        "title": spec["project"]["name"],
+        "criticality": spec["business"]["criticality"],
+        "owner": spec["business"]["owner"],
+        "namespace": str(service.lookup("spec.targets[].namespace", target)),
+        "repository": str(service.lookup("metadata.links.repository")),
+        "severity": severity(service),
+        "milder": severity(service, 1),
+        "mildest": severity(service, 2),
+        "availability": requirements["availability"],
+        "budget": _plain(1 - Decimal(requirements["availability"]) / 100),
+        "latency": _plain(_seconds(requirements["latencyP99"])),
+        "throughput": _plain(Decimal(requirements["throughput"].removesuffix("rps"))),
+        "interval": observability["metricsInterval"],
+        "window": window,
+        "metric": metric,
+        "status": status,
+        "buckets": f'sum by (le) (rate({metric}_bucket{{service="{target}"}}[5m]))',
+        "rate_5m": rate % "5m",
+        **{f"errors_{each}": errors % (each, each) for each in _ALERT_WINDOWS},
+        "errors_window": errors % (window, window),
+        "risks": "\n".join(risks) or "The manifest names none.",
+        "contacts": "\n".join(f"| {o['team']} | {o['slack']} | {o['email']} | {o['oncall']} |" for o in owners),
+    }
+
+
+def _seconds(latency: str) -> Decimal:
+    unit = "ms" if latency.endswith("ms") else "s"
+    return Decimal(latency.removesuffix(unit)) * _LATENCY_UNITS[unit]
+
+
+def _plain(number: Decimal) -> str:
+    """A number without exponent and trailing zeros, as PromQL and people read it."""
+    return format(number.normalize(), "f")

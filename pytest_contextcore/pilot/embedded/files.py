@@ -8,21 +8,23 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic_core import to_json
 
+from pytest_contextcore import Malformed, decode, parse_json, parse_yaml
+
+from ..names import PROVENANCE
 from .model import PipelineError
 
 _WRONG_SHAPE = "does not have the expected shape"
 
+T = TypeVar("T")
 Document = dict[str, Any]
-_NO_FOLDING = 10_000  # columns: a query stays on its line
 _READ_AGAIN = 32  # documents that later steps read again
-# libyaml does in C what PyYAML's own loader and dumper do ten times as slowly; some builds of PyYAML lack it.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+# libyaml does in C what PyYAML's own dumper does ten times as slowly; some builds of PyYAML lack it.
+_BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def now() -> str:
@@ -55,17 +57,12 @@ def sha256_file(path: Path) -> str:
 
 def read_text(path: Path) -> str:
     """A file's text."""
-    try:
-        return path.read_bytes().decode()
-    except OSError as error:
-        raise PipelineError(path, f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise PipelineError(path, f"is not UTF-8: {error.reason} at byte {error.start}") from error
+    return _read(path, decode)
 
 
 def read_json(path: Path) -> Document:
     """A JSON file that holds one object. Do not change it: the next reader of the same file gets the same object."""
-    return _read_object(path, json.loads)
+    return _read_object(path, parse_json)
 
 
 def read_yaml(path: Path) -> Document:
@@ -73,22 +70,23 @@ def read_yaml(path: Path) -> Document:
     return _read_object(path, parse_yaml)
 
 
-def parse_yaml(text: str) -> object:
-    """The one document of a YAML text, plain data."""
-    return yaml.load(text, _Loader)  # noqa: S506  (a safe loader)
-
-
 @lru_cache(maxsize=_READ_AGAIN)
-def _parse(text: str, parse: Callable[[str], object]) -> object:
-    return parse(text)
+def _parse(data: bytes, parse: Callable[[bytes], Any]) -> Any:
+    return parse(data)
 
 
-def _read_object(path: Path, parse: Callable[[str], object]) -> Document:
-    text = read_text(path)
+def _read(path: Path, parse: Callable[[bytes], T]) -> T:
     try:
-        document = _parse(text, parse)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise PipelineError(path, f"cannot be parsed: {error}") from error
+        found: T = _parse(path.read_bytes(), parse)
+    except OSError as error:
+        raise PipelineError(path, f"cannot be read: {error.strerror}") from error
+    except Malformed as error:
+        raise PipelineError(path, f"{error.message}: {error.observed}") from error
+    return found
+
+
+def _read_object(path: Path, parse: Callable[[bytes], object]) -> Document:
+    document = _read(path, parse)
     if not isinstance(document, dict):
         raise PipelineError(path, f"holds a {type(document).__name__}: expected an object")
     return document
@@ -114,7 +112,7 @@ def write_text(path: Path, text: str) -> None:
         raise PipelineError(path, f"cannot be written: {error.strerror}") from error
 
 
-def readable_json(document: Document) -> str:
+def readable_json(document: object) -> str:
     """An indented JSON document. Python's own encoder takes ten times as long to indent."""
     return to_json(document, indent=2).decode() + "\n"
 
@@ -124,32 +122,25 @@ def write_json(path: Path, document: Document) -> None:
     write_text(path, readable_json(document))
 
 
-class PlainText:
-    """A dumper's part that writes no aliases, and texts of several lines as blocks."""
-
-    represent_scalar: Callable[..., yaml.ScalarNode]
+class _Dumper(_BaseDumper):  # type: ignore[misc]  # one of two classes
+    """Writes no aliases."""
 
     def ignore_aliases(self, data: object) -> bool:
         """Never use an alias."""
         return True
 
-    def represent_text(self, text: str) -> yaml.ScalarNode:
-        """Write several lines as a block, anything else as YAML needs."""
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-class _PlainDumper(PlainText, _Dumper):  # type: ignore[misc]  # one of two classes
-    """The dumper of all YAML files."""
-
-
-_PlainDumper.add_representer(str, _PlainDumper.represent_text)
-
-
-def to_yaml(document: Document, dumper: Any = _PlainDumper) -> str:
-    """A YAML document with its keys in the order in which they were built."""
-    return yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=_NO_FOLDING)
-
 
 def write_yaml(path: Path, document: Document) -> None:
-    """Write a YAML document."""
-    write_text(path, to_yaml(document))
+    """Write a YAML document with its keys in the order in which they were built."""
+    write_text(path, yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+
+
+def recorded(root: Path, path: Path) -> str:
+    """A path of the workspace as its files record it: below the folder in which the export ran.
+
+    After a workspace was moved, as from one CI job to the next, its files still name the folder of the export.
+    """
+    provenance = root / PROVENANCE
+    document = read_json(provenance)
+    with reading(provenance):
+        return str(Path(document["sourcePath"]).parent / path.relative_to(root))

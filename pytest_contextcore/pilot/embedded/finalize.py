@@ -1,51 +1,51 @@
 """S10: what was generated, with checksums and the results of tests and review."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from .files import Document, read_json, read_text, reading, sha256_text, write_json
-from .layout import Layout
-from .plan import Plan, Task, read_plan
-
-WORKFLOW_VERSION = "0.1.0"
+from ..names import GENERATION, GENERATION_MANIFEST, REPORT, REVIEWS, TESTS
+from .files import Document, read_json, read_text, reading, recorded, sha256_text, write_json
+from .plan import Task, read_plan
 
 
-def finalize(layout: Layout) -> None:
+def finalize(root: Path) -> None:
     """Write `workflow-execution-report.json` and `generation-manifest.json`."""
-    plan = read_plan(layout)
-    states = {name: read_json(layout.state(name)) for name in ("generation", "test", "review")}
-    with reading(layout.state("generation")):
-        generated = {task_id: bool(result["success"]) for task_id, result in states["generation"]["tasks"].items()}
-    with reading(layout.state("test")):
-        tests = {entry["task_id"]: bool(entry["all_passed"]) for entry in states["test"]["output"]["test_plan"]}
-        validators = states["test"]["output"]["total_validators"]
-    with reading(layout.state("review")):
-        reviews = {task_id: (bool(r["passed"]), r["score"]) for task_id, r in states["review"]["tasks"].items()}
-    statuses = {task.task_id: task_status(task, generated, tests, reviews) for task in plan.tasks}
-    artifacts = [generated_artifact(layout, task) for task in plan.tasks if generated.get(task.task_id)]
-    status = workflow_status(list(statuses.values()))
-    write_json(
-        layout.execution_report,
-        execution_report(plan, statuses, artifacts, status, validators),
-    )
-    write_json(layout.generation_manifest, generation_manifest(layout, plan, statuses, artifacts, status))
-
-
-def task_status(
-    task: Task, generated: dict[str, bool], tests: dict[str, bool], reviews: dict[str, tuple[bool, int]]
-) -> Document:
-    """How far a task came; a task that tests or review do not mention has not passed them."""
-    review_passed, score = reviews.get(task.task_id, (False, None))
-    return {
-        "generated": generated.get(task.task_id, False),
-        "files_count": int(generated.get(task.task_id, False)),
-        "generation_cost_usd": 0.0,
-        "tests_passed": tests.get(task.task_id, False),
-        "review_score": score,
-        "review_passed": review_passed,
+    plan = read_plan(root)
+    generation, tests, reviews = (read_json(root / path) for path in (GENERATION, TESTS, REVIEWS))
+    with reading(root / GENERATION):
+        made = {task_id for task_id, result in generation["tasks"].items() if result["success"]}
+    with reading(root / TESTS):
+        tested = {entry["task_id"] for entry in tests["output"]["test_plan"] if entry["all_passed"]}
+    with reading(root / REVIEWS):
+        scores = {task_id: review["score"] for task_id, review in reviews["tasks"].items()}
+        reviewed = {task_id for task_id, review in reviews["tasks"].items() if review["passed"]}
+    statuses: dict[str, Document] = {
+        task.task_id: {
+            "generated": task.task_id in made,
+            "tests_passed": task.task_id in tested,
+            "review_score": scores.get(task.task_id),
+            "review_passed": task.task_id in reviewed,
+        }
+        for task in plan.tasks
     }
+    artifacts = [_artifact(root, task) for task in plan.tasks if task.task_id in made]
+    status = _status(list(statuses.values()))
+    write_json(root / REPORT, _report(statuses, artifacts, status))
+    write_json(
+        root / GENERATION_MANIFEST,
+        {
+            "provenance": {
+                "source_checksum": plan.source_checksum,
+                "enriched_seed_path": recorded(root, plan.seed_path),
+            },
+            "artifacts": artifacts,
+            "task_status": statuses,
+            "summary": {"task_count": len(statuses), "status": status},
+        },
+    )
 
 
-def workflow_status(statuses: Sequence[Document]) -> str:
+def _status(statuses: Sequence[Document]) -> str:
     """`success` only if every task, and at least one, came all the way."""
     made = [status["generated"] for status in statuses]
     if not any(made):
@@ -56,15 +56,14 @@ def workflow_status(statuses: Sequence[Document]) -> str:
     return "success" if good else "quality_failed"
 
 
-def generated_artifact(layout: Layout, task: Task) -> Document:
+def _artifact(root: Path, task: Task) -> Document:
     """One generated file as it is now."""
-    path = layout.project / task.target_file
+    path = root / "project" / task.target_file
     text = read_text(path)
     return {
         "task_id": task.task_id,
-        "path": layout.recorded(path),
+        "path": recorded(root, path),
         "exists": True,
-        "domain": task.domain,
         "source_status": "success",
         "size_bytes": len(text.encode()),
         "sha256": sha256_text(text),
@@ -72,56 +71,19 @@ def generated_artifact(layout: Layout, task: Task) -> Document:
     }
 
 
-def execution_report(
-    plan: Plan, statuses: dict[str, Document], artifacts: list[Document], status: str, validators: int
-) -> Document:
+def _report(statuses: dict[str, Document], artifacts: list[Document], status: str) -> Document:
     """`workflow-execution-report.json`; succeeded and failed count generation only."""
-
-    def count(key: str) -> int:
-        return sum(bool(entry[key]) for entry in statuses.values())
-
     total = len(statuses)
+    made, tested, reviewed = (
+        sum(entry[key] for entry in statuses.values()) for key in ("generated", "tests_passed", "review_passed")
+    )
     return {
-        "plan_title": plan.title,
-        "task_count": total,
         "status": status,
-        "tasks_succeeded": count("generated"),
-        "tasks_failed": total - count("generated"),
-        "domain_summary": plan.preflight.get("domain_summary", {}),
-        "preflight_summary": plan.preflight.get("check_summary", {}),
-        "test_summary": {
-            "total_validators": validators,
-            "tasks_with_tests": total,
-            "total_passed": count("tests_passed"),
-            "total_failed": total - count("tests_passed"),
-        },
-        "review_summary": {
-            "total_passed": count("review_passed"),
-            "total_failed": total - count("review_passed"),
-            "total_cost": 0.0,
-        },
-        "cost_summary": {
-            "design_cost": 0.0,
-            "implementation_cost": 0.0,
-            "test_cost": 0.0,
-            "review_cost": 0.0,
-            "total_cost": 0.0,
-            "currency": "USD",
-        },
+        "task_count": total,
+        "tasks_succeeded": made,
+        "tasks_failed": total - made,
+        "test_summary": {"total_passed": tested, "total_failed": total - tested},
+        "review_summary": {"total_passed": reviewed, "total_failed": total - reviewed},
         "generated_artifacts": artifacts,
         "artifact_count": len(artifacts),
-        "dry_run": False,
-    }
-
-
-def generation_manifest(
-    layout: Layout, plan: Plan, statuses: dict[str, Document], artifacts: list[Document], status: str
-) -> Document:
-    """`generation-manifest.json`."""
-    return {
-        "workflow_version": WORKFLOW_VERSION,
-        "provenance": {"source_checksum": plan.source_checksum, "enriched_seed_path": layout.recorded(plan.seed_path)},
-        "artifacts": artifacts,
-        "task_status": statuses,
-        "summary": {"plan_title": plan.title, "task_count": len(statuses), "total_cost": 0.0, "status": status},
     }

@@ -1,56 +1,46 @@
 """S4 and S5: plan ingestion. PARSE gaps into features, ASSESS, route, TRANSFORM into tasks, EMIT the seed."""
 
 from collections.abc import Collection
+from pathlib import Path
 
-from . import ingestion_reports, seed_documents
-from .files import (
-    Document,
-    now,
-    read_json,
-    read_yaml,
-    reading,
-    sha256_file,
-    write_json,
-    write_yaml,
-)
-from .layout import Layout
-from .scoring import ROUTE_THRESHOLD, Feature, Surroundings, assess, select_route
+from ..names import DIAGNOSTIC, INGESTION_STATE, ONBOARDING, REVIEW_CONFIG, SOURCE, TRACEABILITY
+from . import seed_documents
+from .files import Document, now, read_json, read_yaml, reading, recorded, sha256_file, write_json
+from .plan import ROUTING, seed_name
+from .scoring import ROUTE_THRESHOLD, Feature, assess, select_route
 from .seed_documents import Ingestion
 
 
-def ingest(layout: Layout, dropped: Collection[str] = ()) -> None:
+def ingest(root: Path, dropped: Collection[str] = ()) -> None:
     """Write ingestion/ from export/; the gaps in `dropped` are lost on the way, without a trace."""
-    onboarding = read_json(layout.onboarding)
-    with reading(layout.onboarding):
-        manifest_path = layout.export / onboarding["artifact_manifest_path"]
-        context_path = layout.export / onboarding["project_context_path"]
+    onboarding_path = root / ONBOARDING
+    onboarding = read_json(onboarding_path)
+    with reading(onboarding_path):
+        manifest_path = root / "export" / onboarding["artifact_manifest_path"]
+        context_path = root / "export" / onboarding["project_context_path"]
     manifest = read_yaml(manifest_path)
-    with reading(layout.onboarding), reading(manifest_path):
+    with reading(onboarding_path), reading(manifest_path):
         features = parse_gaps(onboarding, manifest, dropped)
-        complexity = assess(features, _surroundings(onboarding))
         run = Ingestion(
-            layout=layout,
             at=now(),
             onboarding=onboarding,
+            context_files=[{"path": recorded(root, onboarding_path), "checksum": sha256_file(onboarding_path)}],
             features=features,
-            complexity=complexity,
-            onboarding_checksum=sha256_file(layout.onboarding),
+            complexity=assess(features, onboarding),
             actual_checksums={
-                "source_checksum": sha256_file(layout.source),
+                "source_checksum": sha256_file(root / SOURCE),
                 "artifact_manifest": sha256_file(manifest_path),
                 "project_context": sha256_file(context_path),
             },
         )
         seed = seed_documents.seed(run)
-        enriched = seed_documents.enriched_seed(run, seed)
-        traceability = ingestion_reports.traceability(run)
-    write_json(layout.seed(run.route), seed)
-    write_json(layout.enriched_seed(run.route), enriched)
-    write_json(layout.traceability, traceability)
-    write_yaml(layout.ingestion / "plan-ingestion-tasks.yaml", seed_documents.task_list(run))
-    write_json(layout.ingestion / "plan-ingestion-diagnostic.json", ingestion_reports.diagnostic(run))
-    write_json(layout.ingestion / "review-config.json", ingestion_reports.review_config(run, manifest_path))
-    write_json(layout.ingestion_state, ingestion_reports.state(run))
+        traceability = seed_documents.traceability(run)
+    write_json(root / seed_name(run.route), seed)
+    write_json(root / seed_name(run.route, "-enriched"), seed_documents.enriched_seed(root, run, seed))
+    write_json(root / TRACEABILITY, traceability)
+    write_json(root / DIAGNOSTIC, seed_documents.diagnostic(run))
+    write_json(root / REVIEW_CONFIG, seed_documents.review_config(run))
+    write_json(root / INGESTION_STATE, seed_documents.state(run))
 
 
 def parse_gaps(onboarding: Document, manifest: Document, dropped: Collection[str]) -> tuple[Feature, ...]:
@@ -62,7 +52,6 @@ def parse_gaps(onboarding: Document, manifest: Document, dropped: Collection[str
     for gap, feature_id in feature_ids.items():
         artifact = artifacts[gap]
         kind = artifact["type"]
-        contract = onboarding["expected_output_contracts"][kind]
         convention = onboarding["output_path_conventions"][kind]["output_path"]
         features.append(
             Feature(
@@ -75,38 +64,18 @@ def parse_gaps(onboarding: Document, manifest: Document, dropped: Collection[str
                 needs=tuple(artifact["dependsOn"]),
                 dependencies=tuple(feature_ids[other] for other in artifact["dependsOn"] if other in feature_ids),
                 parameters=tuple(onboarding["resolved_artifact_parameters"][gap]),
-                markers=tuple(contract["completeness_markers"]),
-                max_lines=contract["max_lines"],
-                backlog_task=onboarding["artifact_task_mapping"][gap],
+                markers=tuple(onboarding["expected_output_contracts"][kind]["completeness_markers"]),
             )
         )
     return tuple(features)
 
 
-def _surroundings(onboarding: Document) -> Surroundings:
-    return Surroundings(
-        artifact_count=len(onboarding["artifact_task_mapping"]),
-        open_questions=len(onboarding["open_questions"]),
-        dependency_graph=onboarding["artifact_dependency_graph"],
-    )
-
-
-def route(layout: Layout) -> None:
+def route(root: Path) -> None:
     """S5: decide the route again from the recorded score, and record why; design follows this decision."""
-    state = read_json(layout.ingestion_state)
-    with reading(layout.ingestion_state):
-        composite, recorded = state["complexity_composite"], state["route"]
+    state = read_json(root / INGESTION_STATE)
+    with reading(root / INGESTION_STATE):
+        composite, stated = state["complexity_composite"], state["route"]
         decided = select_route(composite)
     relation = "above" if decided == "artisan" else "not above"
-    write_json(
-        layout.routing_decision,
-        {
-            "schema_version": "1.0.0",
-            "decided_at": now(),
-            "route": recorded,
-            "rule_route": decided,
-            "complexity_composite": composite,
-            "threshold": ROUTE_THRESHOLD,
-            "reasoning": f"{composite} is {relation} {ROUTE_THRESHOLD}: {decided}",
-        },
-    )
+    reasoning = f"{composite} is {relation} {ROUTE_THRESHOLD}: {decided}"
+    write_json(root / ROUTING, {"decided_at": now(), "route": stated, "rule_route": decided, "reasoning": reasoning})

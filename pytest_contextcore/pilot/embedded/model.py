@@ -12,7 +12,6 @@ class PipelineError(ContextcoreError):
     def __init__(self, file: Path, message: str) -> None:
         super().__init__(f"{file}: {message}")
         self.file = file
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,3 @@ class Injections:
     drop_features: tuple[str, ...] = ()
     test_failures: int = 0
     review_blockers: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("test_failures", "review_blockers"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}: expected 0 or more")

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from .files import Document
+
 ROUTE_THRESHOLD = 40  # above it artisan, up to it prime
 
 
@@ -20,17 +22,6 @@ class Feature:
     dependencies: tuple[str, ...]  # those of `needs` that are features themselves, as feature ids
     parameters: tuple[str, ...]
     markers: tuple[str, ...]
-    max_lines: int
-    backlog_task: str
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the score takes from the export besides the features."""
-
-    artifact_count: int
-    open_questions: int
-    dependency_graph: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +35,6 @@ class Complexity:
     def composite(self) -> int:
         """The mean of the dimensions, rounded."""
         return round(sum(self.dimensions.values()) / len(self.dimensions))
-
-    @property
-    def spread(self) -> int:
-        """Distance between the highest and the lowest dimension."""
-        return max(self.dimensions.values()) - min(self.dimensions.values())
 
     @property
     def route(self) -> str:
@@ -66,10 +52,11 @@ def select_route(composite: float) -> str:
     return "artisan" if composite > ROUTE_THRESHOLD else "prime"
 
 
-def assess(features: Sequence[Feature], around: Surroundings) -> Complexity:
+def assess(features: Sequence[Feature], onboarding: Document) -> Complexity:
     """Score a plan. Each dimension counts something of the plan, times what one of it weighs, up to 100."""
     gaps = {feature.artifact_id for feature in features}
-    dependents = sum(len(gaps.intersection(needs)) for needs in around.dependency_graph.values())
+    dependents = sum(len(gaps.intersection(needs)) for needs in onboarding["artifact_dependency_graph"].values())
+    questions, artifacts = len(onboarding["open_questions"]), len(onboarding["artifact_task_mapping"])
     counted = {
         # dimension: (how many, weight of one)
         "feature_count": (len(features), 15),
@@ -77,13 +64,13 @@ def assess(features: Sequence[Feature], around: Surroundings) -> Complexity:
         "api_surface": (sum(len(feature.parameters) for feature in features), 6),
         "test_complexity": (sum(len(feature.markers) for feature in features), 4),
         "integration_depth": (len({feature.target_file.split("/")[0] for feature in features}), 20),
-        "domain_novelty": (len(features) / max(around.artifact_count, 1), 100),
-        "ambiguity": (around.open_questions, 25),
+        "domain_novelty": (len(features) / max(artifacts, 1), 100),
+        "ambiguity": (questions, 25),
         "call_graph_impact": (dependents, 20),
     }
     reasoning = (
         f"{len(features)} features with {counted['api_surface'][0]} parameters in "
         f"{counted['integration_depth'][0]} tools; {dependents} artifacts wait for them; "
-        f"{around.open_questions} open questions"
+        f"{questions} open questions"
     )
     return Complexity({name: min(100, round(n * weight)) for name, (n, weight) in counted.items()}, reasoning)

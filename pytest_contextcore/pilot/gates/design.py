@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from ..documents import Design, json_object
+from ..documents import json_object
 from ..findings import Finding, Unreadable, shown
 from ..ingested import Ingestion
 from ..names import GENERATION, HANDOFF, HANDOFF_CONTRACT, REVIEWS, SOURCE, TESTS
@@ -63,8 +63,6 @@ def none_made(ws: Workspace) -> Iterator[Finding]:
 @gate
 def handoff_schema(ws: Workspace) -> Iterator[Finding]:
     """S6-C1: `design-handoff.json` has the required keys and the schema version 1, an integer."""
-    if not_applicable(ws) is not None:
-        return
     handoff = _handoff(ws)
     version = handoff.get("schema_version")
     if isinstance(version.value, bool) or not isinstance(version.value, int) or version.value != SCHEMA_VERSION:
@@ -85,7 +83,7 @@ def handoff_schema(ws: Workspace) -> Iterator[Finding]:
 def _handoff(ws: Workspace) -> Node:
     """Give the handoff; when it is missing, say what shows that there should be one."""
     try:
-        return Design.load(ws).handoff
+        return json_object(ws, HANDOFF)
     except Unreadable as error:
         seen = traces(ws)
         if error.finding.type != "missing_file" or not seen:
@@ -99,8 +97,6 @@ def _handoff(ws: Workspace) -> Node:
 @gate
 def task_set(ws: Workspace) -> Iterator[Finding]:
     """S6-G1: each task of the seed has a design, and nothing else has."""
-    if not_applicable(ws) is not None:
-        return
     results = _handoff(ws).get("design_results")
     ingestion = Ingestion.load(ws)
     designed = dict(results.entries())
@@ -125,8 +121,6 @@ def task_set(ws: Workspace) -> Iterator[Finding]:
 @gate
 def source(ws: Workspace) -> Iterator[Finding]:
     """S6-G2: the design was made from this source manifest, these context files and this enriched seed."""
-    if not_applicable(ws) is not None:
-        return
     handoff = _handoff(ws)
     yield from compare_checksum(handoff.get("source_checksum"), ws.digest(SOURCE), SOURCE)
     yield from context_files(ws, handoff.get("context_files"))

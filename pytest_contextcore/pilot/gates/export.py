@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..documents import json_object, yaml_object
 from ..exported import Artifact, Export
-from ..findings import Finding, Unreadable, shown
+from ..findings import Finding
 from ..names import CHECKSUMS, ONBOARDING, PROVENANCE, QUALITY, RUN_PROVENANCE, SOURCE, VALIDATION
 from ..nodes import Node
 from ..workspace import Workspace
@@ -63,8 +63,7 @@ def files(ws: Workspace) -> Iterator[Finding]:
         yield from attempt(lambda path=path: json_object(ws, path))  # type: ignore[misc]
     yield from attempt(lambda: _run_provenance(ws))
     if ws.occupied(PROVENANCE):
-        yield from attempt(lambda: _provenance(ws))
-        yield from _outputs_exist(ws)
+        yield from list(attempt(lambda: _provenance(ws))) or _outputs_exist(ws)
 
 
 def _of_kind(document: Node, kind: str) -> None:
@@ -101,18 +100,10 @@ def _run_provenance(ws: Workspace) -> None:
 
 def _outputs_exist(ws: Workspace) -> Iterator[Finding]:
     """Check that each file that the export says it wrote is in the export folder."""
-    try:
-        names = list(json_object(ws, PROVENANCE).get("outputFiles").items())
-        for name in names:
-            path = f"export/{Workspace.map_recorded(name.name(), '').removeprefix('export/')}"
-            if not ws.exists(path):
-                yield Finding(
-                    PROVENANCE, f"output file {name.text()} is missing", "no file", path, "missing_file", path
-                )
-    except Unreadable as error:
-        # An unreadable provenance file was reported by `files` already; a bad name in it was not.
-        if error.finding.file != PROVENANCE or error.finding.ref.startswith("$.outputFiles"):
-            yield error.finding
+    for name in json_object(ws, PROVENANCE).get("outputFiles").items():
+        path = f"export/{Workspace.map_recorded(name.name(), '').removeprefix('export/')}"
+        if not ws.exists(path):
+            yield Finding(PROVENANCE, f"output file {name.text()} is missing", "no file", path, "missing_file", path)
 
 
 @gate
@@ -160,12 +151,12 @@ def _typed_sections(document: Node) -> None:
 def coverage(ws: Workspace, minimum: float, scan: Scan | None = None) -> Iterator[Finding]:
     """S2-C1: the coverage follows from its own counts, is the same wherever it is stated, and meets the threshold.
 
-    `gaps` are exactly the artifacts with status `needed`, the
-    total counts required artifacts, the existing ones of every priority.
+    `gaps` are exactly the artifacts with status `needed`; the total counts required artifacts, the existing ones of
+    every priority.
     """
     export = Export.load(ws)
     stated = export.onboarding.get("coverage")
-    figure = percentage(stated.get("totalExisting").count(), stated.get("totalRequired").count())
+    figure = held_coverage(ws)
     yield from _summary(stated, export.artifacts)
     yield from _summary(export.manifest.get("coverage"), export.artifacts)
     yield from _gaps(stated.get("gaps"), export.artifacts)
@@ -268,17 +259,11 @@ def _gaps(node: Node, artifacts: tuple[Artifact, ...]) -> Iterator[Finding]:
 
 
 def scan_existing(ws: Workspace, folder: Path) -> Scan:
-    """Count the artifacts whose planned output is a regular file in a folder, reached through no symlink.
-
-    An export that cannot be read gives an empty scan: `coverage` says why, and fails.
-    """
+    """Count the artifacts whose planned output is a regular file in a folder, reached through no symlink."""
     export, there = Export.load(ws), Workspace(folder)
-    try:
-        found = frozenset(artifact for artifact, path in export.planned.items() if there.exists(path))
-        existing = sum(a.status == "exists" or a.id in found for a in export.artifacts)
-        required = sum(a.priority == "required" for a in export.artifacts)
-    except Unreadable:
-        return Scan(frozenset(), 0, 0, 0.0)
+    found = frozenset(artifact for artifact, path in export.planned.items() if there.exists(path))
+    existing = sum(a.status == "exists" or a.id in found for a in export.artifacts)
+    required = sum(a.priority == "required" for a in export.artifacts)
     return Scan(found, existing, required, percentage(existing, required))
 
 
@@ -286,8 +271,3 @@ def held_coverage(ws: Workspace) -> float:
     """Give the coverage that follows from the counts that onboarding states."""
     stated = Export.load(ws).onboarding.get("coverage")
     return percentage(stated.get("totalExisting").count(), stated.get("totalRequired").count())
-
-
-def describe(scan: Scan) -> str:
-    """Say in a line what a scan found."""
-    return f"{shown(scan.percent)} % with {len(scan.found)} found: {scan.existing} of {scan.required} required"

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..documents import Results
+from ..documents import json_object
 from ..exported import Export
 from ..findings import Finding, Unreadable
 from ..ingested import Ingestion
@@ -22,11 +22,9 @@ SUCCESS = "success"
 
 def _entries(ws: Workspace) -> Iterator[tuple[str, Node]]:
     """Walk the artifacts that the report and the generation manifest list."""
-    results = Results.load(ws)
-    for node in results.report.get("generated_artifacts").items():
-        yield REPORT, node
-    for node in results.manifest.get("artifacts").items():
-        yield GENERATION_MANIFEST, node
+    for file, key in ((REPORT, "generated_artifacts"), (GENERATION_MANIFEST, "artifacts")):
+        for node in json_object(ws, file).get(key).items():
+            yield file, node
 
 
 @gate
@@ -71,8 +69,7 @@ def _finished(node: Node, path: str) -> Iterator[Finding]:
 @gate
 def report(ws: Workspace) -> Iterator[Finding]:
     """S10-G1: the report's status is success, and its counts and those of the generation manifest add up."""
-    results, tasks = Results.load(ws), [task.id for task in Ingestion.load(ws).tasks]
-    document = results.report
+    document, tasks = json_object(ws, REPORT), [task.id for task in Ingestion.load(ws).tasks]
     status = document.get("status")
     if status.name() != SUCCESS:
         yield differs(status, "finalize did not complete", SUCCESS, "finalize_incomplete")
@@ -89,7 +86,7 @@ def report(ws: Workspace) -> Iterator[Finding]:
             yield from _is(summary.get("total_failed"), 0, "counts failures")
     if isinstance(document.get("truncation_summary").value, dict):
         yield from truncated(document.get("truncation_summary", "details"))
-    yield from _summary(results.manifest, tasks)
+    yield from _summary(json_object(ws, GENERATION_MANIFEST), tasks)
 
 
 def _is(node: Node, expected: int, message: str) -> Iterator[Finding]:
@@ -131,7 +128,7 @@ def checksums(ws: Workspace) -> Iterator[Finding]:
             yield from _measures(ws, node, path)
         except Unreadable as error:
             yield error.finding
-    provenance = Results.load(ws).manifest.get("provenance")
+    provenance = json_object(ws, GENERATION_MANIFEST).get("provenance")
     yield from compare_checksum(provenance.get("source_checksum"), ws.digest(SOURCE), SOURCE)
     recorded = provenance.get("enriched_seed_path")
     if recorded.given:

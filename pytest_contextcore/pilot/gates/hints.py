@@ -12,11 +12,12 @@ from ..workspace import Workspace
 from . import attempt, differs, gate
 
 TIERS = ("brief", "standard", "standard-comprehensive", "comprehensive")
-_RESOLVABILITY, _HINTS, _CONTRACTS = "parameter_resolvability", "design_calibration_hints", "expected_output_contracts"
+RESOLVABILITY, HINTS, _CONTRACTS = "parameter_resolvability", "design_calibration_hints", "expected_output_contracts"
 _LEFT_OUT = "_omitted"  # what an export's profile puts in the place of a section
 
 
-def _without(ws: Workspace, section: str) -> str | None:
+def without(section: str, ws: Workspace) -> str | None:
+    """Say why a section cannot be looked at, or None."""
     try:
         node = Export.load(ws).onboarding.get(section)
     except Unreadable:
@@ -26,20 +27,10 @@ def _without(ws: Workspace, section: str) -> str | None:
     return None
 
 
-def no_resolvability(ws: Workspace) -> str | None:
-    """Say why unresolved parameters cannot be looked for, or None."""
-    return _without(ws, _RESOLVABILITY)
-
-
-def no_hints(ws: Workspace) -> str | None:
-    """Say why depth tiers cannot be compared, or None."""
-    return _without(ws, _HINTS)
-
-
 @gate
 def unresolved(ws: Workspace) -> Iterator[Finding]:
     """S2-A1: every parameter of every artifact has a value."""
-    for artifact, parameters in Export.load(ws).onboarding.get(_RESOLVABILITY).entries():
+    for artifact, parameters in Export.load(ws).onboarding.get(RESOLVABILITY).entries():
         for name, entry in parameters.entries():
             status = entry.get("status")
             if status.value != "resolved":
@@ -53,7 +44,7 @@ def unresolved(ws: Workspace) -> Iterator[Finding]:
 def depth(ws: Workspace) -> Iterator[Finding]:
     """S2-A2: every type of artifact that is still needed has a depth tier, and the output contracts say the same."""
     export = Export.load(ws)
-    hints = export.onboarding.get(_HINTS)
+    hints = export.onboarding.get(HINTS)
     contracts = export.onboarding.get(_CONTRACTS)
     for kind in dict.fromkeys(artifact.type for artifact in export.artifacts if artifact.status == "needed"):
         hint = hints.get(kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from ..documents import Results
+from ..documents import bare, json_object
 from ..exported import Export
 from ..findings import Finding, Unreadable
 from ..ingested import Ingestion
@@ -75,7 +75,7 @@ def unexpected(ws: Workspace) -> Iterator[Finding]:
     expected = set(outputs(ws).values())
     files = Ingestion.load(ws).files
     expected.update(path for paths_ in files.values() for path in paths_)
-    generation = Results.load(ws).generation
+    generation = json_object(ws, GENERATION)
     results = dict(generation.get("tasks").entries())
     for task in files:
         if task not in results:
@@ -158,6 +158,6 @@ def recorded_on(ws: Workspace, task: str, node: Node, what: str) -> Iterator[Fin
         return
     if not isinstance(node.value, str) or not node.value:
         yield node.wrong(f"the checksum of {files[0]}").finding
-    elif node.value.removeprefix("sha256:").lower() not in digests:
+    elif bare(node.value) not in digests:
         message = f"{what} of task '{task}' was made on other bytes than {files[0]} has now"
         yield differs(node, message, digests[0], "stale_result", files[0])

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from ..documents import Results
+from ..documents import json_object
 from ..findings import Finding, Unreadable, clean, shown
 from ..ingested import Ingestion
 from ..names import REVIEWS, SOURCE, TRIAGE
@@ -33,7 +33,7 @@ def triaged(ws: Workspace) -> Iterator[Finding]:
     A task that was skipped or failed is missing; a file that differs now makes the review stale. Each major finding is
     decided on.
     """
-    results = Results.load(ws).reviews
+    results = json_object(ws, REVIEWS)
     tasks = dict.fromkeys(task.id for task in Ingestion.load(ws).tasks)
     reviewed = dict(results.get("tasks").entries())
     for id_ in tasks:
@@ -92,7 +92,7 @@ def _review(ws: Workspace, id_: str, review: Node) -> Iterator[Finding]:
 
 def _issues(ws: Workspace) -> Iterator[tuple[str, str, str]]:
     """Walk the findings of all reviews: task, severity, text. The severity is a prefix."""
-    for id_, review in Results.load(ws).reviews.get("tasks").entries():
+    for id_, review in json_object(ws, REVIEWS).get("tasks").entries():
         section = review.get("issues")
         for node in section.items() if section.given else ():
             text = node.text()
@@ -123,7 +123,7 @@ def counts(ws: Workspace) -> dict[str, int]:
 def reviewers(ws: Workspace) -> tuple[str, list[str]]:
     """Say how many of the seed's tasks were reviewed, and by whom where the file says so."""
     try:
-        results, tasks = Results.load(ws).reviews, [task.id for task in Ingestion.load(ws).tasks]
+        results, tasks = json_object(ws, REVIEWS), [task.id for task in Ingestion.load(ws).tasks]
         reviews = dict(results.get("tasks").entries())
         nodes = [node for node in (results.find("_cache_meta"), *reviews.values()) if isinstance(node.value, dict)]
     except Unreadable:

@@ -20,6 +20,11 @@ def overridden(ws: Workspace) -> bool:
     return ws.occupied(OVERRIDE)
 
 
+def not_overridden(ws: Workspace) -> str | None:
+    """Say why S5-G2 has nothing to check, or None: nothing stands where an override would stand."""
+    return None if overridden(ws) else "the route was not overridden: there is no route-override.json"
+
+
 def reasoning(ws: Workspace) -> str | None:
     """Give the reason that ingestion states for the score and the route; None if there is none, which S5-G1 reports."""
     try:
@@ -38,7 +43,7 @@ def route(ws: Workspace) -> Iterator[Finding]:
     if overridden(ws):
         # Whether the override itself is sound is S5-G2's question; an unsound one justifies nothing.
         stated = json_object(ws, OVERRIDE).get("route")
-        if not _unsound(ws):
+        if not override(ws):
             expected, why = stated.name(), "as the override says"
     if ingestion.named_route not in ROUTES or ingestion.named_route != expected:
         message = "the route in the seed's name contradicts what it has to be"
@@ -76,13 +81,9 @@ def _says(node: Node, expected: str, why: str) -> Iterator[Finding]:
         yield differs(node, f"{node.at} states another route", f"{expected}, {why}", "route_mismatch")
 
 
-def override(ws: Workspace) -> list[Finding] | None:
-    """S5-G2: an override names a known route, a reason and who approved it; None if there is no override."""
-    return _override(ws) if overridden(ws) else None
-
-
 @gate
-def _override(ws: Workspace) -> Iterator[Finding]:
+def override(ws: Workspace) -> Iterator[Finding]:
+    """S5-G2: an override names a known route, a reason and who approved it."""
     document = json_object(ws, OVERRIDE)
     for key in ("route", "reason", "approved_by"):
         node = document.get(key)
@@ -91,7 +92,3 @@ def _override(ws: Workspace) -> Iterator[Finding]:
             yield Finding(OVERRIDE, message, shown(node.value), "a text", "undocumented_override", key)
     if isinstance(document.get("route").value, str) and document.get("route").value not in ROUTES:
         yield differs(document.get("route"), "the override's route is unknown", "artisan or prime", "unknown_route")
-
-
-def _unsound(ws: Workspace) -> bool:
-    return bool(_override(ws))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..documents import Results
+from ..documents import json_object
 from ..exported import Export
 from ..findings import Finding, Unreadable, clean, shown
 from ..ingested import Ingestion
@@ -22,7 +22,7 @@ def recorded(ws: Workspace) -> Iterator[Finding]:
 
     Tests have no severities, so every failed one is critical.
     """
-    results, ingestion = Results.load(ws).tests, Ingestion.load(ws)
+    results, ingestion = json_object(ws, TESTS), Ingestion.load(ws)
     output, tasks = results.get("output"), dict.fromkeys(task.id for task in ingestion.tasks)
     plan: dict[str, Node] = {}
     for entry in output.get("test_plan").items():
