@@ -79,15 +79,13 @@ def _declared(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
 def _of_phase(span: SpanEvidence) -> Iterator[Difference]:
     failed = blocking_gates(span)
     settled = span.status not in (Status.NOT_STARTED, Status.IN_PROGRESS)
-    if failed and span.status is Status.FAILED:
-        yield Difference(span.span_id, "failed", f"blocked, since {failed[0].gate_id} failed", EDITED)
-    if failed and span.status is Status.BLOCKED:
+    if failed and span.status in (Status.FAILED, Status.BLOCKED):
         outcome = phase_outcome(span, ())
         reason = outcome.reason or ""
         if not (span.blocked_reason or "").startswith(reason):  # what else went wrong may follow
             yield Difference(f"{span.span_id}: blocked_reason", said(span.blocked_reason), reason, EDITED)
-        yield from compared(f"{span.span_id}: next_action", span.next_action, outcome.next_action)
-        yield from compared(f"{span.span_id}: error_type", span.error_type, outcome.error_type)
+        for name in ("status", "next_action", "error_type"):
+            yield from compared(f"{span.span_id}: {name}", getattr(span, name), getattr(outcome, name))
     if not failed and span.status is Status.BLOCKED and span.error_type == ErrorType.GATE_FAILED:
         yield Difference(span.span_id, "blocked by a gate, but none failed", "a gate that failed", EDITED)
     if span.status is Status.COMPLETED:

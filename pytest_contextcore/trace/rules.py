@@ -192,11 +192,12 @@ def _stopping_integrity(earlier: Sequence[tuple[str, SpanEvidence]]) -> SpanEvid
 def _root_cause(plan: Plan, earlier: Sequence[tuple[str, SpanEvidence]], phase_id: str) -> SpanEvidence | None:
     """The phase that is to blame, the first in the plan's order among all upstreams that are not completed."""
     unfinished = [pair for pair in earlier if pair[1].status is not Status.COMPLETED]
-    upstreams = _all_upstreams(plan, phase_id) if unfinished else set()
+    upstreams = all_upstreams(plan, phase_id) if unfinished else set()
     return next((span for name, span in unfinished if name in upstreams), None)
 
 
-def _all_upstreams(plan: Plan, phase_id: str) -> set[str]:
+def all_upstreams(plan: Plan, phase_id: str) -> set[str]:
+    """The phases that a phase depends on, directly or not, by their short ids."""
     found: set[str] = set()
     todo = list(plan.upstream[phase_id])
     while todo:
@@ -292,7 +293,7 @@ def drift(plan: Plan, evidence: Evidence, phase_id: str, values: Attributes) -> 
     What a trace was given is the same in all of its phases; what came of it (``quality.…``, ``output.…``) need not be.
     """
     given = {name: value for name, value in values.items() if name.startswith("input.")}
-    upstreams = _all_upstreams(plan, phase_id) if given else set()
+    upstreams = all_upstreams(plan, phase_id) if given else set()
     spans = {phase.id: span for phase, span in zip(plan.phases, evidence.spans, strict=True)} if given else {}
     for name, after in given.items():
         known = [span.attributes[name] for id_, span in spans.items() if id_ in upstreams and name in span.attributes]
