@@ -37,10 +37,9 @@ def command(out: Path, form: str, workspace: Path | None, arguments: tuple[str, 
 
     named = arguments[:1] if arguments and not arguments[0].startswith("-") else ()
     path = locate(Path(named[0]) if named else None)
-    if path is None:
-        return refuse(f"there is no {PLAN_FILE} here, above or in one folder below: contextcore prove PLAN", 4)
-    if not path.is_file():
-        return refuse(f"there is no plan {path}", 4)
+    if path is None or not path.is_file():
+        nowhere = f"{PLAN_FILE} here, above or in one folder below: contextcore prove PLAN"
+        return refuse(f"there is no {nowhere if path is None else f'plan {path}'}", 4)
     try:
         plan = load_plan(path)
     except PlanError as error:
@@ -54,11 +53,12 @@ def command(out: Path, form: str, workspace: Path | None, arguments: tuple[str, 
         return 4 if "[prove] copy" in str(error) else 1
     except ContextcoreError as error:
         return refuse(str(error), 1)
-    file = save(report, out)
-    if form == "json":
-        print(report.model_dump_json(indent=2))
-    else:
-        print("\n".join(escaped(line) for line in report.lines()))
+    print(report.model_dump_json(indent=2) if form == "json" else "\n".join(map(escaped, report.lines())))
+    try:
+        file = save(report, out)
+    except OSError as error:
+        return refuse(f"the result cannot be written to {out}: {error.strerror or error}; name a folder: --out DIR", 1)
+    if form == "text":
         print(f"written to {file}")
     return report.exit_code
 

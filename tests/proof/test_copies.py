@@ -12,6 +12,7 @@ from pytest_contextcore.errors import ProofRefused
 from pytest_contextcore.plan.model import Plan, load_plan
 from pytest_contextcore.proof import copying
 from pytest_contextcore.proof.copying import WORKSPACE, Tree, copy, files_of, root_of
+from pytest_contextcore.proof.sessions import environment
 from pytest_contextcore.proof.snapshots import Snapshots
 
 PLAN = """
@@ -127,3 +128,13 @@ def test_snapshots_put_back_what_changed_came_and_went(tmp_path: Path) -> None:
     assert texts() == {"kept": "kept", "changed": "before"}
     snapshots.restore(snapshots.manifest("second"), tree)
     assert texts() == {"kept": "kept", "changed": "after!", "new": "new"}
+
+
+def test_a_session_on_the_copy_tells_nobody_of_itself_and_is_in_ci_where_this_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "OTEL_EXPORTER_OTLP_ENDPOINT", "TRACEPARENT", "CI"):
+        monkeypatch.setenv(name, "true")
+    known = environment(())
+    assert {"GITHUB_ACTIONS", "CI"} <= known.keys()
+    assert not {"GITHUB_STEP_SUMMARY", "OTEL_EXPORTER_OTLP_ENDPOINT", "TRACEPARENT"} & known.keys()
