@@ -61,6 +61,8 @@ DIGEST = hashlib.sha256(json.dumps(FILES["other.json"]).encode()).hexdigest()
         '{ query = "m.json#accuracy <= `0.99`" }',
         '{ query = "m.json#ok" }',
         "{ query = \"m.json#status == 'done'\" }",
+        '{ query = "m.json#length(status) > `1`" }',
+        '{ query = "m.json#length(rows[?!s]) == `0`" }',
         "{ query = \"m.json#length(rows[?s == 'bad']) == `0`\" }",
         '{ query = "m.json#length(names) == `1`" }',
         '{ same = ["m.json#rows[].s", "m.json#rows[0].[s]"] }',
