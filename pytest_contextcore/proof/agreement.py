@@ -17,7 +17,16 @@ from ..trace.blank import fresh_evidence
 from ..trace.consistency import contradictions
 from ..trace.evidence import SEVERITY_OF, Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.resume import fingerprint
-from ..trace.rules import blocking_gates, conditions, last_values, next_action, parent_outcome, phase_outcome, trace_end
+from ..trace.rules import (
+    all_upstreams,
+    blocking_gates,
+    conditions,
+    last_values,
+    next_action,
+    parent_outcome,
+    phase_outcome,
+    trace_end,
+)
 from ..trace.times import format_time
 from .difference import AGAIN, EDITED, Difference, compared, said
 
@@ -53,6 +62,7 @@ def disagreements(plan: Plan, evidence: Evidence, root: Path) -> Iterator[Differ
         yield from _of_upstreams(plan, evidence)
         yield from _of_work(plan, evidence, root)
         yield from _of_values(plan, evidence)
+        yield from _of_drift(plan, evidence)
         yield from _of_fingerprints(plan, evidence, root)
         yield from _of_failed_gates(plan, evidence)
         yield from _of_trace(plan, evidence)
@@ -105,9 +115,9 @@ def _of_phase(span: SpanEvidence) -> Iterator[Difference]:
 def _of_gate(gate: GateEvidence) -> Iterator[Difference]:
     """A gate says what its result asks for, and nothing else."""
     result = gate.result
-    found = [(event.name, event.time) for event in gate.events if event.name.startswith("gate.check.")]
+    found = [_moment(event.name, event.time) for event in gate.events if event.name.startswith("gate.check.")]
     last = f"gate.check.{'failed' if result in _NOT_PASSED else 'passed'}"
-    decided = [("gate.check.started", gate.started_at), (last, gate.ended_at)]
+    decided = [_moment("gate.check.started", gate.started_at), _moment(last, gate.ended_at)]
     has = f"{gate.gate_id} has the result {result}"
     yield from compared(f"{has}: its events", found, found[:1] if result is Result.NOT_CHECKED else decided)
     severity = SEVERITY_OF[gate.kind] if result is Result.FAIL else None
@@ -119,6 +129,10 @@ def _of_gate(gate: GateEvidence) -> Iterator[Difference]:
     if result is Result.WAIVED and (gate.kind is not Kind.REQUIRED or not gate.waived):
         observed = f"{gate.kind} gate, waived by {said(gate.waived)}"
         yield Difference(f"{gate.gate_id} was waived", observed, "a required gate, and who waived it", EDITED)
+
+
+def _moment(name: str, time: int | None) -> str:
+    return f"{name} at {format_time(time) if time is not None else 'no time'}"
 
 
 def _of_times(evidence: Evidence, span: SpanEvidence) -> Iterator[Difference]:
@@ -175,9 +189,10 @@ def _of_work(plan: Plan, evidence: Evidence, root: Path) -> Iterator[Difference]
             continue
         made = [output_plan(output).path for output in phase.outputs]
         for word, names, items in (("input", phase.inputs, span.inputs), ("output", made, span.outputs)):
+            known = {item.path for item in items}
             for name in names:
                 path = redact(str(portable(os.path.abspath(plan.path.parent / name), root)))  # noqa: PTH100
-                if path not in {item.path for item in items} and not os.path.isabs(path):  # noqa: PTH117
+                if path not in known and not os.path.isabs(path):  # noqa: PTH117
                     yield Difference(f"{span.span_id}: its {word} {name}", "no record", "its path and digest", EDITED)
         if phase.run is not None and (not span.programs or span.programs[0].exit_code != 0):
             yield Difference(f"{span.span_id} is completed", "no exit code 0", "that of its program", EDITED)
@@ -200,6 +215,18 @@ def _of_values(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
                         checked(declared, name, value)
                 except AttributeRefused as error:
                     yield Difference(f"{holder}: {name}", str(error), "a value of a declared attribute", EDITED)
+
+
+def _of_drift(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
+    """What a trace was given is the same in all of its phases, or an event says that it is not."""
+    for phase, span in zip(plan.phases, evidence.spans, strict=True):
+        given = [name for name in span.attributes if name.startswith("input.")]
+        told = {event.attributes.get("drift.attribute") for event in span.events if event.name == "drift.detected"}
+        above = {plan.span_id(name) for name in all_upstreams(plan, phase.id)} if given else set()
+        before = last_values(evidence.model_copy(update={"spans": [s for s in evidence.spans if s.span_id in above]}))
+        for name in given:
+            if name in before and name not in told:
+                yield from compared(f"{span.span_id}: {name}, without an event", span.attributes[name], before[name])
 
 
 def _of_fingerprints(plan: Plan, evidence: Evidence, root: Path) -> Iterator[Difference]:

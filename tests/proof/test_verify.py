@@ -99,6 +99,7 @@ def top(**values: Any) -> Callable[[dict[str, Any]], object]:
 
 
 EARLY, LATE = "1999-11-29T07:57:54.311871Z", "2999-11-29T07:57:54.311871Z"
+DRIFT = {"input.source_checksum": f"sha256:{STALE}"}
 PROGRAM = {"otel_span_id": "0" * 16, "args": ["true"], "exit_code": 1, "end": "exit code 0"}
 BLOCKED = {"status": "blocked", "blocked_reason": "C1: lost", "next_action": "mend", "error_type": "gate_failed"}
 RESEALED: list[tuple[Callable[[dict[str, Any]], object], str]] = [
@@ -144,6 +145,7 @@ RESEALED: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (spans(2, reused=True), "PI-101-002-S3 is reused"),
     (lambda document: document["spans"][3]["attributes"].update({"quality.gap_count": "3"}), "declared as int"),
     (lambda document: document["spans"][3]["attributes"].update(extra="x"), "PI-101-002-S4: extra"),
+    (lambda document: document["spans"][3]["attributes"].update(DRIFT), "PI-101-002-S4: input.source_checksum, with"),
     (spans(2, programs=[PROGRAM]), "PI-101-002-S3: how a program of it ended"),
     (spans(2, handoffs=[]), "its handoffs, beside its events"),
     (lambda document: document["spans"][2]["handoffs"][0].update(digest=STALE), "its handoffs, beside its events"),
