@@ -47,7 +47,7 @@ def files_of(root: Path, plan: Plan, out: Path, workspace: Path | None = None) -
     found = _chosen(root, plan.prove.copy_) if plan.prove.copy_ else _of_git(root)
     names = found if found is not None else _walk(root, out.resolve())
     declared = [path for phase in plan.phases for pattern in _declared(phase) for path in _matches(plan, pattern)]
-    own = [*names, *(path for path in declared if path.is_relative_to(root)), plan.path.resolve()]
+    own = [*names, *(path for path in declared if path.is_relative_to(root)), _place_of(plan)]
     wanted = dict.fromkeys(own, root)
     if workspace is not None:
         wanted |= dict.fromkeys(workspace.rglob("*"), workspace)
@@ -81,7 +81,7 @@ class Tree(NamedTuple):
     @classmethod
     def at(cls, place: Path, root: Path, plan: Plan, *, with_workspace: bool) -> Tree:
         """The copy that stands, or will stand, at a place."""
-        here, file = Path.cwd().resolve(), place / plan.path.resolve().relative_to(root)
+        here, file = Path.cwd().resolve(), place / _place_of(plan).relative_to(root)
         own = [f"--workspace={place / WORKSPACE}"] if with_workspace else []
         arguments = (f"--contextcore-plan={file}", str(file.parent), *own)
         where = place / here.relative_to(root) if here.is_relative_to(root) else place
@@ -107,6 +107,11 @@ def copy(files: Mapping[Path, Path], root: Path, tree: Tree) -> None:
         except OSError as error:
             raise ProofRefused(f"{path} cannot be copied: {error.strerror or error}") from None
     tree.where.mkdir(parents=True, exist_ok=True)
+
+
+def _place_of(plan: Plan) -> Path:
+    """The plan's file in the folder that is copied, where it may be a link to another one."""
+    return plan.path.parent.resolve() / plan.path.name
 
 
 def _declared(phase: PhasePlan) -> Iterator[str]:

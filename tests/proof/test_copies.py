@@ -90,8 +90,11 @@ def test_nothing_that_is_written_in_the_copy_reaches_the_original(tmp_path: Path
     (tmp_path / "p" / "link").symlink_to(tmp_path / "p" / "made")
     root, made = tmp_path / "p", tmp_path / "copy"
     (workspace / "sub" / "a").chmod(0o444)
+    (root / "plan.toml").rename(elsewhere / "plan.toml")
+    (root / "plan.toml").symlink_to(elsewhere / "plan.toml")
     copy(files_of(root, plan, root / "out", workspace), root, Tree.at(made, root, plan, with_workspace=True))
     (made / WORKSPACE).rename(made / "w")
+    assert ((made / "plan.toml").is_symlink(), (made / "plan.toml").is_file()) == (False, True)
     assert {path.name for path in (made / "w").iterdir()} == {"sub", "inside", "folder_inside", "outside", "loop"}
     for name in ("w/inside", "w/folder_inside/a", "w/outside", "link/m.json"):
         assert (made / name).resolve().is_relative_to(made)
