@@ -254,8 +254,9 @@ class Prover:
     def _judged(self, phase: PhasePlan, gate: GatePlan, tree: Tree, ended: Ended) -> _Found:
         said = str(gate.prove)
         if ended.code not in (0, 1):
-            last = ended.said.splitlines()[-1:] or [""]
-            return Proof.ERROR, said, f"pytest ends with {ended.code}: {last[0]}"
+            lines = ended.said.splitlines() or [""]
+            why = next((line for line in lines if "error: " in line), lines[-1])
+            return Proof.ERROR, said, f"pytest ends with {ended.code}: {why}"
         span, full = self._span(phase, tree), self._plan.gate_id(phase.id, gate.id)
         return _verdict(span, next(each for each in span.gates if each.gate_id == full), said)
 
