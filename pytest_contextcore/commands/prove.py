@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..plan.model import load_plan
-from .cli import FORMAT, OUT, print_json, print_lines, refusing
+from .cli import FORMAT, OUT, print_json, print_lines, refuse, refusing
 from .plan_check import locate
 
 
@@ -40,9 +40,14 @@ def command(out: Path, form: str, workspace: Path | None, arguments: tuple[str, 
             print_lines([f"prove: {line}"], err=True)
 
     report = prove(plan, out, arguments[len(named) :], workspace, tell)
-    file = save(report, out)
     if form == "json":
         print_json(report.model_dump(mode="json"))
     else:
-        print_lines([*report.lines(), f"written to {file}"])
+        print_lines(report.lines())
+    try:
+        file = save(report, out)
+    except OSError as error:
+        return refuse(f"the result cannot be written to {out}: {error.strerror or error}; name a folder: --out DIR", 1)
+    if form == "text":
+        print_lines([f"written to {file}"])
     return report.exit_code

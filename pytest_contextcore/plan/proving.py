@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -63,6 +64,12 @@ def proving_misfits(document: Mapping[str, Any]) -> Iterator[Misfit]:
                 yield here, " and ".join(changes) or "none", f"exactly one of {', '.join(CHANGES)}", "correct it"
             elif "option" in prove and changes:
                 yield here, changes[0], "option alone", "remove it"
+            if isinstance(option := prove.get("option"), str):
+                try:
+                    shlex.split(option)
+                except ValueError as error:
+                    said = f"{shown(option)} ({str(error).lower()})"
+                    yield here, said, "words as a shell splits them", "correct the quotation"
             pointers = [prove.get("drop"), *(prove["set"] if isinstance(prove.get("set"), dict) else ())]
             for pointer in pointers:
                 if isinstance(pointer, str) and not pointer.startswith("/"):

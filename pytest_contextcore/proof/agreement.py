@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..errors import AttributeRefused
 from ..phase.handoff import portable
-from ..plan.attributes import RECORDABLE
+from ..plan.attributes import RECORDABLE, checked
+from ..plan.checks import output_plan
 from ..plan.model import Kind, Plan
+from ..redact import redact
 from ..span import ErrorType
+from ..text import format_time
 from ..trace.blank import fresh_evidence
 from ..trace.consistency import contradictions
 from ..trace.evidence import SEVERITY_OF, Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.resume import fingerprint
-from ..trace.rules import blocking_gates, conditions, last_values, next_action, parent_outcome, phase_outcome
+from ..trace.rules import (
+    all_upstreams,
+    blocking_gates,
+    conditions,
+    last_values,
+    next_action,
+    parent_outcome,
+    phase_outcome,
+    trace_end,
+)
 from .difference import AGAIN, EDITED, Difference, compared, said
 
 _OF_TRACE = ("trace_id", "project_id", "title", "type")
@@ -21,6 +35,14 @@ _OF_PHASE = ("span_id", "parent_id", "phase", "goal", "exit_criteria")
 _OF_GATE = ("gate_id", "purpose", "criterion", "kind")
 _OUTCOME = ("status", "blocked_reason", "blocked_on_span_id", "next_action", "error_type")
 _NOT_PASSED = (Result.FAIL, Result.WAIVED)
+_UNSAID = {
+    Result.PASS: ("reason", "next_action", "waived", "error_type"),
+    Result.NOT_APPLICABLE: ("next_action", "waived", "error_type"),
+    Result.NOT_CHECKED: ("next_action", "waived"),
+    Result.WAIVED: ("error_type",),
+    Result.FAIL: ("waived", "error_type"),
+}
+"""Result of a gate → what a gate with it does not have."""
 
 
 def disagreements(plan: Plan, evidence: Evidence, root: Path) -> Iterator[Difference]:
@@ -29,6 +51,7 @@ def disagreements(plan: Plan, evidence: Evidence, root: Path) -> Iterator[Differ
         yield Difference(evidence.trace_id, sentence, "evidence that agrees with itself", EDITED)
     for span in evidence.spans:
         yield from _of_phase(span)
+        yield from _of_times(evidence, span)
         yield from _of_handoffs(evidence, span)
     if evidence.plan_digest != plan.digest:
         yield Difference(f"the plan {plan.path}", f"digest {plan.digest}", f"{evidence.plan_digest} as recorded", AGAIN)
@@ -37,6 +60,9 @@ def disagreements(plan: Plan, evidence: Evidence, root: Path) -> Iterator[Differ
     yield from declared
     if not declared:  # the rules below go by the plan's phases and gates
         yield from _of_upstreams(plan, evidence)
+        yield from _of_work(plan, evidence, root)
+        yield from _of_values(plan, evidence)
+        yield from _of_drift(plan, evidence)
         yield from _of_fingerprints(plan, evidence, root)
         yield from _of_failed_gates(plan, evidence)
         yield from _of_trace(plan, evidence)
@@ -63,15 +89,13 @@ def _declared(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
 def _of_phase(span: SpanEvidence) -> Iterator[Difference]:
     failed = blocking_gates(span)
     settled = span.status not in (Status.NOT_STARTED, Status.IN_PROGRESS)
-    if failed and span.status is Status.FAILED:
-        yield Difference(span.span_id, "failed", f"blocked, since {failed[0].gate_id} failed", EDITED)
-    if failed and span.status is Status.BLOCKED:
+    if failed and span.status in (Status.FAILED, Status.BLOCKED):
         outcome = phase_outcome(span, ())
         reason = outcome.reason or ""
         if not (span.blocked_reason or "").startswith(reason):  # what else went wrong may follow
             yield Difference(f"{span.span_id}: blocked_reason", said(span.blocked_reason), reason, EDITED)
-        yield from compared(f"{span.span_id}: next_action", span.next_action, outcome.next_action)
-        yield from compared(f"{span.span_id}: error_type", span.error_type, outcome.error_type)
+        for name in ("status", "next_action", "error_type"):
+            yield from compared(f"{span.span_id}: {name}", getattr(span, name), getattr(outcome, name))
     if not failed and span.status is Status.BLOCKED and span.error_type == ErrorType.GATE_FAILED:
         yield Difference(span.span_id, "blocked by a gate, but none failed", "a gate that failed", EDITED)
     if span.status is Status.COMPLETED:
@@ -81,26 +105,49 @@ def _of_phase(span: SpanEvidence) -> Iterator[Difference]:
         yield Difference(span.span_id, "not started, but has a time at which it started", "no such time", EDITED)
     for gate in span.gates if settled else ():
         yield from _of_gate(gate)
+    for program in span.programs:
+        code, ended = program.exit_code, program.end.startswith("exit code ")
+        expected = (f"exit code {code}", ErrorType.EXIT_CODE if code else None)
+        if (code is not None or ended) and (program.end, program.error_type) != expected:
+            yield Difference(f"{span.span_id}: how a program of it ended", program.end, said(expected[0]), EDITED)
 
 
 def _of_gate(gate: GateEvidence) -> Iterator[Difference]:
     """A gate says what its result asks for, and nothing else."""
     result = gate.result
-    last = None if result is Result.NOT_CHECKED else f"gate.check.{'failed' if result in _NOT_PASSED else 'passed'}"
-    names = [event.name for event in gate.events if event.name.startswith("gate.check.")]
-    expected = [] if last is None else ["gate.check.started", last]
-    if result is not Result.NOT_CHECKED or names[1:]:
-        yield from compared(f"{gate.gate_id} has the result {result}: its events", names, expected)
+    found = [_moment(event.name, event.time) for event in gate.events if event.name.startswith("gate.check.")]
+    last = f"gate.check.{'failed' if result in _NOT_PASSED else 'passed'}"
+    decided = [_moment("gate.check.started", gate.started_at), _moment(last, gate.ended_at)]
+    has = f"{gate.gate_id} has the result {result}"
+    yield from compared(f"{has}: its events", found, found[:1] if result is Result.NOT_CHECKED else decided)
     severity = SEVERITY_OF[gate.kind] if result is Result.FAIL else None
-    yield from compared(f"{gate.gate_id} has the result {result}: severity", gate.severity, severity)
-    if result is Result.PASS:
-        for name in ("reason", "next_action", "waived"):
-            yield from compared(f"{gate.gate_id} has the result {result}: {name}", getattr(gate, name), None)
+    yield from compared(f"{has}: severity", gate.severity, severity)
+    for name in _UNSAID[result]:
+        yield from compared(f"{has}: {name}", getattr(gate, name), None)
     if result is Result.NOT_APPLICABLE and not gate.reason:
         yield Difference(f"{gate.gate_id} does not apply", "no reason", "a reason", EDITED)
     if result is Result.WAIVED and (gate.kind is not Kind.REQUIRED or not gate.waived):
         observed = f"{gate.kind} gate, waived by {said(gate.waived)}"
         yield Difference(f"{gate.gate_id} was waived", observed, "a required gate, and who waived it", EDITED)
+
+
+def _moment(name: str, time: int | None) -> str:
+    return f"{name} at {format_time(time) if time is not None else 'no time'}"
+
+
+def _of_times(evidence: Evidence, span: SpanEvidence) -> Iterator[Difference]:
+    """A trace, a phase and a gate lie one inside the other; a phase that is reused may be older than its trace."""
+    if span.started_at is None:
+        return
+    begins = span.started_at if span.reused else evidence.started_at
+    if begins is None:
+        yield Difference(evidence.trace_id, "no time at which it started", f"before {span.span_id}", EDITED)
+    for gate in (None, *span.gates):
+        inner = (gate.started_at, gate.ended_at) if gate is not None else ()
+        times = [each for each in (begins, span.started_at, *inner, span.ended_at) if each is not None]
+        if times != sorted(times):
+            what = f"{gate.gate_id if gate is not None else span.span_id}: its times"
+            yield Difference(what, ", ".join(map(format_time, times)), "one after the other", EDITED)
 
 
 def _of_handoffs(evidence: Evidence, span: SpanEvidence) -> Iterator[Difference]:
@@ -133,6 +180,53 @@ def _of_upstreams(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
     for span in evidence.spans:
         if (name := span.blocked_on_span_id) is not None and plan.short_phase_id(name) not in status:
             yield Difference(f"{span.span_id}: blocked_on_span_id", name, "a phase of the plan", EDITED)
+
+
+def _of_work(plan: Plan, evidence: Evidence, root: Path) -> Iterator[Difference]:
+    """A completed phase read and made what the plan says that it reads and makes, and its program ended well."""
+    for phase, span in zip(plan.phases, evidence.spans, strict=True):
+        if span.status is not Status.COMPLETED:
+            continue
+        made = [output_plan(output).path for output in phase.outputs]
+        for word, names, items in (("input", phase.inputs, span.inputs), ("output", made, span.outputs)):
+            known = {item.path for item in items}
+            for name in names:
+                path = redact(str(portable(os.path.abspath(plan.path.parent / name), root)))  # noqa: PTH100
+                if path not in known and not os.path.isabs(path):  # noqa: PTH117
+                    yield Difference(f"{span.span_id}: its {word} {name}", "no record", "its path and digest", EDITED)
+        if phase.run is not None and (not span.programs or span.programs[0].exit_code != 0):
+            yield Difference(f"{span.span_id} is completed", "no exit code 0", "that of its program", EDITED)
+        file, _, name = (span.nodeid or "").partition("::")
+        if not name or (file.endswith(".toml") and (Path(file).name, name) != (plan.path.name, phase.id)):
+            yield Difference(f"{span.span_id}: its test", said(span.nodeid), "a test, or the plan's own", EDITED)
+        if span.reused and span.reused_from is None and not evidence.joined:
+            yield Difference(f"{span.span_id} is reused", "no span of another trace", "the span that it was", EDITED)
+
+
+def _of_values(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
+    """Each value is one of a declared attribute."""
+    declared = plan.known_attributes
+    for span in evidence.spans:
+        holders = ((span.span_id, span.attributes), *((gate.gate_id, gate.attributes) for gate in span.gates))
+        for holder, attributes in holders:
+            for name, value in attributes.items():
+                try:
+                    if name.startswith(RECORDABLE) or name not in declared:
+                        checked(declared, name, value)
+                except AttributeRefused as error:
+                    yield Difference(f"{holder}: {name}", str(error), "a value of a declared attribute", EDITED)
+
+
+def _of_drift(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
+    """What a trace was given is the same in all of its phases, or an event says that it is not."""
+    for phase, span in zip(plan.phases, evidence.spans, strict=True):
+        given = [name for name in span.attributes if name.startswith("input.")]
+        told = {event.attributes.get("drift.attribute") for event in span.events if event.name == "drift.detected"}
+        above = {plan.span_id(name) for name in all_upstreams(plan, phase.id)} if given else set()
+        before = last_values(evidence.model_copy(update={"spans": [s for s in evidence.spans if s.span_id in above]}))
+        for name in given:
+            if name in before and name not in told:
+                yield from compared(f"{span.span_id}: {name}, without an event", span.attributes[name], before[name])
 
 
 def _of_fingerprints(plan: Plan, evidence: Evidence, root: Path) -> Iterator[Difference]:
@@ -171,12 +265,16 @@ def _of_trace(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
     for name in {**known, **evidence.attributes}:
         what = f"{evidence.trace_id}: {name}, beside its phases"
         yield from compared(what, evidence.attributes.get(name), known.get(name))
+    if evidence.ended_at is not None or evidence.status is Status.COMPLETED:
+        yield from compared(f"{evidence.trace_id}: its end", evidence.ended_at, trace_end(evidence, 0))
     if len(evidence.definition_of_done) != len(done):
         return
+    counted = evidence.model_copy()
+    counted.recount()
     observed = tuple(getattr(evidence, name) for name in _OUTCOME)
     allowed = []
     for finished in (True, False):  # phases that were selected leave the trace in progress
-        outcome = parent_outcome(plan, evidence, finished=finished)
+        outcome = parent_outcome(plan, counted, finished=finished)
         allowed.append((outcome.status, outcome.reason, outcome.blocked_on, outcome.next_action, outcome.error_type))
     if observed not in allowed:
         what = f"{evidence.trace_id}: how it ended, beside its phases"

@@ -23,7 +23,11 @@ from .mutate import mutate
 from .result import Proof
 from .sessions import environment
 
-_REFUSALS = frozenset({"nothing_selected", "empty_side", "empty_report", "unreadable_report", "value"})
+_REFUSALS = frozenset({
+    *("nothing_selected", "empty_side", "empty_report", "value", "no_digest", "invalid_schema", "expression"),
+    *("missing_file", "outside_file", "too_many_files", "huge_document"),
+    *("unreadable_file", "unreadable_document", "unreadable_report"),
+})  # fmt: skip
 """Types of findings of a check that had nothing to decide by."""
 
 _SECONDS = 600
@@ -60,7 +64,11 @@ def prove_check(plan: Plan, gate: GatePlan, place: Copy) -> tuple[Proof, str, st
             raise ProofRefused(f"{gate.prove}: it is not inside of the copy")
         mutate(gate.prove, path)
         after = _verdict(plan, gate, place.folder)
+        refused = _refuses(gate, place.folder, after)
         place.restore()
+        if refused:
+            why = f"it leaves the check nothing to decide by, which says nothing of the rest: {after.reason}"
+            return Proof.ERROR, redact(str(gate.prove)), redact(why)
         return _judged(str(gate.prove), after)
     found = (Proof.UNPROVEN, "", "no mutation is derived from its check, and the plan names none")
     for trial in derived(gate.check, place.folder / plan.path.name) if gate.check else ():
@@ -74,20 +82,29 @@ def prove_check(plan: Plan, gate: GatePlan, place: Copy) -> tuple[Proof, str, st
 
 def _tried(plan: Plan, gate: GatePlan, place: Copy, trial: Trial) -> Verdict:
     """The verdict with a derived mutation. One that leaves nothing to decide by says nothing, as if it had passed."""
-    if trial.act is not None:
-        trial.act()
-        try:
-            return _verdict(plan, gate, place.folder)
-        finally:
+    try:
+        if trial.act is not None:
+            trial.act()
+        verdict = _verdict(plan, gate, place.folder, trial.instead)
+        return PASSED if _refuses(gate, place.folder, verdict, trial.instead) else verdict
+    finally:
+        if trial.act is not None:
             place.restore()
-    documents = Documents(Folder(place.folder), trial.instead)
+
+
+def _refuses(gate: GatePlan, folder: Path, verdict: Verdict, instead: Mapping[str, Any] | None = None) -> bool:
+    """Whether a check failed since there was nothing to decide by: an operand was refused, or a file cannot be read.
+
+    That a file is missing is what ``exists`` decides.
+    """
+    documents = Documents(Folder(folder), instead)
     try:
         for source in expressions(gate.check) if gate.check else ():
             documents.ask(source)
-    except CheckFailed:  # an operand was refused
-        return PASSED
-    verdict = _verdict(plan, gate, place.folder, trial.instead)
-    return PASSED if {item.type for item in verdict.findings} <= _REFUSALS else verdict
+    except CheckFailed:
+        return True
+    decides = {"missing_file"} if gate.check and gate.check.exists else set()
+    return verdict.result is Result.FAIL and {item.type for item in verdict.findings} <= _REFUSALS - decides
 
 
 def _judged(said: str, verdict: Verdict) -> tuple[Proof, str, str]:

@@ -9,10 +9,12 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import PlanError, ProofRefused
 from ..plan.checks import output_plan
 from ..plan.model import PhasePlan, Plan
+from .sessions import modules_of
 
 MAX_BYTES = 1_000_000_000
 MAX_FILES = 20_000
@@ -45,7 +47,7 @@ def files_of(root: Path, plan: Plan, out: Path, workspace: Path | None = None) -
     found = _chosen(root, plan.prove.copy_) if plan.prove.copy_ else _of_git(root)
     names = found if found is not None else _walk(root, out.resolve())
     declared = [path for phase in plan.phases for pattern in _declared(phase) for path in _matches(plan, pattern)]
-    own = [*names, *(path for path in declared if path.is_relative_to(root)), plan.path.resolve()]
+    own = [*names, *(path for path in declared if path.is_relative_to(root)), _place_of(plan)]
     wanted = dict.fromkeys(own, root)
     if workspace is not None:
         wanted |= dict.fromkeys(workspace.rglob("*"), workspace)
@@ -67,14 +69,33 @@ def files_of(root: Path, plan: Plan, out: Path, workspace: Path | None = None) -
     return files
 
 
-def copy(files: Mapping[Path, Path], targets: Mapping[Path, Path]) -> None:
-    """Copy files, each to the folder that stands for the one it belongs to.
+class Tree(NamedTuple):
+    """A copy of a root, and how pytest runs in it: in which folder, with which arguments, with whose modules first."""
+
+    root: Path
+    plan: Path
+    where: Path
+    arguments: tuple[str, ...]
+    modules: tuple[Path, ...]
+
+    @classmethod
+    def at(cls, place: Path, root: Path, plan: Plan, *, with_workspace: bool) -> Tree:
+        """The copy that stands, or will stand, at a place."""
+        here, file = Path.cwd().resolve(), place / _place_of(plan).relative_to(root)
+        own = [f"--workspace={place / WORKSPACE}"] if with_workspace else []
+        arguments = (f"--contextcore-plan={file}", str(file.parent), *own)
+        where = place / here.relative_to(root) if here.is_relative_to(root) else place
+        return cls(place, file, where, arguments, tuple(modules_of(root, place)))
+
+
+def copy(files: Mapping[Path, Path], root: Path, tree: Tree) -> None:
+    """Copy files of a root, and those of the workspace, to where they stand in the tree.
 
     Raises:
         ProofRefused: one cannot be copied.
     """
     for path, base in files.items():
-        made = targets[base] / path.relative_to(base)
+        made = (tree.root if base == root else tree.root / WORKSPACE) / path.relative_to(base)
         try:
             made.parent.mkdir(parents=True, exist_ok=True)
             meant = Path(os.path.realpath(path))  # of a loop of links, too
@@ -82,8 +103,15 @@ def copy(files: Mapping[Path, Path], targets: Mapping[Path, Path]) -> None:
                 made.symlink_to(os.path.relpath(meant, path.parent.resolve()))  # so that it leads into the copy
             elif path.is_file():  # a folder elsewhere is no part of the copy
                 shutil.copy2(path, made)
+                made.chmod(made.stat().st_mode | stat.S_IWUSR)  # a mutation writes into it
         except OSError as error:
             raise ProofRefused(f"{path} cannot be copied: {error.strerror or error}") from None
+    tree.where.mkdir(parents=True, exist_ok=True)
+
+
+def _place_of(plan: Plan) -> Path:
+    """The plan's file in the folder that is copied, where it may be a link to another one."""
+    return plan.path.parent.resolve() / plan.path.name
 
 
 def _declared(phase: PhasePlan) -> Iterator[str]:

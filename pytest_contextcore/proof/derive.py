@@ -119,7 +119,7 @@ def _others(value: Any, literals: list[Any]) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, dict):
         yield "one more key", {**value, _STRANGE: _STRANGE}
     else:
-        yield f"{shown(value)} → {_STRANGE!r}", _STRANGE
+        yield from ((f"{shown(value)} → {other!r}", other) for other in (_STRANGE, "") if other != value)
     for literal in literals:
         if literal != value:
             yield f"{shown(value)} → {shown(literal)}", literal

@@ -7,7 +7,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from ..errors import AttestationRefused
+from ..checks.parsing import parse_json
+from ..errors import AttestationRefused, Malformed
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 _MAX_BYTES = 64 * 1024 * 1024
@@ -59,8 +60,8 @@ def opened(path: Path, key: Path) -> Any:
     except (TypeError, ValueError, ArithmeticError) as error:
         raise AttestationRefused(f"{key}: no public key that is known ({_line(error)}); {_KEYS}") from None
     try:
-        envelope = Envelope.from_dict(json.loads(_read(path, _MAX_BYTES, "the attestation")))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, FormatError) as error:
+        envelope = Envelope.from_dict(parse_json(_read(path, _MAX_BYTES, "the attestation")))
+    except (KeyError, TypeError, ValueError, AttributeError, FormatError) as error:
         raise AttestationRefused(f"{path}: no signed attestation ({_line(error)}); sign with --key") from None
     if envelope.payload_type != PAYLOAD_TYPE:
         raise AttestationRefused(f"{path}: its payload is {envelope.payload_type!r:.80}, expected {PAYLOAD_TYPE}")
@@ -69,8 +70,8 @@ def opened(path: Path, key: Path) -> Any:
     except VerificationError:
         raise AttestationRefused(f"{path}: it has no signature that fits it and the key {key}; do not use it") from None
     try:
-        return json.loads(envelope.payload)
-    except (ValueError, RecursionError) as error:
+        return parse_json(envelope.payload)
+    except Malformed as error:
         raise AttestationRefused(f"{path}: its payload is no JSON ({_line(error)})") from None
 
 

@@ -4,44 +4,38 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
-from typing import NamedTuple
 
 from ..errors import ProofRefused
 from ..plan.model import GatePlan, Kind, PhasePlan, Plan
 from ..redact import redact
 from ..trace.evidence import GateEvidence, Result, SpanEvidence, Status
 from ..trace.file import evidence_path, load_evidence
+from ..trace.rules import all_upstreams
 from .checked import Copy, prove_check
-from .copying import WORKSPACE, copy, files_of, root_of
+from .copying import Tree, copy, files_of, root_of
 from .drifted import prove_drift
 from .result import GateProof, Proof, ProofReport
-from .sessions import Ended, Job, modules_of, run_session
+from .sessions import Ended, Job, run_session
 from .snapshots import Manifest, Snapshots
 
 AT_ONCE = 2
 """So many sessions run at a time, each on a copy of its own."""
 
 _FAILS = (Result.FAIL, Result.WAIVED)
+_TERMINATED = 128 + signal.SIGTERM
 _USAGE = 4  # pytest's exit code, here: a phase is selected whose upstream cannot be reused
 
 Told = Callable[[str], None]
 _Found = tuple[Proof, str, str]
 _Gates = Sequence[tuple[PhasePlan, GatePlan]]
-
-
-class _Tree(NamedTuple):
-    """A copy, and how pytest runs in it."""
-
-    root: Path
-    where: Path
-    target: tuple[str, ...]
-    modules: tuple[Path, ...]
 
 
 class Prover:
@@ -60,7 +54,8 @@ class Prover:
         self._arguments, self._workspace = arguments, workspace.resolve() if workspace else None
         self._root = root_of(plan)
         self._snapshots = Snapshots(place / "snapshots")
-        self._external = _external(plan)
+        external = {phase.id for phase in plan.phases if phase.external}
+        self._external = {name for name in plan.by_id if external & {name, *all_upstreams(plan, name)}}
         self._seen: Path | None = None
         self._stopped = False
         self._modules: dict[str, str] = {}
@@ -71,7 +66,8 @@ class Prover:
         Raises:
             ProofRefused: the plan cannot be copied, or does not pass there.
         """
-        first = self._copied()
+        first = self._tree("1")
+        copy(files_of(self._root, self._plan, self._out, self._workspace), self._root, first)
         tell(f"runs {self._plan.trace.id} once, on a copy of {self._root}")
         self._run_whole(first)
         known = {(phase.id, gate.id): self._without_session(phase, gate, first) for phase, gate in self._gates()}
@@ -79,7 +75,12 @@ class Prover:
         found = {names: result for names, result in known.items() if result is not None}
         tell(f"{len(known)} gates; {len(left)} of them by a session of pytest each")
         found |= self._in_sessions(left, first)
-        gates = [self._proof(phase, gate, found[phase.id, gate.id]) for phase, gate in self._gates()]
+        gates = []
+        for phase, gate in self._gates():
+            result, mutation, reason = found[phase.id, gate.id]
+            full, reason = self._plan.gate_id(phase.id, gate.id), redact(reason)
+            proof = GateProof(gate_id=full, purpose=gate.purpose, result=result, mutation=mutation, reason=reason)
+            gates.append(proof)
         return ProofReport(
             trace_id=self._plan.trace.id,
             plan_digest=self._plan.digest,
@@ -91,35 +92,13 @@ class Prover:
     def _gates(self) -> Iterator[tuple[PhasePlan, GatePlan]]:
         return ((phase, gate) for phase in self._plan.phases for gate in phase.gates)
 
-    def _proof(self, phase: PhasePlan, gate: GatePlan, found: _Found) -> GateProof:
-        result, mutation, reason = found
-        full = self._plan.gate_id(phase.id, gate.id)
-        return GateProof(gate_id=full, purpose=gate.purpose, result=result, mutation=mutation, reason=redact(reason))
-
     # --- the copy, and its first run ----------------------------------------------------------------------------------
 
-    def _copied(self) -> _Tree:
-        tree = self._tree("1")
-        targets = {self._root: tree.root}
-        if self._workspace is not None:
-            targets[self._workspace] = tree.root / WORKSPACE
-        copy(files_of(self._root, self._plan, self._out, self._workspace), targets)
-        tree.where.mkdir(parents=True, exist_ok=True)
-        return tree
+    def _tree(self, name: str) -> Tree:
+        root = self._place / name / (self._root.name or "root")
+        return Tree.at(root, self._root, self._plan, with_workspace=self._workspace is not None)
 
-    def _tree(self, name: str) -> _Tree:
-        root, here = self._place / name / (self._root.name or "root"), Path.cwd().resolve()
-        file = self._file(root)
-        target = [f"--contextcore-plan={file}", str(file.parent)]
-        if self._workspace is not None:
-            target.append(f"--workspace={root / WORKSPACE}")
-        where = root / here.relative_to(self._root) if here.is_relative_to(self._root) else root
-        return _Tree(root, where, tuple(target), tuple(modules_of(self._root, root)))
-
-    def _file(self, root: Path) -> Path:
-        return root / self._plan.path.resolve().relative_to(self._root)
-
-    def _run_whole(self, tree: _Tree) -> None:
+    def _run_whole(self, tree: Tree) -> None:
         if self._external.issuperset(self._plan.by_id):
             return
         ended = self._session(tree, self._job(tree, leave_out=self._external))
@@ -134,7 +113,7 @@ class Prover:
             self._seen = Path(workspace).relative_to(tree.root)
         self._snapshots.take("end", tree.root)
 
-    def _job(self, tree: _Tree, leave_out: set[str], gate: GatePlan | None = None, **more: str) -> Job:
+    def _job(self, tree: Tree, leave_out: set[str], gate: GatePlan | None = None, **more: str) -> Job:
         return Job(
             trace_id=self._plan.trace.id,
             tree=str(tree.root),
@@ -145,10 +124,10 @@ class Prover:
             **more,
         )
 
-    def _session(self, tree: _Tree, job: Job, *more: str) -> Ended:
+    def _session(self, tree: Tree, job: Job, *more: str) -> Ended:
         if self._stopped:
             raise ProofRefused("interrupted")
-        return run_session(job, tree.where, [*tree.target, *self._arguments, *more], tree.modules)
+        return run_session(job, tree.where, [*tree.arguments, *self._arguments, *more], tree.modules)
 
     def _manifest(self, phase_id: str) -> Manifest:
         """The files when the phase's gates began; the evidence and handoffs as they were in the end."""
@@ -165,7 +144,7 @@ class Prover:
 
     # --- gates --------------------------------------------------------------------------------------------------------
 
-    def _without_session(self, phase: PhasePlan, gate: GatePlan, tree: _Tree) -> _Found | None:
+    def _without_session(self, phase: PhasePlan, gate: GatePlan, tree: Tree) -> _Found | None:
         """What is known of a gate without a session of pytest; None where one is needed."""
         if phase.id in self._external:
             return Proof.UNPROVEN, "", "its phase acts on the world outside, or depends on one that does"
@@ -176,7 +155,7 @@ class Prover:
         if gate.check is None or gate.check.report is not None or by_option:  # a plugin reads the report
             return None if gate.prove else (Proof.UNPROVEN, "", "the plan names no mutation (prove)")
         manifest = self._manifest(phase.id)
-        folder = self._file(tree.root).parent
+        folder = tree.plan.parent
         files = tree.root / self._seen if self._seen else folder
         place = Copy(folder, files, lambda: self._snapshots.restore(manifest, tree.root))
         try:
@@ -184,7 +163,7 @@ class Prover:
         except ProofRefused as error:
             return Proof.ERROR, str(gate.prove), str(error)
 
-    def _in_sessions(self, left: _Gates, first: _Tree) -> dict[tuple[str, str], _Found]:
+    def _in_sessions(self, left: _Gates, first: Tree) -> dict[tuple[str, str], _Found]:
         """Try gates by sessions of pytest: those of a phase one after the other, on one copy.
 
         Two copies stand where none stood before, so that a file which names the first one by its path cannot make them
@@ -193,7 +172,7 @@ class Prover:
         phases = list(dict.fromkeys(phase.id for phase, _ in left))
         found: dict[tuple[str, str], _Found] = {}
         if len(phases) > 1:
-            moved, trees = self._tree("2"), SimpleQueue[_Tree]()
+            moved, trees = self._tree("2"), SimpleQueue[Tree]()
             first.root.parent.rename(moved.root.parent)
             trees.put(moved)
             for number in range(3, AT_ONCE + 2):
@@ -224,7 +203,7 @@ class Prover:
                 found |= self._of_phase(phase_id, left, first) or lost
         return found
 
-    def _of_phase(self, phase_id: str, left: _Gates, tree: _Tree) -> dict[tuple[str, str], _Found] | None:
+    def _of_phase(self, phase_id: str, left: _Gates, tree: Tree) -> dict[tuple[str, str], _Found] | None:
         """Try a phase's gates; None where it does not pass without a mutation either, so that they prove nothing."""
         only = set(self._plan.by_id) - {phase_id}
         for leave_out in (only, self._not_before(phase_id)):  # if a phase before it cannot be reused, that runs again
@@ -243,7 +222,7 @@ class Prover:
             for phase, gate in mine
         }
 
-    def _by_session(self, phase: PhasePlan, gate: GatePlan, tree: _Tree, leave_out: set[str]) -> _Found:
+    def _by_session(self, phase: PhasePlan, gate: GatePlan, tree: Tree, leave_out: set[str]) -> _Found:
         """Run the phase again with the mutation: when its gates begin, or else before it is set up."""
         manifest, said, found = self._manifest(phase.id), str(gate.prove), list[_Found]()
         if gate.prove is not None and gate.prove.option is not None:
@@ -270,22 +249,18 @@ class Prover:
 
     def _not_before(self, phase_id: str) -> set[str]:
         """The phases that a phase does not depend on."""
-        needed, left = set[str](), [phase_id]
-        while left:
-            name = left.pop()
-            needed.add(name)
-            left += [each for each in self._plan.upstream[name] if each not in needed]
-        return set(self._plan.by_id) - needed
+        return set(self._plan.by_id) - {phase_id} - all_upstreams(self._plan, phase_id)
 
-    def _judged(self, phase: PhasePlan, gate: GatePlan, tree: _Tree, ended: Ended) -> _Found:
+    def _judged(self, phase: PhasePlan, gate: GatePlan, tree: Tree, ended: Ended) -> _Found:
         said = str(gate.prove)
         if ended.code not in (0, 1):
-            last = ended.said.splitlines()[-1:] or [""]
-            return Proof.ERROR, said, f"pytest ends with {ended.code}: {last[0]}"
+            lines = ended.said.splitlines() or [""]
+            why = next((line for line in lines if "error: " in line), lines[-1])
+            return Proof.ERROR, said, f"pytest ends with {ended.code}: {why}"
         span, full = self._span(phase, tree), self._plan.gate_id(phase.id, gate.id)
         return _verdict(span, next(each for each in span.gates if each.gate_id == full), said)
 
-    def _span(self, phase: PhasePlan, tree: _Tree) -> SpanEvidence:
+    def _span(self, phase: PhasePlan, tree: Tree) -> SpanEvidence:
         evidence = load_evidence(evidence_path(tree.root / "out", self._plan.trace.id))
         return next(span for span in evidence.spans if span.span_id == self._plan.span_id(phase.id))
 
@@ -306,16 +281,11 @@ def _verdict(span: SpanEvidence, gate: GateEvidence, said: str) -> _Found:
     return Proof.CANNOT_FAIL, said, f"it {says} with this mutation"
 
 
-def _external(plan: Plan) -> set[str]:
-    """The phases that are not run: external ones, and those that depend on one."""
-    found: set[str] = set()
-    for phase in plan.phases:
-        if phase.external or found & set(plan.upstream[phase.id]):
-            found.add(phase.id)
-    return found
-
-
 def prove(plan: Plan, out: Path, arguments: tuple[str, ...], workspace: Path | None, tell: Told) -> ProofReport:
-    """Prove a plan's gates, see `Prover.run`."""
-    with tempfile.TemporaryDirectory(prefix="contextcore-prove-") as place:
-        return Prover(plan, Path(place).resolve(), out, arguments, workspace).run(tell)
+    """Prove a plan's gates, see `Prover.run`. The copy is removed when SIGTERM ends the process, too."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    try:
+        with tempfile.TemporaryDirectory(prefix="contextcore-prove-") as place:
+            return Prover(plan, Path(place).resolve(), out, arguments, workspace).run(tell)
+    finally:
+        signal.signal(signal.SIGTERM, before)

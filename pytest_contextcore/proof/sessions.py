@@ -16,8 +16,14 @@ from ..errors import ProofRefused
 
 PLUGIN = "pytest_contextcore.session.proving"
 _SECONDS = 1800
-_NOT_THERE = ("OTEL_", "TRACEPARENT", "TRACESTATE", "GITHUB_", "PYTEST_ADDOPTS", "PYTEST_XDIST", "PYTEST_CURRENT_TEST")
-"""Beginnings of environment variables that a session on a copy does not get: it tells nobody of itself."""
+_NOT_THERE = (
+    *("OTEL_", "TRACEPARENT", "TRACESTATE", "PYTEST_ADDOPTS", "PYTEST_XDIST", "PYTEST_CURRENT_TEST"),
+    *("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE"),
+)
+"""Beginnings of environment variables that a session on a copy does not get: it tells nobody of itself.
+
+It has the others, ``GITHUB_ACTIONS`` too: a gate that is lax in CI must not be proven there.
+"""
 
 
 @dataclass(frozen=True, slots=True)

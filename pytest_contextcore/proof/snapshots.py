@@ -31,7 +31,7 @@ class Snapshots:
             blob = kept.get((path, *state))
             if blob is None:
                 blob = f"{name}-{len(taken)}"
-                shutil.copy2(tree / path, self._store / blob)
+                shutil.copy2(tree / path, self._store / blob, follow_symlinks=False)
             taken[path] = (*state, blob)
         (self._store / f"{name}.json").write_text(json.dumps(taken), encoding="utf-8")
         (self._store / "last").write_text(name, encoding="utf-8")
@@ -46,14 +46,19 @@ class Snapshots:
         return {path: (size, mtime, blob) for path, (size, mtime, blob) in found.items()}
 
     def restore(self, manifest: Manifest, tree: Path) -> None:
-        """Make a folder's files those of a snapshot; files that are as they were are left alone."""
+        """Make a folder's files those of a snapshot; files that are as they were are left alone.
+
+        What differs goes first, so that nothing is written through a link that came since, or into a file that is
+        read-only.
+        """
         now = states(tree)
-        for path in now.keys() - manifest.keys():
-            (tree / path).unlink()
+        for path, state in now.items():
+            if path not in manifest or state != manifest[path][:2]:
+                (tree / path).unlink()
         for path, (size, mtime, blob) in manifest.items():
             if now.get(path) != (size, mtime):
                 (tree / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(self._store / blob, tree / path)
+                shutil.copy2(self._store / blob, tree / path, follow_symlinks=False)
 
     def _known(self) -> Manifest:
         last = self._store / "last"
@@ -61,13 +66,13 @@ class Snapshots:
 
 
 def states(tree: Path) -> dict[str, _State]:
-    """Every regular file of a folder, caches left out."""
+    """Every regular file and every link of a folder, caches left out."""
     found: dict[str, _State] = {}
     for name, folders, files in os.walk(tree):
         folders[:] = [each for each in folders if each not in _LEFT_OUT]
-        for each in files:
+        for each in (*files, *folders):  # a link to a folder is one of these
             path = os.path.join(name, each)  # noqa: PTH118  (thousands of them)
             state = os.lstat(path)
-            if stat.S_ISREG(state.st_mode):
+            if stat.S_ISREG(state.st_mode) or stat.S_ISLNK(state.st_mode):
                 found[os.path.relpath(path, tree)] = (state.st_size, state.st_mtime_ns)
     return found

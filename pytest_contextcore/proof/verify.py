@@ -12,7 +12,7 @@ from ..errors import EvidenceError, PlanError
 from ..ids import PLAN_FILE
 from ..plan.model import Plan, load_plan
 from ..trace.evidence import Evidence, Status
-from ..trace.file import is_unaltered, load_evidence
+from ..trace.file import dump, is_unaltered, load_evidence
 from .agreement import disagreements
 from .difference import EDITED, Difference
 from .world import World, changed_files, changed_handoffs
@@ -20,12 +20,15 @@ from .world import World, changed_files, changed_handoffs
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Evidence that is to be verified: the file, what it says, its digest, and where its plan and its files are."""
+    """Evidence that is to be verified: the file, what it says, its digest, and where its plan and its files are.
+
+    ``damage``: why its bytes are none that a run writes.
+    """
 
     file: Path
     evidence: Evidence
     sha256: str
-    unaltered: bool
+    damage: str | None
     plan: Plan
     root: Path
     world: World = field(repr=False)
@@ -57,7 +60,10 @@ def find(file: Path, *, plan: Path | None = None, root: Path | None = None) -> S
         home = next((each for each in folders if any((each / test).is_file() for test in _tests(evidence))), Path.cwd())
     digest = hashlib.sha256(data).hexdigest()
     world = World(home, file.resolve().parent)
-    return Subject(file, evidence, digest, is_unaltered(data), load_plan(path), home, world)
+    damage = None if is_unaltered(data) else "its seal does not fit"
+    if damage is None and dump(evidence) != data:
+        damage = "a key, a type or the layout is none that is written"
+    return Subject(file, evidence, digest, damage, load_plan(path), home, world)
 
 
 def differences(subject: Subject) -> Iterator[Difference]:
@@ -67,8 +73,8 @@ def differences(subject: Subject) -> Iterator[Difference]:
         FileRefused: the evidence names more files than are hashed.
     """
     evidence, plan = subject.evidence, subject.plan
-    if not subject.unaltered:
-        yield Difference(str(subject.file), "its seal does not fit", "the bytes that the run wrote", EDITED)
+    if subject.damage is not None:
+        yield Difference(str(subject.file), subject.damage, "the bytes that the run wrote", EDITED)
     yield from disagreements(plan, evidence, subject.root)
     yield from changed_files(plan, evidence, subject.world)
     yield from changed_handoffs(evidence, subject.file.with_name(f"{plan.trace.id}.handoffs.json"))

@@ -11,10 +11,12 @@ from ..phase.handoff_store import read_emitted
 from ..plan.model import Plan
 from ..redact import redact
 from ..trace.drift import drifts, overlap
-from ..trace.evidence import Evidence, Input, SpanEvidence
+from ..trace.evidence import Evidence, Input, SpanEvidence, Status
+from ..tracked.code import module_and_conftests
 from ..tracked.contents import Digests
 from .difference import AGAIN, Difference
 
+Ignored = Callable[[SpanEvidence, str], bool]
 _MOST_FILES = 200_000
 _MOST_BYTES = 1 << 40
 _MOST_HANDOFF_BYTES = 256 * 1024 * 1024
@@ -92,11 +94,25 @@ def changed_files(plan: Plan, evidence: Evidence, world: World) -> Iterator[Diff
         for item in span.modules:
             if not ignored(span, item.path) and world.digest(item.path) != item.sha256:
                 add("code", span, item)
+        yield from _without_record(plan, span, world, ignored)
     for (word, path, sha256), spans in changed.items():
         more = f" and {len(spans) - _SHOWN} more" if len(spans) > _SHOWN else ""
         now = world.digest(path)
         observed = f"SHA-256 {now}" if now is not None else "it is gone, or cannot be read"
         yield Difference(f"{path}, {word} of {', '.join(spans[:_SHOWN])}{more}", observed, f"SHA-256 {sha256}", AGAIN)
+
+
+def _without_record(plan: Plan, span: SpanEvidence, world: World, ignored: Ignored) -> Iterator[Difference]:
+    """The test's module of a completed phase, or a conftest above it, of which no digest was recorded."""
+    made = [item.path for item in span.outputs]
+    known = {item.path for item in span.modules}
+    code = (
+        module_and_conftests(span.nodeid or "", world.root, plan.path.parent) if span.status is Status.COMPLETED else ()
+    )
+    for path in code:
+        shown = redact(os.path.relpath(path, world.root) if os.path.isabs(path) else path)  # noqa: PTH117
+        if shown not in known and not ignored(span, shown) and not any(overlap(shown, each) for each in made):
+            yield Difference(f"{shown}, code of {span.span_id}", "it has no record", "its digest when it ran", AGAIN)
 
 
 def changed_handoffs(evidence: Evidence, path: Path) -> Iterator[Difference]:

@@ -171,7 +171,7 @@ def upstream_block(plan: Plan, evidence: Evidence, phase_id: str) -> Outcome | N
         if span.status is not Status.COMPLETED
     }
     final = (span for span in unfinished.values() if span.status is Status.BLOCKED and is_final(span))
-    upstreams = _all_upstreams(plan, phase_id) if unfinished else set()
+    upstreams = all_upstreams(plan, phase_id) if unfinished else set()
     root = next(final, None) or next((span for name, span in unfinished.items() if name in upstreams), None)
     if root is None:
         return None
@@ -185,7 +185,8 @@ def upstream_block(plan: Plan, evidence: Evidence, phase_id: str) -> Outcome | N
     return Outcome(Status.NOT_STARTED, reason, root.next_action or f"run {name} first", root.span_id)
 
 
-def _all_upstreams(plan: Plan, phase_id: str) -> set[str]:
+def all_upstreams(plan: Plan, phase_id: str) -> set[str]:
+    """The phases that a phase depends on, directly or not, by their short ids."""
     found: set[str] = set()
     todo = list(plan.upstream[phase_id])
     while todo:
@@ -282,7 +283,7 @@ def drift(plan: Plan, evidence: Evidence, phase_id: str, values: Attributes) -> 
     What a trace was given is the same in all of its phases; what came of it (``quality.…``, ``output.…``) need not be.
     """
     given = {name: value for name, value in values.items() if name.startswith("input.")}
-    upstreams = _all_upstreams(plan, phase_id) if given else set()
+    upstreams = all_upstreams(plan, phase_id) if given else set()
     spans = dict(zip(plan.by_id, evidence.spans, strict=True))
     for name, after in given.items():
         known = [span.attributes[name] for id_, span in spans.items() if id_ in upstreams and name in span.attributes]

@@ -14,6 +14,18 @@ from .imports import Followed, Imports
 _WORDS = re.compile(r"""[\s='";]+""")
 
 
+def module_and_conftests(nodeid: str, root: Path, home: Path) -> Iterator[str]:
+    """A test's module, and the conftests above it from the nearest to the root's."""
+    name = nodeid.partition("::")[0]
+    places = (f"{root}/{name}", f"{home}/{name}")
+    file = next((path for path in places if os.path.isfile(path)), name)  # noqa: PTH113
+    if not file.endswith(".toml"):  # the plan: a phase's entry in it is looked at by itself
+        yield file
+    for folder in Path(file).parents:
+        if folder.is_relative_to(root) and os.path.isfile(path := f"{folder}/conftest.py"):  # noqa: PTH113
+            yield path
+
+
 class Code:
     """The code below a root, each file with the digest that it had when it was first looked at.
 
@@ -33,18 +45,8 @@ class Code:
         """What a test rests on: its module, the conftests above it, and all that they import; absolute paths."""
         name = nodeid.partition("::")[0]
         if name not in self._starts:
-            self._starts[name] = [*self._conftests_and(name), *self._common]
+            self._starts[name] = [*module_and_conftests(nodeid, self._root, self._home), *self._common]
         return self.imports.follow(self._starts[name])
-
-    def _conftests_and(self, name: str) -> Iterator[str]:
-        """A test's module, and the conftests above it from the nearest to the root's."""
-        places = (f"{self._root}/{name}", f"{self._home}/{name}")
-        file = next((path for path in places if os.path.isfile(path)), name)  # noqa: PTH113
-        if not file.endswith(".toml"):  # the plan: a phase's entry in it is looked at by itself
-            yield file
-        for folder in Path(file).parents:
-            if folder.is_relative_to(self._root) and os.path.isfile(path := f"{folder}/conftest.py"):  # noqa: PTH113
-                yield path
 
     def first(self, path: str) -> str | None:
         """A file's digest when it was first looked at: that was loaded, whatever is edited while the run goes on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import tempfile
 from contextlib import redirect_stderr, redirect_stdout
@@ -334,9 +335,14 @@ def test_a_workspace_is_copied_and_left_as_it_was(
     assert (workspace / "other.json").read_text(encoding="utf-8") == '{"n": 1}'
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("phases", [1, 2])
-def test_ctrl_c_leaves_no_copy_behind(
-    phases: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_signal_leaves_no_copy_behind(
+    phases: int,
+    number: signal.Signals,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     gate = '[[phases.gates]]\nid = "UNNAMED"\nprove = { option = "--lose=1" }\n'
     plan = '[trace]\nid = "T"\n' + "".join(f'[[phases]]\nid = "{name}"\n{gate}' for name in ("LOOK", "B")[:phases])
@@ -350,12 +356,18 @@ def test_ctrl_c_leaves_no_copy_behind(
     def interrupted(*given: Any) -> sessions.Ended:
         if once:
             return once.pop()(*given)
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
+        raise KeyboardInterrupt  # in a thread, where a signal raises nothing
 
     monkeypatch.setattr("pytest_contextcore.proof.prove.run_session", interrupted)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    assert main(["prove"]) == 130
-    assert capsys.readouterr().err.endswith("contextcore prove: interrupted\n")
+    if number == signal.SIGINT:
+        assert main(["prove"]) == 130
+        assert capsys.readouterr().err.endswith("contextcore prove: interrupted\n")
+    else:
+        with pytest.raises(SystemExit, match="143"):
+            main(["prove"])
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert list((tmp_path / "temporary").iterdir()) == []
     assert load(Path("out"), "T") is None

@@ -26,10 +26,11 @@ class Project:
     """A project with a copy of the pilot's tests, and what a run of them left."""
 
     root: Path
+    trace_id: str = "PI-101-002"
 
     @property
     def evidence(self) -> Path:
-        return self.root / "out" / "PI-101-002.json"
+        return self.root / "out" / f"{self.trace_id}.json"
 
     @contextmanager
     def changed(self, name: str, change: Callable[[bytes], bytes | None]) -> Iterator[None]:

@@ -179,6 +179,18 @@ def test_a_statement_that_does_not_fit_is_refused_whoever_signed_it(
     assert (code, said in told) == (1, True), told
 
 
+def test_a_statement_that_readers_may_read_in_two_ways_is_refused(
+    project: Project, capsys: Captured, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    from pytest_contextcore.proof.envelope import canonical, sign
+
+    path = tmp_path / "a.jsonl"
+    payload = canonical(attested(capsys)[1])
+    path.write_bytes(sign(b'{"predicate":{"result":"FAILED"},' + payload[1:], keys["private"]))
+    code, told = verified(capsys, path, keys["public"])
+    assert (code, "its payload is no JSON" in told) == (1, True), told
+
+
 def test_an_attestation_in_which_a_byte_changed_is_refused(
     project: Project, capsys: Captured, keys: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -196,8 +208,9 @@ def test_an_attestation_in_which_a_byte_changed_is_refused(
         (attested(capsys)[1], "no signed attestation"),
         ([], "no signed attestation"),
         ({**envelope, "signatures": [1]}, "no signed attestation"),
+        ('{"payload": "", ' + json.dumps(envelope)[1:], "no signed attestation"),
     ):
-        path.write_text(json.dumps(changed), encoding="utf-8")
+        path.write_text(changed if isinstance(changed, str) else json.dumps(changed), encoding="utf-8")
         code, told = verified(capsys, path, keys["public"])
         assert (code, said in told, told.count("\n")) == (1, True, 1), told
 

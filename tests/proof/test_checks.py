@@ -62,6 +62,8 @@ DIGEST = hashlib.sha256(json.dumps(FILES["other.json"]).encode()).hexdigest()
         '{ query = "m.json#accuracy <= `0.99`" }',
         '{ query = "m.json#ok" }',
         "{ query = \"m.json#status == 'done'\" }",
+        '{ query = "m.json#length(status) > `1`" }',
+        '{ query = "m.json#length(rows[?!s]) == `0`" }',
         "{ query = \"m.json#length(rows[?s == 'bad']) == `0`\" }",
         '{ query = "m.json#length(names) == `1`" }',
         '{ query = "list.json#length(@) >= `5`" }',
@@ -111,12 +113,31 @@ def test_a_program_proves_nothing_until_the_plan_names_a_mutation(tmp_path: Path
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     (tmp_path / "c").mkdir()
+    (tmp_path / "d").mkdir()
     code = "import json, sys; sys.exit(not json.load(open('m.json'))['ok'])"
     check = f'{{ run = ["python", "-c", "{code}"] }}'
     prove = '{ file = "m.json", set = { "/ok" = false } }'
     assert tried(tmp_path / "a", check)[0] is Proof.UNPROVEN
     assert tried(tmp_path / "b", check, prove)[0] is Proof.PROVEN
+    remove = '{ file = "m.json", remove = true }'
+    assert tried(tmp_path / "d", '{ exists = "m.json" }', remove)[0] is Proof.PROVEN
     assert tried(tmp_path / "c", '{ query = "m.json#accuracy > `0.9`" }', prove)[0] is Proof.CANNOT_FAIL  # another key
+
+
+@pytest.mark.parametrize(
+    ("check", "prove"),
+    [
+        ('{ query = "m.json#length(rows) >= `0`" }', "flip = true"),
+        ('{ query = "m.json#length(rows) >= `0`" }', "remove = true"),
+        ('{ query = "m.json#length(rows) >= `0`" }', 'drop = "/rows"'),
+        ('{ query = "m.json#length(rows) >= `0`" }', 'set = { "/rows" = 7 }'),
+        ('{ schema = { file = "m.json", schema = "anything.json" } }', "remove = true"),
+        ('{ same = ["m.json#names", "m.json#names"] }', 'drop = "/names"'),
+    ],
+)
+def test_a_named_mutation_has_to_leave_something_to_decide_by(tmp_path: Path, check: str, prove: str) -> None:
+    proof, _, reason = tried(tmp_path, check, f'{{ file = "m.json", {prove} }}')
+    assert (proof, "nothing to decide by" in reason) == (Proof.ERROR, True), reason
 
 
 def test_a_gate_that_fails_without_a_mutation_proves_nothing(tmp_path: Path) -> None:

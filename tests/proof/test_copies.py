@@ -11,7 +11,8 @@ import pytest
 from pytest_contextcore.errors import PlanError
 from pytest_contextcore.plan.model import Plan, load_plan
 from pytest_contextcore.proof import copying
-from pytest_contextcore.proof.copying import copy, files_of, root_of
+from pytest_contextcore.proof.copying import WORKSPACE, Tree, copy, files_of, root_of
+from pytest_contextcore.proof.sessions import environment
 from pytest_contextcore.proof.snapshots import Snapshots
 
 PLAN = """
@@ -88,11 +89,16 @@ def test_nothing_that_is_written_in_the_copy_reaches_the_original(tmp_path: Path
     os.mkfifo(workspace / "pipe")
     (tmp_path / "p" / "link").symlink_to(tmp_path / "p" / "made")
     root, made = tmp_path / "p", tmp_path / "copy"
-    copy(files_of(root, plan, root / "out", workspace), {root: made, workspace: made / "w"})
+    (workspace / "sub" / "a").chmod(0o444)
+    (root / "plan.toml").rename(elsewhere / "plan.toml")
+    (root / "plan.toml").symlink_to(elsewhere / "plan.toml")
+    copy(files_of(root, plan, root / "out", workspace), root, Tree.at(made, root, plan, with_workspace=True))
+    (made / WORKSPACE).rename(made / "w")
+    assert ((made / "plan.toml").is_symlink(), (made / "plan.toml").is_file()) == (False, True)
     assert {path.name for path in (made / "w").iterdir()} == {"sub", "inside", "folder_inside", "outside", "loop"}
     for name in ("w/inside", "w/folder_inside/a", "w/outside", "link/m.json"):
         assert (made / name).resolve().is_relative_to(made)
-        assert (made / name).stat().st_nlink == 1
+        assert ((made / name).stat().st_nlink, (made / name).stat().st_mode & 0o200) == (1, 0o200)
         (made / name).write_text("2", encoding="utf-8")
     assert (made / "w" / "sub" / "a").read_text(encoding="utf-8") == "2"
     originals = [workspace / "sub" / "a", elsewhere / "folder" / "b", root / "made" / "m.json"]
@@ -115,7 +121,23 @@ def test_snapshots_put_back_what_changed_came_and_went(tmp_path: Path) -> None:
     def texts() -> dict[str, str]:
         return {path.name: path.read_text(encoding="utf-8") for path in tree.rglob("*") if path.is_file()}
 
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tree / "sub").rename(tmp_path / "moved")
+    (tree / "sub").symlink_to(outside)
+    (tree / "kept").symlink_to(outside / "new")
     snapshots.restore(snapshots.manifest("first"), tree)
+    assert list(outside.iterdir()) == []
     assert texts() == {"kept": "kept", "changed": "before"}
     snapshots.restore(snapshots.manifest("second"), tree)
     assert texts() == {"kept": "kept", "changed": "after!", "new": "new"}
+
+
+def test_a_session_on_the_copy_tells_nobody_of_itself_and_is_in_ci_where_this_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "OTEL_EXPORTER_OTLP_ENDPOINT", "TRACEPARENT", "CI"):
+        monkeypatch.setenv(name, "true")
+    known = environment(())
+    assert {"GITHUB_ACTIONS", "CI"} <= known.keys()
+    assert not {"GITHUB_STEP_SUMMARY", "OTEL_EXPORTER_OTLP_ENDPOINT", "TRACEPARENT"} & known.keys()

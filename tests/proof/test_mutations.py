@@ -84,6 +84,7 @@ def test_a_mutation_that_changes_nothing_is_refused(
         ('{ file = "a.json", remove = true, option = "--x" }', "either file or option"),
         ("{ remove = true }", "either file or option"),
         ('{ option = "--x", remove = true }', "option alone"),
+        ('{ option = "--x \'a" }', "words as a shell splits them, not"),
         ('{ file = "a.json", drop = "gaps" }', "a JSON Pointer, such as /gaps/0"),
         ('{ file = "../a.json", remove = true }', "a path inside the workspace or the plan's folder"),
     ],

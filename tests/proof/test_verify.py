@@ -13,6 +13,7 @@ import pytest
 
 from pytest_contextcore.commands.cli import main
 from pytest_contextcore.proof import world
+from pytest_contextcore.trace import file
 
 from .conftest import Project
 
@@ -96,6 +97,9 @@ def top(**values: Any) -> Callable[[dict[str, Any]], object]:
     return lambda document: document.update(values)
 
 
+EARLY, LATE = "1999-11-29T07:57:54.311871Z", "2999-11-29T07:57:54.311871Z"
+DRIFT = {"input.source_checksum": f"sha256:{STALE}"}
+PROGRAM = {"otel_span_id": "0" * 16, "args": ["true"], "exit_code": 1, "end": "exit code 0"}
 BLOCKED = {"status": "blocked", "blocked_reason": "C1: lost", "next_action": "mend", "error_type": "gate_failed"}
 RESEALED: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     # a gate
@@ -115,6 +119,12 @@ RESEALED: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (gates(2, 0, gate_id="PI-101-002-S3-C9"), "PI-101-002-S3-C9 is not as the plan declares it"),
     (lambda document: document["spans"][2]["gates"].pop(0), "PI-101-002-S3: its gates"),
     (lambda document: document["spans"][2]["gates"].append(document["spans"][2]["gates"][0]), "its gates"),
+    (gates(2, 0, error_type="ValueError"), "PI-101-002-S3-C1 has the result pass: error_type"),
+    (gates(4, 0, next_action="mend"), "PI-101-002-S5-G1 has the result pass: next_action"),
+    (gates(4, 1, waived="me"), "PI-101-002-S5-G2 has the result not_applicable: waived"),
+    (gates(2, 0, started_at=EARLY), "PI-101-002-S3-C1: its times"),
+    (gates(2, 0, ended_at=LATE), "PI-101-002-S3-C1 has the result pass: its events"),
+    (gates(2, 0, attributes={"speed": 1}), "PI-101-002-S3-C1: speed"),
     # a phase
     (spans(2, **BLOCKED), "blocked by a gate, but none failed"),
     (spans(2, status="failed", error_type="x"), "PI-101-002-S4 is completed"),
@@ -125,6 +135,17 @@ RESEALED: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (spans(2, goal="other"), "PI-101-002-S3: goal"),
     (spans(2, exit_criteria=[]), "PI-101-002-S3: exit_criteria"),
     (spans(2, ended_at=None), "has no time at which it ended"),
+    (spans(2, started_at=EARLY), "PI-101-002-S3: its times"),
+    (spans(2, ended_at=EARLY), "PI-101-002-S3: its times"),
+    (spans(2, modules=[]), "pilot_tests/conftest.py, code of PI-101-002-S3"),
+    (spans(2, nodeid="pilot_tests/other.py::test_x"), "pilot_tests/other.py, code of PI-101-002-S3"),
+    (spans(2, nodeid="plan.toml::S4"), "PI-101-002-S3: its test"),
+    (spans(2, nodeid=None), "PI-101-002-S3: its test"),
+    (spans(2, reused=True), "PI-101-002-S3 is reused"),
+    (lambda document: document["spans"][3]["attributes"].update({"quality.gap_count": "3"}), "declared as int"),
+    (lambda document: document["spans"][3]["attributes"].update(extra="x"), "PI-101-002-S4: extra"),
+    (lambda document: document["spans"][3]["attributes"].update(DRIFT), "PI-101-002-S4: input.source_checksum, with"),
+    (spans(2, programs=[PROGRAM]), "PI-101-002-S3: how a program of it ended"),
     (spans(2, handoffs=[]), "its handoffs, beside its events"),
     (lambda document: document["spans"][2]["handoffs"][0].update(digest=STALE), "its handoffs, beside its events"),
     (lambda document: document["spans"][2]["handoffs"][1].update(direction="rejected"), "its handoffs"),
@@ -137,6 +158,12 @@ RESEALED: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda document: document["spans"].reverse(), "its phases"),
     # the trace
     (top(status="in_progress"), "observed: in_progress"),
+    (top(started_at=None), "no time at which it started"),
+    (top(started_at=LATE), "PI-101-002-S1: its times"),
+    (top(ended_at=None), "PI-101-002: its end"),
+    (top(ended_at=LATE), "PI-101-002: its end"),
+    (lambda document: document["summary"]["phases"].update(failed=1), "its summary does not count"),
+    (lambda document: document["summary"]["phases"].pop("blocked"), "its summary does not count"),
     (top(status="failed", blocked_reason="x", error_type="x"), "PI-101-002: how it ended"),
     (top(title="Other"), "PI-101-002: title"),
     (top(project_id="other"), "PI-101-002: project_id"),
@@ -189,6 +216,70 @@ def test_a_change_of_a_value_is_found_even_if_the_evidence_was_sealed_anew(
     with project.changed(EVIDENCE, project.resealed(edit)):
         code, told = verified(project, capsys)
     assert (code, said in told, "seal" in told) == (1, True, False), told
+
+
+Raw = Callable[[dict[str, Any]], object]
+ON_FORM: list[Raw] = [
+    top(more=1),
+    top(ended_at=1795941004043612000),
+    lambda document: document.pop("in_ci"),
+    lambda document: document["spans"][2].pop("attempts"),
+    lambda document: document["summary"]["phases"].update(failed="0"),
+    lambda document: document.update(spans=document.pop("spans")),
+]
+
+
+@pytest.mark.parametrize("edit", ON_FORM, ids=range(len(ON_FORM)))
+def test_evidence_has_the_form_in_which_it_is_written(project: Project, capsys: Captured, edit: Raw) -> None:
+    def change(data: bytes) -> bytes:
+        document = json.loads(data)
+        edit(document)
+        document["seal"] = document.pop("seal")
+        text = json.dumps({**document, "seal": "0" * 64}, indent=2, ensure_ascii=False).encode() + b"\n"
+        pieces = text.replace(b"0" * 64, b"").split(file._BEGIN)
+        return text.replace(b"0" * 64, file._seal(map(file._digest, pieces)))
+
+    with project.changed(EVIDENCE, change):
+        assert file.is_unaltered(project.evidence.read_bytes())
+        code, told = verified(project, capsys)
+    assert (code, "a key, a type or the layout" in told) == (1, True), told
+
+
+PROGRAMS = """
+[trace]
+id = "T"
+[[phases]]
+id = "MAKE"
+run = ["true"]
+inputs = ["in.txt"]
+outputs = ["in.txt"]
+[[phases.gates]]
+id = "G1"
+check = { exists = "in.txt" }
+"""
+
+
+def test_a_record_that_was_taken_out_is_found_where_the_plan_names_it(
+    pytester: pytest.Pytester, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pytester.path)
+    kept = PROGRAMS.replace('outputs = ["in.txt"]', 'outputs = [{ path = "in.txt", kept = true }]')
+    (pytester.path / "plan.toml").write_text(kept, encoding="utf-8")
+    (pytester.path / "in.txt").touch()
+    assert pytester.runpytest_inprocess("-q", "-p", "no:randomly", "plan.toml").ret == 0
+    assert main(["verify"]) == 0
+    project = Project(pytester.path, "T")
+    for edit, said in (
+        (spans(0, inputs=[]), "T-MAKE: its input in.txt"),
+        (spans(0, outputs=[]), "T-MAKE: its output in.txt"),
+        (spans(0, programs=[]), "T-MAKE is completed\n  observed: no exit code 0"),
+        (spans(0, nodeid="plan.toml::OTHER"), "T-MAKE: its test"),
+    ):
+        capsys.readouterr()
+        with project.changed("out/T.json", project.resealed(edit)):
+            code = main(["verify"])
+        told = capsys.readouterr().out
+        assert (code, said in told) == (1, True), told
 
 
 def test_what_differs_is_told_for_programs_too(project: Project, capsys: Captured) -> None:
