@@ -97,7 +97,7 @@ def top(**values: Any) -> Callable[[dict[str, Any]], object]:
     return lambda document: document.update(values)
 
 
-EARLY, LATE = "1999-11-29T07:57:54.311871Z", "2999-11-29T07:57:54.311871Z"
+EARLY, LATE = "1999-11-29T07:57:54.311871Z", "2199-11-29T07:57:54.311871Z"
 DRIFT = {"input.source_checksum": f"sha256:{STALE}"}
 PROGRAM = {"otel_span_id": "0" * 16, "args": ["true"], "exit_code": 1, "end": "exit code 0"}
 BLOCKED = {"status": "blocked", "blocked_reason": "C1: lost", "next_action": "mend", "error_type": "gate_failed"}
