@@ -168,8 +168,9 @@ def load_evidence(path: Path, *, unaltered: bool = False) -> Evidence:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        expected = f" (expected {SCHEMA_VERSION})" if key == "schema_version" else ""
-        raise EvidenceError(f"evidence {path}: {key or 'document'}: {first['msg']}{expected}") from error
+        more = f" (expected {SCHEMA_VERSION})" if key == "schema_version" else ""
+        more += "; if it is no evidence, keep it in another folder" if first["type"] == "missing" else ""
+        raise EvidenceError(f"evidence {path}: {key or 'document'}: {first['msg']}{more}") from error
     if unaltered and not is_unaltered(data):
         raise EvidenceError(
             f"evidence {path}: it was changed after a run wrote it (its seal does not fit); "

@@ -139,7 +139,7 @@ def test_an_id_or_a_time_that_no_span_can_have_is_refused(
     ("text", "said"),
     [
         (b"", "Invalid JSON"),
-        (b"{}", "Field required"),
+        (b"{}", "Field required; if it is no evidence"),
         (b'{"schema_version": "v9"}', r"\(expected v1\)"),
         (b"[]", "document"),
         (None, "No such file"),
