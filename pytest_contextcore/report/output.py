@@ -32,7 +32,8 @@ class OutputLines:
         self, reporter: pytest.TerminalReporter, terminal: int, encoding: str | None, *, verbose: bool
     ) -> None:
         self._reporter, self._terminal, self._encoding = reporter, terminal, encoding or "utf-8"
-        self._verbose = verbose
+        self._writer = reporter.config.get_terminal_writer()
+        self._verbose, self._width = verbose, 0
         self._lock = Lock()
 
     @classmethod
@@ -52,13 +53,18 @@ class OutputLines:
             return
         text = "\n".join(harmless(f"{phase_id} | {line}") for line in lines)
         with self._lock:
-            text = f"\n{text}" if line_is_open(self._reporter) else text
+            text = f"\n{text}" if self._line_is_open() else text
             if self._verbose:  # pytest begins a line before the result
                 leave_line_open(self._reporter)
             else:
                 leave_line_ended(self._reporter)
                 text += "\n"
             write_whole(self._terminal, text.encode(self._encoding, "replace"))
+
+    def _line_is_open(self) -> bool:
+        """Whether something stands on the line, such as a result's letter behind the lines that we wrote last."""
+        before, self._width = self._width, self._writer.width_of_current_line
+        return line_is_open(self._reporter) or self._width not in (0, before)
 
 
 def write_whole(terminal: int, data: bytes) -> None:

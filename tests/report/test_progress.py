@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from _pytest._io import TerminalWriter
 
+from pytest_contextcore.report.output import OutputLines
 from pytest_contextcore.report.progress import GateLine, LongPhases, gate_text, label
 from pytest_contextcore.trace.evidence import EvidenceItem, Result
 
@@ -104,6 +109,20 @@ def test_gates_appear_with_v_each_before_its_test_is_over(suite: Suite, more: li
     found = re.findall(r"(LOAD-7-\w-C\d) pass|PASSED \S+::(\w+)|::(\w+) PASSED", result.stdout.str())
     shown = ["".join(names) for names in found]
     assert [name for name in shown if name in IN_ORDER] == (IN_ORDER if more else [])
+
+
+def test_a_programs_line_begins_a_line_also_behind_the_letter_of_a_result() -> None:
+    with tempfile.TemporaryFile("w+", buffering=1) as terminal:
+        writer = TerminalWriter(terminal)
+        config = SimpleNamespace(get_terminal_writer=lambda: writer)
+        reporter: Any = SimpleNamespace(config=config, currentfspath=None)
+        lines = OutputLines(reporter, terminal.fileno(), None, verbose=False)
+        lines.show("A", ["one"])
+        for between in ("", ".", "\n"):
+            writer.write(between, flush=True)
+            lines.show("B", [repr(between)])
+        terminal.seek(0)
+        assert terminal.read() == "A | one\nB | ''\n.\nB | '.'\n\nB | '\\n'\n"
 
 
 def test_a_failure_shows_the_users_lines_and_none_of_the_plugins(suite: Suite) -> None:
