@@ -54,11 +54,18 @@ class PhaseFiles:
         return item.sha256
 
     def add_read(self, path: Path, *, written: bool) -> None:
-        """A check reads a file: the phase relies on it, unless its program wrote it; then it is no code either."""
-        if written:
-            self._written.append(os.path.abspath(path).removeprefix(self._prefix))  # noqa: PTH100  (as below)
-        else:
+        """A check reads a file: the phase relies on it, unless its program wrote it; then it is no code either.
+
+        If another phase relied on what the program wrote over, it is an output, as if the plan had declared it.
+        """
+        shown = os.path.abspath(path).removeprefix(self._prefix)  # noqa: PTH100  (as below)
+        relied = (item.path for span in self._recorder.evidence.spans for item in span.inputs)
+        if not written:
             self.add("inputs", path, None)
+        elif any(shown == each or overlap(shown, each) for each in relied):
+            self.add("outputs", path, None)
+        else:
+            self._written.append(shown)
 
     def add_attachment(self, path: str | Path, title: str | None) -> None:
         """Record what the phase shows to people."""

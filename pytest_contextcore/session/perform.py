@@ -166,7 +166,7 @@ class Work:
 
             path, home = self._folder / name, Folder(self._folder)
             with suppress(CheckFailed, OSError):  # the check itself says what is wrong with its file
-                files = [home.inside(name)] if path.exists() else home.matches(name)
+                files = [home.inside(name)] if path.is_file() else home.matches(name)
                 if files:
                     written = began is not None and any(written_since(file, began) for file in files)
                     record_read(self._phase, path, written=written)

@@ -494,6 +494,26 @@ def test_what_a_check_reads_counts_though_the_plan_does_not_declare_it(wine: Fol
     assert phase(evidence("WINE"), "INGEST")["status"] == "blocked"
 
 
+def test_a_program_may_write_over_what_an_earlier_check_read(wine: Folder, evidence: Read) -> None:
+    """If a check of its phase reads it, too: this says that the phase makes it."""
+    train = f"""{TRAIN}echo '{{"n": 2}}' > ids.json\n"""
+    checks = '{ exists = "ids.json" } }, { kind = "advisory", check = { exists = "." }'
+    look = f'[[phases]]\nid = "LOOK"\ngates = [{{ check = {checks} }}]\n\n'
+    plan = WINE.replace('[[phases]]\nid = "TRAIN"', f'{look}[[phases]]\nid = "TRAIN"').replace(
+        'inputs = ["id*.json"]\n', ""
+    )
+    wine.write(plan_toml=plan.replace('same = ["ids.json", "metrics.json#ids"]', 'query = "ids.json#n == `2`"'))
+    wine.write(train_sh=train)
+    result = wine.here()
+    assert result.ret == 0, output(result)
+    paths = {
+        key: [item["path"] for item in phase(evidence("WINE"), name)[key]]
+        for name, key in (("LOOK", "inputs"), ("TRAIN", "outputs"))
+    }
+    assert paths == {"inputs": ["ids.json"], "outputs": ["metrics.json", "ids.json"]}
+    assert main(["verify"]) == 0
+
+
 def test_without_a_file_verify_looks_at_each_trace(wine: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     wine.pytester.mkdir("other")
     (wine.path / "other" / "plan.toml").write_text(WINE.replace('"WINE"', '"ABLE"').replace("min = 2", "min = 9"))
