@@ -124,7 +124,8 @@ def _matches(plan: Plan, pattern: str) -> Iterator[Path]:
     """What a pattern of the plan names: files, and those in folders; nothing where it leads elsewhere."""
     folder = plan.path.parent.resolve()
     try:
-        for path in folder.glob(os.path.normpath(pattern)):
+        for found in folder.glob(os.path.normpath(pattern)):
+            path = Path(os.path.normpath(found))  # the pattern may begin with ..
             yield from path.rglob("*") if path.is_dir() else (path,)
     except (NotImplementedError, ValueError):  # an absolute path is of another folder, and stays there
         return

@@ -59,6 +59,20 @@ def test_in_git_tracked_and_unignored_files_and_what_the_plan_declares(tmp_path:
     assert names(plan, tmp_path) == wanted
 
 
+def test_what_a_plan_in_a_folder_names_above_it_is_copied_once_and_nothing_above_the_root(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    plan = project(root / "sub", "").path
+    plan.write_text(PLAN.replace("data/*.csv", '../[!s]*", "../../*'), encoding="utf-8")
+    (tmp_path / "elsewhere.csv").write_text("1", encoding="utf-8")
+    (root / "a.csv").write_text("1", encoding="utf-8")
+    (root / "link.csv").symlink_to("a.csv")
+    found = files_of(root, load_plan(plan), root / "out")
+    assert all(path.is_relative_to(root) and ".." not in path.parts for path in found)
+    assert {path.name for path in found} >= {"a.csv", "link.csv"}
+    copy(found, root, Tree.at(tmp_path / "copy", root, load_plan(plan), with_workspace=False))
+    assert (tmp_path / "copy" / "link.csv").is_symlink()
+
+
 def test_a_plan_may_choose_and_a_folder_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
