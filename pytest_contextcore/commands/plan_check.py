@@ -55,8 +55,7 @@ def locate(file: Path | None) -> Path:
         raise PlanError(f"there is no {PLAN_FILE} {where}; name one, or begin: contextcore plan init")
     path = path / PLAN_FILE if os.path.isdir(path) else path  # noqa: PTH112  (never raises)
     if not os.path.isfile(path):  # noqa: PTH113  (never raises)
-        hint = f"; a phase is named {PLAN_FILE}::{file}" if file is not None and file.name == str(file) else ""
-        raise PlanError(f"there is no file {path}; contextcore plan init writes a plan to start from{hint}")
+        raise PlanError(f"there is no file {path}; contextcore plan init writes a plan to start from")
     return path
 
 

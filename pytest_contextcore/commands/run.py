@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ..errors import PlanError
 from ..ids import PLAN_FILE
 from .cli import refusing
 from .plan_check import locate
@@ -25,7 +26,11 @@ def command(arguments: tuple[str, ...]) -> int:
     """
     named = arguments[:1] if arguments and not arguments[0].startswith("-") else ()
     name, _, phase = named[0].partition("::") if named else ("", "", "")
-    path = locate(Path(name) if name else None)
+    try:
+        path = locate(Path(name) if name else None)
+    except PlanError as error:
+        hint = f"; a phase is named {PLAN_FILE}::{name}" if name and Path(name).name == name else ""
+        raise PlanError(f"{error}{hint}") from None
     target = [f"{path}::{phase}" if phase else str(path)]
     if path.name != PLAN_FILE:
         target = [f"--contextcore-plan={path}", f"{path.parent}" if not phase else f"{path}::{phase}"]

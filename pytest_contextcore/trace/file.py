@@ -1,6 +1,6 @@
-"""The evidence on disk: current at every transition of a phase, valid at every moment, and kept of ended runs.
+"""The evidence on disk: current at every transition of a phase, and valid at every moment.
 
-The latter stands in ``<out>/history/<trace id>/``, bounded by number and size.
+Evidence of ended runs is kept in ``<out>/history/<trace id>/``, bounded by number and size.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class EvidenceFile:
     disk at once too. Other gate results, and gates that begin, are written at once while that is rare; when they come
     fast they wait for a timer. The text of a phase is made again only after it changed. A killed process loses nothing
     of it; what a power cut must not take either is the end of the trace.
-    A failure to write changes no outcome: it is kept as ``problem``. Of so many ended runs the file is ``kept``.
+    A failure to write changes no outcome: it is kept as ``problem``.
+
+    ``kept``: of how many ended runs the evidence stays in the history.
     """
 
     def __init__(self, recorder: TraceRecorder, out: Path, kept: int = 0) -> None:
