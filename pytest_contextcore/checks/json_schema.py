@@ -61,8 +61,8 @@ def _unique(_validator: Any, unique: Any, items: Any, _schema: Any) -> Iterator[
     from jsonschema import ValidationError  # noqa: PLC0415
 
     counts = Counter(map(canonical, items)) if unique and isinstance(items, list) else {}
-    if several := list(islice((text for text, number in counts.items() if number > 1), 4)):
-        yield ValidationError(f"more than once: {', '.join(several[:3])}{', …' * (len(several) > 3)}")
+    if repeated := list(islice((text for text, number in counts.items() if number > 1), 4)):
+        yield ValidationError(f"more than once: {', '.join(repeated[:3])}{', …' * (len(repeated) > 3)}")
 
 
 def _said(error: ValidationError) -> str:

@@ -57,7 +57,7 @@ def failure(type: str, file: str, description: str, ref: object = "") -> CheckFa
 
 
 def several(reason: str, findings: Sequence[EvidenceItem]) -> CheckFailed:
-    """A failure with findings; one alone is its reason."""
+    """A failure with findings; if there is only one, it is the reason."""
     return CheckFailed(reason if findings[1:] else findings[0].text, findings)
 
 

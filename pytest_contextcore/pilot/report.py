@@ -13,7 +13,7 @@ from .workspace import Workspace
 
 
 def require(gate: Gate, findings: Sequence[Finding], *, unless: str | None = None) -> None:
-    """Attach the findings to the gate as evidence, and fail it if there are any; `unless` is why there are none."""
+    """Attach the findings to the gate as evidence, and fail it if there are any; `unless`: why it does not apply."""
     if unless is not None:
         gate.not_applicable(unless)
         return

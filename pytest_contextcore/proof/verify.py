@@ -22,7 +22,7 @@ from .world import World, changed_files, changed_handoffs
 class Subject:
     """Evidence that is to be verified: the file, what it says, its digest, and where its plan and its files are.
 
-    ``damage``: why its bytes are none that a run writes.
+    ``damage``: why its bytes are not those that a run wrote.
     """
 
     file: Path
@@ -62,7 +62,7 @@ def find(file: Path, *, plan: Path | None = None, root: Path | None = None) -> S
     world = World(home, file.resolve().parent)
     damage = None if is_unaltered(data) else "its seal does not fit"
     if damage is None and dump(evidence) != data:
-        damage = "a key, a type or the layout is none that is written"
+        damage = "a key, a type or the layout is not as a run writes it"
     return Subject(file, evidence, digest, damage, load_plan(path), home, world)
 
 

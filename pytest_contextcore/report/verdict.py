@@ -152,7 +152,7 @@ class Verdict:
 
     @property
     def lost(self) -> Sequence[Phase]:
-        """The phases that did not start although nothing explains it."""
+        """The phases that did not start, for no reason that is known."""
         return [phase for phase in self.phases if phase.lost]
 
     @property

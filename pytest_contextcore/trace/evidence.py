@@ -52,7 +52,7 @@ SEVERITY_OF = {Kind.INTEGRITY: Severity.CRITICAL, Kind.REQUIRED: Severity.ERROR,
 TraceId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 SpanId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 Sha256 = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})]
-"""Only the JSON Schema says more than that it is a text; writing and reading evidence does not depend on that."""
+"""The JSON Schema has the pattern; whoever writes or reads evidence does not check it."""
 
 AttributeValue = bool | int | float | str | list[str]
 Attributes = dict[str, AttributeValue]

@@ -31,7 +31,7 @@ class _Template(Template):
 
 
 def compose(service: Service, artifact: Artifact, *, broken: bool = False) -> str:
-    """The file that the artifact is; a broken one is well-formed and of no use, since its queries are to be written."""
+    """The text of the artifact's file. A broken one is well-formed, but has a TODO in place of each query."""
     text = _template(_TEMPLATES[artifact.type]).substitute(_values(service, artifact.target))
     if broken:
         text = _QUERY.sub('expr: "TODO: write the query"', text)

@@ -1,4 +1,4 @@
-"""Leaves a workspace as the steps before one left it: a fresh one to start from, no leftovers of a step to run again.
+"""Makes a fresh workspace, and deletes what a step wrote before that step runs again.
 
 A resumed run must not meet leftovers: a seed of another route, a design of a task that is gone, a generated file that
 the export would take for one that the repository always had.
