@@ -11,6 +11,7 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
+from time import time_ns
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,10 +150,14 @@ class Work:
 
     def evaluate_checks(self, began: int | None, config: pytest.Config, recall: Recall) -> None:
         """Decide the phase's gates that have a check, in the plan's order."""
-        self._record_read(began)
+        by_program, started = any(gate.check and gate.check.run for gate in self._planned.gates), time_ns()
+        if not by_program:
+            self._record_read(began)
         for gate in self._planned.gates:
             if gate.check is not None:
                 self._evaluate(gate, began, config, recall)
+        if by_program:  # it may have written what another check reads
+            self._record_read(started if began is None else began)
 
     def _record_read(self, began: int | None) -> None:
         """Record the files that checks read and the plan does not declare: a check rests on what it reads."""

@@ -514,6 +514,16 @@ def test_a_program_may_write_over_what_an_earlier_check_read(wine: Folder, evide
     assert main(["verify"]) == 0
 
 
+@pytest.mark.parametrize("program", ["", 'run = "true"\n'], ids=["checks alone", "a program"])
+def test_a_check_may_read_what_the_program_of_another_check_wrote(wine: Folder, program: str) -> None:
+    gates = '[{ check = { run = "sh count.sh" } }, { check = { query = "n.json#n > `1`" } }]'
+    wine.write(plan_toml=f'[trace]\nid = "T"\n[[phases]]\nid = "COUNT"\n{program}gates = {gates}\n')
+    for number in (2, 30):
+        wine.write(count_sh=f"""echo '{{"n": {number}}}' > n.json\n""")
+        result = wine.here()
+        assert result.ret == 0, output(result)
+
+
 def test_without_a_file_verify_looks_at_each_trace(wine: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     wine.pytester.mkdir("other")
     (wine.path / "other" / "plan.toml").write_text(WINE.replace('"WINE"', '"ABLE"').replace("min = 2", "min = 9"))
