@@ -27,7 +27,7 @@ LONG = 20_000, 100_000
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 _PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 _PLUGINS = Path(__file__).with_name("speed") / "plugins"
-_TIMES = 3
+_TIMES = 9
 """Runs of which the fastest counts, where times are taken."""
 _TRIES = 5
 """How often a run is repeated whose spans have not all arrived: sending has a bound of time, and valgrind is slow."""
