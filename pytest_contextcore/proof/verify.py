@@ -53,7 +53,7 @@ def find(file: Path, *, plan: Path | None = None, root: Path | None = None) -> S
         raise EvidenceError(
             f"evidence {file}: there is no plan of {evidence.trace_id} where its tests should be, such as "
             f"{next(_tests(evidence), PLAN_FILE)}; run this in the folder in which pytest ran, "
-            "or name the plan: --plan FILE, and --root DIR if the files have moved; if that plan is gone, remove its evidence"
+            "or name that folder by --root DIR, or the plan by --plan FILE; if that plan is gone, remove its evidence"
         )
     home, path = found
     if plan and root is None:  # the folder that has the tests

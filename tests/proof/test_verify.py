@@ -311,7 +311,7 @@ def test_evidence_that_was_moved_says_where_to_look(
     monkeypatch.chdir(tmp_path)
     file = str(tmp_path / "PI-101-002.json")
     assert main(["verify", file]) == 1
-    assert "--root DIR --plan FILE" in capsys.readouterr().err
+    assert "name that folder by --root DIR, or the plan by --plan FILE" in capsys.readouterr().err
     assert main(["verify", file, "--root", str(project.root)]) == 0
     monkeypatch.chdir(project.root)
     assert main(["verify", file, "--plan", PLAN]) == 0
