@@ -123,7 +123,8 @@ class _Listener:
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Phases without a test in Python are collected from their plan."""
-        if file_path.name != PLAN_FILE and file_path != self._config.stash[KEY].plan:
+        named = self._config.stash[KEY].plan
+        if file_path.name != PLAN_FILE if named is None else file_path != named:
             return None
         return PlanFile.from_parent(parent, path=file_path) if is_plan(file_path) else None
 

@@ -383,8 +383,10 @@ gates = [{ check = { exists = "/etc/passwd" } }]
 
 def test_another_plan_by_its_option(wine: Folder, evidence: Read) -> None:
     (wine.path / "plan.toml").rename(wine.path / "pipeline.toml")
-    assert wine.here("--contextcore-plan=pipeline.toml").ret == 0
+    wine.write(plan_toml=WINE.replace('"WINE"', '"NEIGHBOUR"'))  # with the same phases, in the same folder
+    assert wine.here("--contextcore-plan=pipeline.toml", ".").ret == 0
     assert evidence("WINE")["status"] == "completed"
+    assert not (wine.path / "out/NEIGHBOUR.json").exists()
     result = wine.here("--contextcore-jobs=none", "--contextcore-plan=pipeline.toml")
     assert result.ret == 4
     assert "--contextcore-jobs: 'none' is not a number from 1 on" in output(result)
