@@ -81,7 +81,8 @@ class World:
             names = [name for name in imported if self.random.random() < 0.4]
             self.write(f"help{number}.py", "\n".join(f"import {name}" for name in names))
             imported[f"help{number}"] = set(names)
-        self.write("pytest.ini", "[pytest]\npythonpath = .\ncontextcore_history = 0\n")  # the model knows the last run only
+        # The model knows the last run only, so no earlier one is to be reused from.
+        self.write("pytest.ini", "[pytest]\npythonpath = .\ncontextcore_history = 0\n")
         for number in range(self.random.randint(2, 6)):
             name, files = f"P{number}", {"pytest.ini"}
             self.needs[name] = [known for known in self.needs if self.random.random() < 0.4]
