@@ -19,14 +19,15 @@ from ..trace.consistency import contradictions
 from ..trace.evidence import SEVERITY_OF, Evidence, GateEvidence, Result, SpanEvidence, Status
 from ..trace.resume import fingerprint
 from ..trace.rules import (
-    all_upstreams,
     blocking_gates,
     conditions,
+    given_values,
     last_values,
     next_action,
     parent_outcome,
     phase_outcome,
     trace_end,
+    values_before,
 )
 from .difference import AGAIN, EDITED, Difference, compared, said
 
@@ -220,13 +221,12 @@ def _of_values(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
 def _of_drift(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
     """What a trace was given is the same in all of its phases, or an event says that it is not."""
     for phase, span in zip(plan.phases, evidence.spans, strict=True):
-        given = [name for name in span.attributes if name.startswith("input.")]
+        given = given_values(span.attributes)
+        before = values_before(plan, evidence, phase.id) if given else {}
         told = {event.attributes.get("drift.attribute") for event in span.events if event.name == "drift.detected"}
-        above = {plan.span_id(name) for name in all_upstreams(plan, phase.id)} if given else set()
-        before = last_values(evidence.model_copy(update={"spans": [s for s in evidence.spans if s.span_id in above]}))
-        for name in given:
+        for name, value in given.items():
             if name in before and name not in told:
-                yield from compared(f"{span.span_id}: {name}, without an event", span.attributes[name], before[name])
+                yield from compared(f"{span.span_id}: {name}, without an event", value, before[name])
 
 
 def _of_fingerprints(plan: Plan, evidence: Evidence, root: Path) -> Iterator[Difference]:
@@ -252,7 +252,7 @@ def _of_failed_gates(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
 
 def _of_trace(plan: Plan, evidence: Evidence) -> Iterator[Difference]:
     """Definition of done, values and status of the trace follow from its phases."""
-    values = last_values(evidence)
+    values = last_values(evidence.spans)
     gates = {gate.gate_id: gate for span in evidence.spans for gate in span.gates}
     done = conditions(plan, evidence.spans, gates, values)
     for at, expected in enumerate(done):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..checks.documents import Documents, Ended, Given
 from ..checks.evaluate import evaluate
@@ -55,7 +54,7 @@ def prove_check(plan: Plan, gate: GatePlan, place: Copy) -> tuple[Proof, str, st
         ProofRefused: the plan names a mutation that changes nothing.
     """
     place.restore()
-    before = _verdict(plan, gate, place.folder)
+    before = _verdict(plan, gate, Documents(Folder(place.folder)))
     if before.result is Result.FAIL:
         return Proof.ERROR, "", redact(f"it fails on the files as they were: {before.reason}")
     if gate.prove is not None:
@@ -63,8 +62,9 @@ def prove_check(plan: Plan, gate: GatePlan, place: Copy) -> tuple[Proof, str, st
         if not path.resolve().is_relative_to(place.files.resolve()):
             raise ProofRefused(f"{gate.prove}: it is not inside of the copy")
         mutate(gate.prove, path)
-        after = _verdict(plan, gate, place.folder)
-        refused = _refuses(gate, place.folder, after)
+        documents = Documents(Folder(place.folder))
+        after = _verdict(plan, gate, documents)
+        refused = _refuses(gate, documents, after)
         place.restore()
         if refused:
             why = f"it leaves the check nothing to decide by, which says nothing of the rest: {after.reason}"
@@ -85,19 +85,19 @@ def _tried(plan: Plan, gate: GatePlan, place: Copy, trial: Trial) -> Verdict:
     try:
         if trial.act is not None:
             trial.act()
-        verdict = _verdict(plan, gate, place.folder, trial.instead)
-        return PASSED if _refuses(gate, place.folder, verdict, trial.instead) else verdict
+        documents = Documents(Folder(place.folder), trial.instead)
+        verdict = _verdict(plan, gate, documents)
+        return PASSED if _refuses(gate, documents, verdict) else verdict
     finally:
         if trial.act is not None:
             place.restore()
 
 
-def _refuses(gate: GatePlan, folder: Path, verdict: Verdict, instead: Mapping[str, Any] | None = None) -> bool:
+def _refuses(gate: GatePlan, documents: Documents, verdict: Verdict) -> bool:
     """Whether a check failed since there was nothing to decide by: an operand was refused, or a file cannot be read.
 
     That a file is missing is what ``exists`` decides.
     """
-    documents = Documents(Folder(folder), instead)
     try:
         for source in expressions(gate.check) if gate.check else ():
             documents.ask(source)
@@ -113,14 +113,15 @@ def _judged(said: str, verdict: Verdict) -> tuple[Proof, str, str]:
     return Proof.CANNOT_FAIL, redact(said), "it passes with this mutation"
 
 
-def _verdict(plan: Plan, gate: GatePlan, folder: Path, instead: Mapping[str, Any] | None = None) -> Verdict:
+def _verdict(plan: Plan, gate: GatePlan, documents: Documents) -> Verdict:
     def run(command: tuple[str, ...]) -> Ended:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         env = {**environment(()), "PATH": path}
-        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, check=False, timeout=_SECONDS)
+        done = subprocess.run(
+            command, cwd=documents.folder.path, env=env, capture_output=True, check=False, timeout=_SECONDS
+        )
         return Ended(done.returncode)
 
     if gate.check is None:
         raise ProofRefused(f"gate {gate.id} has no check")
-    documents = Documents(Folder(folder), instead)
     return evaluate(gate.check, Given(documents, declared=plan.known_attributes, run=run))

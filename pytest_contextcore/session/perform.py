@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from time import time_ns
@@ -25,6 +24,7 @@ from ..reasons import exception_type
 from ..redact import redact
 from ..span import ErrorType
 from ..text import printed
+from ..trace.drift import is_part
 from ..trace.evidence import Result
 
 if TYPE_CHECKING:
@@ -163,13 +163,15 @@ class Work:
         """Record the files that checks read and the plan does not declare: a check rests on what it reads."""
         declared = [*self._planned.inputs, *(output_plan(output).path for output in self._planned.outputs)]
         read = (name for gate in self._planned.gates if gate.check is not None for name in gate.check.files)
-        for name in dict.fromkeys(read):
-            if any(name.startswith(f"{each}/") or name == each or fnmatchcase(name, each) for each in declared):
-                continue
-            from ..checks.paths import Folder, written_since  # noqa: PLC0415  (as above)
-            from ..checks.verdict import CheckFailed  # noqa: PLC0415
+        found = [each for each in dict.fromkeys(read) if not any(each == it or is_part(each, it) for it in declared)]
+        if not found:
+            return
+        from ..checks.paths import Folder, written_since  # noqa: PLC0415  (as above)
+        from ..checks.verdict import CheckFailed  # noqa: PLC0415
 
-            path, home = self._folder / name, Folder(self._folder)
+        home = Folder(self._folder)
+        for name in found:
+            path = self._folder / name
             with suppress(CheckFailed, OSError):  # the check itself says what is wrong with its file
                 files = [home.inside(name)] if path.is_file() else home.matches(name)
                 if files:

@@ -130,7 +130,7 @@ def _links(evidence: Evidence, span: SpanEvidence, earlier: Sequence[Attempt]) -
 
 def parent_span(evidence: Evidence, now: int) -> SpanData:
     """The span of the whole trace."""
-    recorded = {name: value for name, value in last_values(evidence).items() if name.startswith(RECORDABLE)}
+    recorded = {name: value for name, value in last_values(evidence.spans).items() if name.startswith(RECORDABLE)}
     attributes: Attributes = {
         "project.id": evidence.project_id,
         "task.id": evidence.trace_id,

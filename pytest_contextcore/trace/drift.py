@@ -54,8 +54,12 @@ def drifts(
 
 def overlap(path: str, other: str) -> bool:
     """Whether one of two paths, folders or globs is a part of the other."""
-    inside = path.startswith(f"{other}/") or other.startswith(f"{path}/")
-    return inside or fnmatchcase(path, other) or fnmatchcase(other, path)
+    return is_part(path, other) or is_part(other, path)
+
+
+def is_part(path: str, other: str) -> bool:
+    """Whether a path lies in another one, a folder, or matches it, a glob."""
+    return path.startswith(f"{other}/") or fnmatchcase(path, other)
 
 
 def trouble(found: list[Drift], phase: SpanEvidence, command: str) -> Trouble | None:

@@ -330,7 +330,7 @@ class TraceRecorder:
 
     def _follow(self, *, finished: bool = False) -> None:
         """Bring definition of done, values and status of the trace up to date."""
-        evidence, values = self.evidence, rules.last_values(self.evidence)
+        evidence, values = self.evidence, rules.last_values(self.evidence.spans)
         evidence.definition_of_done = rules.conditions(self.plan, evidence.spans, self._totals.gates, values)
         if evidence.started_at is not None:
             evidence.attributes = {name: value for name, value in values.items() if name.startswith(RECORDABLE)}

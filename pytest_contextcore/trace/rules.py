@@ -282,19 +282,30 @@ def drift(plan: Plan, evidence: Evidence, phase_id: str, values: Attributes) -> 
 
     What a trace was given is the same in all of its phases; what came of it (``quality.…``, ``output.…``) need not be.
     """
-    given = {name: value for name, value in values.items() if name.startswith("input.")}
-    upstreams = all_upstreams(plan, phase_id) if given else set()
-    spans = dict(zip(plan.by_id, evidence.spans, strict=True))
+    given = given_values(values)
+    if not given:
+        return
+    before, own = values_before(plan, evidence, phase_id), evidence.spans[list(plan.by_id).index(phase_id)].attributes
     for name, after in given.items():
-        known = [span.attributes[name] for id_, span in spans.items() if id_ in upstreams and name in span.attributes]
-        if known and after not in (known[-1], spans[phase_id].attributes.get(name)):
-            yield {"drift.attribute": name, "drift.before": str(known[-1]), "drift.after": str(after)}
+        if name in before and after not in (before[name], own.get(name)):
+            yield {"drift.attribute": name, "drift.before": str(before[name]), "drift.after": str(after)}
 
 
-def last_values(evidence: Evidence) -> Attributes:
-    """Every recorded value as the last phase that knew it observed it."""
+def given_values(values: Attributes) -> Attributes:
+    """The values that a trace was given, among those that a phase recorded."""
+    return {name: value for name, value in values.items() if name.startswith("input.")}
+
+
+def values_before(plan: Plan, evidence: Evidence, phase_id: str) -> Attributes:
+    """Every value that a phase's upstreams recorded, as the closest one observed it."""
+    upstreams = all_upstreams(plan, phase_id)
+    return last_values(span for name, span in zip(plan.by_id, evidence.spans, strict=True) if name in upstreams)
+
+
+def last_values(spans: Iterable[SpanEvidence]) -> Attributes:
+    """Every recorded value as the last of these phases that knew it observed it."""
     values: Attributes = {}
-    for span in evidence.spans:
+    for span in spans:
         values.update(span.attributes)
     return values
 

@@ -306,7 +306,7 @@ def test_a_failed_result_is_printed_and_is_exit_code_1(project: Project, capsys:
     kill(document)
     evidence = Evidence.model_validate(document)
     gates = {gate.gate_id: gate for span in evidence.spans for gate in span.gates}
-    done += [each.model_dump() for each in conditions(plan, evidence.spans, gates, last_values(evidence))]
+    done += [each.model_dump() for each in conditions(plan, evidence.spans, gates, last_values(evidence.spans))]
     with project.changed("out/PI-101-002.json", project.resealed(kill)):
         code, made = attested(capsys)
     assert (code, made["predicate"]["result"]) == (1, "FAILED")
