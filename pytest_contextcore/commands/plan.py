@@ -19,7 +19,7 @@ from ..ids import PLAN_FILE
 from ..plan.assign import PhaseTest, assign, gate_names
 from ..plan.model import load_plan
 from ..schemas import schema
-from ..text import relative
+from ..text import plural, relative
 from .cli import print_json, refuse, refusing
 from .plan_check import check, collected_tests
 
@@ -105,7 +105,9 @@ def _init(tests: Path | None) -> int:
         path.unlink()
         raise
     shown = relative(path, Path.cwd())
-    about = f"{len(found)} phases, by the tests that are marked with phase" if found else "a plan to start from"
+    about = (
+        f"{plural(len(found), 'phase')}, by the tests that are marked with phase" if found else "a plan to start from"
+    )
     print(f"{shown}: {about}\nnext: contextcore run {shown}")
     return 0
 

@@ -110,9 +110,12 @@ def describe(plan: Plan, found: CollectedPlan | None) -> list[str]:
         lines += [f"       {word:<4} {', '.join(files)}" for word, files in _files(phase) if files]
     gates = sum(len(phase.gates) for phase in plan.phases)
     done = [f"done {plain(done.condition)}" for done in plan.trace.definition_of_done]
-    missing = ", ".join(found.missing()) if found is not None else ""
-    state = f"tests missing for {missing}" if missing else "every phase has its test, program or checks"
-    state = state if found is not None else "the tests do not fit"
+    if found is None:
+        state = "the tests do not fit"
+    elif missing := ", ".join(found.missing()):
+        state = f"tests missing for {missing}"
+    else:
+        state = "every phase has its test, program or checks"
     return [*lines, *done, f"{plural(len(plan.phases), 'phase')}, {plural(gates, 'gate')}; {state}"]
 
 

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pytest_contextcore import load_plan, write_output
+from pytest_contextcore import load_plan
 
 from .checks import Outcome, Threshold, Verdict
-from .commands import PLAN_FILE, refused, suite_folder
+from .commands import PLAN_FILE, suite_folder, write
 from .findings import Finding, clean
 from .questions import Answer, Diagnosis, Question, Reply, ask, counted
 from .target import PARTS, Target
@@ -47,10 +47,7 @@ def deliver(
     written = json.dumps(document(name, diagnosis, ids), indent=2)
     print(written if form == "json" else "\n".join(text(diagnosis, ids)))
     if report is not None:
-        try:
-            write_output(Path(report), f"{written}\n".encode())
-        except (OSError, ValueError) as error:
-            raise refused("--report", report, error) from None
+        write("--report", report, f"{written}\n".encode())
     return 0 if diagnosis.healthy else 1
 
 

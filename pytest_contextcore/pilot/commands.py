@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from pytest_contextcore import write_output
+
 from .findings import clean
 
 FC = TypeVar("FC", bound=Callable[..., Any])
@@ -96,10 +98,13 @@ def not_empty(ctx: click.Context, parameter: click.Parameter, value: str | None)
     return value
 
 
-def refused(option: str, file: str, error: OSError | ValueError) -> click.UsageError:
-    """The refusal of an option that names a file that cannot be written."""
-    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return click.UsageError(f"{option}: {clean(file)} cannot be written: {why}")
+def write(option: str, file: str, content: bytes) -> None:
+    """Write the file that an option names, or refuse the option."""
+    try:
+        write_output(Path(file), content)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise click.UsageError(f"{option}: {clean(file)} cannot be written: {why}") from None
 
 
 def suite_folder() -> Path:

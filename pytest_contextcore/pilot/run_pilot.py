@@ -14,9 +14,7 @@ from pathlib import Path
 
 import click
 
-from pytest_contextcore import write_output
-
-from .commands import FC, FORMAT, always, not_empty, refused, suite_folder
+from .commands import FC, FORMAT, always, not_empty, suite_folder, write
 from .names import OPTIONS, PLAN_ID
 
 _PLUGIN = "pytest_contextcore.pilot.plugin"
@@ -62,10 +60,7 @@ def command(out: str, resume: bool, output: str | None, form: str, **passed_on: 
         return 2 if code in (_USAGE, _NOT_RUN) else 1
     content = evidence.read_bytes()
     if output is not None:
-        try:
-            write_output(Path(output), content)
-        except (OSError, ValueError) as error:
-            raise refused("--output", output, error) from None
+        write("--output", output, content)
     if form == "json":
         sys.stdout.write(f"{content.decode().rstrip()}\n")
     return 0 if code == 0 else 1

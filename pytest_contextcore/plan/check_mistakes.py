@@ -55,12 +55,8 @@ def _check(check: Mapping[str, Any], place: Place, declared: Mapping[str, str]) 
         yield from _numbers(check, place)
     if kind == "drift":
         if isinstance(value, str) and declared.get(value) not in ("int", "double"):
-            yield (
-                (*place, kind),
-                shown(value),
-                "an attribute that [[attributes]] declares as int or double",
-                "declare it",
-            )
+            expected = "an attribute that [[attributes]] declares as int or double"
+            yield (*place, kind), shown(value), expected, "declare it"
         if "within" not in check:
             yield (*place, "within"), MISSING, 'how far off it may be, such as "5%" or 0.02', "add it"
     if kind == "report" and "format" not in check:
